@@ -1,0 +1,4 @@
+//! Sluicegate decides, exactly, when a trading bot's next exchange request may leave.
+
+#[cfg(feature = "python")]
+mod python;
