@@ -1,4 +1,13 @@
 //! Sluicegate decides, exactly, when a trading bot's next exchange request may leave.
 
+mod clock;
+mod error;
+mod gate;
+mod limit;
 #[cfg(feature = "python")]
 mod python;
+
+pub use clock::{Clock, Nanos};
+pub use error::Error;
+pub use gate::{Hold, Options, Route, Usage};
+pub use limit::{Link, MAX_LIMIT, RateLimit};

@@ -1,0 +1,112 @@
+//! What can be wrong with a table of limits or a request, said with the value and what would be right.
+
+use std::fmt;
+
+/// Why a table, an option or a request was refused. Nothing was changed by what failed.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// A request for an id that the table does not have.
+    #[error("no limit has the id {id:?}{}", Closest(closest))]
+    UnknownLimit {
+        /// The id asked for.
+        id: String,
+        /// The id of the table that looks most like it.
+        closest: Option<String>,
+    },
+    /// A limit is linked to an id that the table does not have.
+    #[error("limit {id:?} is linked to {link:?}, which no limit has as its id{}", Closest(closest))]
+    UnknownLink {
+        /// The limit with the link.
+        id: String,
+        /// Where the link points.
+        link: String,
+        /// The id of the table that looks most like it.
+        closest: Option<String>,
+    },
+    /// A request that takes more units of a limit than that limit ever has.
+    #[error(
+        "a request for {id:?} takes {units} units of {limit:?}, which has {available} per window: \
+         it could never pass; give it at most {available}"
+    )]
+    NeverPasses {
+        /// The id requested.
+        id: String,
+        /// The limit that it does not fit in.
+        limit: String,
+        /// What the request takes.
+        units: u64,
+        /// What the limit has, this bot's share of it.
+        available: u64,
+    },
+    /// A value that cannot be.
+    #[error("{what} must be {must}, not {value}")]
+    Invalid {
+        /// What the value was given for.
+        what: String,
+        /// What would be right.
+        must: String,
+        /// The value given.
+        value: String,
+    },
+    /// A request waited for as long as it may, and could not pass.
+    #[error("{id:?} could not pass within {timeout} s")]
+    Timeout {
+        /// The id requested.
+        id: String,
+        /// For how long it waited, in seconds.
+        timeout: f64,
+    },
+}
+
+impl Error {
+    pub(crate) fn invalid(
+        what: impl fmt::Display,
+        must: impl fmt::Display,
+        value: impl fmt::Display,
+    ) -> Self {
+        Self::Invalid { what: what.to_string(), must: must.to_string(), value: value.to_string() }
+    }
+}
+
+/// `; did you mean "…"?`, or nothing.
+struct Closest<'a>(&'a Option<String>);
+
+impl fmt::Display for Closest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_ref().map_or(Ok(()), |id| write!(f, "; did you mean {id:?}?"))
+    }
+}
+
+/// The one of `ids` that looks most like `id`; `None` where nothing does.
+pub(crate) fn closest<'a>(id: &str, ids: impl Iterator<Item = &'a str>) -> Option<String> {
+    let folded = id.to_lowercase();
+    ids.map(|other| (strsim::jaro_winkler(&folded, &other.to_lowercase()), other))
+        .filter(|&(likeness, _)| likeness > 0.7)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, other)| other.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_closest_id_is_named_and_nothing_where_none_is_close() {
+        let ids = ["/api/v3/depth", "/api/v3/order", "REQUEST_WEIGHT"];
+        assert_eq!(closest("/api/v3/dept", ids.into_iter()).as_deref(), Some("/api/v3/depth"));
+        assert_eq!(closest("request_weight", ids.into_iter()).as_deref(), Some("REQUEST_WEIGHT"));
+        assert_eq!(closest("zzz", ids.into_iter()), None);
+    }
+
+    #[test]
+    fn messages_name_the_value_and_what_would_be_right() {
+        let unknown = Error::UnknownLimit { id: "/dept".into(), closest: Some("/depth".into()) };
+        assert_eq!(unknown.to_string(), r#"no limit has the id "/dept"; did you mean "/depth"?"#);
+        let never = Error::NeverPasses { id: "/a".into(), limit: "POOL".into(), units: 7, available: 5 };
+        assert!(never.to_string().contains("takes 7 units of \"POOL\", which has 5"));
+        assert_eq!(
+            Error::invalid("the limit of \"x\"", "1 or more", 0).to_string(),
+            "the limit of \"x\" must be 1 or more, not 0"
+        );
+    }
+}

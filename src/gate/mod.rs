@@ -1,0 +1,19 @@
+//! Who may pass, and in what order: many limits taken together, nobody starved, nothing idle.
+//!
+//! State, instant and request go in; a verdict comes out. No lock, no clock call, no waiting.
+
+mod plan;
+mod queue;
+mod route;
+mod schedule;
+mod table;
+mod usage;
+
+#[cfg(test)]
+mod model_tests;
+
+pub(crate) use queue::{Place, Waiter};
+pub use route::Route;
+pub(crate) use schedule::Gate;
+pub use table::{Hold, Options};
+pub use usage::Usage;

@@ -1,0 +1,377 @@
+//! The gate against a schedule made by brute force, with random tables, requests and cancellations.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::clock::Nanos;
+use crate::limit::RateLimit;
+
+use super::queue::Place;
+use super::route::Route;
+use super::schedule::{Gate, Granted};
+use super::table::{Hold, Options};
+
+/// What the world does with one request.
+#[derive(Clone, Copy, Debug)]
+struct Request {
+    arrives: Nanos,
+    route: usize,
+    units: u64,
+    /// How long its block runs.
+    lasts: Nanos,
+    /// When it gives up, if it still waits then.
+    gives_up: Option<Nanos>,
+    /// It is cancelled in the very moment in which it is granted.
+    abandons: bool,
+}
+
+#[derive(Clone, Debug)]
+struct World {
+    table: Vec<RateLimit>,
+    requests: Vec<Request>,
+}
+
+const END: Nanos = 400;
+
+fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
+    let limits = prop::collection::vec(
+        (1..6_u64, 1..12_u64, 0..2_u64, prop::collection::vec((0..4_usize, 0..4_u64), 0..3)),
+        1..5,
+    );
+    let request = (
+        0..25_u64,
+        0..5_usize,
+        1..3_u64,
+        0..8_u64,
+        prop::option::weighted(0.15, 1..20_u64),
+        prop::bool::weighted(0.1),
+    );
+    (limits, prop::collection::vec(request, 1..max_requests)).prop_map(|(limits, requests)| {
+        let count = limits.len();
+        let table: Vec<RateLimit> = limits
+            .iter()
+            .enumerate()
+            .map(|(at, (limit, interval, weight, links))| RateLimit {
+                links: links
+                    .iter()
+                    .filter(|(other, _)| other % count != at)
+                    .map(|&(other, weight)| crate::limit::Link {
+                        id: (other % count).to_string(),
+                        weight: weight.min(limits[other % count].0),
+                    })
+                    .scan(std::collections::HashSet::new(), |seen, link| {
+                        Some(seen.insert(link.id.clone()).then_some(link))
+                    })
+                    .flatten()
+                    .collect(),
+                ..RateLimit::new(at.to_string(), *limit, Duration::from_nanos(*interval)).weight(*weight)
+            })
+            .collect();
+        let mut requests: Vec<Request> = requests
+            .into_iter()
+            .map(|(arrives, route, units, lasts, patience, abandons)| Request {
+                arrives,
+                route: route % count,
+                units,
+                lasts,
+                gives_up: patience.map(|patience| arrives + patience),
+                abandons,
+            })
+            .filter(|request| {
+                let row = &table[request.route];
+                row.weight * request.units <= row.limit
+                    && row.links.iter().all(|link| {
+                        let target: usize = link.id.parse().expect("a number");
+                        link.weight * request.units <= table[target].limit
+                    })
+            })
+            .collect();
+        requests.sort_by_key(|request| request.arrives);
+        World { table, requests }
+    })
+}
+
+/// Runs a world through the gate. `polls`: look at every instant, not only when the gate asks for it.
+/// `loner`: from this instant on, only the requests up to this one exist.
+struct Run<'a> {
+    world: &'a World,
+    gate: Gate<usize>,
+    routes: Vec<Arc<Route>>,
+    places: BTreeMap<usize, Place>,
+    running: Vec<(Nanos, usize, Arc<Route>)>,
+    started: Vec<Option<Nanos>>,
+    ended: Vec<Option<Nanos>>,
+    /// When each request became the oldest of all that wait.
+    oldest_since: Vec<Option<Nanos>>,
+}
+
+impl<'a> Run<'a> {
+    fn new(world: &'a World, hold: Hold) -> Self {
+        let gate = Gate::new(&world.table, Options { hold, ..Options::default() }).expect("a fine table");
+        let routes =
+            world.table.iter().map(|limit| gate.lookup(&limit.id).expect("present").clone()).collect();
+        let count = world.requests.len();
+        Self {
+            world,
+            gate,
+            routes,
+            places: BTreeMap::new(),
+            running: Vec::new(),
+            started: vec![None; count],
+            ended: vec![None; count],
+            oldest_since: vec![None; count],
+        }
+    }
+
+    fn advance(&mut self, now: Nanos) {
+        loop {
+            let mut granted: Vec<Granted<usize>> = Vec::new();
+            self.gate.advance(now, &mut granted);
+            let mut again = false;
+            for Granted { route, waiter, .. } in granted {
+                let (at, units) = (waiter.tag, waiter.units);
+                self.places.remove(&at);
+                if self.world.requests[at].abandons {
+                    self.gate.give_back(&route, units);
+                    again = true;
+                    continue;
+                }
+                self.gate.begin(now, &route, units);
+                self.started[at] = Some(now);
+                self.running.push((now + self.world.requests[at].lasts, at, route));
+                // What has begun has a known end now.
+                again = true;
+            }
+            if !again {
+                break;
+            }
+        }
+        if let Some((&at, _)) = self.places.iter().next() {
+            self.oldest_since[at].get_or_insert(now);
+        }
+    }
+
+    fn go(mut self, polls: bool, loner: Option<(Nanos, usize)>) -> Self {
+        for now in 0..END {
+            if polls || self.gate.wake_at().is_some_and(|at| at <= now) {
+                self.advance(now);
+            }
+            for (_, at, route) in self.running.extract_if(.., |(end, ..)| *end <= now).collect::<Vec<_>>() {
+                self.gate.leave(now, &route, self.world.requests[at].units);
+                self.ended[at] = Some(now);
+                self.advance(now);
+            }
+            let quitters: Vec<usize> = (self.places.keys().copied())
+                .filter(|&at| {
+                    self.world.requests[at].gives_up.is_some_and(|quits| quits <= now)
+                        || loner.is_some_and(|(since, last)| now >= since && at > last)
+                })
+                .collect();
+            for at in quitters {
+                if let Some(place) = self.places.remove(&at) {
+                    self.gate.remove(place).expect("it waits");
+                    self.advance(now);
+                }
+            }
+            for (at, request) in self.world.requests.iter().enumerate() {
+                let exists = loner.is_none_or(|(since, last)| now < since || at <= last);
+                if request.arrives == now && exists {
+                    let place = self.gate.join(&self.routes[request.route], request.units, at);
+                    self.places.insert(at, place);
+                    self.advance(now);
+                }
+            }
+        }
+        assert!(self.places.is_empty(), "{:?} still wait", self.places);
+        self
+    }
+}
+
+/// The schedule of `Hold::Start` by brute force: at each event, every waiting request in the order of arrival gets
+/// the earliest start at which it fits, for as long as it holds its units, beside everything before it.
+fn brute_force(world: &World) -> Vec<Option<Nanos>> {
+    let limits: Vec<(u64, usize)> =
+        world.table.iter().map(|limit| (limit.limit, limit.interval.as_nanos() as usize)).collect();
+    let takes: Vec<Vec<(usize, u64)>> = (world.table.iter().enumerate())
+        .map(|(at, limit)| {
+            let links = limit.links.iter().map(|link| (link.id.parse().expect("a number"), link.weight));
+            std::iter::once((at, limit.weight)).chain(links).collect()
+        })
+        .collect();
+    let horizon = 2 * END as usize;
+    let mut used = vec![vec![0_u64; horizon]; limits.len()];
+    let mut started = vec![None; world.requests.len()];
+    let mut waiting: Vec<usize> = Vec::new();
+    let settle =
+        |now: usize, waiting: &mut Vec<usize>, used: &mut Vec<Vec<u64>>, started: &mut Vec<Option<Nanos>>| {
+            loop {
+                let mut reserved = used.clone();
+                let mut last_of_route = vec![now; limits.len()];
+                let (mut gone, mut abandoned) = (Vec::new(), false);
+                for &at in waiting.iter() {
+                    let Request { route, units, .. } = world.requests[at];
+                    let fits = |start: usize, reserved: &[Vec<u64>]| {
+                        takes[route].iter().all(|&(x, weight)| {
+                            (start..start + limits[x].1)
+                                .all(|t| weight == 0 || reserved[x][t] + weight * units <= limits[x].0)
+                        })
+                    };
+                    let start =
+                        (last_of_route[route]..).find(|&start| fits(start, &reserved)).expect("some time");
+                    last_of_route[route] = start;
+                    for &(x, weight) in &takes[route] {
+                        (start..start + limits[x].1).for_each(|t| reserved[x][t] += weight * units);
+                    }
+                    if start == now {
+                        gone.push(at);
+                    }
+                }
+                for &at in &gone {
+                    let Request { route, units, abandons, .. } = world.requests[at];
+                    if abandons {
+                        abandoned = true;
+                        continue;
+                    }
+                    started[at] = Some(now as Nanos);
+                    for &(x, weight) in &takes[route] {
+                        (now..now + limits[x].1).for_each(|t| used[x][t] += weight * units);
+                    }
+                }
+                waiting.retain(|at| !gone.contains(at));
+                if !abandoned {
+                    break;
+                }
+            }
+        };
+    for now in 0..END {
+        settle(now as usize, &mut waiting, &mut used, &mut started);
+        for at in waiting.clone() {
+            if world.requests[at].gives_up.is_some_and(|quits| quits <= now) {
+                waiting.retain(|&other| other != at);
+                settle(now as usize, &mut waiting, &mut used, &mut started);
+            }
+        }
+        for (at, request) in world.requests.iter().enumerate() {
+            if request.arrives == now {
+                waiting.push(at);
+                settle(now as usize, &mut waiting, &mut used, &mut started);
+            }
+        }
+    }
+    started
+}
+
+/// The most units of each limit that fall into one window of it.
+fn worst_windows(world: &World, arrivals: &[(Nanos, usize)]) -> Vec<u64> {
+    let taken_from = |limit: usize, at: usize| {
+        let Request { route, units, .. } = world.requests[at];
+        let row = &world.table[route];
+        let own = if route == limit { row.weight } else { 0 };
+        let linked =
+            row.links.iter().filter(|link| link.id == limit.to_string()).map(|link| link.weight).sum::<u64>();
+        (own + linked) * units
+    };
+    (world.table.iter().enumerate())
+        .map(|(x, limit)| {
+            let interval = limit.interval.as_nanos() as Nanos;
+            (arrivals.iter())
+                .map(|&(from, _)| {
+                    let inside = arrivals.iter().filter(|&&(t, _)| from <= t && t < from + interval);
+                    inside.map(|&(_, at)| taken_from(x, at)).sum::<u64>()
+                })
+                .max()
+                .unwrap_or(0)
+        })
+        .collect()
+}
+
+fn over(world: &World, arrivals: &[(Nanos, usize)]) -> bool {
+    let worst = worst_windows(world, arrivals);
+    worst.iter().zip(&world.table).any(|(&worst, limit)| worst > limit.limit)
+}
+
+/// Rare interleavings need many worlds; `PROPTEST_CASES` asks for more still.
+fn thorough() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.max(1500), ..config }
+}
+
+proptest! {
+    #![proptest_config(thorough())]
+
+    /// I2, I3, I4: nobody is delayed by a later request, and whoever can go without delaying an older one does.
+    #[test]
+    fn starts_equal_the_brute_force_schedule(world in worlds(30)) {
+        let run = Run::new(&world, Hold::Start).go(false, None);
+        prop_assert_eq!(&run.started, &brute_force(&world));
+        let starts: Vec<(Nanos, usize)> =
+            run.started.iter().enumerate().filter_map(|(at, start)| Some(((*start)?, at))).collect();
+        prop_assert!(!over(&world, &starts));
+    }
+
+    /// I1: a server that sees each request at any instant between enter and leave never sees more than the limit.
+    #[test]
+    fn no_window_of_the_server_is_over_its_limit(world in worlds(40), when in prop::collection::vec(0.0..=1.0_f64, 40)) {
+        let run = Run::new(&world, Hold::Response).go(false, None);
+        let arrivals: Vec<(Nanos, usize)> = (run.started.iter().zip(&run.ended).enumerate())
+            .filter_map(|(at, (start, end))| {
+                let (start, end) = ((*start)?, (*end)?);
+                Some((start + ((end - start) as f64 * when[at]).round() as Nanos, at))
+            })
+            .collect();
+        prop_assert!(!over(&world, &arrivals));
+    }
+
+    /// I3 where nobody knows how long requests take: from the moment in which a request is the oldest of all, it goes
+    /// as early as if nothing came after it.
+    #[test]
+    fn the_oldest_goes_as_if_nothing_came_after_it(world in worlds(25), pick in any::<prop::sample::Index>()) {
+        let run = Run::new(&world, Hold::Response).go(false, None);
+        let oldest: Vec<(usize, Nanos)> =
+            run.oldest_since.iter().enumerate().filter_map(|(at, since)| Some((at, (*since)?))).collect();
+        prop_assume!(!oldest.is_empty());
+        let (at, since) = oldest[pick.index(oldest.len())];
+        let alone = Run::new(&world, Hold::Response).go(false, Some((since, at)));
+        prop_assert_eq!(run.started[at], alone.started[at], "request {} since {}", at, since);
+    }
+
+    /// I6: the gate names the instant of the next grant itself; looking more often finds nothing earlier.
+    #[test]
+    fn waking_when_told_is_as_early_as_looking_all_the_time(world in worlds(30)) {
+        for hold in [Hold::Start, Hold::Response] {
+            let told = Run::new(&world, hold).go(false, None);
+            let polled = Run::new(&world, hold).go(true, None);
+            prop_assert_eq!(&told.started, &polled.started);
+        }
+    }
+
+    /// Requests for the same id pass in the order in which they came.
+    #[test]
+    fn each_id_keeps_its_order(world in worlds(30)) {
+        for hold in [Hold::Start, Hold::Response] {
+            let run = Run::new(&world, hold).go(false, None);
+            for route in 0..world.table.len() {
+                let starts: Vec<Nanos> = (world.requests.iter().zip(&run.started))
+                    .filter(|(request, _)| request.route == route)
+                    .filter_map(|(_, start)| *start)
+                    .collect();
+                prop_assert!(starts.is_sorted(), "{:?}", starts);
+            }
+        }
+    }
+
+    /// I5: when everything has left and one interval has passed, nothing is used and nobody waits.
+    #[test]
+    fn nothing_leaks(world in worlds(30)) {
+        for hold in [Hold::Start, Hold::Response] {
+            let mut run = Run::new(&world, hold).go(false, None);
+            for route in run.routes.clone() {
+                let usage = run.gate.usage(END + 100, &route);
+                prop_assert_eq!((usage.used, usage.in_flight, usage.waiting), (0, 0, 0));
+            }
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Who waits: one queue for each route, all numbered in the order of arrival.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+
+use super::route::Index;
+
+/// Where a waiting request stands. Earlier arrivals have smaller numbers, over all queues.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Place {
+    pub number: u64,
+    pub route: Index,
+}
+
+/// A waiting request, and whatever is needed to tell it its turn.
+#[derive(Debug)]
+pub(crate) struct Waiter<W> {
+    pub units: u64,
+    pub tag: W,
+}
+
+#[derive(Debug)]
+struct Queue<W> {
+    waiters: BTreeMap<u64, Waiter<W>>,
+    /// The sum of their units.
+    units: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Queues<W> {
+    by_route: Vec<Queue<W>>,
+    /// The routes somebody waits for, in no order.
+    busy: Vec<Index>,
+    len: usize,
+    next: u64,
+}
+
+impl<W> Queues<W> {
+    pub fn new() -> Self {
+        Self { by_route: Vec::new(), busy: Vec::new(), len: 0, next: 0 }
+    }
+
+    /// Makes room for routes up to `count`.
+    pub fn resize(&mut self, count: usize) {
+        self.by_route.resize_with(count, || Queue { waiters: BTreeMap::new(), units: 0 });
+    }
+
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    fn queue(&self, route: Index) -> &BTreeMap<u64, Waiter<W>> {
+        &self.by_route[route as usize].waiters
+    }
+
+    pub fn len_of(&self, route: Index) -> usize {
+        self.queue(route).len()
+    }
+
+    /// The sum of the units that requests of a route wait for.
+    pub fn units_of(&self, route: Index) -> u64 {
+        self.by_route[route as usize].units
+    }
+
+    pub fn busy(&self) -> &[Index] {
+        &self.busy
+    }
+
+    pub fn push(&mut self, route: Index, waiter: Waiter<W>) -> Place {
+        let queue = &mut self.by_route[route as usize];
+        if queue.waiters.is_empty() {
+            self.busy.push(route);
+        }
+        let place = Place { number: self.next, route };
+        queue.units = queue.units.saturating_add(waiter.units);
+        queue.waiters.insert(place.number, waiter);
+        self.next += 1;
+        self.len += 1;
+        place
+    }
+
+    pub fn remove(&mut self, place: Place) -> Option<Waiter<W>> {
+        let queue = &mut self.by_route[place.route as usize];
+        let waiter = queue.waiters.remove(&place.number)?;
+        queue.units = queue.units.saturating_sub(waiter.units);
+        if queue.waiters.is_empty() {
+            self.busy.retain(|&route| route != place.route);
+        }
+        self.len -= 1;
+        Some(waiter)
+    }
+
+    pub fn get(&self, place: Place) -> Option<&Waiter<W>> {
+        self.queue(place.route).get(&place.number)
+    }
+
+    /// The next waiter of the same route.
+    pub fn first_after(&self, place: Place) -> Option<Place> {
+        let later = (Bound::Excluded(place.number), Bound::Unbounded);
+        let (&number, _) = self.queue(place.route).range(later).next()?;
+        Some(Place { number, route: place.route })
+    }
+
+    /// The oldest waiter of a route.
+    pub fn head(&self, route: Index) -> Option<Place> {
+        let (&number, _) = self.queue(route).first_key_value()?;
+        Some(Place { number, route })
+    }
+
+    /// Everybody who waits for `route`, oldest first.
+    pub fn places(&self, route: Index) -> impl Iterator<Item = (Place, &Waiter<W>)> {
+        self.queue(route).iter().map(move |(&number, waiter)| (Place { number, route }, waiter))
+    }
+}

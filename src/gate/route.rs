@@ -1,0 +1,34 @@
+//! A route: what one request takes, looked up once for each request.
+
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+
+/// Where a limit stands in the gate. A limit and the route of the same id share one number, for good.
+pub(crate) type Index = u32;
+
+/// What a request takes from one limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Charge {
+    pub limit: Index,
+    pub weight: u64,
+}
+
+/// Everything that a request for one id takes, resolved against the table: a handle that
+/// [`Throttler::route`](crate::Throttler::route) gives.
+#[derive(Debug)]
+pub struct Route {
+    pub(crate) id: Arc<str>,
+    pub(crate) index: Index,
+    /// Which table this was resolved against; a later one may say otherwise.
+    pub(crate) version: u32,
+    /// Each limit at most once; no weight is 0.
+    pub(crate) charges: SmallVec<[Charge; 4]>,
+}
+
+impl Route {
+    /// The id that requests name.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}

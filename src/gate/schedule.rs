@@ -1,0 +1,471 @@
+//! The gate: limits, what is used of them, who waits, and who goes next.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::Nanos;
+use crate::error::{Error, closest};
+use crate::limit::{RateLimit, Rolling};
+
+use super::plan::{self, Plan, Refusal, Start};
+use super::queue::{Place, Queues, Waiter};
+use super::route::{Charge, Index, Route};
+use super::table::{self, Hold, Options};
+use super::usage::Usage;
+
+/// So many waiting requests beyond the next one of each route get a reservation that younger requests must leave
+/// whole. Every waiter keeps its place behind the older ones of its route in any case; the bound keeps the cost of
+/// letting one request pass others independent of how many wait.
+const PLAN_AHEAD: usize = 32;
+
+#[derive(Debug)]
+struct Limit {
+    id: Arc<str>,
+    rolling: Rolling,
+    /// Requests in the queues that take from this limit.
+    waiting: usize,
+    /// What a request for this limit's id takes; `None` once the table no longer has it. What it holds is kept: it
+    /// counts again should the id come back.
+    route: Option<Arc<Route>>,
+}
+
+/// A request that was let through.
+#[derive(Debug)]
+pub(crate) struct Granted<W> {
+    pub place: Place,
+    pub route: Arc<Route>,
+    pub waiter: Waiter<W>,
+}
+
+/// A waiting request that a new table has no way for.
+#[derive(Debug)]
+pub(crate) struct Refused<W> {
+    pub error: Error,
+    pub waiter: Waiter<W>,
+}
+
+/// A route that nobody may pass for now, and how far its waiters are in the plan.
+#[derive(Debug)]
+struct Closed {
+    /// The next of its waiters to plan for; `None` after the last.
+    next: Option<Place>,
+    /// Its latest waiter in the plan; `None` before the first.
+    last: Option<Start>,
+    not_before: Nanos,
+}
+
+/// What one look at the queues needs; kept for its allocations.
+#[derive(Debug, Default)]
+struct Scratch {
+    heads: BinaryHeap<Reverse<Place>>,
+    closed: Vec<Closed>,
+    plan: Plan,
+    ahead: usize,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Gate<W> {
+    options: Options,
+    limits: Vec<Limit>,
+    by_id: HashMap<Arc<str>, Index>,
+    version: u32,
+    queues: Queues<W>,
+    wake: Option<Nanos>,
+    scratch: Scratch,
+}
+
+impl<W> Gate<W> {
+    pub fn new(table: &[RateLimit], options: Options) -> Result<Self, Error> {
+        options.check()?;
+        let mut gate = Self {
+            options,
+            limits: Vec::new(),
+            by_id: HashMap::new(),
+            version: 0,
+            queues: Queues::new(),
+            wake: None,
+            scratch: Scratch::default(),
+        };
+        gate.set_table(0, table)?;
+        Ok(gate)
+    }
+
+    // ---- the table
+
+    /// Replaces the table: whole, or not at all. What is used of ids that stay, stays used. Requests that wait for
+    /// an id that is gone, or no longer fit what they wait for, are handed back.
+    pub fn set_table(&mut self, now: Nanos, table: &[RateLimit]) -> Result<Vec<Refused<W>>, Error> {
+        let rows = table::check(table, &self.options)?;
+        self.version += 1;
+        self.limits.iter_mut().for_each(|limit| limit.route = None);
+        let indices: Vec<Index> = rows.iter().map(|row| self.index_of(&row.id)).collect();
+        for (row, &index) in rows.iter().zip(&indices) {
+            let charge = |&(at, weight): &(usize, u64)| Charge { limit: indices[at], weight };
+            let limit = &mut self.limits[index as usize];
+            limit.rolling.expire(now);
+            limit.rolling.reshape(row.limit, row.interval);
+            limit.route = Some(Arc::new(Route {
+                id: limit.id.clone(),
+                index,
+                version: self.version,
+                charges: row.takes.iter().map(charge).collect(),
+            }));
+        }
+        self.queues.resize(self.limits.len());
+        Ok(self.refuse_hopeless())
+    }
+
+    fn index_of(&mut self, id: &str) -> Index {
+        if let Some(&index) = self.by_id.get(id) {
+            return index;
+        }
+        let index = Index::try_from(self.limits.len()).expect("fewer than 4 billion limits");
+        let id: Arc<str> = id.into();
+        self.by_id.insert(id.clone(), index);
+        // Its limit and interval come with the row that names it.
+        self.limits.push(Limit { id, rolling: Rolling::new(1, 1), waiting: 0, route: None });
+        index
+    }
+
+    fn refuse_hopeless(&mut self) -> Vec<Refused<W>> {
+        let mut hopeless = Vec::new();
+        for &index in self.queues.busy() {
+            for (place, waiter) in self.queues.places(index) {
+                let verdict = match &self.limits[index as usize].route {
+                    Some(route) => self.check_units(route, waiter.units),
+                    None => Err(self.unknown(&self.limits[index as usize].id)),
+                };
+                hopeless.extend(verdict.err().map(|error| (place, error)));
+            }
+        }
+        let refused = hopeless
+            .into_iter()
+            .filter_map(|(place, error)| Some(Refused { error, waiter: self.queues.remove(place)? }))
+            .collect();
+        // Weights and links may have changed under those who stay: count anew.
+        self.limits.iter_mut().for_each(|limit| limit.waiting = 0);
+        for &index in self.queues.busy() {
+            let Some(route) = self.limits[index as usize].route.clone() else { continue };
+            let count = self.queues.len_of(index);
+            route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += count);
+        }
+        refused
+    }
+
+    /// The route of an id.
+    pub fn lookup(&self, id: &str) -> Result<&Arc<Route>, Error> {
+        let index = self.by_id.get(id);
+        index.and_then(|&index| self.limits[index as usize].route.as_ref()).ok_or_else(|| self.unknown(id))
+    }
+
+    fn unknown(&self, id: &str) -> Error {
+        let ids = self.limits.iter().filter(|limit| limit.route.is_some()).map(|limit| &*limit.id);
+        Error::UnknownLimit { id: id.to_owned(), closest: closest(id, ids) }
+    }
+
+    /// Whether a route still says what the table says.
+    #[inline]
+    pub fn is_current(&self, route: &Route) -> bool {
+        route.version == self.version
+    }
+
+    /// The routes of the whole table, in its order of first appearance.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.limits.iter().filter_map(|limit| limit.route.as_ref())
+    }
+
+    /// Checks that a request for `units` times a route's weights could ever pass.
+    pub fn check_units(&self, route: &Route, units: u64) -> Result<(), Error> {
+        if units == 0 {
+            return Err(Error::invalid("units", "1 or more", units));
+        }
+        for charge in &route.charges {
+            let limit = &self.limits[charge.limit as usize];
+            let (wanted, available) = (charge.weight.saturating_mul(units), limit.rolling.limit());
+            if wanted > available {
+                let (id, limit) = (route.id.to_string(), limit.id.to_string());
+                return Err(Error::NeverPasses { id, limit, units: wanted, available });
+            }
+        }
+        Ok(())
+    }
+
+    // ---- entering and leaving
+
+    /// Enters at once if nobody waits and the request fits.
+    #[inline]
+    pub fn try_enter(&mut self, now: Nanos, route: &Route, units: u64) -> bool {
+        let may = self.queues.is_empty() && self.fits(now, route, units);
+        if may {
+            let hold = self.options.hold;
+            self.charge(route, units, |rolling, units| match hold {
+                Hold::Response => rolling.take(units),
+                Hold::Start => rolling.stamp(now, units),
+            });
+        }
+        may
+    }
+
+    /// Charges at once, with nothing to leave, if nobody waits and the request fits.
+    pub fn try_acquire(&mut self, now: Nanos, route: &Route, units: u64) -> bool {
+        let may = self.queues.is_empty() && self.fits(now, route, units);
+        if may {
+            self.charge(route, units, |rolling, units| rolling.stamp(now, units));
+        }
+        may
+    }
+
+    /// Joins the queue. [`Gate::advance`] must follow: it may be this request's turn already.
+    pub fn join(&mut self, route: &Route, units: u64, tag: W) -> Place {
+        route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += 1);
+        self.queues.push(route.index, Waiter { units, tag })
+    }
+
+    /// Takes a waiting request out of the queue. [`Gate::advance`] should follow: younger ones may have waited for it.
+    pub fn remove(&mut self, place: Place) -> Option<Waiter<W>> {
+        let waiter = self.queues.remove(place)?;
+        if let Some(route) = self.limits[place.route as usize].route.clone() {
+            route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting -= 1);
+        }
+        Some(waiter)
+    }
+
+    /// A request that was granted begins: its block runs from now on.
+    pub fn begin(&mut self, now: Nanos, route: &Route, units: u64) {
+        if self.options.hold == Hold::Start {
+            self.charge(route, units, |rolling, units| rolling.settle(now, units));
+        }
+    }
+
+    /// A request's block has ended.
+    #[inline]
+    pub fn leave(&mut self, now: Nanos, route: &Route, units: u64) {
+        if self.options.hold == Hold::Response {
+            self.charge(route, units, |rolling, units| rolling.settle(now, units));
+        }
+    }
+
+    /// A granted request will not begin: as if it had never been let through.
+    pub fn give_back(&mut self, route: &Route, units: u64) {
+        self.charge(route, units, Rolling::give_back);
+    }
+
+    /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
+    pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
+        self.limits.iter_mut().for_each(|limit| {
+            limit.rolling.settle_all(now);
+            limit.waiting = 0;
+        });
+        let places: Vec<Place> = self
+            .queues
+            .busy()
+            .iter()
+            .flat_map(|&index| self.queues.places(index))
+            .map(|(place, _)| place)
+            .collect();
+        self.wake = None;
+        places.into_iter().filter_map(|place| self.queues.remove(place)).collect()
+    }
+
+    #[inline]
+    fn charge(&mut self, route: &Route, units: u64, mut how: impl FnMut(&mut Rolling, u64)) {
+        for charge in &route.charges {
+            how(&mut self.limits[charge.limit as usize].rolling, charge.weight * units);
+        }
+    }
+
+    #[inline]
+    fn fits(&mut self, now: Nanos, route: &Route, units: u64) -> bool {
+        route.charges.iter().all(|charge| {
+            let rolling = &mut self.limits[charge.limit as usize].rolling;
+            rolling.expire(now);
+            rolling.fits(charge.weight * units)
+        })
+    }
+
+    // ---- who goes next
+
+    #[inline]
+    pub fn has_waiters(&self) -> bool {
+        !self.queues.is_empty()
+    }
+
+    /// When [`Gate::advance`] must be called again, should nothing happen before; `None`: only when something does.
+    pub fn wake_at(&self) -> Option<Nanos> {
+        self.wake
+    }
+
+    /// Lets everybody through who may pass at `now`, oldest first.
+    pub fn advance(&mut self, now: Nanos, granted: &mut Vec<Granted<W>>) {
+        self.wake = None;
+        if self.queues.is_empty() {
+            return;
+        }
+        let mut scratch = std::mem::take(&mut self.scratch);
+        scratch.heads.clear();
+        scratch.closed.clear();
+        scratch.plan.clear(self.limits.len());
+        scratch.ahead = 0;
+        scratch
+            .heads
+            .extend(self.queues.busy().iter().filter_map(|&route| self.queues.head(route)).map(Reverse));
+        while let Some(Reverse(place)) = scratch.heads.pop() {
+            // Every waiter of a busy queue has a route: a new table hands back those that lost theirs.
+            let (Some(route), Some(waiter)) =
+                (self.limits[place.route as usize].route.clone(), self.queues.get(place))
+            else {
+                continue;
+            };
+            let units = waiter.units;
+            match self.may_go(&mut scratch, now, place, &route, units) {
+                Ok(()) => {
+                    self.charge(&route, units, Rolling::take);
+                    if let Some(waiter) = self.remove(place) {
+                        granted.push(Granted { place, route, waiter });
+                    }
+                    scratch.heads.extend(self.queues.head(place.route).map(Reverse));
+                }
+                Err(Refusal { again, not_before }) => {
+                    self.wake = self.wake.into_iter().chain(again).min();
+                    scratch.closed.push(Closed { next: Some(place), last: None, not_before });
+                }
+            }
+        }
+        self.scratch = scratch;
+    }
+
+    /// Whether the oldest waiter of a route may go now.
+    fn may_go(
+        &mut self,
+        scratch: &mut Scratch,
+        now: Nanos,
+        place: Place,
+        route: &Route,
+        units: u64,
+    ) -> Result<(), Refusal> {
+        if !self.fits(now, route, units) {
+            return Err(Refusal { again: self.room_at(route, units), not_before: 0 });
+        }
+        let own = self.queues.len_of(place.route);
+        let shares = route.charges.iter().any(|charge| self.limits[charge.limit as usize].waiting > own);
+        if scratch.closed.is_empty() || !shares {
+            return Ok(());
+        }
+        self.plan_older(scratch, now, place);
+        let limit_of = |index: Index| &self.limits[index as usize].rolling;
+        scratch.plan.leaves_whole(self.options.hold, &route.charges, units, now, limit_of)
+    }
+
+    /// When a request that does not fit now will; `None` while that hangs on requests in flight.
+    fn room_at(&self, route: &Route, units: u64) -> Option<Nanos> {
+        let mut at = 0;
+        for charge in &route.charges {
+            let rolling = &self.limits[charge.limit as usize].rolling;
+            let room =
+                rolling.limit().checked_sub(charge.weight * units)?.checked_sub(rolling.in_flight())?;
+            at = at.max(rolling.window_down_to(room));
+        }
+        Some(at)
+    }
+
+    /// Brings the plan up to everybody who came before `place`: the next one of each closed route in any case, and
+    /// of those behind them the oldest.
+    fn plan_older(&self, scratch: &mut Scratch, now: Nanos, place: Place) {
+        let limit_of = |index: Index| &self.limits[index as usize].rolling;
+        let Scratch { closed, plan, ahead, .. } = scratch;
+        loop {
+            let room = *ahead < PLAN_AHEAD;
+            let oldest = closed
+                .iter_mut()
+                .filter(|closed| closed.last.is_none() || room)
+                .filter_map(|closed| Some((closed.next.filter(|&next| next < place)?, closed)))
+                .min_by_key(|&(next, _)| next);
+            let Some((next, closed)) = oldest else { return };
+            closed.next = self.queues.first_after(next);
+            let (Some(route), Some(waiter)) =
+                (&self.limits[next.route as usize].route, self.queues.get(next))
+            else {
+                continue;
+            };
+            let head = closed.last.is_none();
+            let first = Start { at: closed.not_before.max(now), floats: closed.not_before <= now };
+            let from = closed.last.unwrap_or(first);
+            let start = plan.earliest(&route.charges, waiter.units, from, now, limit_of);
+            plan.reserve(&route.charges, waiter.units, start, head, limit_of);
+            *ahead += usize::from(!head);
+            closed.last = Some(start);
+        }
+    }
+
+    // ---- questions
+
+    /// How long a request that came now would wait: 0 only if it could pass at once. Requests in flight count as
+    /// answered at once, so that it may be longer; exact where one limit decides and the units start to leave at
+    /// the start.
+    ///
+    /// [`Gate::advance`] must have been called for `now`.
+    pub fn wait_time(&mut self, now: Nanos, route: &Route, units: u64) -> Nanos {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let last = Place { number: u64::MAX, route: route.index };
+        let blocked = self.queues.len_of(route.index) > 0
+            || (self.may_go(&mut scratch, now, last, route, units)).is_err();
+        let wait = if blocked { self.estimate(&mut scratch, now, last, route, units) } else { 0 };
+        self.scratch = scratch;
+        wait
+    }
+
+    fn estimate(&self, scratch: &mut Scratch, now: Nanos, last: Place, route: &Route, units: u64) -> Nanos {
+        let limit_of = |index: Index| &self.limits[index as usize].rolling;
+        self.plan_older(scratch, now, last);
+        let from = Start { at: now, floats: false };
+        let mut at = scratch.plan.earliest(&route.charges, units, from, now, limit_of).at;
+        // The plan looks a bounded number of waiters ahead. However many wait, they go before this one where they
+        // are of its own route or wait for the same full limit.
+        for charge in &route.charges {
+            let rolling = limit_of(charge.limit);
+            let ahead: u64 = (self.queues.busy().iter())
+                .filter_map(|&other| self.units_ahead(other, charge.limit, route.index))
+                .fold(charge.weight * units, u64::saturating_add);
+            at = at.max(plan::after_units(ahead, now, rolling));
+        }
+        if at > now {
+            return at - now;
+        }
+        // It fits, but a reservation that hangs on requests in flight is in its way.
+        let shortest = route.charges.iter().map(|charge| limit_of(charge.limit).interval()).min();
+        self.wake.filter(|&wake| wake > now).map(|wake| wake - now).or(shortest).unwrap_or(1)
+    }
+
+    /// How many units of `limit` the waiters of `other` take before a newcomer to `own`.
+    fn units_ahead(&self, other: Index, limit: Index, own: Index) -> Option<u64> {
+        let route = self.limits[other as usize].route.as_ref()?;
+        let charge = route.charges.iter().find(|charge| charge.limit == limit)?;
+        let head = self.queues.get(self.queues.head(other)?)?;
+        let full = !self.limits[limit as usize].rolling.fits(charge.weight * head.units);
+        (other == own || full).then(|| charge.weight.saturating_mul(self.queues.units_of(other)))
+    }
+
+    /// The usage of one limit.
+    pub fn usage(&mut self, now: Nanos, route: &Route) -> Usage {
+        let limit = &mut self.limits[route.index as usize];
+        limit.rolling.expire(now);
+        let rolling = &limit.rolling;
+        let resets_at = match rolling.next_expiry(now) {
+            Some(at) => at,
+            None if rolling.in_flight() > 0 => now.saturating_add(rolling.interval()),
+            None => now,
+        };
+        Usage {
+            id: limit.id.to_string(),
+            limit: rolling.limit(),
+            used: rolling.used(),
+            in_flight: rolling.in_flight(),
+            waiting: limit.waiting,
+            interval: Duration::from_nanos(rolling.interval()),
+            resets_in: Duration::from_nanos(resets_at - now),
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! A limit as its user writes it down.
+
+use std::time::Duration;
+
+/// The largest limit there is; a larger one (Hummingbot's tables say `sys.maxsize` for "no limit") means this.
+/// Small enough that the sum of a window and what is in flight cannot overflow.
+pub const MAX_LIMIT: u64 = 1 << 62;
+
+/// At most `limit` units in any window of `interval`, and what a request for `id` takes from other limits.
+///
+/// ```
+/// use sluicegate::RateLimit;
+/// use std::time::Duration;
+///
+/// let minute = Duration::from_secs(60);
+/// let table = [
+///     RateLimit::new("REQUEST_WEIGHT", 6000, minute),
+///     RateLimit::new("/depth", 6000, minute).link("REQUEST_WEIGHT", 100),
+/// ];
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RateLimit {
+    /// The name of the limit, and of the requests that it limits: an endpoint's path, or a pool's name.
+    pub id: String,
+    /// How many units fit in a window: 1 or more.
+    pub limit: u64,
+    /// The length of the window: 1 ns or more.
+    pub interval: Duration,
+    /// How many units of this limit a request for `id` takes. 0 leaves its own limit out.
+    pub weight: u64,
+    /// The other limits that a request for `id` takes from.
+    pub links: Vec<Link>,
+}
+
+/// What a request takes from one more limit, mostly a pool that many endpoints share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link {
+    /// The other limit's id.
+    pub id: String,
+    /// How many of its units a request takes.
+    pub weight: u64,
+}
+
+impl RateLimit {
+    /// A limit whose requests weigh 1 and take from nothing else.
+    pub fn new(id: impl Into<String>, limit: u64, interval: Duration) -> Self {
+        Self { id: id.into(), limit, interval, weight: 1, links: Vec::new() }
+    }
+
+    /// The same limit, with requests that take `weight` units of it.
+    pub fn weight(mut self, weight: u64) -> Self {
+        self.weight = weight;
+        self
+    }
+
+    /// The same limit, with requests that also take `weight` units from the limit `id`.
+    pub fn link(mut self, id: impl Into<String>, weight: u64) -> Self {
+        self.links.push(Link { id: id.into(), weight });
+        self
+    }
+}

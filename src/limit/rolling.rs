@@ -1,0 +1,266 @@
+//! At most N units in any window of T.
+//!
+//! A unit is *in flight* from the moment it is taken, and *in the window* for one interval after it was stamped.
+//! Both kinds are used up; only what is in the window has a known end.
+
+use std::collections::VecDeque;
+
+use crate::clock::Nanos;
+
+/// Up to this many entries are kept exactly; past it, charges closer together than `interval / EXACT` share one
+/// entry, which leaves with the latest of them. So a window holds at most `2 × EXACT + 1` entries (2 MiB), and a
+/// unit is late by at most 1/65,536 of the interval, never early (promise I8).
+const EXACT: usize = 1 << 16;
+
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    stamp: Nanos,
+    /// Units ever stamped, this entry's included. Running totals make "how many are left at t" a binary search.
+    /// They wrap: only differences count.
+    total: u64,
+}
+
+/// A rolling limit and what it holds.
+#[derive(Debug)]
+pub(crate) struct Rolling {
+    limit: u64,
+    interval: Nanos,
+    in_flight: u64,
+    entries: VecDeque<Entry>,
+    /// The first stamp that went into the newest entry: how far that entry may still stretch.
+    newest_since: Nanos,
+    /// Units ever stamped.
+    total: u64,
+    /// Of these, how many have left the window.
+    gone: u64,
+}
+
+impl Rolling {
+    pub fn new(limit: u64, interval: Nanos) -> Self {
+        Self { limit, interval, in_flight: 0, entries: VecDeque::new(), newest_since: 0, total: 0, gone: 0 }
+    }
+
+    pub fn limit(&self) -> u64 {
+        self.limit
+    }
+
+    pub fn interval(&self) -> Nanos {
+        self.interval
+    }
+
+    pub fn in_flight(&self) -> u64 {
+        self.in_flight
+    }
+
+    /// Changes the limit; what is used stays used.
+    pub fn reshape(&mut self, limit: u64, interval: Nanos) {
+        self.limit = limit;
+        self.interval = interval;
+    }
+
+    /// Drops what has left the window by `now`. A unit stamped at t leaves at exactly t + interval.
+    #[inline]
+    pub fn expire(&mut self, now: Nanos) {
+        while let Some(front) = self.entries.front() {
+            if front.stamp.saturating_add(self.interval) > now {
+                break;
+            }
+            self.gone = front.total;
+            self.entries.pop_front();
+        }
+    }
+
+    /// Units in the window, as of the last [`Rolling::expire`].
+    #[inline]
+    pub fn in_window(&self) -> u64 {
+        self.total.wrapping_sub(self.gone)
+    }
+
+    /// Units used up, as of the last [`Rolling::expire`].
+    #[inline]
+    pub fn used(&self) -> u64 {
+        self.in_window() + self.in_flight
+    }
+
+    /// Whether `units` more fit, as of the last [`Rolling::expire`].
+    #[inline]
+    pub fn fits(&self, units: u64) -> bool {
+        self.used().saturating_add(units) <= self.limit
+    }
+
+    /// Takes units: in flight from now on.
+    #[inline]
+    pub fn take(&mut self, units: u64) {
+        self.in_flight += units;
+    }
+
+    /// Gives units in flight back as if they had never been taken.
+    #[inline]
+    pub fn give_back(&mut self, units: u64) {
+        debug_assert!(units <= self.in_flight, "gave back {units} of {}", self.in_flight);
+        self.in_flight = self.in_flight.saturating_sub(units);
+    }
+
+    /// Moves units from in flight to in the window.
+    #[inline]
+    pub fn settle(&mut self, now: Nanos, units: u64) {
+        self.give_back(units);
+        self.stamp(now, units);
+    }
+
+    /// Moves everything in flight into the window.
+    pub fn settle_all(&mut self, now: Nanos) {
+        self.settle(now, self.in_flight);
+    }
+
+    /// Puts units into the window at `now`, or at the latest stamp should that be later: time does not go back.
+    #[inline]
+    pub fn stamp(&mut self, now: Nanos, units: u64) {
+        if units == 0 {
+            return;
+        }
+        self.total = self.total.wrapping_add(units);
+        let total = self.total;
+        let len = self.entries.len();
+        if let Some(newest) = self.entries.back_mut() {
+            let now = now.max(newest.stamp);
+            let mergeable = now == newest.stamp
+                || (len >= EXACT && now - self.newest_since < self.interval / EXACT as u64);
+            if mergeable {
+                *newest = Entry { stamp: now, total };
+                return;
+            }
+        }
+        self.newest_since = now;
+        self.entries.push_back(Entry { stamp: now, total });
+    }
+
+    /// Units of today's window that will still be in it at `at`.
+    pub fn in_window_at(&self, at: Nanos) -> u64 {
+        let left = self.entries.partition_point(|entry| entry.stamp.saturating_add(self.interval) <= at);
+        match left.checked_sub(1) {
+            None => self.in_window(),
+            Some(last) => self.total.wrapping_sub(self.entries[last].total),
+        }
+    }
+
+    /// The first instant at which at most `units` of today's window are left in it; 0 if that is so already.
+    pub fn window_down_to(&self, units: u64) -> Nanos {
+        let Some(must_go) = self.in_window().checked_sub(units).filter(|&n| n > 0) else {
+            return 0;
+        };
+        let at = self.entries.partition_point(|entry| entry.total.wrapping_sub(self.gone) < must_go);
+        self.entries[at].stamp.saturating_add(self.interval)
+    }
+
+    /// When the next units leave the window after `at`.
+    pub fn next_expiry(&self, at: Nanos) -> Option<Nanos> {
+        let next = self.entries.partition_point(|entry| entry.stamp.saturating_add(self.interval) <= at);
+        Some(self.entries.get(next)?.stamp.saturating_add(self.interval))
+    }
+
+    /// How many entries the window is kept in.
+    #[cfg(test)]
+    fn entries(&self) -> usize {
+        self.entries.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn a_unit_leaves_at_exactly_one_interval() {
+        let mut window = Rolling::new(1, 10);
+        window.stamp(5, 1);
+        window.expire(14);
+        assert!(!window.fits(1));
+        window.expire(15);
+        assert!(window.fits(1));
+    }
+
+    #[test]
+    fn in_flight_units_stay_until_settled_and_then_one_interval() {
+        let mut window = Rolling::new(2, 10);
+        window.take(2);
+        window.expire(1_000);
+        assert!(!window.fits(1));
+        window.settle(1_000, 1);
+        window.give_back(1);
+        assert!(window.fits(1) && !window.fits(2));
+        assert_eq!(window.window_down_to(0), 1_010);
+    }
+
+    #[test]
+    fn a_changed_interval_applies_to_what_is_in_the_window() {
+        let mut window = Rolling::new(1, 10);
+        window.stamp(0, 1);
+        window.reshape(1, 20);
+        window.expire(19);
+        assert!(!window.fits(1));
+        window.reshape(1, 5);
+        window.expire(19);
+        assert!(window.fits(1));
+    }
+
+    #[test]
+    fn endless_limits_do_not_overflow() {
+        let limit = crate::MAX_LIMIT;
+        let mut window = Rolling::new(limit, 10);
+        for now in (0..1_000).step_by(10) {
+            window.expire(now);
+            assert!(window.fits(limit) && !window.fits(limit + 1));
+            window.stamp(now, limit);
+            assert!(!window.fits(1));
+            assert_eq!(window.in_window_at(now + 9), limit);
+        }
+    }
+
+    #[test]
+    fn a_full_day_of_charges_stays_within_two_mebibytes_and_lets_nothing_through_early() {
+        let day = 86_400_000_000_000;
+        let (charges, gap) = (1_000_000, day / 1_000_000);
+        let mut window = Rolling::new(charges, day);
+        for i in 0..charges {
+            window.expire(i * gap);
+            window.stamp(i * gap, 1);
+        }
+        assert!(window.entries() <= 2 * EXACT + 1, "{} entries", window.entries());
+        assert!(window.entries() * size_of::<Entry>() <= (2 << 20) + 16);
+        for i in (0..charges).step_by(997) {
+            let kept = window.in_window_at(i * gap + day - 1);
+            assert!(kept >= charges - i, "{kept} of the {} that must still be there", charges - i);
+            let late = window.in_window_at(i * gap + day + day / EXACT as u64);
+            assert!(late < charges - i, "{late} left after the allowed lateness");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn answers_equal_a_plain_list_of_stamps(
+            interval in 1..20_u64,
+            steps in prop::collection::vec((0..6_u64, 0..4_u64), 1..60),
+            probe in 0..40_u64,
+            down_to in 0..10_u64,
+        ) {
+            let mut window = Rolling::new(10, interval);
+            let (mut list, mut now) = (Vec::new(), 0);
+            for (wait, units) in steps {
+                now += wait;
+                window.expire(now);
+                window.stamp(now, units);
+                list.extend((0..units).map(|_| now + interval));
+                let left_at = |at: u64| list.iter().filter(|&&end| end > at).count() as u64;
+                prop_assert_eq!(window.in_window(), left_at(now));
+                prop_assert_eq!(window.in_window_at(now + probe), left_at(now + probe));
+                let free = (now..).find(|&at| left_at(at) <= down_to).expect("all leave");
+                prop_assert_eq!(window.window_down_to(down_to).max(now), free);
+                let next = list.iter().copied().filter(|&end| end > now + probe).min();
+                prop_assert_eq!(window.next_expiry(now + probe), next);
+            }
+        }
+    }
+}
