@@ -6,8 +6,10 @@ mod gate;
 mod limit;
 #[cfg(feature = "python")]
 mod python;
+mod wait;
 
 pub use clock::{Clock, Nanos};
 pub use error::Error;
 pub use gate::{Hold, Options, Route, Usage};
 pub use limit::{Link, MAX_LIMIT, RateLimit};
+pub use wait::{ManualClock, Pass, Throttler};

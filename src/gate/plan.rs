@@ -4,6 +4,8 @@
 //! units for the earliest instant at which it can go beside everything before it. A younger request may go first
 //! if it leaves every reservation as it is.
 
+use std::cell::Cell;
+
 use crate::clock::Nanos;
 use crate::limit::Rolling;
 
@@ -12,11 +14,17 @@ use super::table::Hold;
 
 /// An instant in the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Start {
+pub(crate) struct Moment {
     pub at: Nanos,
-    /// The instant depends on requests in flight: it is the earliest that it can be, and moves on with the clock
-    /// for as long as they stay in flight.
-    pub floats: bool,
+    /// The instant hangs on requests in flight. It is the earliest that it can be, and moves on with the clock for as
+    /// long as they stay in flight.
+    pub moves: bool,
+}
+
+impl Moment {
+    fn after(self, span: Nanos) -> Self {
+        Self { at: self.at.saturating_add(span), ..self }
+    }
 }
 
 /// Why a request may not go now.
@@ -31,19 +39,13 @@ pub(crate) struct Refusal {
 /// Units of one limit, set aside for a waiting request.
 #[derive(Clone, Copy, Debug)]
 struct Reservation {
-    start: Start,
+    start: Moment,
     /// When the units come free if the request is answered at once.
-    end: Nanos,
+    end: Moment,
     units: u64,
     /// The request is the next one of its route. With [`Hold::Response`] nobody knows how long it will be in flight,
     /// so its units count as held for good.
     head: bool,
-}
-
-impl Reservation {
-    fn holds_at(&self, at: Nanos) -> bool {
-        self.start.at <= at && at < self.end
-    }
 }
 
 /// Reservations by limit. Kept between uses for its allocations.
@@ -51,6 +53,9 @@ impl Reservation {
 pub(crate) struct Plan {
     by_limit: Vec<Vec<Reservation>>,
     touched: Vec<Index>,
+    /// How much time must pass until a moment that moves overtakes one that it was compared with: until then, the
+    /// plan would come out the same.
+    holds_for: Cell<Option<Nanos>>,
 }
 
 impl Plan {
@@ -59,6 +64,7 @@ impl Plan {
             self.by_limit[limit as usize].clear();
         }
         self.by_limit.resize_with(limits, Vec::new);
+        self.holds_for.set(None);
     }
 
     /// Sets units aside from `start` on.
@@ -66,7 +72,7 @@ impl Plan {
         &mut self,
         charges: &[Charge],
         units: u64,
-        start: Start,
+        start: Moment,
         head: bool,
         limit_of: impl Fn(Index) -> &'a Rolling,
     ) {
@@ -75,7 +81,7 @@ impl Plan {
             if reservations.is_empty() {
                 self.touched.push(charge.limit);
             }
-            let end = start.at.saturating_add(limit_of(charge.limit).interval());
+            let end = start.after(limit_of(charge.limit).interval());
             reservations.push(Reservation { start, end, units: charge.weight * units, head });
         }
     }
@@ -87,10 +93,10 @@ impl Plan {
         &self,
         charges: &[Charge],
         units: u64,
-        from: Start,
+        from: Moment,
         now: Nanos,
         limit_of: impl Fn(Index) -> &'a Rolling,
-    ) -> Start {
+    ) -> Moment {
         let mut start = from;
         loop {
             let before = start;
@@ -109,18 +115,18 @@ impl Plan {
         }
     }
 
-    fn earliest_for(&self, index: Index, units: u64, from: Start, now: Nanos, limit: &Rolling) -> Start {
+    fn earliest_for(&self, index: Index, units: u64, from: Moment, now: Nanos, limit: &Rolling) -> Moment {
         let reservations = &self.by_limit[index as usize];
         let mut start = from;
         loop {
             // What is used only ever falls, and what is reserved rises only where a reservation starts: it is enough
             // to look at the start and at those instants.
-            let end = start.at.saturating_add(limit.interval());
-            let starts = reservations.iter().map(|reservation| reservation.start.at);
-            let in_the_way = std::iter::once(start.at)
-                .chain(starts.filter(|&at| start.at < at && at < end))
+            let end = start.after(limit.interval());
+            let rises = reservations.iter().map(|reservation| reservation.start);
+            let in_the_way = std::iter::once(start)
+                .chain(rises.filter(|&rise| !self.by(rise, start) && !self.by(end, rise)))
                 .filter_map(|at| self.free_after(reservations, at, units, now, limit))
-                .max_by_key(|free| free.at);
+                .reduce(|a, b| if self.by(a, b) { b } else { a });
             match in_the_way {
                 Some(free) => start = free,
                 None => return start,
@@ -132,21 +138,19 @@ impl Plan {
     fn free_after(
         &self,
         reservations: &[Reservation],
-        at: Nanos,
+        at: Moment,
         units: u64,
         now: Nanos,
         limit: &Rolling,
-    ) -> Option<Start> {
-        let holding = reservations.iter().filter(|reservation| reservation.holds_at(at));
-        let reserved: u64 = holding.clone().map(|reservation| reservation.units).sum();
-        let for_used = limit.limit().checked_sub(reserved.saturating_add(units));
-        let used_down = for_used.map(|room| used_down_to(room, now, limit));
-        if used_down.is_some_and(|down| down.at <= at) {
+    ) -> Option<Moment> {
+        let holding = reservations.iter().filter(|reservation| self.holds(reservation, at));
+        let reserved = holding.clone().map(|other| other.units).fold(units, u64::saturating_add);
+        let used_down = limit.limit().checked_sub(reserved).map(|room| used_down_to(room, now, limit));
+        if used_down.is_some_and(|down| self.by(down, at)) {
             return None;
         }
-        let reserved_down =
-            holding.map(|reservation| Start { at: reservation.end, floats: reservation.start.floats });
-        used_down.into_iter().chain(reserved_down).min_by_key(|start| start.at)
+        let reserved_down = holding.map(|reservation| reservation.end);
+        used_down.into_iter().chain(reserved_down).reduce(|a, b| if self.by(a, b) { a } else { b })
     }
 
     /// Whether a request may go now beside every reservation.
@@ -162,44 +166,58 @@ impl Plan {
         limit_of: impl Fn(Index) -> &'a Rolling,
     ) -> Result<(), Refusal> {
         if hold == Hold::Start {
-            let start = self.earliest(charges, units, Start { at: now, floats: false }, now, limit_of);
+            let start = self.earliest(charges, units, Moment { at: now, moves: false }, now, limit_of);
             let refusal = Refusal { again: Some(start.at), not_before: start.at };
             return if start.at <= now { Ok(()) } else { Err(refusal) };
         }
-        let mut refusal: Option<Refusal> = None;
+        let mut not_before = None;
         for charge in charges {
             let limit = limit_of(charge.limit);
             let reservations = &self.by_limit[charge.limit as usize];
-            for Reservation { start, .. } in reservations {
+            for &Reservation { start, .. } in reservations {
                 let reserved = reservations
                     .iter()
-                    .filter(|other| other.holds_at(start.at) || (other.head && other.start.at <= start.at))
+                    .filter(|other| self.holds(other, start) || (other.head && self.by(other.start, start)))
                     .map(|other| other.units)
                     .fold(charge.weight * units, u64::saturating_add);
-                let used = limit.in_window_at(start.at) + limit.in_flight();
-                if used.saturating_add(reserved) <= limit.limit() {
-                    continue;
+                if start.moves {
+                    let next = limit.next_expiry(start.at);
+                    next.map(|at| self.by(start, Moment { at, moves: false }));
                 }
-                let refusal = refusal.get_or_insert(Refusal { again: None, not_before: 0 });
-                // A start that moves on with the clock leaves more and more of the window behind.
-                let next = limit.next_expiry(start.at).filter(|_| start.floats);
-                let next = next.map(|expiry| now + (expiry - start.at));
-                refusal.again = refusal.again.into_iter().chain(next).min();
-                if limit.in_flight() == 0 {
-                    // No answer can make room here before that reservation is taken up.
-                    refusal.not_before = refusal.not_before.max(start.at);
+                let used = limit.in_window_at(start.at) + limit.in_flight();
+                if used.saturating_add(reserved) > limit.limit() {
+                    // While nothing is in flight here, no answer can make room before that reservation is taken up.
+                    let known = if limit.in_flight() == 0 { start.at } else { 0 };
+                    not_before = not_before.max(Some(known));
                 }
             }
         }
-        refusal.map_or(Ok(()), Err)
+        let again = self.holds_for.get().map(|span| now.saturating_add(span));
+        not_before.map_or(Ok(()), |not_before| Err(Refusal { again, not_before }))
+    }
+
+    fn holds(&self, reservation: &Reservation, at: Moment) -> bool {
+        self.by(reservation.start, at) && !self.by(reservation.end, at)
+    }
+
+    /// Whether `a` comes no later than `b`; notes how long that is sure to stay so.
+    fn by(&self, a: Moment, b: Moment) -> bool {
+        if a.moves != b.moves {
+            let (moving, fixed) = if a.moves { (a.at, b.at) } else { (b.at, a.at) };
+            if let Some(span) = fixed.checked_sub(moving) {
+                let span = span.max(1);
+                self.holds_for.set(Some(self.holds_for.get().map_or(span, |known| known.min(span))));
+            }
+        }
+        a.at <= b.at
     }
 }
 
 /// When at most `room` units of a limit are used, if whatever is in flight is answered at once.
-fn used_down_to(room: u64, now: Nanos, limit: &Rolling) -> Start {
+fn used_down_to(room: u64, now: Nanos, limit: &Rolling) -> Moment {
     match room.checked_sub(limit.in_flight()) {
-        Some(window) => Start { at: limit.window_down_to(window), floats: false },
-        None => Start { at: now.saturating_add(limit.interval()), floats: true },
+        Some(window) => Moment { at: limit.window_down_to(window), moves: false },
+        None => Moment { at: now.saturating_add(limit.interval()), moves: true },
     }
 }
 

@@ -1,7 +1,9 @@
 //! Who waits: one queue for each route, all numbered in the order of arrival.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
+
+use crate::clock::Nanos;
 
 use super::route::Index;
 
@@ -16,6 +18,9 @@ pub(crate) struct Place {
 #[derive(Debug)]
 pub(crate) struct Waiter<W> {
     pub units: u64,
+    /// When it came, and when it gives up.
+    pub since: Nanos,
+    pub deadline: Option<Nanos>,
     pub tag: W,
 }
 
@@ -31,13 +36,14 @@ pub(crate) struct Queues<W> {
     by_route: Vec<Queue<W>>,
     /// The routes somebody waits for, in no order.
     busy: Vec<Index>,
+    deadlines: BTreeSet<(Nanos, Place)>,
     len: usize,
     next: u64,
 }
 
 impl<W> Queues<W> {
     pub fn new() -> Self {
-        Self { by_route: Vec::new(), busy: Vec::new(), len: 0, next: 0 }
+        Self { by_route: Vec::new(), busy: Vec::new(), deadlines: BTreeSet::new(), len: 0, next: 0 }
     }
 
     /// Makes room for routes up to `count`.
@@ -74,6 +80,7 @@ impl<W> Queues<W> {
         }
         let place = Place { number: self.next, route };
         queue.units = queue.units.saturating_add(waiter.units);
+        self.deadlines.extend(waiter.deadline.map(|at| (at, place)));
         queue.waiters.insert(place.number, waiter);
         self.next += 1;
         self.len += 1;
@@ -84,11 +91,19 @@ impl<W> Queues<W> {
         let queue = &mut self.by_route[place.route as usize];
         let waiter = queue.waiters.remove(&place.number)?;
         queue.units = queue.units.saturating_sub(waiter.units);
+        if let Some(at) = waiter.deadline {
+            self.deadlines.remove(&(at, place));
+        }
         if queue.waiters.is_empty() {
             self.busy.retain(|&route| route != place.route);
         }
         self.len -= 1;
         Some(waiter)
+    }
+
+    /// Who gives up first, and when.
+    pub fn first_deadline(&self) -> Option<(Nanos, Place)> {
+        self.deadlines.first().copied()
     }
 
     pub fn get(&self, place: Place) -> Option<&Waiter<W>> {

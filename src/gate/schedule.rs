@@ -9,7 +9,7 @@ use crate::clock::Nanos;
 use crate::error::{Error, closest};
 use crate::limit::{RateLimit, Rolling};
 
-use super::plan::{self, Plan, Refusal, Start};
+use super::plan::{self, Moment, Plan, Refusal};
 use super::queue::{Place, Queues, Waiter};
 use super::route::{Charge, Index, Route};
 use super::table::{self, Hold, Options};
@@ -31,18 +31,10 @@ struct Limit {
     route: Option<Arc<Route>>,
 }
 
-/// A request that was let through.
+/// What became of a request that waited: let through on a route, its units in flight, or refused.
 #[derive(Debug)]
-pub(crate) struct Granted<W> {
-    pub place: Place,
-    pub route: Arc<Route>,
-    pub waiter: Waiter<W>,
-}
-
-/// A waiting request that a new table has no way for.
-#[derive(Debug)]
-pub(crate) struct Refused<W> {
-    pub error: Error,
+pub(crate) struct Decided<W> {
+    pub outcome: Result<Arc<Route>, Error>,
     pub waiter: Waiter<W>,
 }
 
@@ -52,7 +44,7 @@ struct Closed {
     /// The next of its waiters to plan for; `None` after the last.
     next: Option<Place>,
     /// Its latest waiter in the plan; `None` before the first.
-    last: Option<Start>,
+    last: Option<Moment>,
     not_before: Nanos,
 }
 
@@ -96,8 +88,8 @@ impl<W> Gate<W> {
     // ---- the table
 
     /// Replaces the table: whole, or not at all. What is used of ids that stay, stays used. Requests that wait for
-    /// an id that is gone, or no longer fit what they wait for, are handed back.
-    pub fn set_table(&mut self, now: Nanos, table: &[RateLimit]) -> Result<Vec<Refused<W>>, Error> {
+    /// an id that is gone, or no longer fit what they wait for, are refused. [`Gate::advance`] must follow.
+    pub fn set_table(&mut self, now: Nanos, table: &[RateLimit]) -> Result<Vec<Decided<W>>, Error> {
         let rows = table::check(table, &self.options)?;
         self.version += 1;
         self.limits.iter_mut().for_each(|limit| limit.route = None);
@@ -130,7 +122,7 @@ impl<W> Gate<W> {
         index
     }
 
-    fn refuse_hopeless(&mut self) -> Vec<Refused<W>> {
+    fn refuse_hopeless(&mut self) -> Vec<Decided<W>> {
         let mut hopeless = Vec::new();
         for &index in self.queues.busy() {
             for (place, waiter) in self.queues.places(index) {
@@ -143,7 +135,9 @@ impl<W> Gate<W> {
         }
         let refused = hopeless
             .into_iter()
-            .filter_map(|(place, error)| Some(Refused { error, waiter: self.queues.remove(place)? }))
+            .filter_map(|(place, error)| {
+                Some(Decided { outcome: Err(error), waiter: self.queues.remove(place)? })
+            })
             .collect();
         // Weights and links may have changed under those who stay: count anew.
         self.limits.iter_mut().for_each(|limit| limit.waiting = 0);
@@ -218,10 +212,15 @@ impl<W> Gate<W> {
         may
     }
 
-    /// Joins the queue. [`Gate::advance`] must follow: it may be this request's turn already.
-    pub fn join(&mut self, route: &Route, units: u64, tag: W) -> Place {
+    /// Joins the queue. [`Gate::advance`] must follow, unless others of the same route wait already.
+    pub fn join(&mut self, route: &Route, waiter: Waiter<W>) -> Place {
         route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += 1);
-        self.queues.push(route.index, Waiter { units, tag })
+        self.queues.push(route.index, waiter)
+    }
+
+    /// Whether requests wait for this route.
+    pub fn waits_for(&self, route: &Route) -> bool {
+        self.queues.len_of(route.index) > 0
     }
 
     /// Takes a waiting request out of the queue. [`Gate::advance`] should follow: younger ones may have waited for it.
@@ -293,13 +292,36 @@ impl<W> Gate<W> {
         !self.queues.is_empty()
     }
 
-    /// When [`Gate::advance`] must be called again, should nothing happen before; `None`: only when something does.
+    /// When [`Gate::advance`] must be called again if nothing happens before; `None`: only when something happens.
     pub fn wake_at(&self) -> Option<Nanos> {
         self.wake
     }
 
-    /// Lets everybody through who may pass at `now`, oldest first.
-    pub fn advance(&mut self, now: Nanos, granted: &mut Vec<Granted<W>>) {
+    /// Lets everybody through who may pass at `now`, oldest first, and turns away those whose time is up.
+    pub fn advance(&mut self, now: Nanos, decided: &mut Vec<Decided<W>>) {
+        loop {
+            self.let_through(now, decided);
+            if !self.turn_away(now, decided) {
+                break;
+            }
+        }
+        let deadline = self.queues.first_deadline().map(|(at, _)| at);
+        self.wake = self.wake.into_iter().chain(deadline).min();
+    }
+
+    /// Turns away whoever has waited for as long as it may; whether there were any.
+    fn turn_away(&mut self, now: Nanos, decided: &mut Vec<Decided<W>>) -> bool {
+        let before = decided.len();
+        while let Some((at, place)) = self.queues.first_deadline().filter(|&(at, _)| at <= now) {
+            let Some(waiter) = self.remove(place) else { break };
+            let id = self.limits[place.route as usize].id.to_string();
+            let timeout = Duration::from_nanos(at - waiter.since).as_secs_f64();
+            decided.push(Decided { outcome: Err(Error::Timeout { id, timeout }), waiter });
+        }
+        decided.len() > before
+    }
+
+    fn let_through(&mut self, now: Nanos, decided: &mut Vec<Decided<W>>) {
         self.wake = None;
         if self.queues.is_empty() {
             return;
@@ -324,7 +346,7 @@ impl<W> Gate<W> {
                 Ok(()) => {
                     self.charge(&route, units, Rolling::take);
                     if let Some(waiter) = self.remove(place) {
-                        granted.push(Granted { place, route, waiter });
+                        decided.push(Decided { outcome: Ok(route), waiter });
                     }
                     scratch.heads.extend(self.queues.head(place.route).map(Reverse));
                 }
@@ -391,7 +413,7 @@ impl<W> Gate<W> {
                 continue;
             };
             let head = closed.last.is_none();
-            let first = Start { at: closed.not_before.max(now), floats: closed.not_before <= now };
+            let first = Moment { at: closed.not_before.max(now), moves: closed.not_before <= now };
             let from = closed.last.unwrap_or(first);
             let start = plan.earliest(&route.charges, waiter.units, from, now, limit_of);
             plan.reserve(&route.charges, waiter.units, start, head, limit_of);
@@ -420,7 +442,7 @@ impl<W> Gate<W> {
     fn estimate(&self, scratch: &mut Scratch, now: Nanos, last: Place, route: &Route, units: u64) -> Nanos {
         let limit_of = |index: Index| &self.limits[index as usize].rolling;
         self.plan_older(scratch, now, last);
-        let from = Start { at: now, floats: false };
+        let from = Moment { at: now, moves: false };
         let mut at = scratch.plan.earliest(&route.charges, units, from, now, limit_of).at;
         // The plan looks a bounded number of waiters ahead. However many wait, they go before this one where they
         // are of its own route or wait for the same full limit.

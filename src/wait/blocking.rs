@@ -1,0 +1,74 @@
+//! Waiting in a thread.
+
+use std::sync::Arc;
+use std::task::{Wake, Waker};
+use std::thread::{self, Thread};
+use std::time::Duration;
+
+use crate::clock::{Nanos, nanos};
+use crate::error::Error;
+
+use super::pass::{Charge, Pass};
+use super::throttler::{Entry, Throttler};
+use super::turn::{Ticket, Turn};
+use super::watch::Station;
+
+struct Unpark(Thread);
+
+impl Wake for Unpark {
+    fn wake(self: Arc<Self>) {
+        self.0.unpark();
+    }
+}
+
+impl Throttler {
+    /// Waits for the turn of a request for `id`, in this thread. `units` multiplies each of its weights. Without a
+    /// `timeout`, it waits for as long as it takes.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLimit`], [`Error::Invalid`] for 0 units, [`Error::NeverPasses`], [`Error::Timeout`].
+    pub fn enter_blocking(&self, id: &str, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
+        let route = self.route(id)?;
+        self.check_units(&route, units)?;
+        let new_turn = || Turn::new(Station::Threads, Waker::from(Arc::new(Unpark(thread::current()))));
+        let charge = match self.enter(&route, units, timeout.map(nanos), new_turn)? {
+            Entry::Entered(charge) => charge,
+            Entry::Waiting(ticket) => {
+                let park = |span: Option<Nanos>| {
+                    match span {
+                        Some(span) => thread::park_timeout(Duration::from_nanos(span)),
+                        None => thread::park(),
+                    }
+                    Ok(())
+                };
+                self.wait::<Error>(&ticket, park)?
+            }
+        };
+        Ok(Pass::new(self.clone(), charge))
+    }
+
+    /// Waits for a ticket's turn, parking the thread with `park`: until it is woken, and no longer than the span that
+    /// it is given. It may wake early.
+    pub(crate) fn wait<E: From<Error>>(
+        &self,
+        ticket: &Ticket,
+        mut park: impl FnMut(Option<Nanos>) -> Result<(), E>,
+    ) -> Result<Charge, E> {
+        loop {
+            if let Some(outcome) = ticket.take() {
+                return Ok(outcome?);
+            }
+            let mut span = None;
+            if self.keeps_watch(ticket.turn()) {
+                let next = self.poll(&Station::Threads);
+                if let Some(outcome) = ticket.take() {
+                    return Ok(outcome?);
+                }
+                // A manual clock has no timers: whoever moves it wakes us.
+                let clock = self.clock();
+                span = next.filter(|_| !clock.is_manual()).map(|at| at.saturating_sub(clock.now()));
+            }
+            park(span)?;
+        }
+    }
+}

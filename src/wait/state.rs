@@ -1,0 +1,89 @@
+//! Everything that the throttler's lock guards.
+
+use std::sync::Arc;
+
+use crate::clock::{Clock, Nanos};
+use crate::error::Error;
+use crate::gate::{Decided, Gate, Route, Waiter};
+use crate::limit::RateLimit;
+
+use super::pass::Charge;
+use super::turn::{Phase, Turn};
+use super::watch::{Effects, Station, Watch};
+
+#[derive(Debug)]
+pub(super) struct State {
+    pub clock: Clock,
+    pub gate: Gate<Arc<Turn>>,
+    pub watch: Watch,
+    /// The table in force.
+    pub table: Vec<RateLimit>,
+    /// How often this process was forked off since the throttler was made.
+    pub epoch: u32,
+    /// Kept for its allocation.
+    decided: Vec<Decided<Arc<Turn>>>,
+}
+
+impl State {
+    pub fn new(clock: Clock, gate: Gate<Arc<Turn>>, table: Vec<RateLimit>) -> Self {
+        Self { clock, gate, watch: Watch::default(), table, epoch: 0, decided: Vec::new() }
+    }
+
+    pub fn now(&self) -> Nanos {
+        self.clock.now()
+    }
+
+    /// Replaces the table, whole or not at all.
+    pub fn set_table(
+        &mut self,
+        now: Nanos,
+        table: Vec<RateLimit>,
+        effects: &mut Effects,
+    ) -> Result<(), Error> {
+        let refused = self.gate.set_table(now, &table)?;
+        self.table = table;
+        self.announce(refused.into_iter(), effects);
+        self.advance(now, None, effects);
+        Ok(())
+    }
+
+    /// The route as the table has it now.
+    #[inline]
+    pub fn current(&self, route: &Arc<Route>, units: u64) -> Result<Arc<Route>, Error> {
+        if self.gate.is_current(route) {
+            return Ok(route.clone());
+        }
+        let route = self.gate.lookup(route.id())?;
+        self.gate.check_units(route, units)?;
+        Ok(route.clone())
+    }
+
+    pub fn join(&mut self, now: Nanos, route: &Route, units: u64, deadline: Option<Nanos>, turn: &Arc<Turn>) {
+        let place = self.gate.join(route, Waiter { units, since: now, deadline, tag: turn.clone() });
+        *turn.phase.lock() = Phase::Waiting(place);
+        self.watch.join(place, turn);
+    }
+
+    /// Lets through whoever may pass now, and has everybody who waits look again in time.
+    pub fn advance(&mut self, now: Nanos, told: Option<&Station>, effects: &mut Effects) {
+        let mut decided = std::mem::take(&mut self.decided);
+        self.gate.advance(now, &mut decided);
+        self.announce(decided.drain(..), effects);
+        self.decided = decided;
+        self.watch.set(self.gate.wake_at(), told, effects);
+    }
+
+    /// Tells waiting requests what became of them.
+    pub fn announce(&mut self, decided: impl Iterator<Item = Decided<Arc<Turn>>>, effects: &mut Effects) {
+        for Decided { outcome, waiter: Waiter { units, tag: turn, .. } } in decided {
+            let outcome = match outcome {
+                Ok(route) => Phase::Granted(Charge { route, units, epoch: self.epoch }),
+                Err(error) => Phase::Refused(error),
+            };
+            if let Phase::Waiting(place) = std::mem::replace(&mut *turn.phase.lock(), outcome) {
+                self.watch.leave(place, &turn, effects);
+            }
+            effects.wake(turn.waker());
+        }
+    }
+}

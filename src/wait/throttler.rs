@@ -1,0 +1,384 @@
+//! The throttler: a gate, a clock, and one lock around both.
+
+use std::sync::{Arc, Weak};
+use std::task::Waker;
+
+use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
+
+use crate::clock::{Clock, Nanos};
+use crate::error::Error;
+use crate::gate::{Gate, Options, Route, Usage};
+use crate::limit::RateLimit;
+
+use super::pass::{Charge, Pass};
+use super::state::State;
+use super::turn::{Phase, Ticket, Turn};
+use super::watch::{Effects, Station};
+
+/// Decides when requests may leave. Clones share one table, one queue and one account of what is used; any number of
+/// threads, tasks and event loops may use it at once.
+///
+/// ```
+/// use sluicegate::{Options, RateLimit, Throttler};
+/// use std::time::Duration;
+///
+/// let minute = Duration::from_secs(60);
+/// let throttler = Throttler::new(
+///     &[
+///         RateLimit::new("REQUEST_WEIGHT", 6000, minute),
+///         RateLimit::new("/depth", 6000, minute).link("REQUEST_WEIGHT", 100),
+///     ],
+///     Options::default(),
+/// )?;
+/// {
+///     let _pass = throttler.enter_blocking("/depth", 1, None)?;
+///     // Send the request, read the answer. The pass ends with this block.
+/// }
+/// let usage = throttler.usage("REQUEST_WEIGHT")?;
+/// assert_eq!((usage.used, usage.in_flight), (100, 0));
+/// # Ok::<(), sluicegate::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Throttler {
+    state: Arc<Mutex<State>>,
+}
+
+/// A throttler that does not keep itself alive.
+#[derive(Clone, Debug)]
+pub(crate) struct WeakThrottler(Weak<Mutex<State>>);
+
+impl WeakThrottler {
+    pub fn upgrade(&self) -> Option<Throttler> {
+        Some(Throttler { state: self.0.upgrade()? })
+    }
+}
+
+/// What became of a request that asked to enter.
+#[derive(Debug)]
+pub(crate) enum Entry {
+    Entered(Charge),
+    Waiting(Ticket),
+}
+
+impl Throttler {
+    /// A throttler on the machine's monotonic clock.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a value that cannot be, [`Error::UnknownLink`] for a link to an id that the table does not
+    /// have, [`Error::NeverPasses`] for a weight that never fits.
+    pub fn new(table: &[RateLimit], options: Options) -> Result<Self, Error> {
+        Self::with_clock(table, options, Clock::monotonic())
+    }
+
+    /// A throttler on the given clock. On a manual one, see [`ManualClock`](super::ManualClock).
+    ///
+    /// # Errors
+    /// As [`Throttler::new`].
+    pub fn with_clock(table: &[RateLimit], options: Options, clock: Clock) -> Result<Self, Error> {
+        let state = State::new(clock, Gate::new(table, options)?, table.to_vec());
+        Ok(Self { state: Arc::new(Mutex::new(state)) })
+    }
+
+    /// Replaces the table, whole or not at all. What is used of ids that stay, stays used. Requests that wait for an id
+    /// that is gone, or that no longer fit, fail.
+    ///
+    /// # Errors
+    /// As [`Throttler::new`]; then nothing has changed.
+    pub fn set_rate_limits(&self, table: &[RateLimit]) -> Result<(), Error> {
+        self.locked(|state, now, effects| state.set_table(now, table.to_vec(), effects))
+    }
+
+    /// Adds limits to the table, whole or not at all; ids that it has already are left as they are.
+    ///
+    /// # Errors
+    /// As [`Throttler::new`]; then nothing has changed.
+    pub fn add_rate_limits(&self, more: &[RateLimit]) -> Result<(), Error> {
+        self.locked(|state, now, effects| {
+            let known = |limit: &&RateLimit| state.gate.lookup(&limit.id).is_err();
+            let new: Vec<RateLimit> = more.iter().filter(known).cloned().collect();
+            let table = [state.table.as_slice(), &new].concat();
+            state.set_table(now, table, effects)
+        })
+    }
+
+    /// The table in force.
+    pub fn rate_limits(&self) -> Vec<RateLimit> {
+        self.state.lock().table.clone()
+    }
+
+    /// Looks an id up once, for any number of requests.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLimit`].
+    pub fn route(&self, id: &str) -> Result<Arc<Route>, Error> {
+        self.state.lock().gate.lookup(id).cloned()
+    }
+
+    /// Checks that a request for `units` times the route's weights could ever pass.
+    pub(crate) fn check_units(&self, route: &Arc<Route>, units: u64) -> Result<(), Error> {
+        let state = self.state.lock();
+        let route = state.gate.lookup(route.id())?;
+        state.gate.check_units(route, units)
+    }
+
+    /// Enters without waiting, or not at all.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLimit`], [`Error::Invalid`] for 0 units, [`Error::NeverPasses`].
+    pub fn try_enter(&self, id: &str, units: u64) -> Result<Option<Pass>, Error> {
+        let route = self.route(id)?;
+        self.check_units(&route, units)?;
+        let entry =
+            self.enter(&route, units, Some(0), || Turn::new(Station::Threads, Waker::noop().clone()))?;
+        match entry {
+            Entry::Entered(charge) => Ok(Some(Pass::new(self.clone(), charge))),
+            Entry::Waiting(_) => Ok(None),
+        }
+    }
+
+    /// Charges at once and for good, with nothing to leave: for requests whose end nobody tells. Their units count from
+    /// now, whatever the [`Hold`](crate::Hold). Whether there was room.
+    ///
+    /// # Errors
+    /// As [`Throttler::try_enter`].
+    pub fn try_acquire(&self, id: &str, units: u64) -> Result<bool, Error> {
+        let route = self.route(id)?;
+        self.check_units(&route, units)?;
+        let at_once = {
+            let mut state = self.state.lock();
+            let now = state.now();
+            state.gate.try_acquire(now, &route, units)
+        };
+        Ok(at_once || self.try_enter(id, units)?.is_some())
+    }
+
+    /// How long a request that came now would wait, in nanoseconds; 0 only if it could pass at once. Requests in flight
+    /// count as answered at once, so it may take longer.
+    ///
+    /// # Errors
+    /// As [`Throttler::try_enter`].
+    pub fn wait_time(&self, id: &str, units: u64) -> Result<Nanos, Error> {
+        let route = self.route(id)?;
+        self.check_units(&route, units)?;
+        self.locked(|state, now, effects| {
+            let route = state.current(&route, units)?;
+            state.advance(now, None, effects);
+            Ok(state.gate.wait_time(now, &route, units))
+        })
+    }
+
+    /// The usage of one limit.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLimit`].
+    pub fn usage(&self, id: &str) -> Result<Usage, Error> {
+        let mut state = self.state.lock();
+        let route = state.gate.lookup(id)?.clone();
+        let now = state.now();
+        Ok(state.gate.usage(now, &route))
+    }
+
+    /// The usage of every limit, at one instant.
+    pub fn usages(&self) -> Vec<Usage> {
+        let mut state = self.state.lock();
+        let now = state.now();
+        let routes: Vec<_> = state.gate.routes().cloned().collect();
+        routes.iter().map(|route| state.gate.usage(now, route)).collect()
+    }
+
+    // ---- for those who wait
+
+    /// Enters if it can be done at once.
+    #[inline]
+    pub(crate) fn enter_at_once(&self, route: &Arc<Route>, units: u64) -> Result<Option<Charge>, Error> {
+        let mut state = self.state.lock();
+        let route = state.current(route, units)?;
+        let now = state.now();
+        let entered = state.gate.try_enter(now, &route, units);
+        Ok(entered.then(|| Charge { route, units, epoch: state.epoch }))
+    }
+
+    /// Enters, or joins the queue for at most `timeout`.
+    pub(crate) fn enter(
+        &self,
+        route: &Arc<Route>,
+        units: u64,
+        timeout: Option<Nanos>,
+        turn: impl FnOnce() -> Turn,
+    ) -> Result<Entry, Error> {
+        if let Some(charge) = self.enter_at_once(route, units)? {
+            return Ok(Entry::Entered(charge));
+        }
+        let turn = Arc::new(turn());
+        self.locked(|state, now, effects| {
+            let route = state.current(route, units)?;
+            let others = state.gate.waits_for(&route);
+            let deadline = timeout.map(|timeout| now.saturating_add(timeout));
+            state.join(now, &route, units, deadline, &turn);
+            // Behind others of the same route it cannot pass yet, and they are being looked after; but somebody must
+            // look when its own time is up.
+            if !others || deadline.is_some() {
+                state.advance(now, None, effects);
+            } else {
+                state.watch.set(state.gate.wake_at(), None, effects);
+            }
+            Ok(())
+        })?;
+        let ticket = Ticket::new(self.clone(), turn);
+        match ticket.take() {
+            None => Ok(Entry::Waiting(ticket)),
+            Some(Ok(charge)) => Ok(Entry::Entered(charge)),
+            Some(Err(error)) => Err(error),
+        }
+    }
+
+    /// Takes the outcome of a wait, if there is one.
+    pub(super) fn begin(&self, turn: &Arc<Turn>) -> Option<Result<Charge, Error>> {
+        self.locked(|state, now, effects| {
+            let mut phase = turn.phase.lock();
+            if matches!(*phase, Phase::Waiting(_)) {
+                return None;
+            }
+            match std::mem::replace(&mut *phase, Phase::Over) {
+                Phase::Granted(charge) => {
+                    drop(phase);
+                    state.gate.begin(now, &charge.route, charge.units);
+                    if state.gate.has_waiters() {
+                        state.advance(now, None, effects);
+                    }
+                    Some(Ok(charge))
+                }
+                Phase::Refused(error) => Some(Err(error)),
+                _ => None,
+            }
+        })
+    }
+
+    /// Takes a waiting request out of the queue, or gives back what it was granted.
+    pub(super) fn cancel(&self, turn: &Arc<Turn>) {
+        let _dropped_without_the_lock = self.locked(|state, now, effects| {
+            let phase = std::mem::replace(&mut *turn.phase.lock(), Phase::Over);
+            let waiter = match phase {
+                Phase::Waiting(place) => {
+                    state.watch.leave(place, turn, effects);
+                    state.gate.remove(place)
+                }
+                Phase::Granted(charge) if charge.epoch == state.epoch => {
+                    state.gate.give_back(&charge.route, charge.units);
+                    None
+                }
+                _ => return None,
+            };
+            state.advance(now, None, effects);
+            waiter
+        });
+    }
+
+    #[cfg(feature = "tokio")]
+    pub(super) fn set_waker(&self, turn: &Turn, waker: &Waker) {
+        let old = {
+            let _state = self.state.lock();
+            let mut current = turn.waker.lock();
+            if current.will_wake(waker) {
+                return;
+            }
+            std::mem::replace(&mut *current, waker.clone())
+        };
+        drop(old);
+    }
+
+    /// A request's block has ended.
+    #[inline]
+    pub(crate) fn leave(&self, charge: Charge) {
+        let mut state = self.state.lock();
+        if charge.epoch != state.epoch {
+            return;
+        }
+        let now = state.now();
+        state.gate.leave(now, &charge.route, charge.units);
+        if state.gate.has_waiters() {
+            let mut effects = Effects::default();
+            state.advance(now, None, &mut effects);
+            drop(state);
+            effects.carry_out();
+        }
+    }
+
+    /// Looks at the gate now. Returns when this station must look again.
+    pub(crate) fn poll(&self, station: &Station) -> Option<Nanos> {
+        self.locked(|state, now, effects| {
+            state.watch.looked(station);
+            state.advance(now, Some(station), effects);
+            state.watch.rings_at(station)
+        })
+    }
+
+    /// Whether a waiting request keeps watch for its station.
+    pub(super) fn keeps_watch(&self, turn: &Turn) -> bool {
+        let mut state = self.state.lock();
+        let Phase::Waiting(place) = *turn.phase.lock() else { return false };
+        state.watch.keeps_watch(&turn.station, place)
+    }
+
+    /// When the next waiting request can pass, should nothing happen before.
+    pub fn wake_at(&self) -> Option<Nanos> {
+        self.state.lock().gate.wake_at()
+    }
+
+    /// The instant now, on this throttler's clock.
+    pub fn now(&self) -> Nanos {
+        self.state.lock().now()
+    }
+
+    /// The clock.
+    pub fn clock(&self) -> Clock {
+        self.state.lock().clock.clone()
+    }
+
+    /// Looks at the gate now: for a manual clock, which has no timers.
+    pub(super) fn look(&self) {
+        self.locked(|state, now, effects| state.advance(now, None, effects));
+    }
+
+    /// Runs `f` under the lock, and what it leaves to be done without it.
+    fn locked<T>(&self, f: impl FnOnce(&mut State, Nanos, &mut Effects) -> T) -> T {
+        let mut effects = Effects::default();
+        let result = {
+            let mut state = self.state.lock();
+            let now = state.now();
+            f(&mut state, now, &mut effects)
+        };
+        effects.carry_out();
+        result
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakThrottler {
+        WeakThrottler(Arc::downgrade(&self.state))
+    }
+
+    // ---- fork
+
+    /// Holds the lock over a fork, so that the child does not inherit it from another thread.
+    pub(crate) fn hold(&self) -> Held {
+        Held(self.state.lock_arc())
+    }
+}
+
+/// The lock, held over a fork.
+pub(crate) struct Held(ArcMutexGuard<RawMutex, State>);
+
+impl Held {
+    /// In the child: what was in flight counts as just answered, and those who waited do so in the parent.
+    /// What must be dropped without the lock comes back.
+    pub fn start_anew(mut self) -> impl Sized + use<> {
+        let state = &mut *self.0;
+        state.epoch = state.epoch.wrapping_add(1);
+        let groups = state.watch.clear();
+        let now = state.now();
+        let waiters = state.gate.forget_others(now);
+        for waiter in &waiters {
+            *waiter.tag.phase.lock() = Phase::Over;
+        }
+        (groups, waiters)
+    }
+}
