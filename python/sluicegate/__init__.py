@@ -1,5 +1,34 @@
-"""An exact rate limiter and rate cache for trading bots."""
+"""An exact rate limiter and rate cache for trading bots.
 
-from sluicegate._core import __version__
+>>> from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
+>>> throttler = Throttler(
+...     [
+...         RateLimit("REQUEST_WEIGHT", limit=6000, time_interval=60),
+...         RateLimit(
+...             "/depth",
+...             limit=6000,
+...             time_interval=60,
+...             linked_limits=[LinkedLimitWeightPair("REQUEST_WEIGHT", 100)],
+...         ),
+...     ]
+... )
+>>> with throttler.execute_task("/depth"):
+...     pass  # send the request, read the answer
+>>> throttler.usage("REQUEST_WEIGHT").used
+100
+"""
 
-__all__ = ["__version__"]
+from sluicegate._core import Task, Throttler, Usage, __version__
+from sluicegate.errors import RateLimitTimeout, UnknownLimitError
+from sluicegate.limits import LinkedLimitWeightPair, RateLimit
+
+__all__ = [
+    "LinkedLimitWeightPair",
+    "RateLimit",
+    "RateLimitTimeout",
+    "Task",
+    "Throttler",
+    "UnknownLimitError",
+    "Usage",
+    "__version__",
+]

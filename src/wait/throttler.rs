@@ -255,7 +255,7 @@ impl Throttler {
     }
 
     /// Takes a waiting request out of the queue, or gives back what it was granted.
-    pub(super) fn cancel(&self, turn: &Arc<Turn>) {
+    pub(crate) fn cancel(&self, turn: &Arc<Turn>) {
         let _dropped_without_the_lock = self.locked(|state, now, effects| {
             let phase = std::mem::replace(&mut *turn.phase.lock(), Phase::Over);
             let waiter = match phase {

@@ -1,0 +1,41 @@
+"""Limits, as their users write them down.
+
+The names are those of Hummingbot's ``AsyncThrottler``, so that a table written for it works here as it stands.
+A throttler reads limits by their attributes: any object with the same ones will do.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class LinkedLimitWeightPair:
+    """What a request takes from one more limit, mostly a pool that many endpoints share.
+
+    Attributes:
+        limit_id: The other limit's id.
+        weight: How many of its units a request takes; 0 takes none.
+    """
+
+    limit_id: str
+    weight: int = 1
+
+
+@dataclass
+class RateLimit:
+    """At most ``limit`` units in any window of ``time_interval`` seconds.
+
+    Attributes:
+        limit_id: The name of the limit, and of the requests that it limits: an endpoint's path, or a pool's name.
+        limit: How many units fit in a window. Rounded down, and 1 or more.
+        time_interval: The length of the rolling window, in seconds.
+        weight: How many units of this limit a request for ``limit_id`` takes; 0 leaves its own limit out.
+        linked_limits: The other limits that a request for ``limit_id`` takes from; ``None`` for none.
+    """
+
+    limit_id: str
+    limit: int | float
+    time_interval: int | float
+    weight: int = 1
+    linked_limits: list[LinkedLimitWeightPair] | None = field(default=None)

@@ -1,0 +1,41 @@
+//! `ManualClock` for Python.
+
+use pyo3::prelude::*;
+
+use crate::wait::ManualClock;
+
+use super::{numbers, seconds};
+
+/// Time that stands still until a test moves it.
+#[pyclass(name = "ManualClock", module = "sluicegate.testing", frozen)]
+#[derive(Default)]
+pub struct PyManualClock {
+    pub clock: ManualClock,
+}
+
+#[pymethods]
+impl PyManualClock {
+    #[new]
+    fn new() -> Self {
+        Self::default()
+    }
+
+    /// Seconds since the clock was made.
+    #[getter]
+    fn now(&self) -> f64 {
+        seconds(self.clock.now())
+    }
+
+    /// Moves time on by so many seconds.
+    fn advance(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
+        let by = numbers::timeout(Some(seconds))?;
+        let must = "a number of seconds, 0 or more";
+        let by = by.ok_or_else(|| numbers::wrong_value("the time to move on by", must, seconds))?;
+        self.clock.advance(by);
+        Ok(())
+    }
+
+    fn __repr__(&self) -> String {
+        format!("<ManualClock at {} s>", self.now())
+    }
+}

@@ -1,0 +1,37 @@
+//! Rust's errors as the exceptions that a Python user expects.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+
+use crate::error::Error;
+
+/// A class of `sluicegate.errors`, looked up once.
+struct Class(PyOnceLock<Py<PyType>>, &'static str);
+
+static UNKNOWN_LIMIT: Class = Class(PyOnceLock::new(), "UnknownLimitError");
+static TIMEOUT: Class = Class(PyOnceLock::new(), "RateLimitTimeout");
+
+impl Class {
+    fn raise(&self, py: Python<'_>, args: impl for<'py> pyo3::call::PyCallArgs<'py>) -> PyErr {
+        let class = self.0.import(py, "sluicegate.errors", self.1);
+        match class.and_then(|class| class.call1(args)) {
+            Ok(exception) => PyErr::from_value(exception),
+            Err(error) => error,
+        }
+    }
+}
+
+impl From<Error> for PyErr {
+    fn from(error: Error) -> Self {
+        let message = error.to_string();
+        Python::attach(|py| match error {
+            Error::UnknownLimit { id, closest } => UNKNOWN_LIMIT.raise(py, (message, id, closest)),
+            Error::Timeout { id, timeout } => TIMEOUT.raise(py, (message, id, timeout)),
+            Error::UnknownLink { .. } | Error::NeverPasses { .. } | Error::Invalid { .. } => {
+                PyValueError::new_err(message)
+            }
+        })
+    }
+}

@@ -1,0 +1,95 @@
+//! Python numbers as whole units and spans of time, with errors that show the value.
+
+use std::time::Duration;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyInt};
+
+/// "a whole number…, not 'x' (str)".
+fn wrong_type(what: &str, must: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    let kind = value.get_type();
+    let kind = kind.name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
+    PyTypeError::new_err(format!("{what} must be {must}, not {} ({kind})", shown(value)))
+}
+
+pub fn wrong_value(what: &str, must: &str, value: &Bound<'_, PyAny>) -> PyErr {
+    PyValueError::new_err(format!("{what} must be {must}, not {}", shown(value)))
+}
+
+fn shown(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|_| "an object without a repr".to_owned(), |repr| repr.to_string())
+}
+
+/// A float from anything that is a number: int, float, Decimal, Fraction, numpy's.
+pub fn float(what: &str, must: &str, value: &Bound<'_, PyAny>) -> PyResult<f64> {
+    if value.is_instance_of::<PyBool>() {
+        return Err(wrong_type(what, must, value));
+    }
+    value.extract::<f64>().map_err(|error| {
+        let py = value.py();
+        if error.is_instance_of::<pyo3::exceptions::PyOverflowError>(py) {
+            wrong_value(what, must, value)
+        } else if error.is_instance_of::<PyTypeError>(py) {
+            wrong_type(what, must, value)
+        } else {
+            error
+        }
+    })
+}
+
+/// A limit: whole units, rounded down; what is too large to count means "no limit".
+pub fn limit(what: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let must = "a number of units, 1 or more";
+    if let Some(units) = whole(value) {
+        return if units >= 1 { Ok(units.unsigned_abs()) } else { Err(wrong_value(what, must, value)) };
+    }
+    let units = float(what, must, value)?;
+    if units >= 1.0 && units.is_finite() { Ok(units as u64) } else { Err(wrong_value(what, must, value)) }
+}
+
+/// A weight or a count of units: whole, at least `least`.
+pub fn units(what: &str, least: u64, value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    let must = format!("a whole number of units, {least} or more");
+    let units = match whole(value) {
+        Some(units) => units as f64,
+        None => float(what, &must, value)?,
+    };
+    if units.fract() != 0.0 || units < least as f64 {
+        return Err(wrong_value(what, &must, value));
+    }
+    Ok(whole(value).map_or(units as u64, i64::unsigned_abs))
+}
+
+/// A Python int; what does not fit in 64 bits is cut to what does.
+fn whole(value: &Bound<'_, PyAny>) -> Option<i64> {
+    if value.is_instance_of::<PyBool>() {
+        return None;
+    }
+    let value = value.cast::<PyInt>().ok()?;
+    let cut = || if value.lt(0).unwrap_or(false) { i64::MIN } else { i64::MAX };
+    Some(value.extract().unwrap_or_else(|_| cut()))
+}
+
+/// Seconds, over 0.
+pub fn interval(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let must = "a number of seconds, over 0 and at most 100 years";
+    let seconds = float(what, must, value)?;
+    let span = Duration::try_from_secs_f64(seconds).ok().filter(|span| !span.is_zero());
+    span.ok_or_else(|| wrong_value(what, must, value))
+}
+
+/// Seconds, 0 or more; `None` and infinity are no timeout.
+pub fn timeout(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
+    let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(None) };
+    let must = "a number of seconds, 0 or more, or None";
+    let seconds = float("timeout", must, value)?;
+    if seconds == f64::INFINITY {
+        return Ok(None);
+    }
+    if seconds.is_nan() || seconds < 0.0 {
+        return Err(wrong_value("timeout", must, value));
+    }
+    // What no span holds is as good as no timeout.
+    Ok(Duration::try_from_secs_f64(seconds).ok())
+}

@@ -1,0 +1,86 @@
+//! A table of limits from Python objects, read by their attributes: Hummingbot's own `RateLimit` fits as well as ours.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+
+use crate::limit::{Link, RateLimit};
+
+use super::numbers;
+
+/// Reads a table. Any iterable of limits will do.
+pub fn read(limits: &Bound<'_, PyAny>) -> PyResult<Vec<RateLimit>> {
+    let rows = limits.try_iter().map_err(|_| {
+        PyTypeError::new_err(format!("rate_limits must be an iterable of RateLimit, not {}", repr(limits)))
+    })?;
+    rows.map(|row| read_limit(&row?)).collect()
+}
+
+fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
+    let id = id_of(row, "a rate limit", "limit_id")?;
+    let of = |name: &str| format!("{name} of {id:?}");
+    let mut limit = RateLimit::new(
+        id.clone(),
+        numbers::limit(&of("limit"), &attribute(row, "a rate limit", "limit")?)?,
+        numbers::interval(&of("time_interval"), &attribute(row, "a rate limit", "time_interval")?)?,
+    );
+    if let Some(weight) = row.getattr_opt("weight")? {
+        limit.weight = numbers::units(&of("weight"), 0, &weight)?;
+    }
+    let Some(links) = row.getattr_opt("linked_limits")?.filter(|links| !links.is_none()) else {
+        return Ok(limit);
+    };
+    let links = links.try_iter().map_err(|_| {
+        let links = repr(&links);
+        PyTypeError::new_err(format!(
+            "linked_limits of {id:?} must be a list of LinkedLimitWeightPair or None, not {links}"
+        ))
+    })?;
+    for link in links {
+        let link = link?;
+        let what = format!("a link of {id:?}");
+        let target = id_of(&link, &what, "limit_id")?;
+        let weight = match link.getattr_opt("weight")? {
+            Some(weight) => {
+                numbers::units(&format!("weight of the link from {id:?} to {target:?}"), 0, &weight)?
+            }
+            None => 1,
+        };
+        limit.links.push(Link { id: target, weight });
+    }
+    Ok(limit)
+}
+
+fn attribute<'py>(row: &Bound<'py, PyAny>, what: &str, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    row.getattr_opt(name)?
+        .ok_or_else(|| PyTypeError::new_err(format!("{what} must have the attribute {name}: {}", repr(row))))
+}
+
+fn id_of(row: &Bound<'_, PyAny>, what: &str, name: &str) -> PyResult<String> {
+    let id = attribute(row, what, name)?;
+    id.extract()
+        .map_err(|_| PyTypeError::new_err(format!("the {name} of {what} must be a str, not {}", repr(&id))))
+}
+
+pub fn repr(value: &Bound<'_, PyAny>) -> String {
+    value.repr().map_or_else(|_| "an object without a repr".to_owned(), |repr| repr.to_string())
+}
+
+/// The table as `sluicegate.RateLimit` objects.
+pub fn write<'py>(py: Python<'py>, table: &[RateLimit]) -> PyResult<Bound<'py, PyList>> {
+    let module = py.import("sluicegate.limits")?;
+    let (limit_class, link_class) = (module.getattr("RateLimit")?, module.getattr("LinkedLimitWeightPair")?);
+    let rows = PyList::empty(py);
+    for limit in table {
+        let kwargs = PyDict::new(py);
+        kwargs.set_item("limit_id", &limit.id)?;
+        kwargs.set_item("limit", limit.limit)?;
+        kwargs.set_item("time_interval", limit.interval.as_secs_f64())?;
+        kwargs.set_item("weight", limit.weight)?;
+        let links: Vec<_> =
+            limit.links.iter().map(|link| link_class.call1((&link.id, link.weight))).collect::<PyResult<_>>()?;
+        kwargs.set_item("linked_limits", links)?;
+        rows.append(limit_class.call((), Some(&kwargs))?)?;
+    }
+    Ok(rows)
+}
