@@ -27,7 +27,8 @@ pub fn register(throttler: &Throttler) {
 #[pyfunction]
 fn before_fork() {
     let throttlers = THROTTLERS.lock();
-    let held = throttlers.iter().filter_map(WeakThrottler::upgrade).map(|throttler| throttler.hold()).collect();
+    let held =
+        throttlers.iter().filter_map(WeakThrottler::upgrade).map(|throttler| throttler.hold()).collect();
     HELD.set(Some((throttlers, held)));
 }
 

@@ -77,8 +77,11 @@ pub fn write<'py>(py: Python<'py>, table: &[RateLimit]) -> PyResult<Bound<'py, P
         kwargs.set_item("limit", limit.limit)?;
         kwargs.set_item("time_interval", limit.interval.as_secs_f64())?;
         kwargs.set_item("weight", limit.weight)?;
-        let links: Vec<_> =
-            limit.links.iter().map(|link| link_class.call1((&link.id, link.weight))).collect::<PyResult<_>>()?;
+        let links: Vec<_> = limit
+            .links
+            .iter()
+            .map(|link| link_class.call1((&link.id, link.weight)))
+            .collect::<PyResult<_>>()?;
         kwargs.set_item("linked_limits", links)?;
         rows.append(limit_class.call((), Some(&kwargs))?)?;
     }

@@ -1,91 +1,96 @@
 //! The context of one request: `async with` and `with`.
 
-use std::sync::Arc;
-
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::clock::Nanos;
-use crate::gate::Route;
 use crate::wait::Charge;
 
 use super::asyncio::{self, ready};
 use super::threads;
 use super::throttler::PyThrottler;
 
-/// What a request asks for.
-pub struct Request {
-    pub route: Arc<Route>,
-    pub units: u64,
-    pub timeout: Option<Nanos>,
-}
-
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     Outside,
     Waiting,
-    Inside(Charge),
+    Inside,
+}
+
+#[derive(Debug)]
+struct Inner {
+    phase: Phase,
+    /// What the request takes; while it is inside, what it has taken.
+    charge: Charge,
 }
 
 /// The context of one request. It may be entered again once it was left.
-#[pyclass(module = "sluicegate", frozen, freelist = 256)]
+#[pyclass(module = "sluicegate", frozen)]
 pub struct Task {
     throttler: Py<PyThrottler>,
-    request: Request,
-    phase: Mutex<Phase>,
+    timeout: Option<Nanos>,
+    inner: Mutex<Inner>,
 }
 
 impl Task {
-    pub fn new(throttler: Py<PyThrottler>, request: Request) -> Self {
-        Self { throttler, request, phase: Mutex::new(Phase::Outside) }
+    pub(crate) fn new(throttler: Py<PyThrottler>, charge: Charge, timeout: Option<Nanos>) -> Self {
+        Self { throttler, timeout, inner: Mutex::new(Inner { phase: Phase::Outside, charge }) }
     }
 
     pub fn throttler(&self) -> &PyThrottler {
         self.throttler.get()
     }
 
-    pub fn request(&self) -> &Request {
-        &self.request
+    pub fn timeout(&self) -> Option<Nanos> {
+        self.timeout
     }
 
-    fn start(&self, phase: Phase) -> PyResult<()> {
-        let mut current = self.phase.lock();
-        if !matches!(*current, Phase::Outside) {
+    /// Enters if it can be done at once; otherwise the task is waiting, and what it is about to take comes back.
+    #[inline]
+    fn start(&self) -> PyResult<Option<Charge>> {
+        let mut inner = self.inner.lock();
+        if inner.phase != Phase::Outside {
+            let id = inner.charge.route.id().to_owned();
+            drop(inner);
             return Err(PyRuntimeError::new_err(format!(
-                "this task of {:?} was entered already: call execute_task() once for each request",
-                self.request.route.id()
+                "this task of {id:?} was entered already: call execute_task() once for each request"
             )));
         }
-        *current = phase;
-        Ok(())
+        if self.throttler().throttler.enter_at_once(&mut inner.charge)? {
+            inner.phase = Phase::Inside;
+            return Ok(None);
+        }
+        inner.phase = Phase::Waiting;
+        Ok(Some(Charge::new(inner.charge.route.clone(), inner.charge.units)))
     }
 
     /// Its wait is over.
     pub(crate) fn enter(&self, charge: Charge) {
-        *self.phase.lock() = Phase::Inside(charge);
+        *self.inner.lock() = Inner { phase: Phase::Inside, charge };
     }
 
     /// Its wait came to nothing.
     pub fn give_up(&self) {
-        let mut phase = self.phase.lock();
-        if matches!(*phase, Phase::Waiting) {
-            *phase = Phase::Outside;
+        let mut inner = self.inner.lock();
+        if inner.phase == Phase::Waiting {
+            inner.phase = Phase::Outside;
         }
     }
 
+    #[inline]
     fn leave(&self) -> PyResult<()> {
-        let phase = std::mem::replace(&mut *self.phase.lock(), Phase::Outside);
-        match phase {
-            Phase::Inside(charge) => self.throttler().throttler.leave(charge),
-            other => {
-                *self.phase.lock() = other;
-                return Err(PyRuntimeError::new_err(format!(
-                    "this task of {:?} was not entered",
-                    self.request.route.id()
-                )));
+        let effects = {
+            let mut inner = self.inner.lock();
+            if inner.phase != Phase::Inside {
+                let id = inner.charge.route.id().to_owned();
+                drop(inner);
+                return Err(PyRuntimeError::new_err(format!("this task of {id:?} was not entered")));
             }
-        }
+            inner.phase = Phase::Outside;
+            self.throttler().throttler.settle(&inner.charge)
+        };
+        effects.carry_out();
         Ok(())
     }
 }
@@ -93,19 +98,9 @@ impl Task {
 #[pymethods]
 impl Task {
     fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let (py, task) = (slf.py(), slf.get());
-        task.start(Phase::Waiting)?;
-        let Request { route, units, .. } = &task.request;
-        match task.throttler().throttler.enter_at_once(route, *units) {
-            Ok(Some(charge)) => {
-                task.enter(charge);
-                ready(py)
-            }
-            Ok(None) => asyncio::wait(slf).inspect_err(|_| task.give_up()),
-            Err(error) => {
-                task.give_up();
-                Err(error.into())
-            }
+        match slf.get().start()? {
+            None => ready(slf.py()),
+            Some(charge) => asyncio::wait(slf, charge).inspect_err(|_| slf.get().give_up()),
         }
     }
 
@@ -121,17 +116,10 @@ impl Task {
     }
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
-        self.start(Phase::Waiting)?;
-        match threads::enter(py, &self.throttler().throttler, &self.request) {
-            Ok(charge) => {
-                self.enter(charge);
-                Ok(())
-            }
-            Err(error) => {
-                self.give_up();
-                Err(error)
-            }
-        }
+        let Some(charge) = self.start()? else { return Ok(()) };
+        let entered = threads::enter(py, &self.throttler().throttler, charge, self.timeout);
+        self.enter(entered.inspect_err(|_| self.give_up())?);
+        Ok(())
     }
 
     fn __exit__(
@@ -144,20 +132,22 @@ impl Task {
     }
 
     fn __repr__(&self) -> String {
-        let phase = match *self.phase.lock() {
+        let inner = self.inner.lock();
+        let phase = match inner.phase {
             Phase::Outside => "not entered",
             Phase::Waiting => "waiting",
-            Phase::Inside(_) => "entered",
+            Phase::Inside => "entered",
         };
-        format!("<Task of {:?}, {phase}>", self.request.route.id())
+        format!("<Task of {:?}, {phase}>", inner.charge.route.id())
     }
 }
 
 impl Drop for Task {
     /// A block that was dropped without being left gives its units to the window.
     fn drop(&mut self) {
-        if let Phase::Inside(charge) = std::mem::replace(self.phase.get_mut(), Phase::Outside) {
-            self.throttler.get().throttler.leave(charge);
+        let inner = self.inner.get_mut();
+        if inner.phase == Phase::Inside {
+            self.throttler.get().throttler.leave(&inner.charge);
         }
     }
 }

@@ -12,7 +12,6 @@ use crate::clock::Nanos;
 use crate::wait::{Charge, Entry, Station, Throttler, Turn};
 
 use super::seconds;
-use super::task::Request;
 
 /// A Python lock that is held while its thread has nothing to wake for.
 struct Bell(Py<PyAny>);
@@ -41,18 +40,18 @@ fn new_lock(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 }
 
 /// Enters, or waits for the turn in this thread.
-pub fn enter(py: Python<'_>, throttler: &Throttler, request: &Request) -> PyResult<Charge> {
-    if let Some(charge) = throttler.enter_at_once(&request.route, request.units)? {
-        return Ok(charge);
-    }
+pub(crate) fn enter(
+    py: Python<'_>,
+    throttler: &Throttler,
+    mut charge: Charge,
+    timeout: Option<Nanos>,
+) -> PyResult<Charge> {
     let acquire = pyo3::intern!(py, "acquire");
     let lock = new_lock(py)?;
     lock.call_method0(acquire)?;
     let bell = Waker::from(Arc::new(Bell(lock.clone().unbind())));
-    let entry = throttler
-        .enter(&request.route, request.units, request.timeout, || Turn::new(Station::Threads, bell))?;
-    match entry {
-        Entry::Entered(charge) => Ok(charge),
+    match throttler.enter(&mut charge, timeout, || Turn::new(Station::Threads, bell))? {
+        Entry::Entered => Ok(charge),
         Entry::Waiting(ticket) => throttler.wait(&ticket, |span: Option<Nanos>| {
             let timeout = span.map_or(-1.0, |span| seconds(span).min(LONGEST));
             lock.call_method1(acquire, (true, timeout)).map(drop)

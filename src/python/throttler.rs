@@ -8,11 +8,11 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::clock::nanos;
 use crate::gate::{Hold, Options, Route};
-use crate::wait::Throttler;
+use crate::wait::{Charge, Throttler};
 
 use super::asyncio::Loops;
 use super::clock::PyManualClock;
-use super::task::{Request, Task};
+use super::task::Task;
 use super::usage::PyUsage;
 use super::{fork, numbers, seconds, table};
 
@@ -38,10 +38,6 @@ fn read_hold(hold: &Bound<'_, PyAny>) -> PyResult<Hold> {
     }
 }
 
-fn read_units(units: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
-    units.map_or(Ok(1), |units| numbers::units("units", 1, units))
-}
-
 impl PyThrottler {
     fn route<'py>(&self, py: Python<'py>, limit_id: &Bound<'py, PyAny>) -> PyResult<Arc<Route>> {
         // Only a str may reach the dict: the hash and equality of anything else run code of its own.
@@ -63,18 +59,13 @@ impl PyThrottler {
         Ok(self.throttler.route(&id.to_cow()?)?)
     }
 
-    fn request(
-        &self,
-        limit_id: &Bound<'_, PyAny>,
-        units: Option<&Bound<'_, PyAny>>,
-        timeout: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Request> {
+    /// What a request is about to take.
+    fn charge(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<Charge> {
         let route = self.route(limit_id.py(), limit_id)?;
-        let units = read_units(units)?;
-        if units != 1 {
-            self.throttler.check_units(&route, units)?;
-        }
-        Ok(Request { route, units, timeout: numbers::timeout(timeout)?.map(nanos) })
+        let Some(units) = units else { return Ok(Charge::new(route, 1)) };
+        let units = numbers::units("units", 1, units)?;
+        self.throttler.check_units(&route, units)?;
+        Ok(Charge::new(route, units))
     }
 }
 
@@ -119,22 +110,23 @@ impl PyThrottler {
         units: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Task> {
-        let request = slf.get().request(limit_id, units, timeout)?;
-        Ok(Task::new(slf.clone().unbind(), request))
+        let charge = slf.get().charge(limit_id, units)?;
+        let timeout = numbers::timeout(timeout)?.map(nanos);
+        Ok(Task::new(slf.clone().unbind(), charge, timeout))
     }
 
     /// Charges at once if there is room; nothing to exit.
     #[pyo3(signature = (limit_id, units=None))]
     fn try_acquire(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        let request = self.request(limit_id, units, None)?;
-        Ok(self.throttler.try_acquire(request.route.id(), request.units)?)
+        let charge = self.charge(limit_id, units)?;
+        Ok(self.throttler.try_acquire(charge.route.id(), charge.units)?)
     }
 
     /// Seconds until a request could pass; 0.0 if now.
     #[pyo3(signature = (limit_id, units=None))]
     fn wait_time(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<f64> {
-        let request = self.request(limit_id, units, None)?;
-        Ok(seconds(self.throttler.wait_time(request.route.id(), request.units)?))
+        let charge = self.charge(limit_id, units)?;
+        Ok(seconds(self.throttler.wait_time(charge.route.id(), charge.units)?))
     }
 
     /// The usage of one limit, or of all, by id.

@@ -31,19 +31,17 @@ impl Throttler {
         let route = self.route(id)?;
         self.check_units(&route, units)?;
         let new_turn = || Turn::new(Station::Threads, Waker::from(Arc::new(Unpark(thread::current()))));
-        let charge = match self.enter(&route, units, timeout.map(nanos), new_turn)? {
-            Entry::Entered(charge) => charge,
-            Entry::Waiting(ticket) => {
-                let park = |span: Option<Nanos>| {
-                    match span {
-                        Some(span) => thread::park_timeout(Duration::from_nanos(span)),
-                        None => thread::park(),
-                    }
-                    Ok(())
-                };
-                self.wait::<Error>(&ticket, park)?
-            }
-        };
+        let mut charge = Charge::new(route, units);
+        if let Entry::Waiting(ticket) = self.enter(&mut charge, timeout.map(nanos), new_turn)? {
+            let park = |span: Option<Nanos>| {
+                match span {
+                    Some(span) => thread::park_timeout(Duration::from_nanos(span)),
+                    None => thread::park(),
+                }
+                Ok(())
+            };
+            charge = self.wait::<Error>(&ticket, park)?;
+        }
         Ok(Pass::new(self.clone(), charge))
     }
 

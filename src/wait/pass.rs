@@ -6,7 +6,7 @@ use crate::gate::Route;
 
 use super::throttler::Throttler;
 
-/// The units of one request in flight. Must reach [`Throttler::leave`] or [`Throttler::give_back`] exactly once.
+/// What one request takes, once it has entered: in flight until [`Throttler::leave`].
 #[derive(Debug)]
 pub(crate) struct Charge {
     pub route: Arc<Route>,
@@ -15,25 +15,30 @@ pub(crate) struct Charge {
     pub epoch: u32,
 }
 
+impl Charge {
+    /// What a request is about to take.
+    pub fn new(route: Arc<Route>, units: u64) -> Self {
+        Self { route, units, epoch: 0 }
+    }
+}
+
 /// Leave to send one request. Dropping it says that the request was answered (or failed): from then on its units stay
 /// in the window for one interval.
 #[derive(Debug)]
 #[must_use = "dropping the pass says that the request is over"]
 pub struct Pass {
     throttler: Throttler,
-    charge: Option<Charge>,
+    charge: Charge,
 }
 
 impl Pass {
     pub(crate) fn new(throttler: Throttler, charge: Charge) -> Self {
-        Self { throttler, charge: Some(charge) }
+        Self { throttler, charge }
     }
 }
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        if let Some(charge) = self.charge.take() {
-            self.throttler.leave(charge);
-        }
+        self.throttler.leave(&self.charge);
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
-use crate::gate::{Decided, Gate, Route, Waiter};
+use crate::gate::{Decided, Gate, Waiter};
 use crate::limit::RateLimit;
 
 use super::pass::Charge;
@@ -47,19 +47,20 @@ impl State {
         Ok(())
     }
 
-    /// The route as the table has it now.
+    /// Brings what a request is about to take up to the table in force.
     #[inline]
-    pub fn current(&self, route: &Arc<Route>, units: u64) -> Result<Arc<Route>, Error> {
-        if self.gate.is_current(route) {
-            return Ok(route.clone());
+    pub fn refresh(&self, charge: &mut Charge) -> Result<(), Error> {
+        if !self.gate.is_current(&charge.route) {
+            let route = self.gate.lookup(charge.route.id())?;
+            self.gate.check_units(route, charge.units)?;
+            charge.route = route.clone();
         }
-        let route = self.gate.lookup(route.id())?;
-        self.gate.check_units(route, units)?;
-        Ok(route.clone())
+        Ok(())
     }
 
-    pub fn join(&mut self, now: Nanos, route: &Route, units: u64, deadline: Option<Nanos>, turn: &Arc<Turn>) {
-        let place = self.gate.join(route, Waiter { units, since: now, deadline, tag: turn.clone() });
+    pub fn join(&mut self, now: Nanos, charge: &Charge, deadline: Option<Nanos>, turn: &Arc<Turn>) {
+        let waiter = Waiter { units: charge.units, since: now, deadline, tag: turn.clone() };
+        let place = self.gate.join(&charge.route, waiter);
         *turn.phase.lock() = Phase::Waiting(place);
         self.watch.join(place, turn);
     }

@@ -56,7 +56,7 @@ impl WeakThrottler {
 /// What became of a request that asked to enter.
 #[derive(Debug)]
 pub(crate) enum Entry {
-    Entered(Charge),
+    Entered,
     Waiting(Ticket),
 }
 
@@ -128,11 +128,13 @@ impl Throttler {
     pub fn try_enter(&self, id: &str, units: u64) -> Result<Option<Pass>, Error> {
         let route = self.route(id)?;
         self.check_units(&route, units)?;
-        let entry =
-            self.enter(&route, units, Some(0), || Turn::new(Station::Threads, Waker::noop().clone()))?;
-        match entry {
-            Entry::Entered(charge) => Ok(Some(Pass::new(self.clone(), charge))),
-            Entry::Waiting(_) => Ok(None),
+        let mut charge = Charge::new(route, units);
+        // Where others wait, only the queue can tell whether this one may go before them.
+        let new_turn = || Turn::new(Station::Threads, Waker::noop().clone());
+        match self.enter(&mut charge, Some(0), new_turn) {
+            Ok(Entry::Entered) => Ok(Some(Pass::new(self.clone(), charge))),
+            Ok(Entry::Waiting(_)) | Err(Error::Timeout { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
@@ -161,7 +163,6 @@ impl Throttler {
         let route = self.route(id)?;
         self.check_units(&route, units)?;
         self.locked(|state, now, effects| {
-            let route = state.current(&route, units)?;
             state.advance(now, None, effects);
             Ok(state.gate.wait_time(now, &route, units))
         })
@@ -190,31 +191,30 @@ impl Throttler {
 
     /// Enters if it can be done at once.
     #[inline]
-    pub(crate) fn enter_at_once(&self, route: &Arc<Route>, units: u64) -> Result<Option<Charge>, Error> {
+    pub(crate) fn enter_at_once(&self, charge: &mut Charge) -> Result<bool, Error> {
         let mut state = self.state.lock();
-        let route = state.current(route, units)?;
-        let now = state.now();
-        let entered = state.gate.try_enter(now, &route, units);
-        Ok(entered.then(|| Charge { route, units, epoch: state.epoch }))
+        state.refresh(charge)?;
+        charge.epoch = state.epoch;
+        let State { gate, clock, .. } = &mut *state;
+        Ok(gate.try_enter(clock, &charge.route, charge.units))
     }
 
     /// Enters, or joins the queue for at most `timeout`.
     pub(crate) fn enter(
         &self,
-        route: &Arc<Route>,
-        units: u64,
+        charge: &mut Charge,
         timeout: Option<Nanos>,
         turn: impl FnOnce() -> Turn,
     ) -> Result<Entry, Error> {
-        if let Some(charge) = self.enter_at_once(route, units)? {
-            return Ok(Entry::Entered(charge));
+        if self.enter_at_once(charge)? {
+            return Ok(Entry::Entered);
         }
         let turn = Arc::new(turn());
         self.locked(|state, now, effects| {
-            let route = state.current(route, units)?;
-            let others = state.gate.waits_for(&route);
+            state.refresh(charge)?;
+            let others = state.gate.waits_for(&charge.route);
             let deadline = timeout.map(|timeout| now.saturating_add(timeout));
-            state.join(now, &route, units, deadline, &turn);
+            state.join(now, charge, deadline, &turn);
             // Behind others of the same route it cannot pass yet, and they are being looked after; but somebody must
             // look when its own time is up.
             if !others || deadline.is_some() {
@@ -227,7 +227,10 @@ impl Throttler {
         let ticket = Ticket::new(self.clone(), turn);
         match ticket.take() {
             None => Ok(Entry::Waiting(ticket)),
-            Some(Ok(charge)) => Ok(Entry::Entered(charge)),
+            Some(Ok(granted)) => {
+                *charge = granted;
+                Ok(Entry::Entered)
+            }
             Some(Err(error)) => Err(error),
         }
     }
@@ -242,7 +245,10 @@ impl Throttler {
             match std::mem::replace(&mut *phase, Phase::Over) {
                 Phase::Granted(charge) => {
                     drop(phase);
-                    state.gate.begin(now, &charge.route, charge.units);
+                    // A grant from before a fork was forgotten with everything else.
+                    if charge.epoch == state.epoch {
+                        state.gate.begin(now, &charge.route, charge.units);
+                    }
                     if state.gate.has_waiters() {
                         state.advance(now, None, effects);
                     }
@@ -288,20 +294,24 @@ impl Throttler {
     }
 
     /// A request's block has ended.
+    pub(crate) fn leave(&self, charge: &Charge) {
+        self.settle(charge).carry_out();
+    }
+
+    /// As [`Throttler::leave`]; but what must happen then is left to the caller, who may hold a lock.
     #[inline]
-    pub(crate) fn leave(&self, charge: Charge) {
+    pub(crate) fn settle(&self, charge: &Charge) -> Effects {
+        let mut effects = Effects::default();
         let mut state = self.state.lock();
-        if charge.epoch != state.epoch {
-            return;
+        if charge.epoch == state.epoch {
+            let State { gate, clock, .. } = &mut *state;
+            gate.leave(clock, &charge.route, charge.units);
+            if gate.has_waiters() {
+                let now = clock.now();
+                state.advance(now, None, &mut effects);
+            }
         }
-        let now = state.now();
-        state.gate.leave(now, &charge.route, charge.units);
-        if state.gate.has_waiters() {
-            let mut effects = Effects::default();
-            state.advance(now, None, &mut effects);
-            drop(state);
-            effects.carry_out();
-        }
+        effects
     }
 
     /// Looks at the gate now. Returns when this station must look again.

@@ -10,7 +10,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use crate::clock::nanos;
 use crate::error::Error;
 
-use super::pass::Pass;
+use super::pass::{Charge, Pass};
 use super::throttler::{Entry, Throttler};
 use super::turn::Turn;
 use super::watch::Station;
@@ -25,8 +25,9 @@ impl Throttler {
         let route = self.route(id)?;
         self.check_units(&route, units)?;
         let new_turn = || Turn::new(Station::Tasks, Waker::noop().clone());
-        let ticket = match self.enter(&route, units, timeout.map(nanos), new_turn)? {
-            Entry::Entered(charge) => return Ok(Pass::new(self.clone(), charge)),
+        let mut charge = Charge::new(route, units);
+        let ticket = match self.enter(&mut charge, timeout.map(nanos), new_turn)? {
+            Entry::Entered => return Ok(Pass::new(self.clone(), charge)),
             Entry::Waiting(ticket) => ticket,
         };
         let mut timer: Option<Pin<Box<Sleep>>> = None;

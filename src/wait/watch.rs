@@ -51,7 +51,7 @@ impl Station {
 /// What must happen once the lock is released.
 #[derive(Debug, Default)]
 #[must_use = "somebody waits for this"]
-pub(super) struct Effects {
+pub(crate) struct Effects {
     wakers: Vec<Waker>,
     rings: Vec<(Arc<dyn Alarm>, Nanos)>,
     silenced: Vec<Arc<dyn Alarm>>,
@@ -62,6 +62,7 @@ impl Effects {
         self.wakers.push(waker);
     }
 
+    #[inline]
     pub fn carry_out(self) {
         self.wakers.into_iter().for_each(Waker::wake);
         self.rings.into_iter().for_each(|(alarm, at)| alarm.ring_at(at));
