@@ -39,7 +39,10 @@ impl Clock {
     #[inline]
     pub fn now(&self) -> Nanos {
         match self {
-            Self::Monotonic(start) => start.elapsed().as_nanos() as Nanos,
+            Self::Monotonic(start) => {
+                let span = start.elapsed();
+                span.as_secs() * 1_000_000_000 + Nanos::from(span.subsec_nanos())
+            }
             Self::Manual(now) => now.load(Ordering::SeqCst),
         }
     }

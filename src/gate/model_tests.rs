@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::clock::{Clock, Nanos};
+use crate::clock::Nanos;
 use crate::limit::RateLimit;
 
 use super::queue::{Place, Waiter};
@@ -100,7 +100,6 @@ struct Run<'a> {
     world: &'a World,
     /// Who gives up does so by a deadline that the gate knows, not by being cancelled.
     deadlines: bool,
-    clock: Clock,
     gate: Gate<usize>,
     routes: Vec<Arc<Route>>,
     places: BTreeMap<usize, Place>,
@@ -120,7 +119,6 @@ impl<'a> Run<'a> {
         Self {
             world,
             deadlines: false,
-            clock: Clock::manual(),
             gate,
             routes,
             places: BTreeMap::new(),
@@ -174,8 +172,7 @@ impl<'a> Run<'a> {
                 self.advance(now);
             }
             for (_, at, route) in self.running.extract_if(.., |(end, ..)| *end <= now).collect::<Vec<_>>() {
-                self.clock.set(now);
-                self.gate.leave(&self.clock, &route, self.world.requests[at].units);
+                self.gate.leave(now, &route, self.world.requests[at].units);
                 self.ended[at] = Some(now);
                 self.advance(now);
             }

@@ -4,6 +4,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
+use super::table::Hold;
+
 /// Where a limit stands in the gate. A limit and the route of the same id share one number, for good.
 pub(crate) type Index = u32;
 
@@ -22,6 +24,7 @@ pub struct Route {
     pub(crate) index: Index,
     /// Which table this was resolved against; a later one may say otherwise.
     pub(crate) version: u32,
+    pub(crate) hold: Hold,
     /// Each limit at most once; no weight is 0.
     pub(crate) charges: SmallVec<[Charge; 4]>,
 }

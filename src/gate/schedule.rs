@@ -103,6 +103,7 @@ impl<W> Gate<W> {
                 id: limit.id.clone(),
                 index,
                 version: self.version,
+                hold: self.options.hold,
                 charges: row.takes.iter().map(charge).collect(),
             }));
         }
@@ -245,11 +246,10 @@ impl<W> Gate<W> {
         }
     }
 
-    /// A request's block has ended.
+    /// A request's block has ended. With [`Hold::Start`] that changes nothing.
     #[inline]
-    pub fn leave(&mut self, clock: &Clock, route: &Route, units: u64) {
+    pub fn leave(&mut self, now: Nanos, route: &Route, units: u64) {
         if self.options.hold == Hold::Response {
-            let now = clock.now();
             self.charge(route, units, |rolling, units| {
                 rolling.expire(now);
                 rolling.settle(now, units);

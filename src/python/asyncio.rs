@@ -18,6 +18,7 @@ use crate::wait::{Alarm, Charge, Entry, Station, Throttler, Ticket, Turn, WeakTh
 
 use super::seconds;
 use super::task::Task;
+use super::throttler::RouteHandle;
 
 /// An awaitable that is over before it begins.
 #[pyclass(frozen)]
@@ -54,9 +55,9 @@ fn runs_here(event_loop: &Bound<'_, PyAny>) -> bool {
 /// Awaits the turn of a task whose request could not enter at once.
 pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult<Bound<'py, PyAny>> {
     let py = task.py();
-    let throttler = task.get().throttler();
+    let RouteHandle { throttler, loops, .. } = task.get().handle();
     let event_loop = running_loop(py)?;
-    let alarm = throttler.loops.alarm(&event_loop, &throttler.throttler)?;
+    let alarm = loops.alarm(&event_loop, throttler)?;
     let future = event_loop.call_method0(pyo3::intern!(py, "create_future"))?;
     let bell = Arc::new(Bell {
         future: PyWeakrefReference::new(&future)?.unbind(),
@@ -65,7 +66,7 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
     });
     let waker = Waker::from(bell.clone());
     let new_turn = || Turn::new(Station::Loop(alarm), waker);
-    match throttler.throttler.enter(&mut charge, task.get().timeout(), new_turn)? {
+    match throttler.enter(&mut charge, task.get().timeout(), new_turn)? {
         Entry::Entered => {
             task.get().enter(charge);
             ready(py)
@@ -84,7 +85,7 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
 /// The awaitable of a task that waits. Whoever cancels it drops it, and with it the place in the queue.
 #[pyclass(frozen)]
 struct Wait {
-    /// Dropped before the task, which may be entered again then.
+    /// `None` once the wait is over.
     ticket: Mutex<Option<Ticket>>,
     task: Py<Task>,
     steps: Py<PyIterator>,
@@ -103,14 +104,14 @@ impl Wait {
         let Some(ticket) = self.ticket.lock().take() else {
             return Err(PyRuntimeError::new_err("this wait is over: it cannot be awaited again"));
         };
-        match ticket.take() {
-            Some(Ok(charge)) => {
-                self.task.get().enter(charge);
-                Ok(None)
-            }
-            Some(Err(error)) => Err(error.into()),
-            None => Err(PyRuntimeError::new_err("somebody else has set the result of sluicegate's future")),
+        let outcome = ticket.take();
+        if let Some(Ok(charge)) = outcome {
+            self.task.get().enter(charge);
+            return Ok(None);
         }
+        self.task.get().give_up();
+        let theirs = || PyRuntimeError::new_err("somebody else has set the result of sluicegate's future");
+        Err(outcome.and_then(Result::err).map_or_else(theirs, PyErr::from))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -121,8 +122,10 @@ impl Wait {
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        drop(self.ticket.get_mut().take());
-        self.task.get().give_up();
+        if let Some(ticket) = self.ticket.get_mut().take() {
+            drop(ticket);
+            self.task.get().give_up();
+        }
     }
 }
 

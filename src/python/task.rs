@@ -1,97 +1,132 @@
 //! The context of one request: `async with` and `with`.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
+
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 
 use crate::clock::Nanos;
+use crate::gate::Route;
 use crate::wait::Charge;
 
 use super::asyncio::{self, ready};
 use super::threads;
-use super::throttler::PyThrottler;
+use super::throttler::RouteHandle;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Outside,
-    Waiting,
-    Inside,
-}
-
-#[derive(Debug)]
-struct Inner {
-    phase: Phase,
-    /// What the request takes; while it is inside, what it has taken.
-    charge: Charge,
+/// Where a task stands. Only [`Task::turn`] changes it from one to another.
+mod phase {
+    pub const OUTSIDE: u8 = 0;
+    /// In between, or in the queue.
+    pub const WAITING: u8 = 1;
+    /// Inside, on the route that was looked up.
+    pub const INSIDE: u8 = 2;
+    /// Inside, after a wait: what it has taken is in `waited`.
+    pub const WAITED: u8 = 3;
 }
 
 /// The context of one request. It may be entered again once it was left.
 #[pyclass(module = "sluicegate", frozen)]
 pub struct Task {
-    throttler: Py<PyThrottler>,
+    handle: Py<RouteHandle>,
+    units: u64,
     timeout: Option<Nanos>,
-    inner: Mutex<Inner>,
+    phase: AtomicU8,
+    epoch: AtomicU32,
+    waited: Mutex<Option<Charge>>,
 }
 
 impl Task {
-    pub(crate) fn new(throttler: Py<PyThrottler>, charge: Charge, timeout: Option<Nanos>) -> Self {
-        Self { throttler, timeout, inner: Mutex::new(Inner { phase: Phase::Outside, charge }) }
+    pub fn new(handle: Py<RouteHandle>, units: u64, timeout: Option<Nanos>) -> Self {
+        Self {
+            handle,
+            units,
+            timeout,
+            phase: AtomicU8::new(phase::OUTSIDE),
+            epoch: AtomicU32::new(0),
+            waited: Mutex::new(None),
+        }
     }
 
-    pub fn throttler(&self) -> &PyThrottler {
-        self.throttler.get()
+    pub fn handle(&self) -> &RouteHandle {
+        self.handle.get()
     }
 
     pub fn timeout(&self) -> Option<Nanos> {
         self.timeout
     }
 
+    fn route(&self) -> &Arc<Route> {
+        &self.handle().route
+    }
+
+    /// Claims the way from one phase to another, against any other thread; or says where the task stands.
+    #[inline]
+    fn turn(&self, from: u8, to: u8) -> Result<(), u8> {
+        self.phase.compare_exchange(from, to, Ordering::Acquire, Ordering::Relaxed).map(drop)
+    }
+
     /// Enters if it can be done at once; otherwise the task is waiting, and what it is about to take comes back.
     #[inline]
     fn start(&self) -> PyResult<Option<Charge>> {
-        let mut inner = self.inner.lock();
-        if inner.phase != Phase::Outside {
-            let id = inner.charge.route.id().to_owned();
-            drop(inner);
+        if self.turn(phase::OUTSIDE, phase::WAITING).is_err() {
             return Err(PyRuntimeError::new_err(format!(
-                "this task of {id:?} was entered already: call execute_task() once for each request"
+                "this task of {:?} was entered already: call execute_task() once for each request",
+                self.route().id()
             )));
         }
-        if self.throttler().throttler.enter_at_once(&mut inner.charge)? {
-            inner.phase = Phase::Inside;
-            return Ok(None);
+        match self.handle().throttler.enter_at_once(self.route(), self.units) {
+            Some(epoch) => {
+                self.epoch.store(epoch, Ordering::Relaxed);
+                self.phase.store(phase::INSIDE, Ordering::Release);
+                Ok(None)
+            }
+            None => Ok(Some(Charge::new(self.route().clone(), self.units))),
         }
-        inner.phase = Phase::Waiting;
-        Ok(Some(Charge::new(inner.charge.route.clone(), inner.charge.units)))
     }
 
     /// Its wait is over.
     pub(crate) fn enter(&self, charge: Charge) {
-        *self.inner.lock() = Inner { phase: Phase::Inside, charge };
+        *self.waited.lock() = Some(charge);
+        self.phase.store(phase::WAITED, Ordering::Release);
     }
 
     /// Its wait came to nothing.
     pub fn give_up(&self) {
-        let mut inner = self.inner.lock();
-        if inner.phase == Phase::Waiting {
-            inner.phase = Phase::Outside;
-        }
+        // A task that is not waiting has entered.
+        let _ = self.turn(phase::WAITING, phase::OUTSIDE);
     }
 
     #[inline]
     fn leave(&self) -> PyResult<()> {
-        let effects = {
-            let mut inner = self.inner.lock();
-            if inner.phase != Phase::Inside {
-                let id = inner.charge.route.id().to_owned();
-                drop(inner);
-                return Err(PyRuntimeError::new_err(format!("this task of {id:?} was not entered")));
+        let inside = match self.turn(phase::INSIDE, phase::WAITING) {
+            Ok(()) => {
+                let epoch = self.epoch.load(Ordering::Relaxed);
+                self.handle().throttler.leave(self.route(), self.units, epoch);
+                true
             }
-            inner.phase = Phase::Outside;
-            self.throttler().throttler.settle(&inner.charge)
+            Err(phase::WAITED) => self.leave_after_wait(),
+            Err(_) => false,
         };
-        effects.carry_out();
+        if !inside {
+            return Err(PyRuntimeError::new_err(format!(
+                "this task of {:?} was not entered",
+                self.route().id()
+            )));
+        }
+        self.phase.store(phase::OUTSIDE, Ordering::Release);
         Ok(())
+    }
+
+    #[cold]
+    fn leave_after_wait(&self) -> bool {
+        let inside = self.turn(phase::WAITED, phase::WAITING).is_ok();
+        let charge = self.waited.lock().take().filter(|_| inside);
+        if let Some(charge) = charge {
+            self.handle().throttler.leave(&charge.route, charge.units, charge.epoch);
+        }
+        inside
     }
 }
 
@@ -117,7 +152,7 @@ impl Task {
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
         let Some(charge) = self.start()? else { return Ok(()) };
-        let entered = threads::enter(py, &self.throttler().throttler, charge, self.timeout);
+        let entered = threads::enter(py, &self.handle().throttler, charge, self.timeout);
         self.enter(entered.inspect_err(|_| self.give_up())?);
         Ok(())
     }
@@ -132,22 +167,21 @@ impl Task {
     }
 
     fn __repr__(&self) -> String {
-        let inner = self.inner.lock();
-        let phase = match inner.phase {
-            Phase::Outside => "not entered",
-            Phase::Waiting => "waiting",
-            Phase::Inside => "entered",
+        let phase = match self.phase.load(Ordering::Relaxed) {
+            phase::OUTSIDE => "not entered",
+            phase::WAITING => "waiting",
+            _ => "entered",
         };
-        format!("<Task of {:?}, {phase}>", inner.charge.route.id())
+        format!("<Task of {:?}, {phase}>", self.route().id())
     }
 }
 
 impl Drop for Task {
     /// A block that was dropped without being left gives its units to the window.
     fn drop(&mut self) {
-        let inner = self.inner.get_mut();
-        if inner.phase == Phase::Inside {
-            self.throttler.get().throttler.leave(&inner.charge);
+        if *self.phase.get_mut() >= phase::INSIDE {
+            // It is inside: there is no error to lose.
+            let _ = self.leave();
         }
     }
 }

@@ -8,7 +8,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::clock::nanos;
 use crate::gate::{Hold, Options, Route};
-use crate::wait::{Charge, Throttler};
+use crate::wait::Throttler;
 
 use super::asyncio::Loops;
 use super::clock::PyManualClock;
@@ -18,13 +18,17 @@ use super::{fork, numbers, seconds, table};
 
 /// A route, as the throttler's cache of ids keeps it.
 #[pyclass(frozen)]
-struct RouteHandle(Arc<Route>);
+pub struct RouteHandle {
+    pub route: Arc<Route>,
+    pub throttler: Throttler,
+    pub loops: Arc<Loops>,
+}
 
 /// Decides when requests may leave.
 #[pyclass(name = "Throttler", module = "sluicegate", frozen, subclass, weakref)]
 pub struct PyThrottler {
-    pub throttler: Throttler,
-    pub loops: Loops,
+    throttler: Throttler,
+    loops: Arc<Loops>,
     options: Options,
     /// id → `RouteHandle`: a cache in front of the table, with the hash that Python keeps in each `str`.
     routes: Py<PyDict>,
@@ -39,33 +43,39 @@ fn read_hold(hold: &Bound<'_, PyAny>) -> PyResult<Hold> {
 }
 
 impl PyThrottler {
-    fn route<'py>(&self, py: Python<'py>, limit_id: &Bound<'py, PyAny>) -> PyResult<Arc<Route>> {
+    fn route<'py>(&self, limit_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, RouteHandle>> {
+        let py = limit_id.py();
         // Only a str may reach the dict: the hash and equality of anything else run code of its own.
         let Ok(id) = limit_id.cast_exact::<PyString>() else { return self.route_of_subclass(limit_id) };
         let routes = self.routes.bind(py);
         if let Some(handle) = routes.get_item(id)? {
-            return Ok(handle.cast::<RouteHandle>()?.get().0.clone());
+            return Ok(handle.cast_into::<RouteHandle>()?);
         }
-        let route = self.throttler.route(&id.to_cow()?)?;
-        routes.set_item(id, RouteHandle(route.clone()))?;
-        Ok(route)
+        let handle = self.handle(id)?;
+        routes.set_item(id, &handle)?;
+        Ok(handle)
     }
 
     #[cold]
-    fn route_of_subclass(&self, limit_id: &Bound<'_, PyAny>) -> PyResult<Arc<Route>> {
+    fn route_of_subclass<'py>(&self, limit_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, RouteHandle>> {
         let id = limit_id.cast::<PyString>().map_err(|_| {
             PyTypeError::new_err(format!("limit_id must be a str, not {}", table::repr(limit_id)))
         })?;
-        Ok(self.throttler.route(&id.to_cow()?)?)
+        self.handle(id)
     }
 
-    /// What a request is about to take.
-    fn charge(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<Charge> {
-        let route = self.route(limit_id.py(), limit_id)?;
-        let Some(units) = units else { return Ok(Charge::new(route, 1)) };
+    fn handle<'py>(&self, id: &Bound<'py, PyString>) -> PyResult<Bound<'py, RouteHandle>> {
+        let route = self.throttler.route(&id.to_cow()?)?;
+        let (throttler, loops) = (self.throttler.clone(), self.loops.clone());
+        Bound::new(id.py(), RouteHandle { route, throttler, loops })
+    }
+
+    /// How many times a route's weights a request takes.
+    fn units(&self, route: &Route, units: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
+        let Some(units) = units else { return Ok(1) };
         let units = numbers::units("units", 1, units)?;
-        self.throttler.check_units(&route, units)?;
-        Ok(Charge::new(route, units))
+        self.throttler.check_units(route, units)?;
+        Ok(units)
     }
 }
 
@@ -99,34 +109,37 @@ impl PyThrottler {
             None => Throttler::new(&table, options)?,
         };
         fork::register(&throttler);
-        Ok(Self { throttler, loops: Loops::default(), options, routes: PyDict::new(py).unbind() })
+        Ok(Self { throttler, loops: Arc::default(), options, routes: PyDict::new(py).unbind() })
     }
 
     /// A context for one request, to enter with `async with` or `with`.
     #[pyo3(signature = (limit_id, units=None, timeout=None))]
     fn execute_task(
-        slf: &Bound<'_, Self>,
+        &self,
         limit_id: &Bound<'_, PyAny>,
         units: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Task> {
-        let charge = slf.get().charge(limit_id, units)?;
+        let route = self.route(limit_id)?;
+        let units = self.units(&route.get().route, units)?;
         let timeout = numbers::timeout(timeout)?.map(nanos);
-        Ok(Task::new(slf.clone().unbind(), charge, timeout))
+        Ok(Task::new(route.unbind(), units, timeout))
     }
 
     /// Charges at once if there is room; nothing to exit.
     #[pyo3(signature = (limit_id, units=None))]
     fn try_acquire(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        let charge = self.charge(limit_id, units)?;
-        Ok(self.throttler.try_acquire(charge.route.id(), charge.units)?)
+        let handle = self.route(limit_id)?;
+        let route = &handle.get().route;
+        Ok(self.throttler.try_acquire(route.id(), self.units(route, units)?)?)
     }
 
     /// Seconds until a request could pass; 0.0 if now.
     #[pyo3(signature = (limit_id, units=None))]
     fn wait_time(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<f64> {
-        let charge = self.charge(limit_id, units)?;
-        Ok(seconds(self.throttler.wait_time(charge.route.id(), charge.units)?))
+        let handle = self.route(limit_id)?;
+        let route = &handle.get().route;
+        Ok(seconds(self.throttler.wait_time(route.id(), self.units(route, units)?)?))
     }
 
     /// The usage of one limit, or of all, by id.
@@ -137,7 +150,7 @@ impl PyThrottler {
         limit_id: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if let Some(limit_id) = limit_id {
-            let usage = self.throttler.usage(self.route(py, limit_id)?.id())?;
+            let usage = self.throttler.usage(self.route(limit_id)?.get().route.id())?;
             return Ok(Bound::new(py, PyUsage::from(usage))?.into_any());
         }
         let usages = PyDict::new(py);

@@ -39,6 +39,7 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        self.throttler.leave(&self.charge);
+        let Charge { route, units, epoch } = &self.charge;
+        self.throttler.leave(route, *units, *epoch);
     }
 }

@@ -7,7 +7,7 @@ use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
-use crate::gate::{Gate, Options, Route, Usage};
+use crate::gate::{Gate, Hold, Options, Route, Usage};
 use crate::limit::RateLimit;
 
 use super::pass::{Charge, Pass};
@@ -115,7 +115,7 @@ impl Throttler {
     }
 
     /// Checks that a request for `units` times the route's weights could ever pass.
-    pub(crate) fn check_units(&self, route: &Arc<Route>, units: u64) -> Result<(), Error> {
+    pub(crate) fn check_units(&self, route: &Route, units: u64) -> Result<(), Error> {
         let state = self.state.lock();
         let route = state.gate.lookup(route.id())?;
         state.gate.check_units(route, units)
@@ -189,14 +189,13 @@ impl Throttler {
 
     // ---- for those who wait
 
-    /// Enters if it can be done at once.
+    /// Enters if that can be done at once, and says in which epoch. The route must fit the table in force.
     #[inline]
-    pub(crate) fn enter_at_once(&self, charge: &mut Charge) -> Result<bool, Error> {
+    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
         let mut state = self.state.lock();
-        state.refresh(charge)?;
-        charge.epoch = state.epoch;
-        let State { gate, clock, .. } = &mut *state;
-        Ok(gate.try_enter(clock, &charge.route, charge.units))
+        let State { gate, clock, epoch, .. } = &mut *state;
+        let entered = gate.is_current(route) && gate.try_enter(clock, route, units);
+        entered.then_some(*epoch)
     }
 
     /// Enters, or joins the queue for at most `timeout`.
@@ -206,7 +205,8 @@ impl Throttler {
         timeout: Option<Nanos>,
         turn: impl FnOnce() -> Turn,
     ) -> Result<Entry, Error> {
-        if self.enter_at_once(charge)? {
+        if let Some(epoch) = self.enter_at_once(&charge.route, charge.units) {
+            charge.epoch = epoch;
             return Ok(Entry::Entered);
         }
         let turn = Arc::new(turn());
@@ -294,24 +294,23 @@ impl Throttler {
     }
 
     /// A request's block has ended.
-    pub(crate) fn leave(&self, charge: &Charge) {
-        self.settle(charge).carry_out();
-    }
-
-    /// As [`Throttler::leave`]; but what must happen then is left to the caller, who may hold a lock.
     #[inline]
-    pub(crate) fn settle(&self, charge: &Charge) -> Effects {
-        let mut effects = Effects::default();
-        let mut state = self.state.lock();
-        if charge.epoch == state.epoch {
-            let State { gate, clock, .. } = &mut *state;
-            gate.leave(clock, &charge.route, charge.units);
-            if gate.has_waiters() {
-                let now = clock.now();
-                state.advance(now, None, &mut effects);
-            }
+    pub(crate) fn leave(&self, route: &Route, units: u64, epoch: u32) {
+        if route.hold == Hold::Start {
+            return;
         }
-        effects
+        let mut state = self.state.lock();
+        if epoch != state.epoch {
+            return;
+        }
+        let now = state.now();
+        state.gate.leave(now, route, units);
+        if state.gate.has_waiters() {
+            let mut effects = Effects::default();
+            state.advance(now, None, &mut effects);
+            drop(state);
+            effects.carry_out();
+        }
     }
 
     /// Looks at the gate now. Returns when this station must look again.
