@@ -11,7 +11,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyCFunction, PyIterator, PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyBool, PyCFunction, PyDict, PyIterator, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::clock::Nanos;
 use crate::wait::{Alarm, Charge, Entry, Station, Throttler, Ticket, Turn, WeakThrottler};
@@ -20,25 +20,24 @@ use super::seconds;
 use super::task::Task;
 use super::throttler::RouteHandle;
 
-/// An awaitable that is over before it begins.
-#[pyclass(frozen)]
-struct Ready {
-    /// An exhausted iterator of the interpreter's own: a step of it costs half as much as one of ours.
-    steps: Py<PyAny>,
-}
-
-#[pymethods]
-impl Ready {
-    fn __await__(&self, py: Python<'_>) -> Py<PyAny> {
-        self.steps.clone_ref(py)
-    }
-}
-
-/// The one [`Ready`] there is.
+/// An awaitable that is over before it begins: a finished future that belongs to no loop, one for all.
+///
+/// Awaiting it is the interpreter's own code from end to end: 27 ns, where an awaitable of ours took 34 ns, twice in
+/// each pass.
 pub fn ready(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static READY: PyOnceLock<Py<Ready>> = PyOnceLock::new();
-    let new = || Py::new(py, Ready { steps: PyTuple::empty(py).try_iter()?.into_any().unbind() });
-    Ok(READY.get_or_try_init(py, new)?.bind(py).clone().into_any())
+    static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let finished = || {
+        // All that a finished future ever asks its loop is whether it is in debug mode.
+        let no_loop = PyDict::new(py);
+        no_loop.set_item("get_debug", py.get_type::<PyBool>())?;
+        let no_loop = py.import("types")?.getattr("SimpleNamespace")?.call((), Some(&no_loop))?;
+        let kwargs = PyDict::new(py);
+        kwargs.set_item("loop", no_loop)?;
+        let future = py.import("asyncio")?.getattr("Future")?.call((), Some(&kwargs))?;
+        future.call_method1("set_result", (py.None(),))?;
+        Ok::<_, PyErr>(future.unbind())
+    };
+    Ok(READY.get_or_try_init(py, finished)?.bind(py).clone())
 }
 
 /// The event loop that runs in this thread.

@@ -34,7 +34,7 @@ pub struct Task {
     timeout: Option<Nanos>,
     phase: AtomicU8,
     epoch: AtomicU32,
-    waited: Mutex<Option<Charge>>,
+    waited: Mutex<Option<Box<Charge>>>,
 }
 
 impl Task {
@@ -88,7 +88,7 @@ impl Task {
 
     /// Its wait is over.
     pub(crate) fn enter(&self, charge: Charge) {
-        *self.waited.lock() = Some(charge);
+        *self.waited.lock() = Some(Box::new(charge));
         self.phase.store(phase::WAITED, Ordering::Release);
     }
 
