@@ -101,12 +101,14 @@ async def test_rejection_tells_when_to_come_back(
     await status(client, "/order", "POST")
     clock.now = SECOND // 2
     await status(client, "/order", "POST")
+    clock.now = 7 * SECOND // 10
     async with client.post("/order") as response:
         assert response.status == 429
-        # The rejected one counts too, so that two have to leave; the header is rounded up.
+        # The rejected one counts too, so that two have to leave: in 9.8 s, which is rounded up.
         assert response.headers["Retry-After"] == "10"
         answer = await response.json()
     assert answer["code"] == -1015
+    assert answer["retryAfter"] == 9.8
     assert "ORDERS is 2 per 10 seconds" in answer["msg"]
     clock.now += round(answer["retryAfter"] * SECOND)
     assert await status(client, "/order", "POST") == 200
@@ -260,6 +262,13 @@ async def test_binance_endpoints_answer_plausibly() -> None:
             assert candles[1][0] - candles[0][0] == 60_000
         async with client.get("/api/v3/ticker/price") as response:
             assert len(await response.json()) > 1
+
+
+async def test_request_is_charged_by_its_query() -> None:
+    async with StandInExchange() as exchange, aiohttp.ClientSession(exchange.url) as client:
+        for query, used in (("limit=100", "5"), ("limit=500", "30"), ("limit=5000", "280")):
+            async with client.get(f"/api/v3/depth?symbol=BTCUSDT&{query}") as response:
+                assert response.headers["X-MBX-USED-WEIGHT-1M"] == used
 
 
 async def test_exchange_info_lists_the_limits_of_the_table() -> None:
