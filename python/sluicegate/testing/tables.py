@@ -50,7 +50,8 @@ def binance_spot(minute: float = 60.0) -> Table:
             _get("depth", 5, up_to=100),
             _get("depth", 25, up_to=500),
             _get("depth", 50, up_to=1_000),
-            _get("depth", 250),
+            # Whatever is above, too: Binance answers it as 5,000.
+            _get("depth", 250, up_to=5_000, rest=True),
             _get("klines", 2),
             _get("ticker/24hr", 2, has="symbol"),
             _get("ticker/24hr", 80),
@@ -92,7 +93,7 @@ def _weights(units: int) -> dict[str, int]:
     return {"REQUEST_WEIGHT": units, "RAW_REQUESTS": 1}
 
 
-def _get(name: str, units: int, *, has: str = "", up_to: int = 0) -> Endpoint:
+def _get(name: str, units: int, *, has: str = "", up_to: int = 0, rest: bool = False) -> Endpoint:
     """An entry for one endpoint; each variant of a path is an id of its own for the client."""
     path = f"/api/v3/{name}"
     variant = f"?{has}" if has else f"?limit<={up_to}" if up_to else ""
@@ -102,5 +103,5 @@ def _get(name: str, units: int, *, has: str = "", up_to: int = 0) -> Endpoint:
         _weights(units),
         id=f"GET {path}{variant}",
         has=(has,) if has else (),
-        up_to={"limit": up_to} if up_to else {},
+        up_to={"limit": up_to} if up_to and not rest else {},
     )
