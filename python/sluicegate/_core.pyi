@@ -1,6 +1,6 @@
-from collections.abc import Generator, Iterable
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex, final, overload
+from typing import Literal, Protocol, SupportsFloat, SupportsIndex, final, overload
 
 from typing_extensions import disjoint_base
 
@@ -19,9 +19,6 @@ class _RateLimitLike(Protocol):
     def limit(self) -> SupportsFloat | SupportsIndex: ...
     @property
     def time_interval(self) -> SupportsFloat | SupportsIndex: ...
-
-class _Awaitable(Protocol):
-    def __await__(self) -> Generator[Any]: ...
 
 @disjoint_base
 class Throttler:
@@ -169,13 +166,13 @@ class Task:
         RuntimeError: It was entered already; or ``async with`` outside of an asyncio event loop.
     """
 
-    def __aenter__(self) -> _Awaitable: ...
-    def __aexit__(
+    async def __aenter__(self) -> None: ...
+    async def __aexit__(
         self,
         _exc_type: type[BaseException] | None,
         _exc: BaseException | None,
         _traceback: TracebackType | None,
-    ) -> _Awaitable: ...
+    ) -> None: ...
     def __enter__(self) -> None: ...
     def __exit__(
         self,

@@ -19,6 +19,7 @@ use crate::wait::{Alarm, Charge, Entry, Station, Throttler, Ticket, Turn, WeakTh
 use super::seconds;
 use super::task::Task;
 use super::throttler::RouteHandle;
+use super::undisturbed;
 
 /// An awaitable that is over before it begins: a finished future that belongs to no loop, one for all.
 ///
@@ -163,11 +164,7 @@ impl Bell {
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        Python::try_attach(|py| {
-            if let Err(error) = self.ring(py) {
-                error.write_unraisable(py, None);
-            }
-        });
+        undisturbed(|py| self.ring(py));
     }
 }
 
@@ -275,36 +272,28 @@ impl Alarm for LoopAlarm {
             return;
         };
         drop(throttler);
-        Python::try_attach(|py| {
+        undisturbed(|py| {
             let (Some(event_loop), Some(me)) = (self.event_loop.bind(py).upgrade(), self.me.upgrade()) else {
-                return;
+                return Ok(());
             };
-            let set = if runs_here(&event_loop) {
-                self.arm(py, at, 0)
-            } else {
-                let call = LoopCall { alarm: me, arm_at: Some(at) };
-                let told = event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (call,));
-                told.map(drop)
-            };
-            // A closed loop has nobody left to wake.
-            if let Err(error) = set
-                && !error.is_instance_of::<PyRuntimeError>(py)
-            {
-                error.write_unraisable(py, None);
+            if runs_here(&event_loop) {
+                return self.arm(py, at, 0);
+            }
+            let call = LoopCall { alarm: me, arm_at: Some(at) };
+            match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (call,)) {
+                // A closed loop has nobody left to wake.
+                Err(error) if error.is_instance_of::<PyRuntimeError>(py) => Ok(()),
+                told => told.map(drop),
             }
         });
     }
 
     fn silence(&self) {
-        Python::try_attach(|py| {
+        undisturbed(|py| {
             let here = self.event_loop.bind(py).upgrade().is_some_and(|event_loop| runs_here(&event_loop));
-            if here {
-                let timer = self.timer.lock().take();
-                if let Err(error) = cancel(py, timer) {
-                    error.write_unraisable(py, None);
-                }
-            }
             // Elsewhere it cannot be cancelled safely; it goes off once more, and finds nobody waiting.
+            let timer = if here { self.timer.lock().take() } else { None };
+            cancel(py, timer)
         });
     }
 }
