@@ -14,7 +14,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyCFunction, PyDict, PyIterator, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::clock::Nanos;
-use crate::wait::{Alarm, Charge, Entry, Station, Throttler, Ticket, Turn, WeakThrottler};
+use crate::wait::{Alarm, Charge, Entry, Looker, Station, Throttler, Ticket, Turn, WeakThrottler};
 
 use super::seconds;
 use super::task::Task;
@@ -83,7 +83,7 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
 }
 
 /// The awaitable of a task that waits. Whoever cancels it drops it, and with it the place in the queue.
-#[pyclass(frozen)]
+#[pyclass(module = "sluicegate", frozen)]
 struct Wait {
     /// `None` once the wait is over.
     ticket: Mutex<Option<Ticket>>,
@@ -94,6 +94,11 @@ struct Wait {
 #[pymethods]
 impl Wait {
     fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// `yield from`, as asyncio's own wrappers await it.
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
         slf
     }
 
@@ -253,7 +258,7 @@ impl LoopAlarm {
             return Ok(());
         };
         let early = timer.is_some_and(|timer| throttler.now() < timer.at);
-        match throttler.poll(&Station::Loop(me)) {
+        match throttler.poll(Looker::Loop(&Station::Loop(me))) {
             Some(at) => self.arm(py, at, if early { TICK } else { 0 }),
             None => Ok(()),
         }
@@ -299,7 +304,7 @@ impl Alarm for LoopAlarm {
 }
 
 /// What the loop calls: to ring, or to set the timer on behalf of another thread.
-#[pyclass(frozen)]
+#[pyclass(module = "sluicegate", frozen)]
 struct LoopCall {
     alarm: Arc<LoopAlarm>,
     arm_at: Option<Nanos>,
