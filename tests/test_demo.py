@@ -11,9 +11,10 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-import sluicegate
 from click.testing import CliRunner
 from rich.console import Console
+
+import sluicegate
 from sluicegate import __version__
 from sluicegate.__main__ import main
 from sluicegate.demo.bots import Crowd, Tally

@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 from aiohttp import web
+
 from sluicegate.testing import (
     BanRule,
     Endpoint,

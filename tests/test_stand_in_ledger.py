@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sluicegate.testing import BanRule, Endpoint, Ledger, Limit, Table
 
 SECOND = 1_000_000_000

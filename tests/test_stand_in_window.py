@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from sluicegate.testing import RollingWindow
 from sluicegate.testing.timeline import CAPACITY, Timeline
 

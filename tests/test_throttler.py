@@ -76,7 +76,11 @@ def test_a_request_takes_from_all_its_limits_or_from_none(clock: ManualClock) ->
 def test_units_multiply_every_weight() -> None:
     throttler = Throttler(BINANCE)
     assert throttler.try_acquire("/depth", 3)
-    assert used(throttler) == {**dict.fromkeys(used(throttler), 0), "REQUEST_WEIGHT": 150, "/depth": 3}
+    assert used(throttler) == {
+        **dict.fromkeys(used(throttler), 0),
+        "REQUEST_WEIGHT": 150,
+        "/depth": 3,
+    }
 
 
 def test_an_order_that_waits_holds_no_market_data_up(clock: ManualClock) -> None:
@@ -254,7 +258,7 @@ async def test_waiters_follow_a_new_table(clock: ManualClock) -> None:
     with pytest.raises(UnknownLimitError, match='no limit has the id "b"'):
         await gone
     throttler.set_rate_limits([RateLimit("a", 1, 10)])
-    with pytest.raises(ValueError, match="takes 2 units of \"a\", which has 1"):
+    with pytest.raises(ValueError, match='takes 2 units of "a", which has 1'):
         await too_heavy
 
 
@@ -276,14 +280,16 @@ def test_added_limits_leave_those_that_are_there(clock: ManualClock) -> None:
 
 
 def limit(**changes: Any) -> SimpleNamespace:
-    return SimpleNamespace(**{"limit_id": "a", "limit": 1, "time_interval": 1, "weight": 1, **changes})
+    return SimpleNamespace(
+        **{"limit_id": "a", "limit": 1, "time_interval": 1, "weight": 1, **changes}
+    )
 
 
 BAD_TABLES: list[tuple[Any, type[Exception], str]] = [
     (5, TypeError, "an iterable of RateLimit, not 5"),
     ([7], TypeError, "must have the attribute limit_id: 7"),
     ([limit(limit_id=3)], TypeError, "limit_id of a rate limit must be a str, not 3"),
-    ([limit(limit=0)], ValueError, "limit of \"a\" must be .* 1 or more, not 0"),
+    ([limit(limit=0)], ValueError, 'limit of "a" must be .* 1 or more, not 0'),
     ([limit(limit=-1)], ValueError, "not -1"),
     ([limit(limit=0.5)], ValueError, "not 0.5"),
     ([limit(limit=math.nan)], ValueError, "not nan"),
@@ -292,20 +298,20 @@ BAD_TABLES: list[tuple[Any, type[Exception], str]] = [
     ([limit(limit="10")], TypeError, r"not '10' \(str\)"),
     ([limit(limit=True)], TypeError, r"not True \(bool\)"),
     ([limit(limit=None)], TypeError, r"not None \(NoneType\)"),
-    ([limit(time_interval=0)], ValueError, "time_interval of \"a\" must be .* over 0 .*, not 0"),
+    ([limit(time_interval=0)], ValueError, 'time_interval of "a" must be .* over 0 .*, not 0'),
     ([limit(time_interval=-1)], ValueError, "not -1"),
     ([limit(time_interval=math.nan)], ValueError, "not nan"),
     ([limit(time_interval=math.inf)], ValueError, "not inf"),
     ([limit(time_interval=1e12)], ValueError, "at most 100 years"),
     ([limit(time_interval=10**400)], ValueError, "time_interval"),
     ([limit(time_interval="1s")], TypeError, "not '1s'"),
-    ([limit(weight=-1)], ValueError, "weight of \"a\" must be .* 0 or more, not -1"),
+    ([limit(weight=-1)], ValueError, 'weight of "a" must be .* 0 or more, not -1'),
     ([limit(weight=0.5)], ValueError, "a whole number of units.* not 0.5"),
     ([limit(weight=math.nan)], ValueError, "not nan"),
     ([limit(weight="1")], TypeError, "not '1'"),
-    ([limit(weight=2)], ValueError, "takes 2 units of \"a\", which has 1"),
-    ([limit(linked_limits=4)], TypeError, "linked_limits of \"a\" must be a list"),
-    ([limit(linked_limits=["a"])], TypeError, "a link of \"a\" must have the attribute limit_id"),
+    ([limit(weight=2)], ValueError, 'takes 2 units of "a", which has 1'),
+    ([limit(linked_limits=4)], TypeError, 'linked_limits of "a" must be a list'),
+    ([limit(linked_limits=["a"])], TypeError, 'a link of "a" must have the attribute limit_id'),
     (
         [limit(limit_id="POOL"), limit(linked_limits=[LinkedLimitWeightPair("POOI")])],
         ValueError,
@@ -421,7 +427,12 @@ def test_errors_survive_pickling_and_copying(error: Exception) -> None:
 
 def test_a_manual_clock_refuses_to_go_back(clock: ManualClock) -> None:
     clock.advance(1.5)
-    for seconds, error in ((-1, ValueError), (math.nan, ValueError), (math.inf, ValueError), ("1", TypeError)):
+    for seconds, error in (
+        (-1, ValueError),
+        (math.nan, ValueError),
+        (math.inf, ValueError),
+        ("1", TypeError),
+    ):
         with pytest.raises(error):
             clock.advance(seconds)  # type: ignore[arg-type] # on purpose
     assert clock.now == 1.5

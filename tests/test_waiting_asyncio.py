@@ -131,7 +131,9 @@ def test_waiter_cancelled_in_the_moment_of_its_grant_gives_it_to_the_next(
     run(main())
 
 
-def test_cancelling_many_waiters_at_once_lets_the_others_go(run: Runner, clock: ManualClock) -> None:
+def test_cancelling_many_waiters_at_once_lets_the_others_go(
+    run: Runner, clock: ManualClock
+) -> None:
     """Each cancellation wakes others while its exception passes by, which once crashed."""
     table = [
         RateLimit("POOL", 10, 10),

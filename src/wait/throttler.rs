@@ -107,10 +107,7 @@ impl Throttler {
     }
 
     /// Looks an id up once, for any number of requests.
-    ///
-    /// # Errors
-    /// [`Error::UnknownLimit`].
-    pub fn route(&self, id: &str) -> Result<Arc<Route>, Error> {
+    pub(crate) fn route(&self, id: &str) -> Result<Arc<Route>, Error> {
         self.state.lock().gate.lookup(id).cloned()
     }
 
