@@ -12,7 +12,7 @@ use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyCFunction, PyIterator, PyTuple, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyCFunction, PyIterator, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::clock::Nanos;
 use crate::wait::{Alarm, Charge, Entry, Looker, Station, Throttler, Ticket, Turn, WeakThrottler};
@@ -22,26 +22,10 @@ use super::task::Task;
 use super::throttler::RouteHandle;
 use super::undisturbed;
 
-/// An awaitable that is over before it begins.
-#[pyclass(module = "sluicegate", frozen)]
-struct Ready {
-    /// An exhausted iterator of the interpreter's own: a step of it costs half as much as one of ours, and a third of
-    /// a finished future's from Python 3.12 on.
-    steps: Py<PyAny>,
-}
-
-#[pymethods]
-impl Ready {
-    fn __await__(&self, py: Python<'_>) -> Py<PyAny> {
-        self.steps.clone_ref(py)
-    }
-}
-
-/// The one [`Ready`] there is.
+/// An awaitable that is over before it begins: see `sluicegate/_ready.py`.
 pub fn ready(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static READY: PyOnceLock<Py<Ready>> = PyOnceLock::new();
-    let new = || Py::new(py, Ready { steps: PyTuple::empty(py).try_iter()?.into_any().unbind() });
-    Ok(READY.get_or_try_init(py, new)?.bind(py).clone().into_any())
+    static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    Ok(READY.import(py, "sluicegate._ready", "READY")?.clone())
 }
 
 /// The event loop that runs in this thread.
