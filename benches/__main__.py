@@ -8,10 +8,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from benches import (
+    backfill,
     jitter,
     lateness,
+    queue,
     report,
     saturation,
+    soak,
     uncontended,
 )
 from benches.measure import Findings, Plan
@@ -19,7 +22,7 @@ from benches.peers import Sluicegate, installed
 
 SCENARIOS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (uncontended, saturation, lateness, jitter)
+    for module in (uncontended, saturation, lateness, queue, jitter, backfill, soak)
 }
 
 
