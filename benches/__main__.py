@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benches import (
     backfill,
+    gate,
     jitter,
     lateness,
     queue,
@@ -22,7 +23,7 @@ from benches.peers import Sluicegate, installed
 
 SCENARIOS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (uncontended, saturation, lateness, queue, jitter, backfill, soak)
+    for module in (uncontended, saturation, lateness, queue, jitter, backfill, soak, gate)
 }
 
 
