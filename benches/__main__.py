@@ -18,8 +18,9 @@ from benches import (
     soak,
     uncontended,
 )
+from benches.limiter import Sluicegate
 from benches.measure import Findings, Plan
-from benches.peers import Sluicegate, installed
+from benches.peers import installed
 
 SCENARIOS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module

@@ -5,8 +5,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from benches.limiter import Peer, Sluicegate
 from benches.measure import Findings, Plan
-from benches.peers import Peer, Sluicegate
 from benches.report import Row
 
 PASS = Row("gate", "the decision itself, without Python (criterion): one pool, enter and leave", "")

@@ -1,5 +1,6 @@
 """What every scenario measures with: rounds that alternate, and rolling windows."""
 
+import asyncio
 import gc
 import statistics
 import time
@@ -52,6 +53,23 @@ class Findings:
     ) -> None:
         """Adds one cell of the table. `wrong`: a promise was broken, not just a target missed."""
         self.figures.append(Figure(row.key, library, text, met, wrong))
+
+    @contextmanager
+    def forgiving(self, library: str) -> Iterator[None]:
+        """Notes an error in place of figures: one library shall not keep out the others."""
+        try:
+            yield
+        except Exception as error:
+            self.notes.append(f"{library} failed: {type(error).__name__}: {error}")
+
+
+async def stop(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancels tasks, and raises what any of them has failed with before."""
+    for task in tasks:
+        task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            raise outcome
 
 
 @contextmanager

@@ -1,77 +1,12 @@
-"""The libraries that are compared, each configured for the same limit as its own docs say.
-
-An adapter has the library's own way to make a request in two forms: `passes`, a loop written as its
-users write it, so that nothing of ours is timed; and `request`, a context for one request, that
-waits for its turn.
-"""
+"""The libraries that are compared, each configured for the same limit as its own docs say."""
 
 import asyncio
-import logging
 import time
 from contextlib import AbstractAsyncContextManager
 from importlib import import_module, metadata
-from typing import Any, ClassVar
+from typing import Any
 
-from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
-
-
-class Peer:
-    """One library, limited to `limit` requests in any `interval` seconds.
-
-    Whole seconds, as some know no others.
-    """
-
-    name: ClassVar[str]
-    """As the table calls it."""
-    distribution: ClassVar[str]
-    pools: ClassVar[bool] = False
-    """Whether one request may take from several limits in one step."""
-
-    def __init__(self, limit: int, interval: int, pools: int = 1) -> None:
-        """`pools`: how many each request takes from beside its own limit, where there are any."""
-        raise NotImplementedError
-
-    def request(self) -> AbstractAsyncContextManager[object]:
-        """The context of one request, entered when it may leave."""
-        raise NotImplementedError
-
-    async def passes(self, count: int) -> None:
-        """Makes so many requests, one after another, that take no time."""
-        raise NotImplementedError
-
-    def close(self) -> None:
-        """Ends whatever runs in the background."""
-
-
-class Sluicegate(Peer):
-    """This library."""
-
-    name = "sluicegate"
-    distribution = "sluicegate"
-    pools = True
-
-    def __init__(self, limit: int, interval: int, pools: int = 1, hold: Any = "response") -> None:
-        self.throttler = Throttler(
-            _table(RateLimit, LinkedLimitWeightPair, limit, interval, pools), hold=hold
-        )
-
-    def request(self) -> AbstractAsyncContextManager[object]:
-        return self.throttler.execute_task("/x")
-
-    async def passes(self, count: int) -> None:
-        throttler = self.throttler
-        for _ in range(count):
-            async with throttler.execute_task("/x"):
-                pass
-
-
-def _table(limit_type: Any, link_type: Any, limit: int, interval: int, pools: int) -> list[Any]:
-    ids = [f"POOL{pool}" for pool in range(pools)]
-    links = [link_type(pool, 1) for pool in ids]
-    return [
-        *(limit_type(pool, limit, interval) for pool in ids),
-        limit_type("/x", limit, interval, linked_limits=links),
-    ]
+from benches.limiter import Peer, table
 
 
 class _Awaited:
@@ -218,7 +153,7 @@ class Hummingbot(Peer):
     def __init__(self, limit: int, interval: int, pools: int = 1) -> None:
         self.throttler, types = self.build([]), self.types()
         self.throttler.set_rate_limits(
-            _table(types.RateLimit, types.LinkedLimitWeightPair, limit, interval, pools)
+            table(types.RateLimit, types.LinkedLimitWeightPair, limit, interval, pools)
         )
 
     @staticmethod
@@ -230,8 +165,8 @@ class Hummingbot(Peer):
     def build(table: list[Any]) -> Any:
         """A throttler for a table of its own limits."""
         module = import_module("hummingbot.core.api_throttler.async_throttler")
-        # "has almost reached" would flood the terminal.
-        logging.getLogger("hummingbot").setLevel(logging.CRITICAL)
+        # Its warning, every 30 s, that a limit is almost reached asks for the whole application.
+        module.AsyncRequestContextBase._last_max_cap_warning_ts = float("inf")
         return module.AsyncThrottler(table)
 
     def request(self) -> AbstractAsyncContextManager[object]:

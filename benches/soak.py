@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 
 import uvloop
 
+from benches.limiter import Peer, Sluicegate
 from benches.measure import SECOND, Findings, Plan, over, worst_window
-from benches.peers import Peer, Sluicegate
 from benches.report import Row
 from sluicegate import LinkedLimitWeightPair, RateLimit, RateLimitTimeout, Throttler
 
