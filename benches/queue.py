@@ -198,9 +198,9 @@ async def _order_of(limiter: Peer, count: int, timeout: float) -> list[int]:
 async def _peer_order(plan: Plan, peer: type[Peer], findings: Findings) -> None:
     plan.step(f"queue: {peer.name}, the order")
     count = 300
-    passed = await _order_of(peer(100, 1), count, 6)
+    passed = await _order_of(peer(100, 1), count, 4)
     swapped = sum(early > late for early, late in pairwise(passed))
-    lost = f", {count - len(passed)} not within 6 s" if len(passed) < count else ""
+    lost = f", {count - len(passed)} not within 4 s" if len(passed) < count else ""
     findings.add(ORDER, peer.name, ("no" if swapped else "yes") + lost)
 
 

@@ -130,7 +130,7 @@ async def _peer(plan: Plan, peer: type[Peer], findings: Findings) -> None:
     """As many rounds as fit into a short time: some need milliseconds for a pass."""
     plan.step(f"uncontended: {peer.name}")
     rounds: list[dict[str, float]] = []
-    until = time.monotonic() + plan.timed(1.5, 0.3)
+    until = time.monotonic() + plan.timed(1.0, 0.3)
     with steady():
         while len(rounds) < 3 or (time.monotonic() < until and len(rounds) < 150):
             limiters = [peer(6000, 60, pools=pools) for pools in ((1, 4) if peer.pools else (1,))]
@@ -160,7 +160,7 @@ async def _peer_growth(plan: Plan, peer: type[Peer]) -> str:
     """As much of 1,000,000 charges as fits into a short time."""
     plan.step(f"growth: {peer.name}")
     full, charges = peer(2_000_000, DAY), 0
-    until = time.monotonic() + plan.timed(2.0, 0.3)
+    until = time.monotonic() + plan.timed(1.0, 0.3)
     rounds: list[dict[str, float]] = []
     with steady():
         while charges < 1_000_000 and time.monotonic() < until:
@@ -195,7 +195,7 @@ def run(plan: Plan, peers: list[type[Peer]]) -> Findings:
         findings.notes.append(
             f"Other libraries, uncontended: {PEER_PASSES} passes into a new limiter of 6,000 per "
             "60 s each round, as some scan all charges for each request; those that know no "
-            "pools have one limit. Growth: as many charges as went in within 2 s, the number is "
+            "pools have one limit. Growth: as many charges as went in within 1 s, the number is "
             "in the cell."
         )
     return findings
