@@ -97,10 +97,11 @@ def _measure(
         findings.add(row, peer.name, text, middle <= 1.2 and last <= 3)
         label = row.key.partition("-")[2] or "asyncio"
         findings.notes.append(
-            f"Lateness, {label}: {len(late)} requests that waited, one task, {LIMIT} per {INTERVAL} "
-            f"s: from {min(late):.3f} to {max(late):.3f} ms. Plain sleeps in the same loop, before "
-            f"and after, are late by {median(plain):.2f} ms (median), {percentile(plain, 0.99):.2f} "
-            "ms (99th percentile): that much is the loop's and the machine's."
+            f"Lateness, {label}: {len(late)} requests that waited, one task, {LIMIT} per "
+            f"{INTERVAL} s: from {min(late):.3f} to {max(late):.3f} ms. "
+            "Plain sleeps in the same loop, before and after, "
+            f"are late by {median(plain):.2f} ms (median) and "
+            f"{percentile(plain, 0.99):.2f} ms (99th percentile): the loop's and the machine's."
         )
     else:
         early = sum(value < 0 for value in late)
