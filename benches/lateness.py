@@ -101,7 +101,7 @@ def _measure(
             f"{INTERVAL} s: from {min(late):.3f} to {max(late):.3f} ms. "
             "Plain sleeps in the same loop, before and after, "
             f"are late by {median(plain):.2f} ms (median) and "
-            f"{percentile(plain, 0.99):.2f} ms (99th percentile): the loop's and the machine's."
+            f"{percentile(plain, 0.99):.2f} ms (99th percentile)."
         )
     else:
         early = sum(value < 0 for value in late)

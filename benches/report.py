@@ -107,7 +107,7 @@ def write(
         "# Side by side, measured",
         "",
         "Written by `make bench`. ✓ and ✗: whether sluicegate reached what it must. –: not "
-        "measured, as the library has nothing of the kind.",
+        "measured for this library.",
         "",
         *(f"- {line}" for line in machine(distributions)),
         *left_out,

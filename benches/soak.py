@@ -125,7 +125,7 @@ def _start(throttler: Throttler, until: float) -> list[tuple[threading.Thread, W
 
 
 def run(plan: Plan, peers: list[type[Peer]]) -> Findings:
-    """Measures every row here. Of the others, none may be shared by threads and event loops."""
+    """Measures every row here, for sluicegate only."""
     del peers
     findings = Findings()
     seconds = plan.timed(60, 5)
