@@ -14,7 +14,7 @@ READY = _nothing()
 """A generator that may be awaited, and has ended.
 
 Awaiting it again and again is allowed, from any thread and event loop, and `wait_for`, `gather` and
-`create_task` take it. The interpreter does it in its own code from end to end: 18 ns on CPython 3.11,
+`create_task` take it. It is all the interpreter's own code, end to end: 18 ns on CPython 3.11,
 where an awaitable of ours took 33, and a finished future 27 (on 3.12: 46, 40 and 150).
 """
 for _ in READY:
