@@ -1,5 +1,5 @@
 """An exact rate limiter and rate cache for trading bots."""
 
-from sluicegate._core import __version__
+from sluicegate._core import CacheStats, LRUCache, TTLCache, __version__
 
-__all__ = ["__version__"]
+__all__ = ["CacheStats", "LRUCache", "TTLCache", "__version__"]
