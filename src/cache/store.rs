@@ -185,7 +185,7 @@ impl<K, V, T> Store<K, V, T> {
     ///
     /// # Errors
     /// When the judge cannot tell yet.
-    #[inline]
+    #[inline(always)]
     pub fn find<J: Judge<K, T>>(&self, hash: u64, judge: &mut J) -> Result<Found, J::Unknown> {
         let Some(slot) = self.slot(hash, judge)? else {
             return Ok(Found::Absent);
@@ -197,7 +197,7 @@ impl<K, V, T> Store<K, V, T> {
     }
 
     /// Makes an entry the one used last.
-    #[inline]
+    #[inline(always)]
     pub fn touch(&mut self, slot: u32) {
         self.unlink::<USE>(slot);
         self.append::<USE>(slot);
@@ -378,7 +378,7 @@ impl<K, V, T> Store<K, V, T> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn slot<J: Judge<K, T>>(&self, hash: u64, judge: &mut J) -> Result<Option<u32>, J::Unknown> {
         let mut unknown = None;
         let slot = self.table.find(spread(hash), |&slot| {
@@ -447,14 +447,14 @@ impl<K, V, T> Store<K, V, T> {
         })
     }
 
-    #[inline]
+    #[inline(always)]
     fn unlink<const ORDER: usize>(&mut self, slot: u32) {
         let Link { next, prev } = self.nodes[slot as usize].links[ORDER];
         self.nodes[next as usize].links[ORDER].prev = prev;
         self.nodes[prev as usize].links[ORDER].next = next;
     }
 
-    #[inline]
+    #[inline(always)]
     fn append<const ORDER: usize>(&mut self, slot: u32) {
         let prev = self.nodes[ROOT as usize].links[ORDER].prev;
         self.nodes[slot as usize].links[ORDER] = Link { next: ROOT, prev };

@@ -5,8 +5,10 @@
 //! lock is released, Python is asked, and the work is begun again with the answer known. What the
 //! map takes out is dropped after the lock is released, for dropping may run Python code too.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
@@ -17,7 +19,7 @@ use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 use pyo3::{IntoPyObjectExt, intern};
 
 use super::cache_iter::CacheIterator;
-use super::cache_key::{Key, Oracle, Query, Unknown};
+use super::cache_key::{Glance, Key, Oracle, Query, Unknown};
 use super::cache_stats::CacheStats;
 use super::cache_time::{CacheTimer, Frozen, Moment, number_to_object};
 use crate::cache::{Bin, Entry, Found, Number, Placed, Store};
@@ -80,7 +82,35 @@ pub(super) struct State {
     pub(super) store: Shelf,
     maxsize: Py<PyAny>,
     ttl: Moment,
+    /// The same for the native clock.
+    span: Option<Duration>,
     timer: Option<Py<CacheTimer>>,
+}
+
+impl State {
+    /// Counts a read, and takes its value.
+    #[inline(always)]
+    fn note_read<'py>(
+        &mut self,
+        py: Python<'py>,
+        found: Found,
+        touch_over: bool,
+    ) -> Option<Bound<'py, PyAny>> {
+        match found {
+            Found::Alive(slot) => {
+                self.store.counts.hits += 1;
+                self.store.touch(slot);
+                return self
+                    .store
+                    .at(slot)
+                    .map(|entry| entry.value.bind(py).clone());
+            }
+            Found::Over(slot) if touch_over => self.store.touch(slot),
+            Found::Over(_) | Found::Absent => {}
+        }
+        self.store.counts.misses += 1;
+        None
+    }
 }
 
 /// The common part of the caches.
@@ -98,6 +128,10 @@ pub(super) struct Cache {
     timed: bool,
     /// Whether `getsizeof` is asked for the size of a value.
     sized: AtomicBool,
+    /// Whether the time can be read without asking Python or the state.
+    native: AtomicBool,
+    /// How many threads hold the timer's time still.
+    frozen: Arc<AtomicUsize>,
     /// None until `__init__` was called.
     state: Mutex<Option<State>>,
     /// The threads in whose `repr` of this cache we are: a cache may hold itself.
@@ -124,9 +158,21 @@ impl Cache {
             overrides: Overrides::of(class, base)?,
             timed,
             sized: AtomicBool::new(false),
+            native: AtomicBool::new(false),
+            frozen: Arc::default(),
             state: Mutex::new(None),
             printing: Mutex::new(Vec::new()),
         })
+    }
+
+    /// The time, if telling it takes neither Python nor the lock.
+    #[inline(always)]
+    fn quick(&self) -> Option<Moment> {
+        if !self.timed {
+            return Some(Moment::Number(Number::Int(0)));
+        }
+        let quick = self.native.load(Ordering::Relaxed) && self.frozen.load(Ordering::Relaxed) == 0;
+        quick.then(|| Moment::Native(Instant::now()))
     }
 
     /// Does one operation: see the top of the module.
@@ -147,6 +193,11 @@ impl Cache {
         py: Python<'_>,
         mut work: impl FnMut(&mut State, &mut Oracle<'_, '_>) -> Result<R, Unknown>,
     ) -> PyResult<R> {
+        if !oracle.knows_now()
+            && let Some(now) = self.quick()
+        {
+            oracle.set_now(now);
+        }
         loop {
             let timer = {
                 let mut guard = self.state.lock();
@@ -154,15 +205,6 @@ impl Cache {
                     drop(guard);
                     return Err(self.not_initialised());
                 };
-                if !oracle.knows_now() {
-                    let now = match &state.timer {
-                        Some(timer) => timer.get().quick(),
-                        None => Some(Moment::Number(Number::Int(0))),
-                    };
-                    if let Some(now) = now {
-                        oracle.set_now(now);
-                    }
-                }
                 match work(state, oracle) {
                     Ok(result) => return Ok(result),
                     Err(Unknown) => state.timer.as_ref().map(|timer| timer.clone_ref(py)),
@@ -227,6 +269,7 @@ impl Cache {
         let state = State {
             store: Store::new(limit, timer.is_some()),
             maxsize: maxsize.unbind(),
+            span: span(&ttl),
             ttl,
             timer,
         };
@@ -237,6 +280,11 @@ impl Cache {
     }
 
     fn put(&self, state: State, sized: bool) {
+        let native = state
+            .timer
+            .as_ref()
+            .is_some_and(|timer| timer.get().is_native());
+        self.native.store(native, Ordering::Relaxed);
         self.sized.store(sized, Ordering::Relaxed);
         let old = self.state.lock().replace(state);
         drop(old);
@@ -276,21 +324,76 @@ impl Cache {
         })
     }
 
-    /// The value of a live entry, which becomes the one used last.
-    fn read<'py>(&self, query: &Query<'_, 'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let py = query.object.py();
-        self.run(py, Some(query), |state, oracle| {
-            oracle.now()?;
-            let Found::Alive(slot) = state.store.find(query.hash, oracle)? else {
-                state.store.counts.misses += 1;
-                return Ok(None);
-            };
-            state.store.counts.hits += 1;
-            state.store.touch(slot);
-            Ok(state
-                .store
-                .at(slot)
-                .map(|entry| entry.value.bind(py).clone()))
+    /// `get()`.
+    #[inline(always)]
+    fn get<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let this = slf.get();
+        if this.overrides.reads() {
+            return Self::get_slowly(slf, key, default);
+        }
+        Ok(this.read(key, false)?.or_else(|| default.cloned()))
+    }
+
+    #[cold]
+    fn get_slowly<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let this = slf.get();
+        let _frozen = this.freeze(slf.py())?;
+        if slf.contains(key)? {
+            return slf.get_item(key).map(Some);
+        }
+        this.with(|state| state.store.counts.misses += 1)?;
+        Ok(default.cloned())
+    }
+
+    /// The value of a live entry, which becomes the one used last. With `touch_over`, so does one
+    /// whose time is over, though it has no value any more.
+    #[inline(always)]
+    fn read<'py>(
+        &self,
+        key: &Bound<'py, PyAny>,
+        touch_over: bool,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (py, hash) = (key.py(), hash(key)?);
+        let Some(now) = self.quick() else {
+            return self.read_slowly(key, hash, None, touch_over);
+        };
+        if let Some(state) = self.state.lock().as_mut() {
+            // Most often the key is the very object that is stored.
+            let found = state.store.find(hash, &mut Glance { key, now: &now });
+            if let Ok(found) = found {
+                return Ok(state.note_read(py, found, touch_over));
+            }
+        }
+        self.read_slowly(key, hash, Some(now), touch_over)
+    }
+
+    #[cold]
+    fn read_slowly<'py>(
+        &self,
+        key: &Bound<'py, PyAny>,
+        hash: u64,
+        now: Option<Moment>,
+        touch_over: bool,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (py, query) = (key.py(), Query::hashed(key, hash));
+        let mut oracle = Oracle::new(py, Some(&query));
+        if let Some(now) = now {
+            oracle.set_now(now);
+        }
+        self.run_at(&mut oracle, py, |state, oracle| {
+            if !touch_over {
+                oracle.now()?;
+            }
+            let found = state.store.find(hash, oracle)?;
+            Ok(state.note_read(py, found, touch_over))
         })
     }
 
@@ -345,7 +448,7 @@ impl Cache {
         loop {
             let placed = this.run(py, Some(query), |state, oracle| {
                 oracle.now()?;
-                let expires = oracle.deadline(&state.ttl)?;
+                let expires = oracle.deadline(&state.ttl, state.span)?;
                 if !slowly {
                     state.store.expire(oracle, &mut bin)?;
                 }
@@ -411,25 +514,8 @@ impl Cache {
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        let (py, query) = (slf.py(), Query::new(key)?);
-        let found = slf.get().run(py, Some(&query), |state, oracle| {
-            let found = state.store.find(query.hash, oracle)?;
-            let (Found::Alive(slot) | Found::Over(slot)) = found else {
-                state.store.counts.misses += 1;
-                return Ok(None);
-            };
-            // Asking for an entry that is over counts as using it, as in cachetools.
-            state.store.touch(slot);
-            if matches!(found, Found::Over(_)) {
-                state.store.counts.misses += 1;
-                return Ok(None);
-            }
-            state.store.counts.hits += 1;
-            Ok(state
-                .store
-                .at(slot)
-                .map(|entry| entry.value.bind(py).clone()))
-        })?;
+        // Asking for an entry that is over counts as using it, as in cachetools.
+        let found = slf.get().read(key, true)?;
         found.map_or_else(|| Self::missing(slf, key), Ok)
     }
 
@@ -514,26 +600,6 @@ impl Cache {
         other: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyAny>> {
         abc(slf.py(), "Mapping")?.call_method1(intern!(slf.py(), "__eq__"), (slf, other))
-    }
-
-    /// Return the value of `key`, or `default`.
-    #[pyo3(signature = (key, default=None))]
-    fn get<'py>(
-        slf: &Bound<'py, Self>,
-        key: &Bound<'py, PyAny>,
-        default: Option<&Bound<'py, PyAny>>,
-    ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let this = slf.get();
-        if this.overrides.reads() {
-            let _frozen = this.freeze(slf.py())?;
-            if slf.contains(key)? {
-                return slf.get_item(key).map(Some);
-            }
-            this.with(|state| state.store.counts.misses += 1)?;
-        } else if let Some(value) = this.read(&Query::new(key)?)? {
-            return Ok(Some(value));
-        }
-        Ok(default.cloned())
     }
 
     /// Remove `key` and return its value; if it is missing, return `default` or raise KeyError.
@@ -723,10 +789,8 @@ impl Cache {
         let Some((value, expires, now, stamp)) = found else {
             return Ok(None);
         };
-        let remaining = match (&expires, &now) {
-            (Moment::Number(expires), Moment::Number(now)) => {
-                number_to_object(expires.minus(*now), py)
-            }
+        let remaining = match (expires.number(), now.number()) {
+            (Some(expires), Some(now)) => number_to_object(expires.minus(now), py),
             _ => expires.to_object(py)?.sub(now.to_object(py)?)?,
         };
         Ok(Some((value, remaining, stamp)))
@@ -765,9 +829,18 @@ impl Cache {
             intern!(py, "update"),
             (slf.getattr(intern!(py, "__dict__"))?,),
         )?;
-        let timer = this.with(|state| state.timer.as_ref().map(|timer| timer.clone_ref(py)))?;
-        let timer = timer.map(|timer| timer.get().__copy__(py)).transpose()?;
-        let timer = timer.map(|timer| Py::new(py, timer)).transpose()?;
+        let copied = copy.cast::<Self>()?.get();
+        let timer = this.with(|state| {
+            let timer = state.timer.as_ref();
+            timer.map(|timer| timer.get().function(py))
+        })?;
+        let timer = match timer {
+            Some(timer) => Some(Py::new(
+                py,
+                CacheTimer::counted(py, timer, Arc::clone(&copied.frozen))?,
+            )?),
+            None => None,
+        };
         let (entries, by_birth, by_use) = this.snapshot(py)?;
         let mut hashed = Vec::with_capacity(entries.len());
         for entry in entries {
@@ -780,12 +853,11 @@ impl Cache {
                 store,
                 maxsize: state.maxsize.clone_ref(py),
                 ttl: state.ttl.clone_ref(py),
+                span: state.span,
                 timer,
             }
         })?;
-        copy.cast::<Self>()?
-            .get()
-            .put(state, this.sized.load(Ordering::Relaxed));
+        copied.put(state, this.sized.load(Ordering::Relaxed));
         Ok(copy)
     }
 
@@ -847,7 +919,11 @@ impl Cache {
         let timer = match this.timed {
             true => Some(Py::new(
                 py,
-                CacheTimer::new(py, held.get_item("timer")?.extract()?)?,
+                CacheTimer::counted(
+                    py,
+                    held.get_item("timer")?.extract()?,
+                    Arc::clone(&this.frozen),
+                )?,
             )?),
             false => None,
         };
@@ -882,6 +958,7 @@ impl Cache {
             State {
                 store,
                 maxsize: maxsize.unbind(),
+                span: span(&ttl),
                 ttl,
                 timer,
             },
@@ -962,8 +1039,23 @@ impl TtlCache {
             Default::Given(ttl) => Moment::new(&ttl),
             Default::Missing => Moment::Number(Number::Int(DEFAULT_TTL)),
         };
-        let timer = Py::new(py, CacheTimer::new(py, timer.map(Bound::unbind))?)?;
+        let frozen = Arc::clone(&slf.as_super().get().frozen);
+        let timer = Py::new(
+            py,
+            CacheTimer::counted(py, timer.map(Bound::unbind), frozen)?,
+        )?;
         Cache::initialise(slf.as_super(), maxsize, ttl, Some(timer), getsizeof)
+    }
+
+    /// Return the value of `key`, or `default`.
+    // Python calls a method of the exact class faster than an inherited one.
+    #[pyo3(signature = (key, default=None))]
+    fn get<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Cache::get(slf.as_super(), key, default)
     }
 
     /// How long the cache's entries last.
@@ -1039,6 +1131,28 @@ impl LruCache {
         let forever = Moment::Number(Number::Float(f64::INFINITY));
         Cache::initialise(slf.as_super(), maxsize, forever, None, getsizeof)
     }
+
+    /// Return the value of `key`, or `default`.
+    #[pyo3(signature = (key, default=None))]
+    fn get<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Cache::get(slf.as_super(), key, default)
+    }
+}
+
+/// A TTL that the native clock can add to an instant without becoming a number: one that is not
+/// negative. An infinite one is made so long that nobody sees the end of it.
+fn span(ttl: &Moment) -> Option<Duration> {
+    const FOREVER: f64 = 1e9;
+    let seconds = ttl.number()?.as_f64();
+    if seconds.is_nan() {
+        None
+    } else {
+        Duration::try_from_secs_f64(seconds.min(FOREVER)).ok()
+    }
 }
 
 fn clone_entry(entry: &Item, py: Python<'_>) -> Item {
@@ -1061,6 +1175,11 @@ fn number(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Number> {
             .map_or_else(|_| "?".to_owned(), |name| name.to_string());
         PyTypeError::new_err(format!("{what} must be a number, not {kind}"))
     })
+}
+
+#[inline(always)]
+pub(super) fn hash(key: &Bound<'_, PyAny>) -> PyResult<u64> {
+    Ok(key.hash()?.cast_unsigned() as u64)
 }
 
 fn key_error(key: &Bound<'_, PyAny>) -> PyErr {

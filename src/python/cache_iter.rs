@@ -8,7 +8,7 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
 use super::cache::Cache;
-use super::cache_time::{Frozen, Moment};
+use super::cache_time::Frozen;
 use crate::cache::Cursor;
 
 /// Yields the keys of a cache.
@@ -70,9 +70,9 @@ impl CacheIterator {
             let Some(frozen) = this.freeze(py)? else {
                 return Ok(Some(key));
             };
-            let alive = match (&frozen.time, &expires) {
-                (Moment::Number(now), Moment::Number(expires)) => now.before(*expires),
-                (now, expires) => now.to_object(py)?.lt(expires.to_object(py)?)?,
+            let alive = match frozen.time.before(&expires) {
+                Some(alive) => alive,
+                None => frozen.time.to_object(py)?.lt(expires.to_object(py)?)?,
             };
             if alive {
                 place.frozen = Some(frozen);

@@ -1,9 +1,12 @@
 //! What the map must ask of Python, asked while nothing is locked.
 
+use std::time::Duration;
+
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 
+use super::cache::hash;
 use super::cache_time::Moment;
 use crate::cache::Judge;
 
@@ -46,7 +49,12 @@ impl<'a, 'py> Query<'a, 'py> {
     /// Hashes the key, which may run Python code and fail.
     #[inline]
     pub(super) fn new(object: &'a Bound<'py, PyAny>) -> PyResult<Self> {
-        let hash = object.hash()?.cast_unsigned() as u64;
+        Ok(Self::hashed(object, hash(object)?))
+    }
+
+    /// A key with its hash.
+    #[inline]
+    pub(super) fn hashed(object: &'a Bound<'py, PyAny>, hash: u64) -> Self {
         let mut query = Self {
             object,
             hash,
@@ -63,7 +71,7 @@ impl<'a, 'py> Query<'a, 'py> {
         {
             query.kind = Kind::Whole(whole);
         }
-        Ok(query)
+        query
     }
 
     pub(super) fn to_key(&self) -> Key {
@@ -71,6 +79,33 @@ impl<'a, 'py> Query<'a, 'py> {
             object: self.object.clone().unbind(),
             kind: self.kind,
         }
+    }
+}
+
+/// Answers at once or not at all: for the commonest case, that a key is the very object stored.
+pub(super) struct Glance<'a, 'py> {
+    pub(super) key: &'a Bound<'py, PyAny>,
+    pub(super) now: &'a Moment,
+}
+
+impl Judge<Key, Moment> for Glance<'_, '_> {
+    type Unknown = Unknown;
+
+    #[inline(always)]
+    fn same(&mut self, stored: &Key) -> Result<bool, Unknown> {
+        if self.key.is(&stored.object) {
+            Ok(true)
+        } else {
+            Err(Unknown)
+        }
+    }
+
+    #[inline(always)]
+    fn over(&mut self, expires: &Moment) -> Result<bool, Unknown> {
+        self.now
+            .before(expires)
+            .map(|before| !before)
+            .ok_or(Unknown)
     }
 }
 
@@ -90,6 +125,13 @@ pub(super) struct Oracle<'a, 'py> {
     py: Python<'py>,
     query: Option<&'a Query<'a, 'py>>,
     now: Option<Moment>,
+    /// Apart, because hardly any operation needs it.
+    memory: Option<Box<Memory>>,
+}
+
+/// What Python has been asked, and is asked next.
+#[derive(Default)]
+struct Memory {
     deadline: Option<Moment>,
     same: Vec<(Py<PyAny>, bool)>,
     over: Vec<(Moment, bool)>,
@@ -100,15 +142,13 @@ pub(super) struct Oracle<'a, 'py> {
 const PATIENCE: usize = 10_000;
 
 impl<'a, 'py> Oracle<'a, 'py> {
+    #[inline]
     pub(super) fn new(py: Python<'py>, query: Option<&'a Query<'a, 'py>>) -> Self {
         Self {
             py,
             query,
             now: None,
-            deadline: None,
-            same: Vec::new(),
-            over: Vec::new(),
-            ask: None,
+            memory: None,
         }
     }
 
@@ -118,80 +158,109 @@ impl<'a, 'py> Oracle<'a, 'py> {
         self.now = Some(now);
     }
 
+    #[inline]
     pub(super) fn knows_now(&self) -> bool {
         self.now.is_some()
     }
 
     /// The instant of the operation.
+    #[inline]
     pub(super) fn now(&mut self) -> Result<&Moment, Unknown> {
         if self.now.is_none() {
-            self.ask = Some(Ask::Now);
+            return Err(self.ask(Ask::Now));
         }
         self.now.as_ref().ok_or(Unknown)
     }
 
-    /// When the time of something stored now is over.
+    /// When the time of something stored now is over: `ttl` after now, and that is `span` if the
+    /// clock is native.
     #[inline]
-    pub(super) fn deadline(&mut self, ttl: &Moment) -> Result<Moment, Unknown> {
-        if let Some(Moment::Number(now)) = self.now
-            && let Moment::Number(ttl) = ttl
-        {
-            return Ok(Moment::Number(now.plus(*ttl)));
+    pub(super) fn deadline(
+        &mut self,
+        ttl: &Moment,
+        span: Option<Duration>,
+    ) -> Result<Moment, Unknown> {
+        match (&self.now, ttl, span) {
+            (Some(Moment::Native(now)), _, Some(span)) => {
+                if let Some(deadline) = now.checked_add(span) {
+                    return Ok(Moment::Native(deadline));
+                }
+            }
+            (Some(Moment::Number(now)), Moment::Number(ttl), _) => {
+                return Ok(Moment::Number(now.plus(*ttl)));
+            }
+            _ => {}
         }
-        if let Some(known) = &self.deadline {
+        self.slow_deadline(ttl)
+    }
+
+    #[cold]
+    fn slow_deadline(&mut self, ttl: &Moment) -> Result<Moment, Unknown> {
+        self.now()?;
+        let memory = self.memory.get_or_insert_default();
+        if let Some(known) = &memory.deadline {
             return Ok(known.clone_ref(self.py));
         }
-        self.now()?;
-        self.ask = Some(Ask::Deadline(ttl.clone_ref(self.py)));
-        Err(Unknown)
+        let ttl = ttl.clone_ref(self.py);
+        Err(self.ask(Ask::Deadline(ttl)))
     }
 
     /// Asks Python the open question. Whoever calls this holds no lock.
+    #[cold]
     pub(super) fn answer(&mut self, read: impl FnOnce() -> PyResult<Moment>) -> PyResult<()> {
-        if self.same.len() > PATIENCE {
+        let memory = self.memory.get_or_insert_default();
+        if memory.same.len() > PATIENCE {
             return Err(PyRuntimeError::new_err(
                 "the cache's keys keep changing while they are compared",
             ));
         }
-        match self.ask.take() {
-            Some(Ask::Same(stored)) => {
+        match (memory.ask.take(), &self.now) {
+            (Some(Ask::Now), _) => self.now = Some(read()?),
+            (Some(Ask::Same(stored)), _) => {
                 let Some(query) = self.query else {
                     return Ok(());
                 };
                 // The stored key comes first, as in a dict.
                 let same = stored.bind(self.py).eq(query.object)?;
-                self.same.push((stored, same));
+                memory.same.push((stored, same));
             }
-            Some(Ask::Now) => self.now = Some(read()?),
-            Some(Ask::Over(expires)) => {
-                let Some(now) = &self.now else { return Ok(()) };
+            (Some(Ask::Over(expires)), Some(now)) => {
                 let over = !now.to_object(self.py)?.lt(expires.to_object(self.py)?)?;
-                self.over.push((expires, over));
+                memory.over.push((expires, over));
             }
-            Some(Ask::Deadline(ttl)) => {
-                let Some(now) = &self.now else { return Ok(()) };
-                self.deadline = Some(now.plus(&ttl, self.py)?);
+            (Some(Ask::Deadline(ttl)), Some(now)) => {
+                memory.deadline = Some(now.plus(&ttl, self.py)?);
             }
-            None => {}
+            _ => {}
         }
         Ok(())
     }
 
-    fn same_from_memory(&mut self, stored: &Key) -> Result<bool, Unknown> {
-        if let Some((_, same)) = self.same.iter().find(|(key, _)| key.is(&stored.object)) {
-            return Ok(*same);
-        }
-        self.ask = Some(Ask::Same(stored.object.clone_ref(self.py)));
-        Err(Unknown)
+    #[cold]
+    fn ask(&mut self, ask: Ask) -> Unknown {
+        self.memory.get_or_insert_default().ask = Some(ask);
+        Unknown
     }
 
+    #[cold]
+    fn same_from_memory(&mut self, stored: &Key) -> Result<bool, Unknown> {
+        let known = self.memory.get_or_insert_default().same.iter();
+        if let Some((_, same)) = known.clone().find(|(key, _)| key.is(&stored.object)) {
+            return Ok(*same);
+        }
+        let stored = stored.object.clone_ref(self.py);
+        Err(self.ask(Ask::Same(stored)))
+    }
+
+    #[cold]
     fn over_from_memory(&mut self, expires: &Moment) -> Result<bool, Unknown> {
         self.now()?;
-        if let Some((_, over)) = self.over.iter().find(|(moment, _)| moment.is(expires)) {
+        let known = self.memory.get_or_insert_default().over.iter();
+        if let Some((_, over)) = known.clone().find(|(moment, _)| moment.is(expires)) {
             return Ok(*over);
         }
-        self.ask = Some(Ask::Over(expires.clone_ref(self.py)));
-        Err(Unknown)
+        let expires = expires.clone_ref(self.py);
+        Err(self.ask(Ask::Over(expires)))
     }
 }
 
@@ -219,9 +288,9 @@ impl Judge<Key, Moment> for Oracle<'_, '_> {
 
     #[inline]
     fn over(&mut self, expires: &Moment) -> Result<bool, Unknown> {
-        match (&self.now, expires) {
-            (Some(Moment::Number(now)), Moment::Number(expires)) => Ok(!now.before(*expires)),
-            _ => self.over_from_memory(expires),
+        match self.now.as_ref().and_then(|now| now.before(expires)) {
+            Some(before) => Ok(!before),
+            None => self.over_from_memory(expires),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! The clock of a cache: native, or a Python callable; and its time held still for a while.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, ThreadId};
 use std::time::Instant;
 
@@ -16,6 +17,9 @@ use crate::cache::Number;
 /// An instant or a duration, as a timer and a TTL give them.
 #[derive(Debug)]
 pub(super) enum Moment {
+    /// An instant of the native clock. Never made a number unless somebody wants to see one: two
+    /// of them compare much faster.
+    Native(Instant),
     Number(Number),
     /// Anything else that can be added and compared, such as a `datetime`.
     Object(Py<PyAny>),
@@ -36,15 +40,41 @@ impl Moment {
 
     pub(super) fn clone_ref(&self, py: Python<'_>) -> Self {
         match self {
+            Self::Native(instant) => Self::Native(*instant),
             Self::Number(number) => Self::Number(*number),
             Self::Object(object) => Self::Object(object.clone_ref(py)),
         }
+    }
+
+    /// The number that this is, if Python is not needed to tell.
+    pub(super) fn number(&self) -> Option<Number> {
+        match self {
+            Self::Native(instant) => Some(Number::Float(seconds(*instant))),
+            Self::Number(number) => Some(*number),
+            Self::Object(_) => None,
+        }
+    }
+
+    /// Whether this is before `other`, if Python is not needed to tell.
+    #[inline(always)]
+    pub(super) fn before(&self, other: &Self) -> Option<bool> {
+        match (self, other) {
+            (Self::Native(a), Self::Native(b)) => Some(a < b),
+            (Self::Number(a), Self::Number(b)) => Some(a.before(*b)),
+            _ => self.before_slowly(other),
+        }
+    }
+
+    #[cold]
+    fn before_slowly(&self, other: &Self) -> Option<bool> {
+        Some(self.number()?.before(other.number()?))
     }
 
     /// Whether they are the same object or, so to speak, the same number written the same way.
     pub(super) fn is(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Object(a), Self::Object(b)) => a.is(b),
+            (Self::Native(a), Self::Native(b)) => a == b,
             (Self::Number(Number::Int(a)), Self::Number(Number::Int(b))) => a == b,
             (Self::Number(Number::Float(a)), Self::Number(Number::Float(b))) => {
                 a.to_bits() == b.to_bits()
@@ -55,6 +85,7 @@ impl Moment {
 
     pub(super) fn to_object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         Ok(match self {
+            Self::Native(instant) => PyFloat::new(py, seconds(*instant)).into_any(),
             Self::Number(number) => number_to_object(*number, py),
             Self::Object(object) => object.bind(py).clone(),
         })
@@ -62,15 +93,15 @@ impl Moment {
 
     /// The sum, by Python's rules.
     pub(super) fn plus(&self, other: &Self, py: Python<'_>) -> PyResult<Self> {
-        if let (Self::Number(a), Self::Number(b)) = (self, other) {
-            return Ok(Self::Number(a.plus(*b)));
+        if let (Some(a), Some(b)) = (self.number(), other.number()) {
+            return Ok(Self::Number(a.plus(b)));
         }
         Ok(Self::new(&self.to_object(py)?.add(other.to_object(py)?)?))
     }
 
     pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         match self {
-            Self::Number(_) => Ok(()),
+            Self::Native(_) | Self::Number(_) => Ok(()),
             Self::Object(object) => visit.call(object),
         }
     }
@@ -83,27 +114,30 @@ pub(super) fn number_to_object(number: Number, py: Python<'_>) -> Bound<'_, PyAn
     }
 }
 
-/// `time.monotonic`, and what it said at a known instant: the native clock goes on from there, so
-/// that both tell the same time.
-struct Native {
-    function: Py<PyAny>,
-    seconds: f64,
-    instant: Instant,
+/// `time.monotonic`.
+static MONOTONIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// An instant, and what `time.monotonic` said at it: the native clock goes on from there, so that
+/// both tell the same time.
+static ANCHOR: OnceLock<(Instant, f64)> = OnceLock::new();
+
+fn monotonic(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    let function = MONOTONIC.get_or_try_init(py, || -> PyResult<_> {
+        let function = py.import("time")?.getattr("monotonic")?;
+        let anchor = (Instant::now(), function.call0()?.extract()?);
+        ANCHOR.get_or_init(|| anchor);
+        Ok(function.unbind())
+    })?;
+    Ok(function.bind(py))
 }
 
-static NATIVE: PyOnceLock<Native> = PyOnceLock::new();
-
-impl Native {
-    fn get(py: Python<'_>) -> PyResult<&Self> {
-        NATIVE.get_or_try_init(py, || {
-            let function = py.import("time")?.getattr("monotonic")?;
-            let (instant, seconds) = (Instant::now(), function.call0()?.extract()?);
-            Ok(Self {
-                function: function.unbind(),
-                seconds,
-                instant,
-            })
-        })
+/// An instant as `time.monotonic` tells it.
+fn seconds(instant: Instant) -> f64 {
+    // Set before the first timer was made, and there is no native instant without a timer.
+    let &(anchor, seconds) = ANCHOR.get_or_init(|| (instant, 0.0));
+    match instant.checked_duration_since(anchor) {
+        Some(later) => seconds + later.as_secs_f64(),
+        None => seconds - anchor.duration_since(instant).as_secs_f64(),
     }
 }
 
@@ -123,26 +157,28 @@ struct Freeze {
 pub(super) struct CacheTimer {
     /// None: the native clock.
     function: Option<Py<PyAny>>,
-    /// (instant, seconds) of the native clock.
-    anchor: (Instant, f64),
-    frozen: AtomicUsize,
+    /// How many threads hold the time still; the cache looks at this before it asks for the time.
+    frozen: Arc<AtomicUsize>,
     freezes: Mutex<Vec<Freeze>>,
 }
 
 impl CacheTimer {
-    /// The time, if telling it takes no Python and nobody holds it.
-    #[inline]
-    pub(super) fn quick(&self) -> Option<Moment> {
-        if self.function.is_some() || self.frozen.load(Ordering::Relaxed) != 0 {
-            return None;
-        }
-        Some(self.native())
+    /// A timer that tells `frozen` how many threads hold it still.
+    pub(super) fn counted(
+        py: Python<'_>,
+        function: Option<Py<PyAny>>,
+        frozen: Arc<AtomicUsize>,
+    ) -> PyResult<Self> {
+        monotonic(py)?;
+        Ok(Self {
+            function,
+            frozen,
+            freezes: Mutex::new(Vec::new()),
+        })
     }
 
-    #[inline]
-    fn native(&self) -> Moment {
-        let (instant, seconds) = self.anchor;
-        Moment::Number(Number::Float(seconds + instant.elapsed().as_secs_f64()))
+    pub(super) fn is_native(&self) -> bool {
+        self.function.is_none()
     }
 
     /// The time as this thread sees it.
@@ -156,7 +192,7 @@ impl CacheTimer {
         }
         match &self.function {
             Some(function) => Ok(Moment::new(&function.bind(py).call0()?)),
-            None => Ok(self.native()),
+            None => Ok(Moment::Native(Instant::now())),
         }
     }
 
@@ -228,13 +264,7 @@ impl CacheTimer {
     #[new]
     #[pyo3(signature = (timer=None))]
     pub(super) fn new(py: Python<'_>, timer: Option<Py<PyAny>>) -> PyResult<Self> {
-        let native = Native::get(py)?;
-        Ok(Self {
-            function: timer,
-            anchor: (native.instant, native.seconds),
-            frozen: AtomicUsize::new(0),
-            freezes: Mutex::new(Vec::new()),
-        })
+        Self::counted(py, timer, Arc::default())
     }
 
     fn __call__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
@@ -259,7 +289,7 @@ impl CacheTimer {
     fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
         match &self.function {
             Some(function) => function.bind(py).getattr(name),
-            None => Native::get(py)?.function.bind(py).getattr(name),
+            None => monotonic(py)?.getattr(name),
         }
     }
 
