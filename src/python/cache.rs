@@ -1010,7 +1010,10 @@ pub(super) struct TtlCache;
 impl TtlCache {
     #[new]
     #[classmethod]
-    #[pyo3(signature = (*_args, **_kwargs))]
+    #[pyo3(
+        signature = (*_args, **_kwargs),
+        text_signature = "(maxsize=100, ttl=300, timer=None, getsizeof=None)"
+    )]
     fn __new__(
         cls: &Bound<'_, PyType>,
         _args: &Bound<'_, PyTuple>,
@@ -1112,7 +1115,10 @@ pub(super) struct LruCache;
 impl LruCache {
     #[new]
     #[classmethod]
-    #[pyo3(signature = (*_args, **_kwargs))]
+    #[pyo3(
+        signature = (*_args, **_kwargs),
+        text_signature = "(maxsize=100, getsizeof=None)"
+    )]
     fn __new__(
         cls: &Bound<'_, PyType>,
         _args: &Bound<'_, PyTuple>,
