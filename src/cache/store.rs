@@ -72,6 +72,8 @@ pub struct Cursor {
     slot: u32,
     born: u64,
     stamp: u64,
+    /// The last serial number given when the cursor came here.
+    serial: u64,
 }
 
 /// Where the two circles of entries begin and end: a node that is no entry.
@@ -122,6 +124,7 @@ pub struct Store<K, V, T> {
     nodes: Vec<Node<K, V, T>>,
     free: Vec<u32>,
     serial: u64,
+    shape: u64,
     limit: Number,
     size: Number,
     renew: bool,
@@ -138,6 +141,7 @@ impl<K, V, T> Store<K, V, T> {
             nodes: vec![Node::new(ROOT)],
             free: Vec::new(),
             serial: 0,
+            shape: 0,
             limit,
             size: Number::Int(0),
             renew,
@@ -167,6 +171,12 @@ impl<K, V, T> Store<K, V, T> {
     #[must_use]
     pub fn size(&self) -> Number {
         self.size
+    }
+
+    /// A number that changes whenever a key comes or goes.
+    #[must_use]
+    pub fn shape(&self) -> u64 {
+        self.shape
     }
 
     /// The entry at a place that an operation under the same lock has found.
@@ -260,6 +270,7 @@ impl<K, V, T> Store<K, V, T> {
         self.unlink::<USE>(slot);
         self.unlink::<AGE>(slot);
         self.free.push(slot);
+        self.shape += 1;
         self.size = self.size.minus(entry.size);
         Some(entry)
     }
@@ -297,11 +308,13 @@ impl<K, V, T> Store<K, V, T> {
         empty.counts = self.counts;
         // Cursors and stamps of before must not mean anything afterwards.
         empty.serial = self.serial;
+        empty.shape = self.shape + 1;
         mem::replace(self, empty)
     }
 
-    /// The next entry in the order of age: after where the entry of the cursor is now, or where it
-    /// was if it is gone.
+    /// The next entry in the order of age: after where the entry of the cursor is now, or after
+    /// where it was if it is gone. (In the second case what was stored since does not count:
+    /// replacing each entry by another one comes to an end.)
     #[must_use]
     pub fn after(&self, cursor: Cursor) -> Option<(Cursor, &Entry<K, V, T>)> {
         let here = self
@@ -312,13 +325,15 @@ impl<K, V, T> Store<K, V, T> {
             Some(node) if cursor.slot == ROOT || node.entry.is_some() => node.links[AGE].next,
             _ => self
                 .slots::<AGE>()
-                .find(|&slot| self.stamp(slot) > cursor.stamp)?,
+                .find(|&slot| self.stamp(slot) > cursor.stamp)
+                .filter(|&slot| self.stamp(slot) <= cursor.serial)?,
         };
         let node = &self.nodes[slot as usize];
         let cursor = Cursor {
             slot,
             born: node.born,
             stamp: node.stamp,
+            serial: self.serial,
         };
         node.entry.as_ref().map(|entry| (cursor, entry))
     }
@@ -419,6 +434,7 @@ impl<K, V, T> Store<K, V, T> {
 
     fn add(&mut self, hash: u64, item: &mut Option<Entry<K, V, T>>) {
         self.serial += 1;
+        self.shape += 1;
         let slot = self.free.pop().unwrap_or_else(|| {
             // 4,294,967,295 entries take more than 400 GB.
             let slot = u32::try_from(self.nodes.len()).expect("too many entries");

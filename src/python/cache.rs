@@ -69,7 +69,7 @@ impl Overrides {
 
     /// Whether making room must go through Python.
     fn evicts(self) -> bool {
-        self.popitem || self.delitem
+        self.popitem || self.delitem || self.expire
     }
 
     fn reads(self) -> bool {
@@ -430,7 +430,7 @@ impl Cache {
         });
         let overrides = this.overrides;
         let sized = this.sized.load(Ordering::Relaxed);
-        let slowly = sized || overrides.expire || overrides.evicts();
+        let slowly = sized || overrides.evicts();
         let frozen = if slowly { this.freeze(py)? } else { None };
         if slowly {
             Self::settle(slf, frozen.as_ref())?;

@@ -15,7 +15,7 @@ use crate::cache::Cursor;
 ///
 /// For a cache with a clock, oldest first, and the time is held still for this thread while the
 /// body of the loop has the key: what the loop was given does not expire under its hands. For one
-/// without, in the order in which the keys came; and it must keep its size meanwhile, as a dict.
+/// without, in the order in which the keys came; and those must stay the same, as in a dict.
 #[pyclass(frozen, module = "sluicegate._core")]
 pub(super) struct CacheIterator {
     place: Mutex<Option<Place>>,
@@ -24,8 +24,8 @@ pub(super) struct CacheIterator {
 struct Place {
     cache: Py<Cache>,
     cursor: Cursor,
-    /// How many entries there were when the iteration began.
-    len: Option<usize>,
+    /// The store's shape when the iteration began.
+    shape: Option<u64>,
     frozen: Option<Frozen>,
 }
 
@@ -34,7 +34,7 @@ impl CacheIterator {
         let place = Place {
             cache: cache.clone().unbind(),
             cursor: Cursor::default(),
-            len: None,
+            shape: None,
             frozen: None,
         };
         let place = Mutex::new(Some(place));
@@ -46,10 +46,10 @@ impl CacheIterator {
         let this = cache.get();
         drop(mem::take(&mut place.frozen));
         if !this.is_timed() {
-            let len = this.with(|state| state.store.len())?;
-            if *place.len.get_or_insert(len) != len {
+            let shape = this.with(|state| state.store.shape())?;
+            if *place.shape.get_or_insert(shape) != shape {
                 return Err(PyRuntimeError::new_err(
-                    "cache changed size during iteration",
+                    "cache keys changed during iteration",
                 ));
             }
         }
