@@ -133,7 +133,11 @@ pub(super) struct Cache {
     /// How many threads hold the timer's time still.
     frozen: Arc<AtomicUsize>,
     /// None until `__init__` was called.
-    state: Mutex<Option<State>>,
+    ///
+    /// Boxed, because Python 3.11 may collect garbage when it has allocated an object and PyO3 has
+    /// not yet written the Rust value into it (`object.__new__` makes the instance's dict then).
+    /// `__traverse__` looks at zeroed memory in that case: an unlocked mutex around no box.
+    state: Mutex<Option<Box<State>>>,
     /// The threads in whose `repr` of this cache we are: a cache may hold itself.
     printing: Mutex<Vec<ThreadId>>,
 }
@@ -286,7 +290,7 @@ impl Cache {
             .is_some_and(|timer| timer.get().is_native());
         self.native.store(native, Ordering::Relaxed);
         self.sized.store(sized, Ordering::Relaxed);
-        let old = self.state.lock().replace(state);
+        let old = self.state.lock().replace(Box::new(state));
         drop(old);
     }
 
