@@ -313,8 +313,8 @@ impl<K, V, T> Store<K, V, T> {
     }
 
     /// The next entry in the order of age: after where the entry of the cursor is now, or after
-    /// where it was if it is gone. (In the second case what was stored since does not count:
-    /// replacing each entry by another one comes to an end.)
+    /// where it was if it is gone. (In the second case what was stored since the cursor came there
+    /// does not count: an entry at the end has no successor when it is evicted by one.)
     #[must_use]
     pub fn after(&self, cursor: Cursor) -> Option<(Cursor, &Entry<K, V, T>)> {
         let here = self

@@ -28,6 +28,9 @@ pub(super) type Shelf = Store<Key, Py<PyAny>, Moment>;
 pub(super) type Item = Entry<Key, Py<PyAny>, Moment>;
 type Garbage = Bin<Key, Py<PyAny>, Moment>;
 
+/// A value, the time it has left, and its stamp.
+type LiveEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, u64);
+
 const DEFAULT_MAXSIZE: i64 = 100;
 const DEFAULT_TTL: i64 = 300;
 const TOO_LARGE: &str = "value too large";
@@ -768,7 +771,7 @@ impl Cache {
         &self,
         key: &Bound<'py, PyAny>,
         read: bool,
-    ) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>, u64)>> {
+    ) -> PyResult<Option<LiveEntry<'py>>> {
         let (py, query) = (key.py(), Query::new(key)?);
         let found = self.run(py, Some(&query), |state, oracle| {
             let now = oracle.now()?.clone_ref(py);
