@@ -452,6 +452,12 @@ impl Cache {
                 return Err(PyValueError::new_err("value size must be non-negative"));
             }
         }
+        if !slowly && let Some(placed) = this.write_at_a_glance(query, &mut item, &mut bin) {
+            return match placed {
+                Placed::TooLarge => Err(PyValueError::new_err(TOO_LARGE)),
+                _ => Ok(()),
+            };
+        }
         loop {
             let placed = this.run(py, Some(query), |state, oracle| {
                 oracle.now()?;
@@ -477,6 +483,29 @@ impl Cache {
                 }
             }
         }
+    }
+
+    /// Stores what takes no question to be answered; most often that is so.
+    #[inline(always)]
+    fn write_at_a_glance(
+        &self,
+        query: &Query<'_, '_>,
+        item: &mut Option<Item>,
+        bin: &mut Garbage,
+    ) -> Option<Placed> {
+        let now = self.quick()?;
+        let mut guard = self.state.lock();
+        let state = guard.as_mut()?;
+        let judge = &mut Glance {
+            key: query.object,
+            now: &now,
+        };
+        let expires = now.after(&state.ttl, state.span)?;
+        state.store.expire(judge, bin).ok()?;
+        if let Some(item) = item {
+            item.expires = expires;
+        }
+        state.store.place(query.hash, judge, item, true, bin).ok()
     }
 
     fn missing<'py>(
@@ -767,11 +796,7 @@ impl Cache {
     /// `(value, remaining, stamp)` of a live entry: how much time it has left, and a number that
     /// changes when it is stored again. Only with `read` is this a use that the statistics count.
     #[pyo3(signature = (key, read=false))]
-    fn _entry<'py>(
-        &self,
-        key: &Bound<'py, PyAny>,
-        read: bool,
-    ) -> PyResult<Option<LiveEntry<'py>>> {
+    fn _entry<'py>(&self, key: &Bound<'py, PyAny>, read: bool) -> PyResult<Option<LiveEntry<'py>>> {
         let (py, query) = (key.py(), Query::new(key)?);
         let found = self.run(py, Some(&query), |state, oracle| {
             let now = oracle.now()?.clone_ref(py);

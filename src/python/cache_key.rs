@@ -180,16 +180,8 @@ impl<'a, 'py> Oracle<'a, 'py> {
         ttl: &Moment,
         span: Option<Duration>,
     ) -> Result<Moment, Unknown> {
-        match (&self.now, ttl, span) {
-            (Some(Moment::Native(now)), _, Some(span)) => {
-                if let Some(deadline) = now.checked_add(span) {
-                    return Ok(Moment::Native(deadline));
-                }
-            }
-            (Some(Moment::Number(now)), Moment::Number(ttl), _) => {
-                return Ok(Moment::Number(now.plus(*ttl)));
-            }
-            _ => {}
+        if let Some(deadline) = self.now.as_ref().and_then(|now| now.after(ttl, span)) {
+            return Ok(deadline);
         }
         self.slow_deadline(ttl)
     }

@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, ThreadId};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
@@ -62,6 +62,17 @@ impl Moment {
             (Self::Native(a), Self::Native(b)) => Some(a < b),
             (Self::Number(a), Self::Number(b)) => Some(a.before(*b)),
             _ => self.before_slowly(other),
+        }
+    }
+
+    /// The instant `ttl` later, if Python is not needed to tell; `span` is the TTL for the native
+    /// clock.
+    #[inline(always)]
+    pub(super) fn after(&self, ttl: &Self, span: Option<Duration>) -> Option<Self> {
+        match (self, ttl) {
+            (Self::Native(now), _) => now.checked_add(span?).map(Self::Native),
+            (Self::Number(now), Self::Number(ttl)) => Some(Self::Number(now.plus(*ttl))),
+            _ => None,
         }
     }
 
