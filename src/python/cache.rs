@@ -28,6 +28,10 @@ pub(super) type Shelf = Store<Key, Py<PyAny>, Moment>;
 pub(super) type Item = Entry<Key, Py<PyAny>, Moment>;
 type Garbage = Bin<Key, Py<PyAny>, Moment>;
 
+/// What time it always is in a cache without a clock: long before its entries end. A fraction, as
+/// their end is: two of a kind compare faster.
+const NO_TIME: Moment = Moment::Number(Number::Float(0.0));
+
 /// A value, the time it has left, and its stamp.
 type LiveEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, u64);
 
@@ -176,7 +180,7 @@ impl Cache {
     #[inline(always)]
     fn quick(&self) -> Option<Moment> {
         if !self.timed {
-            return Some(Moment::Number(Number::Int(0)));
+            return Some(NO_TIME);
         }
         let quick = self.native.load(Ordering::Relaxed) && self.frozen.load(Ordering::Relaxed) == 0;
         quick.then(|| Moment::Native(Instant::now()))
@@ -219,7 +223,7 @@ impl Cache {
             };
             oracle.answer(|| match &timer {
                 Some(timer) => timer.get().read(py),
-                None => Ok(Moment::Number(Number::Int(0))),
+                None => Ok(NO_TIME),
             })?;
         }
     }
@@ -432,7 +436,7 @@ impl Cache {
         let mut item = Some(Item {
             key: query.to_key(),
             value: value.clone().unbind(),
-            expires: Moment::Number(Number::Int(0)),
+            expires: NO_TIME,
             size: Number::Int(1),
         });
         let overrides = this.overrides;
