@@ -1,7 +1,9 @@
 """Loading through the cache: one load per key, whoever asks."""
 
 import asyncio
+import contextvars
 import copy
+import gc
 import pickle
 import signal
 import threading
@@ -395,6 +397,13 @@ def test_a_loader_that_asks_for_its_own_key_gets_an_error():
     assert cache.get_or_load("a", Loader(1)) == 1
 
 
+def test_a_loader_that_asks_from_a_context_of_its_own_gets_an_error_too():
+    cache = LoadingCache()
+    aside = contextvars.Context()
+    with pytest.raises(RuntimeError, match="asks for 'a' itself"):
+        cache.get_or_load("a", lambda key: aside.run(cache.get_or_load, key, Loader()))
+
+
 def test_a_loader_may_load_another_key():
     cache = LoadingCache()
     assert cache.get_or_load("a", lambda _: cache.get_or_load("b", Loader(2)) + 1) == 3
@@ -629,21 +638,27 @@ def test_whoever_waits_for_a_loop_that_ends_loads_himself():
 def test_the_load_of_a_loop_that_was_stopped_is_given_up():
     cache = LoadingCache()
     loop = asyncio.new_event_loop()
+    complaints = []
+    loop.set_exception_handler(lambda _, context: complaints.append(context))
 
     async def begin():
-        loader = AsyncLoader(held=True)
+        loader = AsyncLoader("late", held=True)
         task = asyncio.ensure_future(cache.aget_or_load("a", loader))
         await loader.entered.wait()
-        return task
+        return loader, task
 
-    task = loop.run_until_complete(begin())
+    loader, task = loop.run_until_complete(begin())
     assert cache.get_or_load("a", Loader(2)) == 2
+    # The loop goes on after all: its load is not wanted any more.
+    loader.go_on.set()
     assert loop.run_until_complete(task) == 2
     for left in asyncio.all_tasks(loop):
-        left.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            loop.run_until_complete(left)
+        loop.run_until_complete(left)
+    assert cache["a"] == 2
+    del task
+    gc.collect()
     loop.close()
+    assert complaints == []
 
 
 # -- ahead of time --------------------------------------------------------------------------------
@@ -735,6 +750,26 @@ def test_a_cancelled_renewal_lets_the_next_reader_load():
     later.jobs[0][0].cancel()
     clock.now = 100
     assert cache.get_or_load("a", Loader("newer")) == "newer"
+
+
+def test_an_interrupted_renewal_lets_the_next_reader_load():
+    cache, clock, later = ahead()
+    clock.now = 90
+    cache.get_or_load("a", Loader(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        later.run()
+    clock.now = 100
+    assert cache.get_or_load("a", Loader("newer")) == "newer"
+
+
+def test_a_loaded_value_ends_a_remembered_error():
+    clock = Clock()
+    cache = LoadingCache(10, 5, clock, error_ttl=30)
+    error_of(cache.get_or_load, "a", Loader(OSError()))
+    cache["a"] = 1
+    cache.warm("a", lambda _: {"a": 2}, ahead=10)
+    clock.now = 6
+    assert cache.get_or_load("a", Loader(3)) == 3
 
 
 def test_an_executor_that_is_gone_does_not_fail_the_reader():

@@ -64,7 +64,7 @@ class Load:
         self.single = single
         #: The event loop that runs it; None if a thread does.
         self.loop = loop
-        #: The thread that runs it, as long as one does.
+        #: The thread that runs it, once one does.
         self.thread: int | None = None
         self.flights: dict[Any, Flight] = {}
         #: Other loads for which its loader waits.

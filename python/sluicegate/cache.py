@@ -446,7 +446,6 @@ class LoadingCache(TTLCache[K, V]):
             load.failure = error
             raise
         finally:
-            load.thread = None
             self._abandon(load)
 
     async def _arun(self, load: Load) -> None:
