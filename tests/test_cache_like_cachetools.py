@@ -493,6 +493,17 @@ def test_the_default_clock_tells_monotonic_time():
     assert cache.timer.__name__ == "monotonic"
 
 
+def test_on_the_default_clock_too_a_set_takes_out_what_is_over():
+    cache = sluicegate.TTLCache(3, 0)
+    cache["a"] = 1
+    cache["b"] = 1
+    assert cache.stats().expirations == 1
+    assert cache.get("b") is None
+    with pytest.raises(KeyError):
+        cache["b"]
+    assert cache.stats().misses == 2
+
+
 def test_our_caches_are_known_to_cachetools():
     assert isinstance(sluicegate.TTLCache(), cachetools.TTLCache)
     assert isinstance(sluicegate.LRUCache(), cachetools.LRUCache)
