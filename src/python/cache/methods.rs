@@ -217,12 +217,12 @@ impl Cache {
 
     /// The values that have not expired, as a view.
     fn values<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        abc(slf.py(), "ValuesView")?.call1((slf,))
+        view(slf, "CacheValues")
     }
 
     /// The `(key, value)` pairs that have not expired, as a view.
     fn items<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        abc(slf.py(), "ItemsView")?.call1((slf,))
+        view(slf, "CacheItems")
     }
 
     /// Store all pairs of a mapping or an iterable, and all keyword arguments.
@@ -368,4 +368,10 @@ impl Cache {
         let state = self.state.lock().take();
         drop(state);
     }
+}
+
+/// A view of `sluicegate._views`.
+fn view<'py>(slf: &Bound<'py, Cache>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let views = slf.py().import("sluicegate._views")?;
+    views.getattr(name)?.call1((slf,))
 }
