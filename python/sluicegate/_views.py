@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import ItemsView, Iterator, ValuesView
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from typing import TypeVar
 
 K = TypeVar("K")
@@ -13,6 +13,7 @@ class CacheItems(ItemsView[K, V]):
     """The `(key, value)` pairs of a cache."""
 
     __slots__ = ()
+    _mapping: Mapping[K, V]
 
     def __iter__(self) -> Iterator[tuple[K, V]]:
         """Yield the pairs; reading a value counts as using it, as in cachetools."""
@@ -28,6 +29,7 @@ class CacheValues(ValuesView[V]):
     """The values of a cache."""
 
     __slots__ = ()
+    _mapping: Mapping[object, V]
 
     def __iter__(self) -> Iterator[V]:
         """Yield the values; reading one counts as using it, as in cachetools."""
