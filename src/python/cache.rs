@@ -374,30 +374,32 @@ impl Cache {
         key: &Bound<'py, PyAny>,
         touch_over: bool,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let (py, hash) = (key.py(), hash(key)?);
+        let (py, query) = (key.py(), Query::new(key)?);
         let Some(now) = self.quick() else {
-            return self.read_slowly(key, hash, None, touch_over);
+            return self.read_slowly(&query, None, touch_over);
         };
         if let Some(state) = self.state.lock().as_mut() {
-            // Most often the key is the very object that is stored.
-            let found = state.store.find(hash, &mut Glance { key, now: &now });
+            let judge = &mut Glance {
+                query: &query,
+                now: &now,
+            };
+            let found = state.store.find(query.hash, judge);
             if let Ok(found) = found {
                 return Ok(state.note_read(py, found, touch_over));
             }
         }
-        self.read_slowly(key, hash, Some(now), touch_over)
+        self.read_slowly(&query, Some(now), touch_over)
     }
 
     #[cold]
     fn read_slowly<'py>(
         &self,
-        key: &Bound<'py, PyAny>,
-        hash: u64,
+        query: &Query<'_, 'py>,
         now: Option<Moment>,
         touch_over: bool,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let (py, query) = (key.py(), Query::hashed(key, hash));
-        let mut oracle = Oracle::new(py, Some(&query));
+        let py = query.object.py();
+        let mut oracle = Oracle::new(py, Some(query));
         if let Some(now) = now {
             oracle.set_now(now);
         }
@@ -405,7 +407,7 @@ impl Cache {
             if !touch_over {
                 oracle.now()?;
             }
-            let found = state.store.find(hash, oracle)?;
+            let found = state.store.find(query.hash, oracle)?;
             Ok(state.note_read(py, found, touch_over))
         })
     }
@@ -502,10 +504,7 @@ impl Cache {
         let now = self.quick()?;
         let mut guard = self.state.lock();
         let state = guard.as_mut()?;
-        let judge = &mut Glance {
-            key: query.object,
-            now: &now,
-        };
+        let judge = &mut Glance { query, now: &now };
         let expires = now.after(&state.ttl, state.span)?;
         state.store.expire(judge, bin).ok()?;
         if let Some(item) = item {

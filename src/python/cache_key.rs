@@ -47,17 +47,11 @@ pub(super) struct Query<'a, 'py> {
 
 impl<'a, 'py> Query<'a, 'py> {
     /// Hashes the key, which may run Python code and fail.
-    #[inline]
+    #[inline(always)]
     pub(super) fn new(object: &'a Bound<'py, PyAny>) -> PyResult<Self> {
-        Ok(Self::hashed(object, hash(object)?))
-    }
-
-    /// A key with its hash.
-    #[inline]
-    pub(super) fn hashed(object: &'a Bound<'py, PyAny>, hash: u64) -> Self {
         let mut query = Self {
             object,
-            hash,
+            hash: hash(object)?,
             text: None,
             kind: Kind::Other,
         };
@@ -71,7 +65,25 @@ impl<'a, 'py> Query<'a, 'py> {
         {
             query.kind = Kind::Whole(whole);
         }
-        query
+        Ok(query)
+    }
+
+    /// Whether it is the stored key, if that takes no Python to tell.
+    #[inline(always)]
+    fn is(&self, stored: &Key) -> Option<bool> {
+        if self.object.is(&stored.object) {
+            return Some(true);
+        }
+        match (stored.kind, self.kind) {
+            (Kind::Text, Kind::Text) => {
+                let stored = stored.object.bind(self.object.py());
+                let stored = stored.cast_exact::<PyString>();
+                Some(stored.is_ok_and(|text| text.to_str().ok() == self.text))
+            }
+            (Kind::Whole(stored), Kind::Whole(asked)) => Some(stored == asked),
+            (Kind::Text, Kind::Whole(_)) | (Kind::Whole(_), Kind::Text) => Some(false),
+            _ => None,
+        }
     }
 
     pub(super) fn to_key(&self) -> Key {
@@ -82,9 +94,9 @@ impl<'a, 'py> Query<'a, 'py> {
     }
 }
 
-/// Answers at once or not at all: for the commonest case, that a key is the very object stored.
+/// Answers at once or not at all: it keeps no memory of questions, and is the faster for it.
 pub(super) struct Glance<'a, 'py> {
-    pub(super) key: &'a Bound<'py, PyAny>,
+    pub(super) query: &'a Query<'a, 'py>,
     pub(super) now: &'a Moment,
 }
 
@@ -93,11 +105,7 @@ impl Judge<Key, Moment> for Glance<'_, '_> {
 
     #[inline(always)]
     fn same(&mut self, stored: &Key) -> Result<bool, Unknown> {
-        if self.key.is(&stored.object) {
-            Ok(true)
-        } else {
-            Err(Unknown)
-        }
+        self.query.is(stored).ok_or(Unknown)
     }
 
     #[inline(always)]
@@ -261,20 +269,10 @@ impl Judge<Key, Moment> for Oracle<'_, '_> {
 
     #[inline]
     fn same(&mut self, stored: &Key) -> Result<bool, Unknown> {
-        let Some(query) = self.query else {
-            return Ok(false);
-        };
-        if query.object.is(&stored.object) {
-            return Ok(true);
-        }
-        match (stored.kind, query.kind) {
-            (Kind::Text, Kind::Text) => {
-                let stored = stored.object.bind(self.py).cast_exact::<PyString>();
-                Ok(stored.is_ok_and(|text| text.to_str().ok() == query.text))
-            }
-            (Kind::Whole(stored), Kind::Whole(asked)) => Ok(stored == asked),
-            (Kind::Text, Kind::Whole(_)) | (Kind::Whole(_), Kind::Text) => Ok(false),
-            _ => self.same_from_memory(stored),
+        match self.query.map(|query| query.is(stored)) {
+            None => Ok(false),
+            Some(Some(same)) => Ok(same),
+            Some(None) => self.same_from_memory(stored),
         }
     }
 
