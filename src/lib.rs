@@ -1,5 +1,6 @@
 //! Sluicegate decides, exactly, when a trading bot's next exchange request may leave.
 
+pub mod cache;
 mod clock;
 mod error;
 mod gate;

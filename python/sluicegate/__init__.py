@@ -18,14 +18,28 @@
 100
 """
 
-from sluicegate._core import Task, Throttler, Usage, __version__
+from sluicegate._core import (
+    CacheStats,
+    LRUCache,
+    Task,
+    Throttler,
+    TTLCache,
+    Usage,
+    __version__,
+)
+from sluicegate.cache import LoadingCache, NotLoadedError
 from sluicegate.errors import RateLimitTimeout, UnknownLimitError
 from sluicegate.limits import LinkedLimitWeightPair, RateLimit
 
 __all__ = [
+    "CacheStats",
+    "LRUCache",
     "LinkedLimitWeightPair",
+    "LoadingCache",
+    "NotLoadedError",
     "RateLimit",
     "RateLimitTimeout",
+    "TTLCache",
     "Task",
     "Throttler",
     "UnknownLimitError",

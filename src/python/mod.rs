@@ -1,6 +1,11 @@
 //! The Python module `sluicegate._core`: conversion, and how Python waits. Nothing is decided here.
 
 mod asyncio;
+mod cache;
+mod cache_iter;
+mod cache_key;
+mod cache_stats;
+mod cache_time;
 mod clock;
 mod errors;
 mod fork;
@@ -28,8 +33,16 @@ mod _core {
     #[pymodule_export]
     use super::usage::PyUsage;
 
+    #[pymodule_export]
+    use super::cache::{Cache, LruCache, TtlCache};
+    #[pymodule_export]
+    use super::cache_stats::CacheStats;
+    #[pymodule_export]
+    use super::cache_time::CacheTimer;
+
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::cache::register(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         super::fork::install(module.py())?;
         super::threads::install(module.py())

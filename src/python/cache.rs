@@ -1,0 +1,561 @@
+//! `TTLCache` and `LRUCache`, with the manners of the classes of those names in cachetools.
+//!
+//! Every operation follows one pattern: [`Cache::run`] locks the state and lets the map do its
+//! work. If the map must ask something of Python (are these keys equal? is that time over?), the
+//! lock is released, Python is asked, and the work is begun again with the answer known. What the
+//! map takes out is dropped after the lock is released, for dropping may run Python code too.
+
+mod classes;
+mod methods;
+mod state;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::ThreadId;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyType;
+use pyo3::{IntoPyObjectExt, intern};
+
+use super::cache_key::{Glance, Key, Oracle, Query, Unknown};
+use super::cache_time::{CacheTimer, Frozen, Moment};
+use crate::cache::{Bin, Entry, Found, Number, Placed, Store};
+
+pub(super) use classes::{LruCache, TtlCache, register};
+
+pub(super) type Shelf = Store<Key, Py<PyAny>, Moment>;
+pub(super) type Item = Entry<Key, Py<PyAny>, Moment>;
+type Garbage = Bin<Key, Py<PyAny>, Moment>;
+
+/// What time it always is in a cache without a clock: long before its entries end. A fraction, as
+/// their end is: two of a kind compare faster.
+const NO_TIME: Moment = Moment::Number(Number::Float(0.0));
+
+/// A value, the time it has left, and its stamp.
+type LiveEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, u64);
+
+const DEFAULT_MAXSIZE: i64 = 100;
+const TOO_LARGE: &str = "value too large";
+
+/// The methods of a subclass that this module must call instead of doing their work itself.
+#[derive(Clone, Copy, Debug, Default)]
+struct Overrides {
+    contains: bool,
+    getitem: bool,
+    setitem: bool,
+    delitem: bool,
+    missing: bool,
+    popitem: bool,
+    expire: bool,
+}
+
+impl Overrides {
+    /// Looked up when the cache is made: a call should not pay for it.
+    fn of(class: &Bound<'_, PyType>, base: &Bound<'_, PyType>) -> PyResult<Self> {
+        if class.is(base) {
+            return Ok(Self::default());
+        }
+        let differs = |name: &str| -> PyResult<bool> {
+            if !base.hasattr(name)? {
+                return Ok(false);
+            }
+            Ok(!class.getattr(name)?.is(&base.getattr(name)?))
+        };
+        Ok(Self {
+            contains: differs("__contains__")?,
+            getitem: differs("__getitem__")?,
+            setitem: differs("__setitem__")?,
+            delitem: differs("__delitem__")?,
+            missing: differs("__missing__")?,
+            popitem: differs("popitem")?,
+            expire: differs("expire")?,
+        })
+    }
+
+    /// Whether making room must go through Python.
+    fn evicts(self) -> bool {
+        self.popitem || self.delitem || self.expire
+    }
+
+    fn reads(self) -> bool {
+        self.contains || self.getitem
+    }
+}
+
+/// All that changes.
+pub(super) struct State {
+    pub(super) store: Shelf,
+    maxsize: Py<PyAny>,
+    ttl: Moment,
+    /// The same for the native clock.
+    span: Option<Duration>,
+    timer: Option<Py<CacheTimer>>,
+}
+
+impl State {
+    /// Counts a read, and takes its value.
+    #[inline(always)]
+    fn note_read<'py>(
+        &mut self,
+        py: Python<'py>,
+        found: Found,
+        touch_over: bool,
+    ) -> Option<Bound<'py, PyAny>> {
+        match found {
+            Found::Alive(slot) => {
+                self.store.counts.hits += 1;
+                self.store.touch(slot);
+                return self.store.at(slot).map(|entry| entry.value.bind(py).clone());
+            }
+            Found::Over(slot) if touch_over => self.store.touch(slot),
+            Found::Over(_) | Found::Absent => {}
+        }
+        self.store.counts.misses += 1;
+        None
+    }
+}
+
+/// The common part of the caches.
+#[pyclass(frozen, subclass, dict, weakref, mapping, generic, module = "sluicegate._core")]
+pub(super) struct Cache {
+    overrides: Overrides,
+    timed: bool,
+    /// Whether `getsizeof` is asked for the size of a value.
+    sized: AtomicBool,
+    /// Whether the time can be read without asking Python or the state.
+    native: AtomicBool,
+    /// How many threads hold the timer's time still.
+    frozen: Arc<AtomicUsize>,
+    /// None until `__init__` was called.
+    ///
+    /// Boxed, because Python 3.11 may collect garbage when it has allocated an object and PyO3 has
+    /// not yet written the Rust value into it (`object.__new__` makes the instance's dict then).
+    /// `__traverse__` looks at zeroed memory in that case: an unlocked mutex around no box.
+    state: Mutex<Option<Box<State>>>,
+    /// The threads in whose `repr` of this cache we are: a cache may hold itself.
+    printing: Mutex<Vec<ThreadId>>,
+}
+
+/// A default that was or was not given; `None` is one.
+enum Default<'py> {
+    Missing,
+    Given(Bound<'py, PyAny>),
+}
+
+impl<'a, 'py> FromPyObject<'a, 'py> for Default<'py> {
+    type Error = PyErr;
+
+    fn extract(object: Borrowed<'a, 'py, PyAny>) -> PyResult<Self> {
+        Ok(Self::Given(object.to_owned()))
+    }
+}
+
+impl Cache {
+    fn new(class: &Bound<'_, PyType>, base: &Bound<'_, PyType>, timed: bool) -> PyResult<Self> {
+        Ok(Self {
+            overrides: Overrides::of(class, base)?,
+            timed,
+            sized: AtomicBool::new(false),
+            native: AtomicBool::new(false),
+            frozen: Arc::default(),
+            state: Mutex::new(None),
+            printing: Mutex::new(Vec::new()),
+        })
+    }
+
+    /// The time, if telling it takes neither Python nor the lock.
+    #[inline(always)]
+    fn quick(&self) -> Option<Moment> {
+        if !self.timed {
+            return Some(NO_TIME);
+        }
+        let quick = self.native.load(Ordering::Relaxed) && self.frozen.load(Ordering::Relaxed) == 0;
+        quick.then(|| Moment::Native(Instant::now()))
+    }
+
+    /// Does one operation: see the top of the module.
+    #[inline]
+    fn run<R>(
+        &self,
+        py: Python<'_>,
+        query: Option<&Query<'_, '_>>,
+        work: impl FnMut(&mut State, &mut Oracle<'_, '_>) -> Result<R, Unknown>,
+    ) -> PyResult<R> {
+        self.run_at(&mut Oracle::new(py, query), py, work)
+    }
+
+    #[inline]
+    fn run_at<R>(
+        &self,
+        oracle: &mut Oracle<'_, '_>,
+        py: Python<'_>,
+        mut work: impl FnMut(&mut State, &mut Oracle<'_, '_>) -> Result<R, Unknown>,
+    ) -> PyResult<R> {
+        if !oracle.knows_now()
+            && let Some(now) = self.quick()
+        {
+            oracle.set_now(now);
+        }
+        loop {
+            let timer = {
+                let mut guard = self.state.lock();
+                let Some(state) = guard.as_mut() else {
+                    drop(guard);
+                    return Err(self.not_initialised());
+                };
+                match work(state, oracle) {
+                    Ok(result) => return Ok(result),
+                    Err(Unknown) => state.timer.as_ref().map(|timer| timer.clone_ref(py)),
+                }
+            };
+            oracle.answer(|| match &timer {
+                Some(timer) => timer.get().read(py),
+                None => Ok(NO_TIME),
+            })?;
+        }
+    }
+
+    /// Reads or changes what needs no answers.
+    pub(super) fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> PyResult<R> {
+        let mut guard = self.state.lock();
+        if let Some(state) = guard.as_mut() {
+            return Ok(work(state));
+        }
+        drop(guard);
+        Err(self.not_initialised())
+    }
+
+    #[cold]
+    fn not_initialised(&self) -> PyErr {
+        let name = if self.timed { "TTLCache" } else { "LRUCache" };
+        PyRuntimeError::new_err(format!(
+            "{name}.__init__() was not called: a subclass with an __init__ of its own must call \
+             super().__init__(...)"
+        ))
+    }
+
+    pub(super) fn is_timed(&self) -> bool {
+        self.timed
+    }
+
+    /// Holds the time still while Python code that belongs to one operation runs.
+    pub(super) fn freeze(&self, py: Python<'_>) -> PyResult<Option<Frozen>> {
+        let timer = self.with(|state| state.timer.as_ref().map(|timer| timer.clone_ref(py)))?;
+        timer.map(|timer| Frozen::new(timer.bind(py))).transpose()
+    }
+
+    fn initialise(
+        slf: &Bound<'_, Self>,
+        maxsize: Default<'_>,
+        ttl: Moment,
+        timer: Option<Py<CacheTimer>>,
+        getsizeof: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let maxsize = match maxsize {
+            Default::Given(maxsize) => maxsize,
+            Default::Missing => DEFAULT_MAXSIZE.into_bound_py_any(py)?,
+        };
+        let limit = number(&maxsize, "maxsize")?;
+        if limit.before(Number::Int(0)) {
+            return Err(PyValueError::new_err("maxsize must be non-negative"));
+        }
+        if let Some(getsizeof) = getsizeof {
+            slf.setattr(intern!(py, "getsizeof"), getsizeof)?;
+        }
+        let own = py.get_type::<Self>().getattr(intern!(py, "getsizeof"))?;
+        let state = State {
+            store: Store::new(limit, timer.is_some()),
+            maxsize: maxsize.unbind(),
+            span: span(&ttl),
+            ttl,
+            timer,
+        };
+        let sized = !slf.getattr(intern!(py, "getsizeof"))?.is(&own);
+        slf.get().put(state, sized);
+        classes::befriend_cachetools(py);
+        Ok(())
+    }
+
+    fn put(&self, state: State, sized: bool) {
+        let native = state.timer.as_ref().is_some_and(|timer| timer.get().is_native());
+        self.native.store(native, Ordering::Relaxed);
+        self.sized.store(sized, Ordering::Relaxed);
+        let old = self.state.lock().replace(Box::new(state));
+        drop(old);
+    }
+
+    /// Takes out what is over, by way of `expire()` if a subclass has its own.
+    fn settle(slf: &Bound<'_, Self>, frozen: Option<&Frozen>) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
+        match frozen {
+            Some(frozen) if this.overrides.expire => {
+                slf.call_method1(intern!(py, "expire"), (frozen.time.to_object(py)?,))?;
+                Ok(())
+            }
+            Some(_) => {
+                let mut bin = Garbage::new();
+                this.run(py, None, |state, oracle| state.store.expire(oracle, &mut bin))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// What `len()` and `currsize` tell, once what is over is out.
+    fn measure<R>(slf: &Bound<'_, Self>, measure: impl Fn(&Shelf) -> R) -> PyResult<R> {
+        let (this, py) = (slf.get(), slf.py());
+        if this.overrides.expire {
+            let frozen = this.freeze(py)?;
+            Self::settle(slf, frozen.as_ref())?;
+            return this.with(|state| measure(&state.store));
+        }
+        let mut bin = Garbage::new();
+        this.run(py, None, |state, oracle| {
+            oracle.now()?;
+            state.store.expire(oracle, &mut bin)?;
+            Ok(measure(&state.store))
+        })
+    }
+
+    /// `get()`.
+    #[inline(always)]
+    fn get<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let this = slf.get();
+        if this.overrides.reads() {
+            return Self::get_slowly(slf, key, default);
+        }
+        Ok(this.read(key, false)?.or_else(|| default.cloned()))
+    }
+
+    #[cold]
+    fn get_slowly<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let this = slf.get();
+        let _frozen = this.freeze(slf.py())?;
+        if slf.contains(key)? {
+            return slf.get_item(key).map(Some);
+        }
+        this.with(|state| state.store.counts.misses += 1)?;
+        Ok(default.cloned())
+    }
+
+    /// The value of a live entry, which becomes the one used last. With `touch_over`, so does one
+    /// whose time is over, though it has no value any more.
+    #[inline(always)]
+    fn read<'py>(&self, key: &Bound<'py, PyAny>, touch_over: bool) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let (py, query) = (key.py(), Query::new(key)?);
+        let Some(now) = self.quick() else {
+            return self.read_slowly(&query, None, touch_over);
+        };
+        if let Some(state) = self.state.lock().as_mut() {
+            let judge = &mut Glance { query: &query, now: &now };
+            let found = state.store.find(query.hash, judge);
+            if let Ok(found) = found {
+                return Ok(state.note_read(py, found, touch_over));
+            }
+        }
+        self.read_slowly(&query, Some(now), touch_over)
+    }
+
+    #[cold]
+    fn read_slowly<'py>(
+        &self,
+        query: &Query<'_, 'py>,
+        now: Option<Moment>,
+        touch_over: bool,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = query.object.py();
+        let mut oracle = Oracle::new(py, Some(query));
+        if let Some(now) = now {
+            oracle.set_now(now);
+        }
+        self.run_at(&mut oracle, py, |state, oracle| {
+            if !touch_over {
+                oracle.now()?;
+            }
+            let found = state.store.find(query.hash, oracle)?;
+            Ok(state.note_read(py, found, touch_over))
+        })
+    }
+
+    /// The value of a live entry, for a caller that does not count as a reader.
+    fn peek<'py>(&self, query: &Query<'_, 'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let py = query.object.py();
+        self.run(py, Some(query), |state, oracle| {
+            oracle.now()?;
+            let Found::Alive(slot) = state.store.find(query.hash, oracle)? else {
+                return Ok(None);
+            };
+            state.store.touch(slot);
+            Ok(state.store.at(slot).map(|entry| entry.value.bind(py).clone()))
+        })
+    }
+
+    /// Stores a value.
+    fn write(slf: &Bound<'_, Self>, query: &Query<'_, '_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
+        // What is dropped at the end of this function is dropped without the lock.
+        let mut bin = Garbage::new();
+        let mut item = Some(Item {
+            key: query.to_key(),
+            value: value.clone().unbind(),
+            expires: NO_TIME,
+            size: Number::Int(1),
+        });
+        let overrides = this.overrides;
+        let sized = this.sized.load(Ordering::Relaxed);
+        let slowly = sized || overrides.evicts();
+        let frozen = if slowly { this.freeze(py)? } else { None };
+        if slowly {
+            Self::settle(slf, frozen.as_ref())?;
+        }
+        if sized && let Some(item) = &mut item {
+            let size = slf.call_method1(intern!(py, "getsizeof"), (value,))?;
+            item.size = number(&size, "the size of a value")?;
+            if this.with(|state| state.store.limit())?.before(item.size) {
+                return Err(PyValueError::new_err(TOO_LARGE));
+            }
+            if item.size.before(Number::Int(0)) {
+                return Err(PyValueError::new_err("value size must be non-negative"));
+            }
+        }
+        if !slowly && let Some(placed) = this.write_at_a_glance(query, &mut item, &mut bin) {
+            return match placed {
+                Placed::TooLarge => Err(PyValueError::new_err(TOO_LARGE)),
+                _ => Ok(()),
+            };
+        }
+        loop {
+            let placed = this.run(py, Some(query), |state, oracle| {
+                oracle.now()?;
+                let expires = oracle.deadline(&state.ttl, state.span)?;
+                if !slowly {
+                    state.store.expire(oracle, &mut bin)?;
+                }
+                // The item keeps what the map has no use for; a number needs no dropping.
+                if let Some(item) = &mut item {
+                    item.expires = expires;
+                }
+                state.store.place(query.hash, oracle, &mut item, !overrides.evicts(), &mut bin)
+            })?;
+            match placed {
+                Placed::Stored => return Ok(()),
+                Placed::TooLarge => return Err(PyValueError::new_err(TOO_LARGE)),
+                Placed::Empty => return Err(empty(slf)),
+                Placed::NeedsRoom => {
+                    slf.call_method0(intern!(py, "popitem"))?;
+                    this.with(|state| state.store.counts.evictions += 1)?;
+                }
+            }
+        }
+    }
+
+    /// Stores what takes no question to be answered; most often that is so.
+    #[inline(always)]
+    fn write_at_a_glance(
+        &self,
+        query: &Query<'_, '_>,
+        item: &mut Option<Item>,
+        bin: &mut Garbage,
+    ) -> Option<Placed> {
+        let now = self.quick()?;
+        let mut guard = self.state.lock();
+        let state = guard.as_mut()?;
+        let judge = &mut Glance { query, now: &now };
+        let expires = now.after(&state.ttl, state.span)?;
+        state.store.expire(judge, bin).ok()?;
+        if let Some(item) = item {
+            item.expires = expires;
+        }
+        state.store.place(query.hash, judge, item, true, bin).ok()
+    }
+
+    fn missing<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        if slf.get().overrides.missing {
+            return slf.call_method1(intern!(slf.py(), "__missing__"), (key,));
+        }
+        Err(key_error(key))
+    }
+
+    /// A copy of what is stored, oldest first, and the two other orders.
+    fn snapshot(&self, py: Python<'_>) -> PyResult<(Vec<Item>, Vec<usize>, Vec<usize>)> {
+        self.with(|state| {
+            let entries = state.store.by_age().map(|entry| clone_entry(entry, py)).collect();
+            (entries, state.store.by_birth(), state.store.by_use())
+        })
+    }
+
+    /// `repr` of the entries as of a dict.
+    fn print(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let (entries, by_birth, _) = slf.get().snapshot(slf.py())?;
+        let mut parts = Vec::with_capacity(entries.len());
+        for place in by_birth {
+            let entry = &entries[place];
+            let (key, value) = (entry.key.object.bind(slf.py()), entry.value.bind(slf.py()));
+            parts.push(format!("{}: {}", key.repr()?, value.repr()?));
+        }
+        Ok(format!("{{{}}}", parts.join(", ")))
+    }
+}
+
+/// A TTL that the native clock can add to an instant without becoming a number: one that is not
+/// negative. An infinite one is made so long that nobody sees the end of it.
+fn span(ttl: &Moment) -> Option<Duration> {
+    const FOREVER: f64 = 1e9;
+    let seconds = ttl.number()?.as_f64();
+    if seconds.is_nan() { None } else { Duration::try_from_secs_f64(seconds.min(FOREVER)).ok() }
+}
+
+fn clone_entry(entry: &Item, py: Python<'_>) -> Item {
+    Item {
+        key: entry.key.clone_ref(py),
+        value: entry.value.clone_ref(py),
+        expires: entry.expires.clone_ref(py),
+        size: entry.size,
+    }
+}
+
+fn number(object: &Bound<'_, PyAny>, what: &str) -> PyResult<Number> {
+    if let Ok(whole) = object.extract::<i64>() {
+        return Ok(Number::Int(whole));
+    }
+    object.extract::<f64>().map(Number::Float).map_err(|_| {
+        let kind = object.get_type().name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
+        PyTypeError::new_err(format!("{what} must be a number, not {kind}"))
+    })
+}
+
+#[inline(always)]
+pub(super) fn hash(key: &Bound<'_, PyAny>) -> PyResult<u64> {
+    Ok(key.hash()?.cast_unsigned() as u64)
+}
+
+fn key_error(key: &Bound<'_, PyAny>) -> PyErr {
+    // In a tuple of its own, or a tuple as a key would be taken for the error's arguments.
+    PyKeyError::new_err((key.clone().unbind(),))
+}
+
+fn empty(slf: &Bound<'_, Cache>) -> PyErr {
+    let name = slf.get_type().name().map_or_else(|_| "cache".to_owned(), |name| name.to_string());
+    let error = PyKeyError::new_err(format!("{name} is empty"));
+    error.set_cause(slf.py(), None);
+    error
+}
+
+/// A class of `collections.abc`.
+fn abc<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module = MODULE.get_or_try_init(py, || py.import("collections.abc").map(Bound::unbind))?;
+    module.bind(py).getattr(name)
+}

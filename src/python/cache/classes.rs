@@ -1,0 +1,183 @@
+//! The two caches by name, and who is told of them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple, PyType};
+
+use super::super::cache_key::Oracle;
+use super::super::cache_time::{CacheTimer, Moment};
+use super::{Cache, Default, Garbage, abc};
+use crate::cache::Number;
+
+const DEFAULT_TTL: i64 = 300;
+
+/// A map with room for `maxsize`, whose entries last for `ttl` after they were stored.
+///
+/// When there is no room, the entry used longest ago goes. `timer` tells the time (by default a
+/// monotonic clock that costs no Python call); `getsizeof` tells what a value counts for (by
+/// default 1). May be used from several threads at once.
+#[pyclass(name = "TTLCache", extends = Cache, frozen, subclass, mapping, module = "sluicegate")]
+pub(in super::super) struct TtlCache;
+
+#[pymethods]
+impl TtlCache {
+    #[new]
+    #[classmethod]
+    #[pyo3(
+        signature = (*_args, **_kwargs),
+        text_signature = "(maxsize=100, ttl=300, timer=None, getsizeof=None)"
+    )]
+    fn __new__(
+        cls: &Bound<'_, PyType>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let base = Cache::new(cls, &cls.py().get_type::<Self>(), true)?;
+        Ok(PyClassInitializer::from(base).add_subclass(Self))
+    }
+
+    #[pyo3(signature = (maxsize=Default::Missing, ttl=Default::Missing, timer=None, getsizeof=None))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        maxsize: Default<'_>,
+        ttl: Default<'_>,
+        timer: Option<Bound<'_, PyAny>>,
+        getsizeof: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        if let Some(timer) = timer.as_ref().filter(|timer| !timer.is_callable()) {
+            let kind = timer.get_type().name()?;
+            return Err(PyTypeError::new_err(format!("timer must be callable, not {kind}")));
+        }
+        let ttl = match ttl {
+            Default::Given(ttl) => Moment::new(&ttl),
+            Default::Missing => Moment::Number(Number::Int(DEFAULT_TTL)),
+        };
+        let frozen = Arc::clone(&slf.as_super().get().frozen);
+        let timer = Py::new(py, CacheTimer::counted(py, timer.map(Bound::unbind), frozen)?)?;
+        Cache::initialise(slf.as_super(), maxsize, ttl, Some(timer), getsizeof)
+    }
+
+    /// Return the value of `key`, or `default`.
+    // Python calls a method of the exact class faster than an inherited one.
+    #[pyo3(signature = (key, default=None))]
+    fn get<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Cache::get(slf.as_super(), key, default)
+    }
+
+    /// How long the cache's entries last.
+    #[getter]
+    fn ttl<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        slf.as_super().get().with(|state| state.ttl.clone_ref(py))?.to_object(py)
+    }
+
+    /// The timer of the cache; `with cache.timer as time:` holds its time still.
+    #[getter]
+    fn timer(slf: &Bound<'_, Self>) -> PyResult<Option<Py<CacheTimer>>> {
+        let py = slf.py();
+        slf.as_super().get().with(|state| state.timer.as_ref().map(|timer| timer.clone_ref(py)))
+    }
+
+    /// Remove the entries that have expired by `time` (by default: now), and return them as a list
+    /// of `(key, value)` pairs.
+    #[pyo3(signature = (time=None))]
+    fn expire<'py>(slf: &Bound<'py, Self>, time: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
+        let (this, py) = (slf.as_super().get(), slf.py());
+        let mut bin = Garbage::new();
+        let mut oracle = Oracle::new(py, None);
+        if let Some(time) = time {
+            oracle.set_now(Moment::new(time));
+        }
+        this.run_at(&mut oracle, py, |state, oracle| {
+            oracle.now()?;
+            state.store.expire(oracle, &mut bin)
+        })?;
+        PyList::new(py, bin.into_iter().map(|entry| (entry.key.object, entry.value)))
+    }
+}
+
+/// A map with room for `maxsize`, from which the entry used longest ago goes when there is none.
+///
+/// `getsizeof` tells what a value counts for (by default 1). May be used from several threads at
+/// once.
+#[pyclass(name = "LRUCache", extends = Cache, frozen, subclass, mapping, module = "sluicegate")]
+pub(in super::super) struct LruCache;
+
+#[pymethods]
+impl LruCache {
+    #[new]
+    #[classmethod]
+    #[pyo3(
+        signature = (*_args, **_kwargs),
+        text_signature = "(maxsize=100, getsizeof=None)"
+    )]
+    fn __new__(
+        cls: &Bound<'_, PyType>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<PyClassInitializer<Self>> {
+        let base = Cache::new(cls, &cls.py().get_type::<Self>(), false)?;
+        Ok(PyClassInitializer::from(base).add_subclass(Self))
+    }
+
+    #[pyo3(signature = (maxsize=Default::Missing, getsizeof=None))]
+    fn __init__(
+        slf: &Bound<'_, Self>,
+        maxsize: Default<'_>,
+        getsizeof: Option<Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        let forever = Moment::Number(Number::Float(f64::INFINITY));
+        Cache::initialise(slf.as_super(), maxsize, forever, None, getsizeof)
+    }
+
+    /// Return the value of `key`, or `default`.
+    #[pyo3(signature = (key, default=None))]
+    fn get<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        Cache::get(slf.as_super(), key, default)
+    }
+}
+
+/// Makes the caches known as mappings: `isinstance(cache, MutableMapping)`.
+pub(in super::super) fn register(py: Python<'_>) -> PyResult<()> {
+    let mapping = abc(py, "MutableMapping")?;
+    mapping.call_method1(intern!(py, "register"), (py.get_type::<Cache>(),))?;
+    Ok(())
+}
+
+/// Makes the caches known to cachetools, once that is imported: its `cached(cache, info=True)` asks
+/// only its own kind for their `maxsize`.
+pub(super) fn befriend_cachetools(py: Python<'_>) {
+    static DONE: AtomicBool = AtomicBool::new(false);
+    if DONE.load(Ordering::Relaxed) {
+        return;
+    }
+    let register = || -> PyResult<bool> {
+        let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;
+        let Some(cachetools) = modules.get_item("cachetools")? else {
+            return Ok(false);
+        };
+        for (name, class) in
+            [("TTLCache", py.get_type::<TtlCache>()), ("LRUCache", py.get_type::<LruCache>())]
+        {
+            cachetools.getattr(name)?.call_method1(intern!(py, "register"), (class,))?;
+        }
+        Ok(true)
+    };
+    // A cachetools that is only half imported, or not what it seems, is no reason to fail.
+    if register().unwrap_or(false) {
+        DONE.store(true, Ordering::Relaxed);
+    }
+}

@@ -1,0 +1,353 @@
+//! The methods that both caches have.
+
+use std::thread;
+
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::super::cache_iter::CacheIterator;
+use super::super::cache_key::Query;
+use super::super::cache_stats::CacheStats;
+use super::super::cache_time::number_to_object;
+use super::{Cache, Default, Garbage, LiveEntry, abc, empty, key_error, state};
+use crate::cache::{Found, Store};
+
+#[pymethods]
+impl Cache {
+    #[inline]
+    fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        // Asking for an entry that is over counts as using it, as in cachetools.
+        let found = slf.get().read(key, true)?;
+        found.map_or_else(|| Self::missing(slf, key), Ok)
+    }
+
+    fn __setitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>, value: &Bound<'_, PyAny>) -> PyResult<()> {
+        Self::write(slf, &Query::new(key)?, value)
+    }
+
+    fn __delitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+        let query = Query::new(key)?;
+        let (entry, alive) = slf.get().run(slf.py(), Some(&query), |state, oracle| {
+            Ok(match state.store.find(query.hash, oracle)? {
+                Found::Alive(slot) => (state.store.remove(slot), true),
+                Found::Over(slot) => {
+                    state.store.counts.expirations += 1;
+                    (state.store.remove(slot), false)
+                }
+                Found::Absent => (None, false),
+            })
+        })?;
+        drop(entry);
+        if alive { Ok(()) } else { Err(key_error(key)) }
+    }
+
+    fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let query = Query::new(key)?;
+        self.run(key.py(), Some(&query), |state, oracle| {
+            Ok(matches!(state.store.find(query.hash, oracle)?, Found::Alive(_)))
+        })
+    }
+
+    #[allow(clippy::unused_self)]
+    fn __missing__(&self, key: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Err(key_error(key))
+    }
+
+    fn __len__(slf: &Bound<'_, Self>) -> PyResult<usize> {
+        Self::measure(slf, Store::len)
+    }
+
+    fn __iter__(slf: &Bound<'_, Self>) -> CacheIterator {
+        CacheIterator::new(slf)
+    }
+
+    fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
+        let this = slf.get();
+        let frozen = this.freeze(slf.py())?;
+        Self::settle(slf, frozen.as_ref())?;
+        let here = thread::current().id();
+        let inside = {
+            let mut printing = this.printing.lock();
+            let inside = printing.contains(&here);
+            if !inside {
+                printing.push(here);
+            }
+            inside
+        };
+        let entries = if inside {
+            "{...}".to_owned()
+        } else {
+            let entries = Self::print(slf);
+            this.printing.lock().retain(|thread| *thread != here);
+            entries?
+        };
+        let maxsize = this.with(|state| state.maxsize.clone_ref(slf.py()))?;
+        Ok(format!(
+            "{}({entries}, maxsize={}, currsize={})",
+            slf.get_type().name()?,
+            maxsize.bind(slf.py()).repr()?,
+            number_to_object(this.with(|state| state.store.size())?, slf.py()).repr()?,
+        ))
+    }
+
+    fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        abc(slf.py(), "Mapping")?.call_method1(intern!(slf.py(), "__eq__"), (slf, other))
+    }
+
+    /// Remove `key` and return its value; if it is missing, return `default` or raise KeyError.
+    #[pyo3(signature = (key, default=Default::Missing))]
+    fn pop<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Default<'py>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let this = slf.get();
+        if this.overrides.reads() || this.overrides.delitem {
+            let _frozen = this.freeze(slf.py())?;
+            if slf.contains(key)? {
+                let value = slf.get_item(key)?;
+                slf.del_item(key)?;
+                return Ok(value);
+            }
+        } else {
+            let query = Query::new(key)?;
+            let entry = this.run(slf.py(), Some(&query), |state, oracle| {
+                oracle.now()?;
+                Ok(match state.store.find(query.hash, oracle)? {
+                    Found::Alive(slot) => state.store.remove(slot),
+                    _ => None,
+                })
+            })?;
+            if let Some(entry) = entry {
+                return Ok(entry.value.into_bound(slf.py()));
+            }
+        }
+        match default {
+            Default::Given(default) => Ok(default),
+            Default::Missing => Err(key_error(key)),
+        }
+    }
+
+    /// Return the value of `key`; if it is missing, store `default` first.
+    #[pyo3(signature = (key, default=None))]
+    fn setdefault<'py>(
+        slf: &Bound<'py, Self>,
+        key: &Bound<'py, PyAny>,
+        default: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let (this, py) = (slf.get(), slf.py());
+        let default = default.cloned().unwrap_or_else(|| py.None().into_bound(py));
+        let overrides = this.overrides;
+        let _frozen = this.freeze(py)?;
+        if overrides.reads() || overrides.setitem {
+            if slf.contains(key)? {
+                return slf.get_item(key);
+            }
+            slf.set_item(key, &default)?;
+            return Ok(default);
+        }
+        let query = Query::new(key)?;
+        if let Some(value) = this.peek(&query)? {
+            return Ok(value);
+        }
+        Self::write(slf, &query, &default)?;
+        Ok(default)
+    }
+
+    /// Remove and return the `(key, value)` pair least recently used that has not expired.
+    fn popitem<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let (this, py) = (slf.get(), slf.py());
+        if !this.overrides.expire && !this.overrides.delitem {
+            let mut bin = Garbage::new();
+            let entry = this.run(py, None, |state, oracle| {
+                oracle.now()?;
+                state.store.expire(oracle, &mut bin)?;
+                Ok(state.store.least_used().and_then(|slot| state.store.remove(slot)))
+            })?;
+            let Some(entry) = entry else {
+                return Err(empty(slf));
+            };
+            return (entry.key.object, entry.value).into_pyobject(py);
+        }
+        let frozen = this.freeze(py)?;
+        Self::settle(slf, frozen.as_ref())?;
+        let oldest = this.with(|state| {
+            let entry = state.store.least_used().and_then(|slot| state.store.at(slot));
+            entry.map(|entry| (entry.key.object.clone_ref(py), entry.value.clone_ref(py)))
+        })?;
+        let Some((key, value)) = oldest else {
+            return Err(empty(slf));
+        };
+        slf.del_item(&key)?;
+        (key, value).into_pyobject(py)
+    }
+
+    /// Remove all entries.
+    fn clear(&self) -> PyResult<()> {
+        let entries = self.with(|state| state.store.clear())?;
+        drop(entries);
+        Ok(())
+    }
+
+    /// The keys that have not expired, as a view.
+    fn keys<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        abc(slf.py(), "KeysView")?.call1((slf,))
+    }
+
+    /// The values that have not expired, as a view.
+    fn values<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        view(slf, "CacheValues")
+    }
+
+    /// The `(key, value)` pairs that have not expired, as a view.
+    fn items<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        view(slf, "CacheItems")
+    }
+
+    /// Store all pairs of a mapping or an iterable, and all keyword arguments.
+    #[pyo3(signature = (*args, **kwargs))]
+    fn update(
+        slf: &Bound<'_, Self>,
+        args: &Bound<'_, PyTuple>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let py = slf.py();
+        let mut all = vec![slf.clone().into_any()];
+        all.extend(args.iter());
+        let update = abc(py, "MutableMapping")?.getattr(intern!(py, "update"))?;
+        update.call(PyTuple::new(py, all)?, kwargs)?;
+        Ok(())
+    }
+
+    /// The size that counts for a value.
+    #[staticmethod]
+    fn getsizeof(value: &Bound<'_, PyAny>) -> i64 {
+        let _ = value;
+        1
+    }
+
+    /// The maximum size of the cache.
+    #[getter]
+    fn maxsize(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
+        self.with(|state| state.maxsize.clone_ref(py))
+    }
+
+    /// The current size of the cache.
+    #[getter]
+    fn currsize<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(number_to_object(Self::measure(slf, Store::size)?, slf.py()))
+    }
+
+    /// Counters since the cache was made.
+    fn stats(&self) -> PyResult<CacheStats> {
+        Ok(CacheStats(self.with(|state| state.store.counts)?))
+    }
+
+    /// `(value, remaining, stamp)` of a live entry: how much time it has left, and a number that
+    /// changes when it is stored again. Only with `read` is this a use that the statistics count.
+    #[pyo3(signature = (key, read=false))]
+    fn _entry<'py>(&self, key: &Bound<'py, PyAny>, read: bool) -> PyResult<Option<LiveEntry<'py>>> {
+        let (py, query) = (key.py(), Query::new(key)?);
+        let found = self.run(py, Some(&query), |state, oracle| {
+            let now = oracle.now()?.clone_ref(py);
+            let Found::Alive(slot) = state.store.find(query.hash, oracle)? else {
+                state.store.counts.misses += u64::from(read);
+                return Ok(None);
+            };
+            if read {
+                state.store.counts.hits += 1;
+                state.store.touch(slot);
+            }
+            Ok(state.store.at(slot).map(|entry| {
+                let expires = entry.expires.clone_ref(py);
+                (entry.value.bind(py).clone(), expires, now, state.store.stamp(slot))
+            }))
+        })?;
+        let Some((value, expires, now, stamp)) = found else {
+            return Ok(None);
+        };
+        let remaining = match (expires.number(), now.number()) {
+            (Some(expires), Some(now)) => number_to_object(expires.minus(now), py),
+            _ => expires.to_object(py)?.sub(now.to_object(py)?)?,
+        };
+        Ok(Some((value, remaining, stamp)))
+    }
+
+    /// Adds to the counters of the loads.
+    #[pyo3(signature = (*, loads=0, joined=0, errors=0, error_hits=0, refreshes=0, seconds=None))]
+    fn _count(
+        &self,
+        loads: u64,
+        joined: u64,
+        errors: u64,
+        error_hits: u64,
+        refreshes: u64,
+        seconds: Option<f64>,
+    ) -> PyResult<()> {
+        self.with(|state| {
+            let counts = &mut state.store.counts;
+            counts.loads += loads;
+            counts.joined += joined;
+            counts.errors += errors;
+            counts.error_hits += error_hits;
+            counts.refreshes += refreshes;
+            if let Some(seconds) = seconds {
+                counts.called(seconds);
+            }
+        })
+    }
+
+    fn __copy__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        state::copy(slf)
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let py = slf.py();
+        let make = py.import("copyreg")?.getattr(intern!(py, "__newobj__"))?;
+        let state = slf.call_method0(intern!(py, "__getstate__"))?;
+        (make, (slf.get_type(),), state).into_pyobject(py)
+    }
+
+    /// The attributes, and under a name of its own what the cache holds.
+    fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
+        state::get_state(slf)
+    }
+
+    fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyDict>) -> PyResult<()> {
+        state::set_state(slf, state)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        // No Python object is made, called or dropped under the lock, so the collector never
+        // starts there; if another thread has it all the same, leaving the entries out only means
+        // that they are not collected this time.
+        let Some(guard) = self.state.try_lock() else {
+            return Ok(());
+        };
+        let Some(state) = guard.as_ref() else {
+            return Ok(());
+        };
+        visit.call(&state.maxsize)?;
+        visit.call(&state.timer)?;
+        state.ttl.visit(&visit)?;
+        for entry in state.store.by_age() {
+            visit.call(&entry.key.object)?;
+            visit.call(&entry.value)?;
+            entry.expires.visit(&visit)?;
+        }
+        Ok(())
+    }
+
+    fn __clear__(&self) {
+        let state = self.state.lock().take();
+        drop(state);
+    }
+}
+
+/// A view of `sluicegate._views`.
+fn view<'py>(slf: &Bound<'py, Cache>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    let views = slf.py().import("sluicegate._views")?;
+    views.getattr(name)?.call1((slf,))
+}

@@ -1,0 +1,261 @@
+//! What the map must ask of Python, asked while nothing is locked.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyInt, PyString};
+
+use super::cache::hash;
+use super::cache_time::Moment;
+use crate::cache::Judge;
+
+/// A stored key, with what makes it comparable without Python.
+#[derive(Debug)]
+pub(super) struct Key {
+    pub(super) object: Py<PyAny>,
+    kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    /// Exactly `str`, and its UTF-8 is known to exist: reading it again can neither fail nor
+    /// allocate.
+    Text,
+    /// Exactly `int`, and small.
+    Whole(i64),
+    /// Only Python can compare it.
+    Other,
+}
+
+impl Key {
+    pub(super) fn clone_ref(&self, py: Python<'_>) -> Self {
+        Self { object: self.object.clone_ref(py), kind: self.kind }
+    }
+}
+
+/// A key somebody asks for, hashed.
+pub(super) struct Query<'a, 'py> {
+    pub(super) object: &'a Bound<'py, PyAny>,
+    pub(super) hash: u64,
+    text: Option<&'a str>,
+    kind: Kind,
+}
+
+impl<'a, 'py> Query<'a, 'py> {
+    /// Hashes the key, which may run Python code and fail.
+    #[inline(always)]
+    pub(super) fn new(object: &'a Bound<'py, PyAny>) -> PyResult<Self> {
+        let mut query = Self { object, hash: hash(object)?, text: None, kind: Kind::Other };
+        if let Ok(text) = object.cast_exact::<PyString>() {
+            // A lone surrogate has no UTF-8: such a key is left to Python.
+            if let Ok(text) = text.to_str() {
+                (query.text, query.kind) = (Some(text), Kind::Text);
+            }
+        } else if object.is_exact_instance_of::<PyInt>()
+            && let Ok(whole) = object.extract::<i64>()
+        {
+            query.kind = Kind::Whole(whole);
+        }
+        Ok(query)
+    }
+
+    /// Whether it is the stored key, if that takes no Python to tell.
+    #[inline(always)]
+    fn is(&self, stored: &Key) -> Option<bool> {
+        if self.object.is(&stored.object) {
+            return Some(true);
+        }
+        match (stored.kind, self.kind) {
+            (Kind::Text, Kind::Text) => {
+                let stored = stored.object.bind(self.object.py());
+                let stored = stored.cast_exact::<PyString>();
+                Some(stored.is_ok_and(|text| text.to_str().ok() == self.text))
+            }
+            (Kind::Whole(stored), Kind::Whole(asked)) => Some(stored == asked),
+            (Kind::Text, Kind::Whole(_)) | (Kind::Whole(_), Kind::Text) => Some(false),
+            _ => None,
+        }
+    }
+
+    pub(super) fn to_key(&self) -> Key {
+        Key { object: self.object.clone().unbind(), kind: self.kind }
+    }
+}
+
+/// Answers at once or not at all: it keeps no memory of questions, and is the faster for it.
+pub(super) struct Glance<'a, 'py> {
+    pub(super) query: &'a Query<'a, 'py>,
+    pub(super) now: &'a Moment,
+}
+
+impl Judge<Key, Moment> for Glance<'_, '_> {
+    type Unknown = Unknown;
+
+    #[inline(always)]
+    fn same(&mut self, stored: &Key) -> Result<bool, Unknown> {
+        self.query.is(stored).ok_or(Unknown)
+    }
+
+    #[inline(always)]
+    fn over(&mut self, expires: &Moment) -> Result<bool, Unknown> {
+        self.now.before(expires).map(|before| !before).ok_or(Unknown)
+    }
+}
+
+/// A question that only Python can answer.
+enum Ask {
+    Same(Py<PyAny>),
+    Now,
+    Over(Moment),
+    Deadline(Moment),
+}
+
+/// There is a question to answer first.
+pub(super) struct Unknown;
+
+/// Answers the map from what it knows, and finds out the rest between two attempts.
+pub(super) struct Oracle<'a, 'py> {
+    py: Python<'py>,
+    query: Option<&'a Query<'a, 'py>>,
+    now: Option<Moment>,
+    /// Apart, because hardly any operation needs it.
+    memory: Option<Box<Memory>>,
+}
+
+/// What Python has been asked, and is asked next.
+#[derive(Default)]
+struct Memory {
+    deadline: Option<Moment>,
+    same: Vec<(Py<PyAny>, bool)>,
+    over: Vec<(Moment, bool)>,
+    ask: Option<Ask>,
+}
+
+/// How often the keys may change while they are being compared. A dict would go on for ever.
+const PATIENCE: usize = 10_000;
+
+impl<'a, 'py> Oracle<'a, 'py> {
+    #[inline]
+    pub(super) fn new(py: Python<'py>, query: Option<&'a Query<'a, 'py>>) -> Self {
+        Self { py, query, now: None, memory: None }
+    }
+
+    /// Fixes the instant of the operation.
+    #[inline]
+    pub(super) fn set_now(&mut self, now: Moment) {
+        self.now = Some(now);
+    }
+
+    #[inline]
+    pub(super) fn knows_now(&self) -> bool {
+        self.now.is_some()
+    }
+
+    /// The instant of the operation.
+    #[inline]
+    pub(super) fn now(&mut self) -> Result<&Moment, Unknown> {
+        if self.now.is_none() {
+            return Err(self.ask(Ask::Now));
+        }
+        self.now.as_ref().ok_or(Unknown)
+    }
+
+    /// When the time of something stored now is over: `ttl` after now, and that is `span` if the
+    /// clock is native.
+    #[inline]
+    pub(super) fn deadline(&mut self, ttl: &Moment, span: Option<Duration>) -> Result<Moment, Unknown> {
+        if let Some(deadline) = self.now.as_ref().and_then(|now| now.after(ttl, span)) {
+            return Ok(deadline);
+        }
+        self.slow_deadline(ttl)
+    }
+
+    #[cold]
+    fn slow_deadline(&mut self, ttl: &Moment) -> Result<Moment, Unknown> {
+        self.now()?;
+        let memory = self.memory.get_or_insert_default();
+        if let Some(known) = &memory.deadline {
+            return Ok(known.clone_ref(self.py));
+        }
+        let ttl = ttl.clone_ref(self.py);
+        Err(self.ask(Ask::Deadline(ttl)))
+    }
+
+    /// Asks Python the open question. Whoever calls this holds no lock.
+    #[cold]
+    pub(super) fn answer(&mut self, read: impl FnOnce() -> PyResult<Moment>) -> PyResult<()> {
+        let memory = self.memory.get_or_insert_default();
+        if memory.same.len() > PATIENCE {
+            return Err(PyRuntimeError::new_err("the cache's keys keep changing while they are compared"));
+        }
+        match (memory.ask.take(), &self.now) {
+            (Some(Ask::Now), _) => self.now = Some(read()?),
+            (Some(Ask::Same(stored)), _) => {
+                let Some(query) = self.query else {
+                    return Ok(());
+                };
+                // The stored key comes first, as in a dict.
+                let same = stored.bind(self.py).eq(query.object)?;
+                memory.same.push((stored, same));
+            }
+            (Some(Ask::Over(expires)), Some(now)) => {
+                let over = !now.to_object(self.py)?.lt(expires.to_object(self.py)?)?;
+                memory.over.push((expires, over));
+            }
+            (Some(Ask::Deadline(ttl)), Some(now)) => {
+                memory.deadline = Some(now.plus(&ttl, self.py)?);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    #[cold]
+    fn ask(&mut self, ask: Ask) -> Unknown {
+        self.memory.get_or_insert_default().ask = Some(ask);
+        Unknown
+    }
+
+    #[cold]
+    fn same_from_memory(&mut self, stored: &Key) -> Result<bool, Unknown> {
+        let known = self.memory.get_or_insert_default().same.iter();
+        if let Some((_, same)) = known.clone().find(|(key, _)| key.is(&stored.object)) {
+            return Ok(*same);
+        }
+        let stored = stored.object.clone_ref(self.py);
+        Err(self.ask(Ask::Same(stored)))
+    }
+
+    #[cold]
+    fn over_from_memory(&mut self, expires: &Moment) -> Result<bool, Unknown> {
+        self.now()?;
+        let known = self.memory.get_or_insert_default().over.iter();
+        if let Some((_, over)) = known.clone().find(|(moment, _)| moment.is(expires)) {
+            return Ok(*over);
+        }
+        let expires = expires.clone_ref(self.py);
+        Err(self.ask(Ask::Over(expires)))
+    }
+}
+
+impl Judge<Key, Moment> for Oracle<'_, '_> {
+    type Unknown = Unknown;
+
+    #[inline]
+    fn same(&mut self, stored: &Key) -> Result<bool, Unknown> {
+        match self.query.map(|query| query.is(stored)) {
+            None => Ok(false),
+            Some(Some(same)) => Ok(same),
+            Some(None) => self.same_from_memory(stored),
+        }
+    }
+
+    #[inline]
+    fn over(&mut self, expires: &Moment) -> Result<bool, Unknown> {
+        match self.now.as_ref().and_then(|now| now.before(expires)) {
+            Some(before) => Ok(!before),
+            None => self.over_from_memory(expires),
+        }
+    }
+}

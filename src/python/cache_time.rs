@@ -1,0 +1,314 @@
+//! The clock of a cache: native, or a Python callable; and its time held still for a while.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyFloat, PyInt, PyTuple};
+
+use crate::cache::Number;
+
+/// An instant or a duration, as a timer and a TTL give them.
+#[derive(Debug)]
+pub(super) enum Moment {
+    /// An instant of the native clock. Never made a number unless somebody wants to see one: two
+    /// of them compare much faster.
+    Native(Instant),
+    Number(Number),
+    /// Anything else that can be added and compared, such as a `datetime`.
+    Object(Py<PyAny>),
+}
+
+impl Moment {
+    pub(super) fn new(object: &Bound<'_, PyAny>) -> Self {
+        if let Ok(seconds) = object.cast_exact::<PyFloat>() {
+            return Self::Number(Number::Float(seconds.value()));
+        }
+        if object.is_exact_instance_of::<PyInt>()
+            && let Ok(whole) = object.extract::<i64>()
+        {
+            return Self::Number(Number::Int(whole));
+        }
+        Self::Object(object.clone().unbind())
+    }
+
+    pub(super) fn clone_ref(&self, py: Python<'_>) -> Self {
+        match self {
+            Self::Native(instant) => Self::Native(*instant),
+            Self::Number(number) => Self::Number(*number),
+            Self::Object(object) => Self::Object(object.clone_ref(py)),
+        }
+    }
+
+    /// The number that this is, if Python is not needed to tell.
+    pub(super) fn number(&self) -> Option<Number> {
+        match self {
+            Self::Native(instant) => Some(Number::Float(seconds(*instant))),
+            Self::Number(number) => Some(*number),
+            Self::Object(_) => None,
+        }
+    }
+
+    /// Whether this is before `other`, if Python is not needed to tell.
+    #[inline(always)]
+    pub(super) fn before(&self, other: &Self) -> Option<bool> {
+        match (self, other) {
+            (Self::Native(a), Self::Native(b)) => Some(a < b),
+            (Self::Number(a), Self::Number(b)) => Some(a.before(*b)),
+            _ => self.before_slowly(other),
+        }
+    }
+
+    /// The instant `ttl` later, if Python is not needed to tell; `span` is the TTL for the native
+    /// clock.
+    #[inline(always)]
+    pub(super) fn after(&self, ttl: &Self, span: Option<Duration>) -> Option<Self> {
+        match (self, ttl) {
+            (Self::Native(now), _) => now.checked_add(span?).map(Self::Native),
+            (Self::Number(now), Self::Number(ttl)) => Some(Self::Number(now.plus(*ttl))),
+            _ => None,
+        }
+    }
+
+    #[cold]
+    fn before_slowly(&self, other: &Self) -> Option<bool> {
+        Some(self.number()?.before(other.number()?))
+    }
+
+    /// Whether they are the same object or, so to speak, the same number written the same way.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Object(a), Self::Object(b)) => a.is(b),
+            (Self::Native(a), Self::Native(b)) => a == b,
+            (Self::Number(Number::Int(a)), Self::Number(Number::Int(b))) => a == b,
+            (Self::Number(Number::Float(a)), Self::Number(Number::Float(b))) => a.to_bits() == b.to_bits(),
+            _ => false,
+        }
+    }
+
+    pub(super) fn to_object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(match self {
+            Self::Native(instant) => PyFloat::new(py, seconds(*instant)).into_any(),
+            Self::Number(number) => number_to_object(*number, py),
+            Self::Object(object) => object.bind(py).clone(),
+        })
+    }
+
+    /// The sum, by Python's rules.
+    pub(super) fn plus(&self, other: &Self, py: Python<'_>) -> PyResult<Self> {
+        if let (Some(a), Some(b)) = (self.number(), other.number()) {
+            return Ok(Self::Number(a.plus(b)));
+        }
+        Ok(Self::new(&self.to_object(py)?.add(other.to_object(py)?)?))
+    }
+
+    pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        match self {
+            Self::Native(_) | Self::Number(_) => Ok(()),
+            Self::Object(object) => visit.call(object),
+        }
+    }
+}
+
+pub(super) fn number_to_object(number: Number, py: Python<'_>) -> Bound<'_, PyAny> {
+    match number {
+        Number::Int(whole) => PyInt::new(py, whole).into_any(),
+        Number::Float(fraction) => PyFloat::new(py, fraction).into_any(),
+    }
+}
+
+/// `time.monotonic`.
+static MONOTONIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// An instant, and what `time.monotonic` said at it: the native clock goes on from there, so that
+/// both tell the same time.
+static ANCHOR: OnceLock<(Instant, f64)> = OnceLock::new();
+
+fn monotonic(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    let function = MONOTONIC.get_or_try_init(py, || -> PyResult<_> {
+        let function = py.import("time")?.getattr("monotonic")?;
+        let anchor = (Instant::now(), function.call0()?.extract()?);
+        ANCHOR.get_or_init(|| anchor);
+        Ok(function.unbind())
+    })?;
+    Ok(function.bind(py))
+}
+
+/// An instant as `time.monotonic` tells it.
+fn seconds(instant: Instant) -> f64 {
+    // Set before the first timer was made, and there is no native instant without a timer.
+    let &(anchor, seconds) = ANCHOR.get_or_init(|| (instant, 0.0));
+    match instant.checked_duration_since(anchor) {
+        Some(later) => seconds + later.as_secs_f64(),
+        None => seconds - anchor.duration_since(instant).as_secs_f64(),
+    }
+}
+
+/// One thread's stay in a frozen instant.
+#[derive(Debug)]
+struct Freeze {
+    thread: ThreadId,
+    depth: usize,
+    time: Moment,
+}
+
+/// The timer of a cache: called, it tells the time; as a context manager, it holds the time still.
+///
+/// Time is held still for the thread that asks for it. Another thread's reads still see entries
+/// expire.
+#[pyclass(frozen, module = "sluicegate._core")]
+pub(super) struct CacheTimer {
+    /// None: the native clock.
+    function: Option<Py<PyAny>>,
+    /// How many threads hold the time still; the cache looks at this before it asks for the time.
+    frozen: Arc<AtomicUsize>,
+    freezes: Mutex<Vec<Freeze>>,
+}
+
+impl CacheTimer {
+    /// A timer that tells `frozen` how many threads hold it still.
+    pub(super) fn counted(
+        py: Python<'_>,
+        function: Option<Py<PyAny>>,
+        frozen: Arc<AtomicUsize>,
+    ) -> PyResult<Self> {
+        monotonic(py)?;
+        Ok(Self { function, frozen, freezes: Mutex::new(Vec::new()) })
+    }
+
+    pub(super) fn is_native(&self) -> bool {
+        self.function.is_none()
+    }
+
+    /// The time as this thread sees it.
+    pub(super) fn read(&self, py: Python<'_>) -> PyResult<Moment> {
+        if self.frozen.load(Ordering::Relaxed) != 0 {
+            let here = thread::current().id();
+            let freezes = self.freezes.lock();
+            if let Some(freeze) = freezes.iter().find(|freeze| freeze.thread == here) {
+                return Ok(freeze.time.clone_ref(py));
+            }
+        }
+        match &self.function {
+            Some(function) => Ok(Moment::new(&function.bind(py).call0()?)),
+            None => Ok(Moment::Native(Instant::now())),
+        }
+    }
+
+    fn hold(&self, py: Python<'_>) -> PyResult<(ThreadId, Moment)> {
+        let time = self.read(py)?;
+        let thread = thread::current().id();
+        let mut freezes = self.freezes.lock();
+        if let Some(freeze) = freezes.iter_mut().find(|freeze| freeze.thread == thread) {
+            freeze.depth += 1;
+        } else {
+            freezes.push(Freeze { thread, depth: 1, time: time.clone_ref(py) });
+            self.frozen.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok((thread, time))
+    }
+
+    /// Whether there was anything to release.
+    fn release(&self, thread: ThreadId) -> bool {
+        let mut freezes = self.freezes.lock();
+        let Some(place) = freezes.iter().position(|freeze| freeze.thread == thread) else {
+            return false;
+        };
+        freezes[place].depth -= 1;
+        if freezes[place].depth == 0 {
+            let freeze = freezes.swap_remove(place);
+            self.frozen.fetch_sub(1, Ordering::Relaxed);
+            drop(freezes);
+            drop(freeze);
+        }
+        true
+    }
+}
+
+/// Holds a timer's time still until it is dropped, in whatever thread that happens.
+pub(super) struct Frozen {
+    timer: Py<CacheTimer>,
+    thread: ThreadId,
+    pub(super) time: Moment,
+}
+
+impl Frozen {
+    pub(super) fn new(timer: &Bound<'_, CacheTimer>) -> PyResult<Self> {
+        let (thread, time) = timer.get().hold(timer.py())?;
+        Ok(Self { timer: timer.clone().unbind(), thread, time })
+    }
+
+    pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.timer)?;
+        self.time.visit(visit)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        self.timer.get().release(self.thread);
+    }
+}
+
+#[pymethods]
+impl CacheTimer {
+    #[new]
+    #[pyo3(signature = (timer=None))]
+    pub(super) fn new(py: Python<'_>, timer: Option<Py<PyAny>>) -> PyResult<Self> {
+        Self::counted(py, timer, Arc::default())
+    }
+
+    fn __call__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.read(py)?.to_object(py)
+    }
+
+    fn __enter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.hold(py)?.1.to_object(py)
+    }
+
+    #[pyo3(signature = (*_exc))]
+    fn __exit__(&self, _exc: &Bound<'_, PyTuple>) -> PyResult<()> {
+        if self.release(thread::current().id()) {
+            return Ok(());
+        }
+        Err(PyRuntimeError::new_err(
+            "this thread does not hold the cache's time: `with cache.timer` \
+            must end in the thread in which it began",
+        ))
+    }
+
+    fn __getattr__<'py>(&self, py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+        match &self.function {
+            Some(function) => function.bind(py).getattr(name),
+            None => monotonic(py)?.getattr(name),
+        }
+    }
+
+    pub(super) fn __copy__(&self, py: Python<'_>) -> PyResult<Self> {
+        Self::new(py, self.function(py))
+    }
+
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> (Bound<'py, PyAny>, (Option<Py<PyAny>>,)) {
+        (slf.get_type().into_any(), (slf.get().function(slf.py()),))
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        if let Some(function) = &self.function {
+            visit.call(function)?;
+        }
+        Ok(())
+    }
+}
+
+impl CacheTimer {
+    /// The Python callable it was given, if any.
+    pub(super) fn function(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.function.as_ref().map(|function| function.clone_ref(py))
+    }
+}

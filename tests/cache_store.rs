@@ -1,0 +1,336 @@
+//! The map against a model that is too plain to be wrong.
+
+use std::convert::Infallible;
+
+use proptest::prelude::*;
+use sluicegate::cache::{Bin, Cursor, Entry, Found, Judge, Number, Placed, Store};
+
+type Map = Store<u8, u32, u64>;
+
+/// Knows all answers.
+struct Sure {
+    key: u8,
+    now: u64,
+}
+
+impl Judge<u8, u64> for Sure {
+    type Unknown = Infallible;
+
+    fn same(&mut self, stored: &u8) -> Result<bool, Infallible> {
+        Ok(*stored == self.key)
+    }
+
+    fn over(&mut self, expires: &u64) -> Result<bool, Infallible> {
+        Ok(self.now >= *expires)
+    }
+}
+
+/// Knows nothing yet.
+struct Unsure;
+
+impl Judge<u8, u64> for Unsure {
+    type Unknown = ();
+
+    fn same(&mut self, _stored: &u8) -> Result<bool, ()> {
+        Err(())
+    }
+
+    fn over(&mut self, _expires: &u64) -> Result<bool, ()> {
+        Err(())
+    }
+}
+
+/// All keys share few hashes, so that they must be told apart.
+fn hash(key: u8) -> u64 {
+    u64::from(key % 3)
+}
+
+fn entry(key: u8, value: u32, expires: u64, size: i64) -> Entry<u8, u32, u64> {
+    Entry { key, value, expires, size: Number::Int(size) }
+}
+
+fn put(map: &mut Map, now: u64, key: u8, value: u32, expires: u64, size: i64) -> Placed {
+    let mut bin = Bin::new();
+    let mut item = Some(entry(key, value, expires, size));
+    let Ok(placed) = map.place(hash(key), &mut Sure { key, now }, &mut item, true, &mut bin);
+    placed
+}
+
+fn find(map: &Map, now: u64, key: u8) -> Found {
+    let Ok(found) = map.find(hash(key), &mut Sure { key, now });
+    found
+}
+
+fn keys(map: &Map) -> Vec<u8> {
+    map.by_age().map(|entry| entry.key).collect()
+}
+
+/// The same in vectors: (key, value, expires, size), oldest first; and the keys by use.
+#[derive(Debug, Default)]
+struct Model {
+    by_age: Vec<(u8, u32, u64, i64)>,
+    by_use: Vec<u8>,
+    limit: i64,
+}
+
+impl Model {
+    fn size(&self) -> i64 {
+        self.by_age.iter().map(|entry| entry.3).sum()
+    }
+
+    fn remove(&mut self, key: u8) {
+        self.by_age.retain(|entry| entry.0 != key);
+        self.by_use.retain(|other| *other != key);
+    }
+
+    fn touch(&mut self, key: u8) {
+        self.by_use.retain(|other| *other != key);
+        self.by_use.push(key);
+    }
+
+    fn put(&mut self, key: u8, value: u32, expires: u64, size: i64) -> bool {
+        if size > self.limit {
+            return false;
+        }
+        loop {
+            let old = self.by_age.iter().find(|entry| entry.0 == key).map_or(0, |entry| entry.3);
+            if self.size() - old + size <= self.limit {
+                break;
+            }
+            self.remove(self.by_use[0]);
+        }
+        self.remove(key);
+        self.by_age.push((key, value, expires, size));
+        self.touch(key);
+        true
+    }
+
+    fn expire(&mut self, now: u64) {
+        while let Some(&(key, _, expires, _)) = self.by_age.first()
+            && now >= expires
+        {
+            self.remove(key);
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+enum Step {
+    Put(u8, u32, u64, i64),
+    Touch(u8),
+    Remove(u8),
+    Expire(u64),
+    Clear,
+    Copy,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0..8u8, any::<u32>(), 0..20u64, 0..4i64).prop_map(|(k, v, e, s)| Step::Put(k, v, e, s)),
+        3 => (0..8u8).prop_map(Step::Touch),
+        2 => (0..8u8).prop_map(Step::Remove),
+        1 => (0..20u64).prop_map(Step::Expire),
+        1 => Just(Step::Clear),
+        1 => Just(Step::Copy),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_history_is_that_of_the_model(limit in 0..8i64, steps in prop::collection::vec(step(), 0..80)) {
+        let mut map = Map::new(Number::Int(limit), true);
+        let mut model = Model { limit, ..Model::default() };
+        for step in steps {
+            match step {
+                Step::Put(key, value, expires, size) => {
+                    let placed = put(&mut map, 0, key, value, expires, size);
+                    prop_assert_eq!(placed == Placed::Stored, model.put(key, value, expires, size));
+                }
+                Step::Touch(key) => {
+                    if let Found::Alive(slot) | Found::Over(slot) = find(&map, 0, key) {
+                        map.touch(slot);
+                        model.touch(key);
+                    }
+                }
+                Step::Remove(key) => {
+                    if let Found::Alive(slot) | Found::Over(slot) = find(&map, 0, key) {
+                        prop_assert_eq!(map.remove(slot).map(|entry| entry.key), Some(key));
+                    }
+                    model.remove(key);
+                }
+                Step::Expire(now) => {
+                    let mut bin = Bin::new();
+                    let Ok(()) = map.expire(&mut Sure { key: 0, now }, &mut bin);
+                    prop_assert!(bin.iter().all(|entry| entry.expires <= now));
+                    model.expire(now);
+                }
+                Step::Clear => {
+                    drop(map.clear());
+                    model = Model { limit, ..Model::default() };
+                }
+                Step::Copy => {
+                    let entries: Vec<_> =
+                        map.by_age().map(|entry| (hash(entry.key), entry.clone())).collect();
+                    let mut copy = Map::new(Number::Int(limit), true);
+                    copy.restore(entries, &map.by_birth(), &map.by_use());
+                    prop_assert_eq!(copy.by_birth(), map.by_birth());
+                    map = copy;
+                }
+            }
+            let entries: Vec<_> = map
+                .by_age()
+                .map(|entry| (entry.key, entry.value, entry.expires, entry.size.as_f64() as i64))
+                .collect();
+            prop_assert_eq!(&entries, &model.by_age);
+            let by_use: Vec<u8> = map.by_use().into_iter().map(|place| entries[place].0).collect();
+            prop_assert_eq!(&by_use, &model.by_use);
+            prop_assert_eq!(map.size().as_f64() as i64, model.size());
+            prop_assert!(map.size().as_f64() as i64 <= limit);
+            prop_assert_eq!(map.len(), entries.len());
+            prop_assert_eq!(
+                map.least_used().and_then(|slot| map.at(slot)).map(|entry| entry.key),
+                model.by_use.first().copied()
+            );
+            for key in 0..8 {
+                let stored = model.by_age.iter().find(|entry| entry.0 == key);
+                match find(&map, 10, key) {
+                    Found::Alive(_) => prop_assert!(stored.is_some_and(|entry| entry.2 > 10)),
+                    Found::Over(_) => prop_assert!(stored.is_some_and(|entry| entry.2 <= 10)),
+                    Found::Absent => prop_assert!(stored.is_none()),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_unsure_judge_changes_nothing(stored in prop::collection::btree_set(0..8u8, 1..5), key in 0..8u8) {
+        let mut map = Map::new(Number::Int(8), true);
+        for &key in &stored {
+            put(&mut map, 0, key, 1, 10, 1);
+        }
+        let before = (keys(&map), map.by_use(), map.shape());
+        let (mut item, mut bin) = (Some(entry(key, 2, 10, 1)), Bin::new());
+        let comparable = stored.iter().any(|other| hash(*other) == hash(key));
+        if comparable {
+            prop_assert!(map.find(hash(key), &mut Unsure).is_err());
+            prop_assert!(map.place(hash(key), &mut Unsure, &mut item, true, &mut bin).is_err());
+            prop_assert!(item.is_some());
+        }
+        prop_assert!(map.expire(&mut Unsure, &mut bin).is_err());
+        prop_assert!(bin.is_empty());
+        prop_assert_eq!(before, (keys(&map), map.by_use(), map.shape()));
+    }
+}
+
+#[test]
+fn a_certain_answer_makes_an_uncertain_one_needless() {
+    struct Half;
+    impl Judge<u8, u64> for Half {
+        type Unknown = ();
+        fn same(&mut self, stored: &u8) -> Result<bool, ()> {
+            if *stored == 3 { Ok(true) } else { Err(()) }
+        }
+        fn over(&mut self, _: &u64) -> Result<bool, ()> {
+            Ok(false)
+        }
+    }
+    let mut map = Map::new(Number::Int(8), true);
+    for key in [0, 3, 6] {
+        put(&mut map, 0, key, 1, 10, 1);
+    }
+    assert!(matches!(map.find(hash(3), &mut Half), Ok(Found::Alive(_))));
+}
+
+#[test]
+fn without_leave_to_evict_nothing_goes() {
+    let mut map = Map::new(Number::Int(1), true);
+    put(&mut map, 0, 1, 1, 10, 1);
+    let (mut item, mut bin) = (Some(entry(2, 2, 10, 1)), Bin::new());
+    let judge = &mut Sure { key: 2, now: 0 };
+    assert_eq!(map.place(hash(2), judge, &mut item, false, &mut bin), Ok(Placed::NeedsRoom));
+    assert_eq!((keys(&map), item.is_some()), (vec![1], true));
+}
+
+#[test]
+fn what_an_update_replaces_is_left_to_the_caller() {
+    let mut map = Map::new(Number::Int(2), true);
+    put(&mut map, 0, 1, 10, 5, 1);
+    let (mut item, mut bin) = (Some(entry(1, 20, 9, 1)), Bin::new());
+    let Ok(placed) = map.place(hash(1), &mut Sure { key: 1, now: 0 }, &mut item, true, &mut bin);
+    assert_eq!(placed, Placed::Stored);
+    assert_eq!(item.map(|item| (item.value, item.expires)), Some((10, 5)));
+}
+
+#[test]
+fn without_renewal_an_update_keeps_its_place() {
+    for (renew, expected) in [(true, vec![2, 1]), (false, vec![1, 2])] {
+        let mut map = Map::new(Number::Int(2), renew);
+        for key in [1, 2, 1] {
+            put(&mut map, 0, key, 1, 10, 1);
+        }
+        assert_eq!(keys(&map), expected);
+    }
+}
+
+fn walk(map: &mut Map, mut visit: impl FnMut(&mut Map, u8)) -> Vec<u8> {
+    let (mut cursor, mut seen) = (Cursor::default(), Vec::new());
+    while let Some((next, entry)) = map.after(cursor) {
+        cursor = next;
+        let key = entry.key;
+        seen.push(key);
+        assert!(seen.len() < 20, "an endless walk");
+        visit(map, key);
+    }
+    seen
+}
+
+fn filled(keys: impl IntoIterator<Item = u8>) -> Map {
+    let mut map = Map::new(Number::Int(9), true);
+    for key in keys {
+        put(&mut map, 0, key, 1, 10, 1);
+    }
+    map
+}
+
+fn take(map: &mut Map, key: u8) {
+    if let Found::Alive(slot) = find(map, 0, key) {
+        map.remove(slot);
+    }
+}
+
+#[test]
+fn a_walk_survives_the_removal_of_where_it_is() {
+    assert_eq!(walk(&mut filled(1..5), take), [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_walk_never_meets_what_is_gone() {
+    let seen = walk(&mut filled(1..6), |map, key| {
+        if key == 2 {
+            take(map, 2);
+            take(map, 3);
+        }
+    });
+    assert_eq!(seen, [1, 2, 4, 5]);
+}
+
+#[test]
+fn a_walk_meets_what_comes_while_it_is_not_at_an_end() {
+    let seen = walk(&mut filled(1..3), |map, key| {
+        if key == 1 {
+            put(map, 0, 7, 1, 10, 1);
+        }
+    });
+    assert_eq!(seen, [1, 2, 7]);
+}
+
+#[test]
+fn a_walk_ends_where_its_last_entry_makes_room_for_another() {
+    let seen = walk(&mut filled(1..4), |map, key| {
+        if key == 3 {
+            take(map, key);
+            put(map, 0, key + 10, 1, 10, 1);
+        }
+    });
+    assert_eq!(seen, [1, 2, 3]);
+}
