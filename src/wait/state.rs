@@ -47,15 +47,12 @@ impl State {
         Ok(())
     }
 
-    /// Brings what a request is about to take up to the table in force.
-    #[inline]
+    /// Brings what a request is about to take up to the table in force, and checks that it could ever pass.
     pub fn refresh(&self, charge: &mut Charge) -> Result<(), Error> {
         if !self.gate.is_current(&charge.route) {
-            let route = self.gate.lookup(charge.route.id())?;
-            self.gate.check_units(route, charge.units)?;
-            charge.route = route.clone();
+            charge.route = self.gate.lookup(charge.route.id())?.clone();
         }
-        Ok(())
+        self.gate.check_units(&charge.route, charge.units)
     }
 
     pub fn join(&mut self, now: Nanos, charge: &Charge, deadline: Option<Nanos>, turn: &Arc<Turn>) {
