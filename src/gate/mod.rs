@@ -14,6 +14,6 @@ mod model_tests;
 
 pub(crate) use queue::{Place, Waiter};
 pub use route::Route;
-pub(crate) use schedule::{Decided, Gate};
+pub(crate) use schedule::{Decided, Gate, LogEntry};
 pub use table::{Hold, Options};
 pub use usage::Usage;

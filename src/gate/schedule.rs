@@ -38,6 +38,16 @@ pub(crate) struct Decided<W> {
     pub waiter: Waiter<W>,
 }
 
+/// Units in the window of a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogEntry {
+    /// The limit's id.
+    pub id: Arc<str>,
+    /// When they began to count down: one interval later they leave.
+    pub stamp: Nanos,
+    pub units: u64,
+}
+
 /// A route that nobody may pass for now, and how far its waiters are in the plan.
 #[derive(Debug)]
 struct Closed {
@@ -302,6 +312,30 @@ impl<W> Gate<W> {
             rolling.expire(now);
             rolling.fits(charge.weight * units)
         })
+    }
+
+    // ---- the log
+
+    /// What is in the windows since they were last rewritten: (id, stamp, units), by limit, oldest first. Limits that
+    /// the table no longer has are left out.
+    pub fn log(&mut self, now: Nanos) -> Vec<LogEntry> {
+        let mut log = Vec::new();
+        for limit in self.limits.iter_mut().filter(|limit| limit.route.is_some()) {
+            limit.rolling.expire(now);
+            let entry = |(stamp, units)| LogEntry { id: limit.id.clone(), stamp, units };
+            log.extend(limit.rolling.stamps().map(entry));
+        }
+        log
+    }
+
+    /// Makes the windows hold what the log says and nothing else; what is in flight stays so. Unknown ids are left
+    /// out, and nothing counts from later than `now`. [`Gate::advance`] must follow.
+    pub fn rewrite_log(&mut self, now: Nanos, mut log: Vec<LogEntry>) {
+        log.sort_by_key(|entry| entry.stamp);
+        for limit in &mut self.limits {
+            let own = log.iter().filter(|entry| entry.id == limit.id);
+            limit.rolling.rewrite(now, own.map(|entry| (entry.stamp.min(now), entry.units)));
+        }
     }
 
     // ---- who goes next

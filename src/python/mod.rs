@@ -4,6 +4,7 @@ mod asyncio;
 mod clock;
 mod errors;
 mod fork;
+mod hummingbot;
 mod numbers;
 mod table;
 mod task;
@@ -19,6 +20,8 @@ mod _core {
 
     #[pymodule_export]
     use super::clock::PyManualClock;
+    #[pymodule_export]
+    use super::hummingbot::{HummingbotTask, HummingbotThrottler};
     #[pymodule_export]
     use super::task::Task;
     #[pymodule_export]

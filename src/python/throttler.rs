@@ -8,6 +8,7 @@ use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::clock::nanos;
 use crate::gate::{Hold, Options, Route};
+use crate::limit::RateLimit;
 use crate::wait::Throttler;
 
 use super::asyncio::Loops;
@@ -43,7 +44,25 @@ fn read_hold(hold: &Bound<'_, PyAny>) -> PyResult<Hold> {
 }
 
 impl PyThrottler {
-    fn route<'py>(&self, limit_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, RouteHandle>> {
+    pub fn build(
+        py: Python<'_>,
+        table: &[RateLimit],
+        options: Options,
+        clock: Option<&PyManualClock>,
+    ) -> PyResult<Self> {
+        let throttler = match clock {
+            Some(manual) => manual.clock.throttler(table, options)?,
+            None => Throttler::new(table, options)?,
+        };
+        fork::register(&throttler);
+        Ok(Self { throttler, loops: Arc::default(), options, routes: PyDict::new(py).unbind() })
+    }
+
+    pub fn throttler(&self) -> &Throttler {
+        &self.throttler
+    }
+
+    pub fn route<'py>(&self, limit_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, RouteHandle>> {
         let py = limit_id.py();
         // Only a str may reach the dict: the hash and equality of anything else run code of its own.
         let Ok(id) = limit_id.cast_exact::<PyString>() else { return self.route_of_subclass(limit_id) };
@@ -103,13 +122,7 @@ impl PyThrottler {
         if let Some(hold) = hold {
             options.hold = read_hold(hold)?;
         }
-        let table = table::read(rate_limits)?;
-        let throttler = match clock {
-            Some(manual) => manual.clock.throttler(&table, options)?,
-            None => Throttler::new(&table, options)?,
-        };
-        fork::register(&throttler);
-        Ok(Self { throttler, loops: Arc::default(), options, routes: PyDict::new(py).unbind() })
+        Self::build(py, &table::read(rate_limits)?, options, clock)
     }
 
     /// A context for one request, to enter with `async with` or `with`.

@@ -7,7 +7,7 @@ use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
-use crate::gate::{Gate, Hold, Options, Route, Usage};
+use crate::gate::{Gate, Hold, LogEntry, Options, Route, Usage};
 use crate::limit::RateLimit;
 
 use super::pass::{Charge, Pass};
@@ -185,6 +185,21 @@ impl Throttler {
         let now = state.now();
         let routes: Vec<_> = state.gate.routes().cloned().collect();
         routes.iter().map(|route| state.gate.usage(now, route)).collect()
+    }
+
+    /// What is in the windows, since they were last rewritten.
+    pub(crate) fn log(&self) -> Vec<LogEntry> {
+        let mut state = self.state.lock();
+        let now = state.now();
+        state.gate.log(now)
+    }
+
+    /// Makes the windows hold what the log says and nothing else. What is in flight stays so.
+    pub(crate) fn rewrite_log(&self, log: Vec<LogEntry>) {
+        self.locked(|state, now, effects| {
+            state.gate.rewrite_log(now, log);
+            state.advance(now, None, effects);
+        });
     }
 
     // ---- for those who wait

@@ -1,0 +1,99 @@
+//! The part of Hummingbot's throttler that every request goes through. The rest of its surface is Python, and costs
+//! nothing until somebody touches it.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+
+use crate::clock::{Nanos, nanos};
+use crate::gate::{LogEntry, Options};
+
+use super::asyncio::{self, ready};
+use super::clock::PyManualClock;
+use super::seconds;
+use super::task::Task;
+use super::throttler::PyThrottler;
+
+/// A throttler that begins with an empty table, and whose tasks know it.
+#[pyclass(module = "sluicegate._core", extends = PyThrottler, frozen, subclass)]
+pub struct HummingbotThrottler;
+
+#[pymethods]
+impl HummingbotThrottler {
+    #[new]
+    #[pyo3(signature = (clock=None))]
+    fn new(py: Python<'_>, clock: Option<&PyManualClock>) -> PyResult<PyClassInitializer<Self>> {
+        let options = Options { hopeless_routes: true, ..Options::default() };
+        let base = PyThrottler::build(py, &[], options, clock)?;
+        Ok(PyClassInitializer::from(base).add_subclass(Self))
+    }
+
+    /// A context for one request.
+    fn execute_task<'py>(
+        slf: &Bound<'py, Self>,
+        limit_id: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = slf.py();
+        match slf.as_super().get().route(limit_id) {
+            Ok(route) => {
+                let task = PyClassInitializer::from(Task::new(route.unbind(), 1, None))
+                    .add_subclass(HummingbotTask { owner: slf.clone().unbind() });
+                Ok(Bound::new(py, task)?.into_any())
+            }
+            Err(error) => {
+                slf.call_method1(pyo3::intern!(py, "_without_limit"), (limit_id, error.into_value(py)))
+            }
+        }
+    }
+
+    /// Seconds on the throttler's clock.
+    fn _now(slf: &Bound<'_, Self>) -> f64 {
+        seconds(slf.as_super().get().throttler().now())
+    }
+
+    /// What is in the windows, since they were last rewritten: (limit id, instant, units).
+    fn _log(slf: &Bound<'_, Self>) -> Vec<(String, f64, u64)> {
+        let log = slf.as_super().get().throttler().log();
+        log.into_iter().map(|LogEntry { id, stamp, units }| (id.to_string(), seconds(stamp), units)).collect()
+    }
+
+    /// Makes the windows hold this and nothing else.
+    fn _rewrite_log(slf: &Bound<'_, Self>, log: Vec<(String, f64, u64)>) -> PyResult<()> {
+        let entry =
+            |(id, at, units): (String, f64, u64)| Ok(LogEntry { id: id.into(), stamp: instant(at)?, units });
+        let log = log.into_iter().map(entry).collect::<PyResult<_>>()?;
+        slf.as_super().get().throttler().rewrite_log(log);
+        Ok(())
+    }
+}
+
+/// An instant from seconds; what was before the clock's start counts from there.
+fn instant(at: f64) -> PyResult<Nanos> {
+    if at.is_nan() {
+        return Err(PyValueError::new_err("an instant must be a number of seconds, not nan"));
+    }
+    Ok(Duration::try_from_secs_f64(at.max(0.0)).map_or(Nanos::MAX, nanos))
+}
+
+/// The context of one request; what Hummingbot's has beside, its throttler serves.
+#[pyclass(module = "sluicegate._core", extends = Task, frozen)]
+pub struct HummingbotTask {
+    owner: Py<HummingbotThrottler>,
+}
+
+#[pymethods]
+impl HummingbotTask {
+    fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let (py, task) = (slf.py(), slf.as_super());
+        let Some(charge) = task.get().start()? else { return ready(py) };
+        let told = slf.get().owner.call_method1(py, pyo3::intern!(py, "_must_wait"), (charge.route.id(),));
+        told.and_then(|_| asyncio::wait(task, charge)).inspect_err(|_| task.get().give_up())
+    }
+
+    fn __getattr__<'py>(slf: &Bound<'py, Self>, name: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let id = slf.as_super().get().route().id();
+        let owner = slf.get().owner.bind(slf.py());
+        owner.call_method1(pyo3::intern!(slf.py(), "_task_attribute"), (id, name))
+    }
+}
