@@ -1,7 +1,7 @@
 """Limits, as their users write them down.
 
-The names are those of Hummingbot's ``AsyncThrottler``, so that a table written for it works here as it stands.
-A throttler reads limits by their attributes: any object with the same ones will do.
+The names are those of Hummingbot's ``AsyncThrottler``, so that a table written for it works here as
+it stands. A throttler reads limits by their attributes: any object with the same ones will do.
 """
 
 from __future__ import annotations
@@ -27,11 +27,14 @@ class RateLimit:
     """At most ``limit`` units in any window of ``time_interval`` seconds.
 
     Attributes:
-        limit_id: The name of the limit, and of the requests that it limits: an endpoint's path, or a pool's name.
+        limit_id: The name of the limit, and of the requests that it limits: an endpoint's path, or
+            a pool's name.
         limit: How many units fit in a window. Rounded down, and 1 or more.
         time_interval: The length of the rolling window, in seconds.
-        weight: How many units of this limit a request for ``limit_id`` takes; 0 leaves its own limit out.
-        linked_limits: The other limits that a request for ``limit_id`` takes from; ``None`` for none.
+        weight: How many units of this limit a request for ``limit_id`` takes; 0 leaves its own
+            limit out.
+        linked_limits: The other limits that a request for ``limit_id`` takes from; ``None`` for
+            none.
     """
 
     limit_id: str

@@ -17,4 +17,4 @@ pub use pass::Pass;
 pub use throttler::Throttler;
 pub(crate) use throttler::{Entry, Held, WeakThrottler};
 pub(crate) use turn::{Ticket, Turn};
-pub(crate) use watch::{Alarm, Station};
+pub(crate) use watch::{Alarm, Looker, Station};

@@ -13,7 +13,7 @@ use crate::limit::RateLimit;
 use super::pass::{Charge, Pass};
 use super::state::State;
 use super::turn::{Phase, Ticket, Turn};
-use super::watch::{Effects, Station};
+use super::watch::{Effects, Looker, Station};
 
 /// Decides when requests may leave. Clones share one table, one queue and one account of what is used; any number of
 /// threads, tasks and event loops may use it at once.
@@ -107,10 +107,7 @@ impl Throttler {
     }
 
     /// Looks an id up once, for any number of requests.
-    ///
-    /// # Errors
-    /// [`Error::UnknownLimit`].
-    pub fn route(&self, id: &str) -> Result<Arc<Route>, Error> {
+    pub(crate) fn route(&self, id: &str) -> Result<Arc<Route>, Error> {
         self.state.lock().gate.lookup(id).cloned()
     }
 
@@ -328,20 +325,18 @@ impl Throttler {
         }
     }
 
-    /// Looks at the gate now. Returns when this station must look again.
-    pub(crate) fn poll(&self, station: &Station) -> Option<Nanos> {
+    /// Looks at the gate now. Returns when this looker must look again.
+    pub(crate) fn poll(&self, looker: Looker<'_>) -> Option<Nanos> {
         self.locked(|state, now, effects| {
-            state.watch.looked(station);
-            state.advance(now, Some(station), effects);
-            state.watch.rings_at(station)
+            state.watch.looked(looker.station());
+            state.advance(now, Some(looker), effects);
+            state.watch.rings_at(looker.station())
         })
     }
 
     /// Whether a waiting request keeps watch for its station.
     pub(super) fn keeps_watch(&self, turn: &Turn) -> bool {
-        let mut state = self.state.lock();
-        let Phase::Waiting(place) = *turn.phase.lock() else { return false };
-        state.watch.keeps_watch(&turn.station, place)
+        self.state.lock().keeps_watch(turn)
     }
 
     /// When the next waiting request can pass, should nothing happen before.

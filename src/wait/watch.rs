@@ -48,6 +48,24 @@ impl Station {
     }
 }
 
+/// Who looks at the gate, and will be told by the answer when to look again.
+#[derive(Clone, Copy)]
+pub(crate) enum Looker<'a> {
+    /// The timer of an event loop.
+    Loop(&'a Station),
+    /// A waiter that keeps watch for its station, as long as it waits.
+    Waiter(&'a Turn),
+}
+
+impl<'a> Looker<'a> {
+    pub fn station(self) -> &'a Station {
+        match self {
+            Self::Loop(station) => station,
+            Self::Waiter(turn) => &turn.station,
+        }
+    }
+}
+
 /// What must happen once the lock is released.
 #[derive(Debug, Default)]
 #[must_use = "somebody waits for this"]
@@ -122,8 +140,9 @@ impl Watch {
     }
 
     /// Whether the waiter at `place` keeps watch for its station.
-    pub fn keeps_watch(&mut self, station: &Station, place: Place) -> bool {
-        let first = self.group(station).and_then(|group| group.members.first_key_value());
+    pub fn keeps_watch(&self, station: &Station, place: Place) -> bool {
+        let group = self.groups.iter().find(|group| group.station.is(station));
+        let first = group.and_then(|group| group.members.first_key_value());
         first.is_some_and(|(&first, _)| first == place)
     }
 
