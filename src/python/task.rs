@@ -57,7 +57,7 @@ impl Task {
         self.timeout
     }
 
-    pub fn route(&self) -> &Arc<Route> {
+    pub(crate) fn route(&self) -> &Arc<Route> {
         &self.handle().route
     }
 
