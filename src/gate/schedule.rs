@@ -273,6 +273,7 @@ impl<W> Gate<W> {
     }
 
     /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
+    #[cfg(feature = "python")]
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
         self.limits.iter_mut().for_each(|limit| {
             limit.rolling.settle_all(now);

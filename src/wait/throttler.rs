@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
+use parking_lot::Mutex;
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
@@ -40,7 +40,7 @@ use super::watch::{Effects, Looker, Station};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Throttler {
-    state: Arc<Mutex<State>>,
+    pub(super) state: Arc<Mutex<State>>,
 }
 
 /// A throttler that does not keep itself alive.
@@ -373,31 +373,5 @@ impl Throttler {
 
     pub(crate) fn downgrade(&self) -> WeakThrottler {
         WeakThrottler(Arc::downgrade(&self.state))
-    }
-
-    // ---- fork
-
-    /// Holds the lock over a fork, so that the child does not inherit it from another thread.
-    pub(crate) fn hold(&self) -> Held {
-        Held(self.state.lock_arc())
-    }
-}
-
-/// The lock, held over a fork.
-pub(crate) struct Held(ArcMutexGuard<RawMutex, State>);
-
-impl Held {
-    /// In the child: what was in flight counts as just answered, and those who waited do so in the parent.
-    /// What must be dropped without the lock comes back.
-    pub fn start_anew(mut self) -> impl Sized + use<> {
-        let state = &mut *self.0;
-        state.epoch = state.epoch.wrapping_add(1);
-        let groups = state.watch.clear();
-        let now = state.now();
-        let waiters = state.gate.forget_others(now);
-        for waiter in &waiters {
-            *waiter.tag.phase.lock() = Phase::Over;
-        }
-        (groups, waiters)
     }
 }

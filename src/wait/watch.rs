@@ -33,6 +33,7 @@ pub(crate) enum Station {
     #[cfg(feature = "tokio")]
     Tasks,
     /// In an event loop that has this timer.
+    #[cfg_attr(not(feature = "python"), expect(dead_code, reason = "only Python has such loops"))]
     Loop(Arc<dyn Alarm>),
 }
 
@@ -52,6 +53,7 @@ impl Station {
 #[derive(Clone, Copy)]
 pub(crate) enum Looker<'a> {
     /// The timer of an event loop.
+    #[cfg_attr(not(feature = "python"), expect(dead_code, reason = "only Python has such loops"))]
     Loop(&'a Station),
     /// A waiter that keeps watch for its station, as long as it waits.
     Waiter(&'a Turn),
@@ -177,6 +179,7 @@ impl Watch {
     }
 
     /// Forgets everybody. What must be dropped without the lock comes back.
+    #[cfg(feature = "python")]
     pub fn clear(&mut self) -> impl Sized + use<> {
         std::mem::take(&mut self.groups)
     }
