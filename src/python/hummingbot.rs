@@ -15,6 +15,10 @@ use super::seconds;
 use super::task::Task;
 use super::throttler::PyThrottler;
 
+/// How old the entries may be that somebody writes into the log of a throttler that was just made; the longest
+/// interval of any table is a day.
+const LOG_REACHES: Duration = Duration::from_secs(2 * 86_400);
+
 /// A throttler that begins with an empty table, and whose tasks know it.
 #[pyclass(module = "sluicegate._core", extends = PyThrottler, frozen, subclass)]
 pub struct HummingbotThrottler;
@@ -25,7 +29,7 @@ impl HummingbotThrottler {
     #[pyo3(signature = (clock=None))]
     fn new(py: Python<'_>, clock: Option<&PyManualClock>) -> PyResult<PyClassInitializer<Self>> {
         let options = Options { hopeless_routes: true, ..Options::default() };
-        let base = PyThrottler::build(py, &[], options, clock)?;
+        let base = PyThrottler::build(py, &[], options, clock, LOG_REACHES)?;
         Ok(PyClassInitializer::from(base).add_subclass(Self))
     }
 

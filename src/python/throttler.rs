@@ -1,12 +1,13 @@
 //! `Throttler` for Python.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
-use crate::clock::nanos;
+use crate::clock::{Clock, nanos};
 use crate::gate::{Hold, Options, Route};
 use crate::limit::RateLimit;
 use crate::wait::Throttler;
@@ -44,15 +45,17 @@ fn read_hold(hold: &Bound<'_, PyAny>) -> PyResult<Hold> {
 }
 
 impl PyThrottler {
+    /// A throttler whose clock started so long ago: what was taken since then can be told it.
     pub fn build(
         py: Python<'_>,
         table: &[RateLimit],
         options: Options,
         clock: Option<&PyManualClock>,
+        reach_back: Duration,
     ) -> PyResult<Self> {
         let throttler = match clock {
             Some(manual) => manual.clock.throttler(table, options)?,
-            None => Throttler::new(table, options)?,
+            None => Throttler::with_clock(table, options, Clock::monotonic_since(reach_back))?,
         };
         fork::register(&throttler);
         Ok(Self { throttler, loops: Arc::default(), options, routes: PyDict::new(py).unbind() })
@@ -122,7 +125,7 @@ impl PyThrottler {
         if let Some(hold) = hold {
             options.hold = read_hold(hold)?;
         }
-        Self::build(py, &table::read(rate_limits)?, options, clock)
+        Self::build(py, &table::read(rate_limits)?, options, clock, Duration::ZERO)
     }
 
     /// A context for one request, to enter with `async with` or `with`.

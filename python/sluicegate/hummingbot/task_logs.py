@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterator
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from sluicegate._core import HummingbotThrottler
 from sluicegate.hummingbot.data_types import RateLimit, TaskLog
 
 if TYPE_CHECKING:
@@ -33,16 +33,17 @@ class TaskLogs(list[TaskLog]):
         if throttler is None:
             return
         limits = throttler._id_to_limit_map
-        # In the order in which requests took it: each from its own limit, then from its pools.
-        pools = pools_of(limits)
-        log = sorted(throttler._log(), key=lambda entry: (entry[1], entry[0] in pools))
+        taken: dict[float, dict[str, int]] = {}
+        for limit_id, at, units in throttler._log():
+            taken.setdefault(at, {})[limit_id] = units
         settled = [
-            TaskLog(self._started + at, limits[limit_id], units) for limit_id, at, units in log
+            TaskLog(self._started + at, limit, weight)
+            for at, units in sorted(taken.items(), key=itemgetter(0))
+            for limit, weight in requests(units, limits)
         ]
         now = self._started + throttler._now()
-        self._in_flight = [
-            TaskLog(now, limit, weight) for limit, weight in in_flight(throttler, limits)
-        ]
+        flying = {limit_id: usage.in_flight for limit_id, usage in throttler.usage().items()}
+        self._in_flight = [TaskLog(now, *takes) for takes in requests(flying, limits)]
         super().__setitem__(slice(None), [*self._written, *settled, *self._in_flight])
 
     def _write(self) -> None:
@@ -69,38 +70,33 @@ class TaskLogs(list[TaskLog]):
         return (list, (self.copy(),))
 
 
-def pools_of(limits: dict[str, RateLimit]) -> set[str]:
-    """The ids that other limits are linked to."""
-    return {pair.limit_id for limit in limits.values() for pair in limit.linked_limits}
+def requests(
+    units: dict[str, int], limits: dict[str, RateLimit]
+) -> Iterator[tuple[RateLimit, int]]:
+    """What each of some requests took from each limit, told from the sums that the gate keeps.
 
+    A limit that only its own requests take from says how many these are, and so what they took from
+    the pools behind; what is left there was taken by requests for the pool itself.
 
-def in_flight(
-    throttler: HummingbotThrottler, limits: dict[str, RateLimit]
-) -> list[tuple[RateLimit, int]]:
-    """What each request in flight takes from each limit.
-
-    The gate keeps sums. A limit that only its own requests take from says how many these are, and
-    so what they take from the pools behind; what is left there was taken by requests for the pool.
+    Args:
+        units: What they took together, by limit id.
+        limits: The table.
     """
-    left = {limit_id: usage.in_flight for limit_id, usage in throttler.usage().items()}
-    pools = pools_of(limits)
-    entries = []
-    for limit in limits.values():
-        if limit.limit_id in pools or not limit.weight:
-            continue
-        links = [pair for pair in limit.linked_limits if pair.limit_id in limits]
-        for _ in range(left[limit.limit_id] // limit.weight):
-            entries.append((limit, limit.weight))
-            entries.extend((limits[pair.limit_id], pair.weight) for pair in links)
-            for pair in links:
-                left[pair.limit_id] -= pair.weight
-    for limit_id in pools & limits.keys():
-        limit, units = limits[limit_id], left[limit_id]
-        if limit.weight and units % limit.weight == 0:
-            entries.extend([(limit, limit.weight)] * (units // limit.weight))
-        elif units > 0:
-            entries.append((limit, units))
-    return entries
+    left = dict(units)
+    pools = {pair.limit_id for limit in limits.values() for pair in limit.linked_limits or []}
+    for limit_id in [limit_id for limit_id in left if limit_id not in pools]:
+        limit = limits[limit_id]
+        for _ in range(left[limit_id] // max(limit.weight, 1)):
+            yield limit, limit.weight
+            for pair in limit.linked_limits or []:
+                # A pool with a shorter interval may have forgotten the request already.
+                if left.get(pair.limit_id, 0) >= pair.weight:
+                    left[pair.limit_id] -= pair.weight
+                    yield limits[pair.limit_id], pair.weight
+    for limit_id in [limit_id for limit_id in left if limit_id in pools and left[limit_id]]:
+        limit, rest = limits[limit_id], left[limit_id]
+        count = rest // limit.weight if limit.weight and rest % limit.weight == 0 else 1
+        yield from [(limit, rest // count)] * count
 
 
 def _live(name: str, writes: bool) -> Callable[..., Any]:

@@ -27,15 +27,14 @@ from sluicegate.hummingbot.task_logs import TaskLogs
 
 
 def _share(percentage: Decimal | float | None) -> Decimal:
+    must = f"limits_share_percentage must be a percentage over 0 or None, not {percentage!r}"
     try:
         share = Decimal(str(percentage or 100)) / 100
+        if share > 0:
+            return share
     except InvalidOperation:
-        share = Decimal("NaN")
-    if not share > 0:
-        raise ValueError(
-            f"limits_share_percentage must be a percentage over 0 or None, not {percentage!r}"
-        )
-    return share
+        raise ValueError(must) from None
+    raise ValueError(must)
 
 
 class AsyncThrottlerBase(StandsFor):
@@ -197,7 +196,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
             if weight > available[limit_id]
         ]
         if hopeless:
-            share = f"{self.limits_pct * 100:g} % of the API rate limits"
+            share = f"{float(self.limits_pct * 100):g} % of the API rate limits"
             self.logger().warning(
                 f"With {share}, these requests can never leave and will be refused: "
                 f"{'; '.join(hopeless)}"
