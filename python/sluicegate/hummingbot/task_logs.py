@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
@@ -23,15 +22,13 @@ class TaskLogs(list[TaskLog]):
     def __init__(self, throttler: AsyncThrottler, started: float) -> None:
         """The log of a throttler whose clock started at the wall time ``started``."""
         super().__init__()
-        self._throttler = weakref.ref(throttler)
+        self._throttler = throttler
         self._started = started
         self._written: list[TaskLog] = []
         self._in_flight: list[TaskLog] = []
 
     def _read(self) -> None:
-        throttler = self._throttler()
-        if throttler is None:
-            return
+        throttler = self._throttler
         limits = throttler._id_to_limit_map
         taken: dict[float, dict[str, int]] = {}
         for limit_id, at, units in throttler._log():
@@ -47,13 +44,10 @@ class TaskLogs(list[TaskLog]):
         super().__setitem__(slice(None), [*self._written, *settled, *self._in_flight])
 
     def _write(self) -> None:
-        throttler = self._throttler()
-        if throttler is None:
-            return
         # What is in flight stays so, whatever becomes of its entry.
         flying = {id(task) for task in self._in_flight}
         self._written = [task for task in super().__iter__() if id(task) not in flying]
-        throttler._rewrite_log(
+        self._throttler._rewrite_log(
             [
                 (task.rate_limit.limit_id, task.timestamp - self._started, task.weight)
                 for task in self._written
