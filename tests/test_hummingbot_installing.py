@@ -152,3 +152,11 @@ def test_a_hummingbot_without_a_throttler_is_left_as_it_is(hummingbot: SimpleNam
     with pytest.raises(ImportError, match=r"no AsyncThrottler in .*api_throttler\.async_throttler"):
         install()
     assert loaded() == before
+
+
+def test_a_throttler_that_can_do_more_is_left_as_it_is(hummingbot: SimpleNamespace) -> None:
+    """Half of a newer Hummingbot's throttler would fail in the middle of a bot's work."""
+    hummingbot.early.AsyncThrottler.pause = lambda self: None
+    with pytest.raises(ImportError, match="has pause, which sluicegate's has not"):
+        install()
+    assert hummingbot.early.AsyncThrottler is not ours.AsyncThrottler

@@ -9,6 +9,7 @@ import inspect
 import logging
 import sys
 import weakref
+from contextlib import AsyncExitStack
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -323,3 +324,13 @@ async def test_a_logger_that_fails_does_not_fail_the_request(
     second = passes(throttler, "a")
     await settle()
     await finish(clock, [second])
+
+
+async def test_tests_may_replace_what_a_throttler_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    throttler = AsyncThrottler(TABLE)
+    nothing = AsyncExitStack()
+    monkeypatch.setattr(throttler, "execute_task", lambda limit_id: nothing)
+    async with throttler.execute_task(limit_id="nobody"):
+        pass
+    monkeypatch.setattr(AsyncThrottler, "execute_task", lambda self, limit_id: limit_id)
+    assert AsyncThrottler(TABLE).execute_task("x") == "x"

@@ -113,6 +113,13 @@ def _original(ours: type[StandsFor]) -> type:
         raise ImportError(f"this Hummingbot has no {ours.__name__} in {module}") from error
     if not isinstance(original, type):
         raise ImportError(f"{module}.{ours.__name__} of this Hummingbot is no class")
+    # A bot must not meet a missing method in the middle of its work.
+    missing = [name for name in dir(original) if name[0] != "_" and not hasattr(ours, name)]
+    if missing:
+        raise ImportError(
+            f"{module}.{ours.__name__} of this Hummingbot has {', '.join(missing)}, which "
+            "sluicegate's has not"
+        )
     return original
 
 
