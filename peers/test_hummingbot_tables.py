@@ -37,7 +37,7 @@ def schedule(table: list[Any], seed: str) -> list[tuple[float, str]]:
     favourites = draw.choices(ids, k=3)
     now, events = 0.0, []
     for _ in range(REQUESTS):
-        now += draw.choice(pauses) * draw.choice([0.01, 0.5, 1, 1.05])
+        now += draw.choice(pauses) * draw.choice([0.01, 0.5, 0.95, 1, 1.05])
         events.append((round(now, 3), draw.choice(favourites if draw.random() < 0.8 else ids)))
     return events
 

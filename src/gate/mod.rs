@@ -14,6 +14,8 @@ mod model_tests;
 
 pub(crate) use queue::{Place, Waiter};
 pub(crate) use route::Route;
-pub(crate) use schedule::{Decided, Gate, LogEntry};
+#[cfg(feature = "python")]
+pub(crate) use schedule::LogEntry;
+pub(crate) use schedule::{Decided, Gate};
 pub use table::{Hold, Options};
 pub use usage::Usage;

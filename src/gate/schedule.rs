@@ -39,6 +39,7 @@ pub(crate) struct Decided<W> {
 }
 
 /// Units in the window of a limit.
+#[cfg(feature = "python")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct LogEntry {
     /// The limit's id.
@@ -272,13 +273,17 @@ impl<W> Gate<W> {
         self.charge(route, units, Rolling::give_back);
     }
 
+    /// Everything in flight moves into the window, as if it had just been answered.
+    #[cfg(feature = "python")]
+    pub fn settle_all(&mut self, now: Nanos) {
+        self.limits.iter_mut().for_each(|limit| limit.rolling.settle_all(now));
+    }
+
     /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
     #[cfg(feature = "python")]
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
-        self.limits.iter_mut().for_each(|limit| {
-            limit.rolling.settle_all(now);
-            limit.waiting = 0;
-        });
+        self.settle_all(now);
+        self.limits.iter_mut().for_each(|limit| limit.waiting = 0);
         let places: Vec<Place> = self
             .queues
             .busy()
@@ -319,6 +324,7 @@ impl<W> Gate<W> {
 
     /// What is in the windows since they were last rewritten: (id, stamp, units), by limit, oldest first. Limits that
     /// the table no longer has are left out.
+    #[cfg(feature = "python")]
     pub fn log(&mut self, now: Nanos) -> Vec<LogEntry> {
         let mut log = Vec::new();
         for limit in self.limits.iter_mut().filter(|limit| limit.route.is_some()) {
@@ -331,6 +337,7 @@ impl<W> Gate<W> {
 
     /// Makes the windows hold what the log says and nothing else; what is in flight stays so. Unknown ids are left
     /// out, and nothing counts from later than `now`. [`Gate::advance`] must follow.
+    #[cfg(feature = "python")]
     pub fn rewrite_log(&mut self, now: Nanos, mut log: Vec<LogEntry>) {
         log.sort_by_key(|entry| entry.stamp);
         for limit in &mut self.limits {

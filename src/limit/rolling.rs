@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 
 use crate::clock::Nanos;
 
+#[cfg(any(test, feature = "python"))]
 use super::MAX_LIMIT;
 
 /// Up to this many entries are kept exactly; past it, charges closer together than `interval / EXACT` share one
@@ -36,6 +37,7 @@ pub(crate) struct Rolling {
     /// Of these, how many have left the window.
     gone: u64,
     /// Of these, how many were there when the window was last rewritten.
+    #[cfg(any(test, feature = "python"))]
     rewritten: u64,
 }
 
@@ -49,6 +51,7 @@ impl Rolling {
             newest_since: 0,
             total: 0,
             gone: 0,
+            #[cfg(any(test, feature = "python"))]
             rewritten: 0,
         }
     }
@@ -174,6 +177,7 @@ impl Rolling {
     }
 
     /// What was stamped since the window was last rewritten, and is still in it: (stamp, units), oldest first.
+    #[cfg(any(test, feature = "python"))]
     pub fn stamps(&self) -> impl Iterator<Item = (Nanos, u64)> {
         let old = self.in_window() - self.in_window().min(self.total.wrapping_sub(self.rewritten));
         self.entries
@@ -188,6 +192,7 @@ impl Rolling {
     }
 
     /// Makes the window hold these and nothing else: (stamp, units), oldest first. None may be later than `now`.
+    #[cfg(any(test, feature = "python"))]
     pub fn rewrite(&mut self, now: Nanos, stamps: impl Iterator<Item = (Nanos, u64)>) {
         self.entries.clear();
         self.gone = self.total;

@@ -98,8 +98,13 @@ impl Task {
         let _ = self.turn(phase::WAITING, phase::OUTSIDE);
     }
 
+    /// Whether its block runs.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) >= phase::INSIDE
+    }
+
     #[inline]
-    fn leave(&self) -> PyResult<()> {
+    pub(crate) fn leave(&self) -> PyResult<()> {
         let inside = match self.turn(phase::INSIDE, phase::WAITING) {
             Ok(()) => {
                 let epoch = self.epoch.load(Ordering::Relaxed);

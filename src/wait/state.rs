@@ -18,7 +18,7 @@ pub(super) struct State {
     pub watch: Watch,
     /// The table in force.
     pub table: Vec<RateLimit>,
-    /// How often this process was forked off since the throttler was made.
+    /// How often everything in flight was settled at once: by a fork, or for a request within another's block.
     pub epoch: u32,
     /// Kept for its allocation.
     decided: Vec<Decided<Arc<Turn>>>,

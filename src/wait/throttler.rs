@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
-use crate::gate::{Gate, Hold, LogEntry, Options, Route, Usage};
+use crate::gate::{Gate, Hold, Options, Route, Usage};
 use crate::limit::RateLimit;
 
 use super::pass::{Charge, Pass};
@@ -184,21 +184,6 @@ impl Throttler {
         routes.iter().map(|route| state.gate.usage(now, route)).collect()
     }
 
-    /// What is in the windows, since they were last rewritten.
-    pub(crate) fn log(&self) -> Vec<LogEntry> {
-        let mut state = self.state.lock();
-        let now = state.now();
-        state.gate.log(now)
-    }
-
-    /// Makes the windows hold what the log says and nothing else. What is in flight stays so.
-    pub(crate) fn rewrite_log(&self, log: Vec<LogEntry>) {
-        self.locked(|state, now, effects| {
-            state.gate.rewrite_log(now, log);
-            state.advance(now, None, effects);
-        });
-    }
-
     // ---- for those who wait
 
     /// Enters if that can be done at once, and says in which epoch. The route must fit the table in force.
@@ -360,7 +345,7 @@ impl Throttler {
     }
 
     /// Runs `f` under the lock, and what it leaves to be done without it.
-    fn locked<T>(&self, f: impl FnOnce(&mut State, Nanos, &mut Effects) -> T) -> T {
+    pub(super) fn locked<T>(&self, f: impl FnOnce(&mut State, Nanos, &mut Effects) -> T) -> T {
         let mut effects = Effects::default();
         let result = {
             let mut state = self.state.lock();
