@@ -17,5 +17,7 @@ pub(crate) use route::Route;
 #[cfg(feature = "python")]
 pub(crate) use schedule::LogEntry;
 pub(crate) use schedule::{Decided, Gate};
+#[cfg(feature = "python")]
+pub(crate) use table::MAX_INTERVAL;
 pub use table::{Hold, Options};
 pub use usage::Usage;

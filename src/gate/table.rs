@@ -1,6 +1,7 @@
 //! A table of limits, checked whole before any of it takes effect.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::{Error, closest};
@@ -42,7 +43,7 @@ impl Default for Options {
 }
 
 /// The longest interval: a hundred years. Longer ones are mistakes of the unit.
-const MAX_INTERVAL: u64 = 100 * 366 * 86_400;
+pub(crate) const MAX_INTERVAL: Duration = Duration::from_secs(100 * 366 * 86_400);
 
 impl Options {
     /// Checks the options.
@@ -128,7 +129,7 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
         for &(at, units) in &row.takes {
             if units > rows[at].limit {
                 let (id, limit) = (row.id.clone(), rows[at].id.clone());
-                return Err(Error::NeverPasses { id, limit, units, available: rows[at].limit });
+                return Err(Error::NeverPasses { id, limit, units, available: rows[at].limit, times: 1 });
             }
         }
     }
@@ -140,7 +141,7 @@ fn check_values(limit: &RateLimit) -> Result<(), Error> {
         let what = format!("the limit of {:?}", limit.id);
         return Err(Error::invalid(what, "1 or more", limit.limit));
     }
-    if limit.interval.is_zero() || limit.interval.as_secs() > MAX_INTERVAL {
+    if limit.interval.is_zero() || limit.interval > MAX_INTERVAL {
         let what = format!("the time_interval of {:?}", limit.id);
         let must = "over 0 s and at most 100 years";
         return Err(Error::invalid(what, must, format_args!("{} s", limit.interval.as_secs_f64())));
@@ -150,8 +151,6 @@ fn check_values(limit: &RateLimit) -> Result<(), Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     const SECOND: Duration = Duration::from_secs(1);

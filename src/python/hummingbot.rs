@@ -9,8 +9,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::IntoPyDict;
 
-use crate::clock::{Nanos, nanos};
+use crate::clock::{Clock, Nanos, nanos};
 use crate::gate::{LogEntry, Options};
+use crate::wait::Throttler;
 
 use super::asyncio::{self, ready};
 use super::clock::PyManualClock;
@@ -32,7 +33,12 @@ impl HummingbotThrottler {
     #[pyo3(signature = (clock=None))]
     fn new(py: Python<'_>, clock: Option<&PyManualClock>) -> PyResult<PyClassInitializer<Self>> {
         let options = Options { hopeless_routes: true, ..Options::default() };
-        let base = PyThrottler::build(py, &[], options, clock, LOG_REACHES)?;
+        let throttler = match clock {
+            Some(manual) => manual.clock.throttler(&[], options)?,
+            None => Throttler::with_clock(&[], options, Clock::monotonic_since(LOG_REACHES))?,
+        };
+        let base = PyThrottler::empty(py);
+        base.begin(throttler, options)?;
         Ok(PyClassInitializer::from(base).add_subclass(Self))
     }
 
@@ -55,14 +61,15 @@ impl HummingbotThrottler {
     }
 
     /// Seconds on the throttler's clock.
-    fn _now(slf: &Bound<'_, Self>) -> f64 {
-        seconds(slf.as_super().get().throttler().now())
+    fn _now(slf: &Bound<'_, Self>) -> PyResult<f64> {
+        Ok(seconds(slf.as_super().get().throttler()?.now()))
     }
 
     /// What is in the windows, since they were last rewritten: (limit id, instant, units).
-    fn _log(slf: &Bound<'_, Self>) -> Vec<(String, f64, u64)> {
-        let log = slf.as_super().get().throttler().log();
-        log.into_iter().map(|LogEntry { id, stamp, units }| (id.to_string(), seconds(stamp), units)).collect()
+    fn _log(slf: &Bound<'_, Self>) -> PyResult<Vec<(String, f64, u64)>> {
+        let log = slf.as_super().get().throttler()?.log();
+        let entry = |LogEntry { id, stamp, units }: LogEntry| (id.to_string(), seconds(stamp), units);
+        Ok(log.into_iter().map(entry).collect())
     }
 
     /// Makes the windows hold this and nothing else.
@@ -70,7 +77,7 @@ impl HummingbotThrottler {
         let entry =
             |(id, at, units): (String, f64, u64)| Ok(LogEntry { id: id.into(), stamp: instant(at)?, units });
         let log = log.into_iter().map(entry).collect::<PyResult<_>>()?;
-        slf.as_super().get().throttler().rewrite_log(log);
+        slf.as_super().get().throttler()?.rewrite_log(log);
         Ok(())
     }
 }
@@ -155,7 +162,7 @@ impl HummingbotTask {
         let wait = || {
             this.owner.call_method1(py, pyo3::intern!(py, "_must_wait"), (charge.route.id(),))?;
             if this.is_within(py, innermost)? {
-                this.owner.bind(py).as_super().get().throttler().settle_all();
+                this.owner.bind(py).as_super().get().throttler()?.settle_all();
             }
             Self::begin(slf, innermost)?;
             asyncio::wait(task, charge)

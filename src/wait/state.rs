@@ -20,13 +20,25 @@ pub(super) struct State {
     pub table: Vec<RateLimit>,
     /// How often everything in flight was settled at once: by a fork, or for a request within another's block.
     pub epoch: u32,
+    /// The tokio runtimes in which requests wait.
+    #[cfg(feature = "tokio")]
+    pub runtimes: super::tokio::Runtimes,
     /// Kept for its allocation.
     decided: Vec<Decided<Arc<Turn>>>,
 }
 
 impl State {
     pub fn new(clock: Clock, gate: Gate<Arc<Turn>>, table: Vec<RateLimit>) -> Self {
-        Self { clock, gate, watch: Watch::default(), table, epoch: 0, decided: Vec::new() }
+        Self {
+            clock,
+            gate,
+            watch: Watch::default(),
+            table,
+            epoch: 0,
+            #[cfg(feature = "tokio")]
+            runtimes: Vec::new(),
+            decided: Vec::new(),
+        }
     }
 
     pub fn now(&self) -> Nanos {
