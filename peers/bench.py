@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections import deque
+from types import GeneratorType
 from typing import Any
 
 PINGS, TASKS = 2_000, 50
@@ -54,7 +55,9 @@ class _Steps:
 
     def __await__(self) -> Any:
         begin = time.thread_time_ns()
-        steps = self._method(*self._arguments).__await__()
+        awaitable = self._method(*self._arguments)
+        # A generator may be marked as one to await, and is then its own iterator.
+        steps = awaitable if isinstance(awaitable, GeneratorType) else awaitable.__await__()
         try:
             while True:
                 step = next(steps)
