@@ -30,6 +30,12 @@ impl Clock {
         Self::Monotonic(Instant::now())
     }
 
+    /// The machine's monotonic clock, counted from so long ago; from now where the machine cannot say.
+    pub fn monotonic_since(ago: Duration) -> Self {
+        let now = Instant::now();
+        Self::Monotonic(now.checked_sub(ago).unwrap_or(now))
+    }
+
     /// A clock that stands at 0 until [`Clock::set`] moves it.
     pub fn manual() -> Self {
         Self::Manual(Arc::default())
@@ -95,6 +101,11 @@ mod tests {
         let at = clock.to_std(before).expect("a monotonic clock");
         assert!(at <= Instant::now());
         assert!(clock.now() >= before);
+    }
+
+    #[test]
+    fn a_clock_may_reach_back() {
+        assert!(Clock::monotonic_since(Duration::from_secs(60)).now() >= nanos(Duration::from_secs(60)));
     }
 
     #[test]

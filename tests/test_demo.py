@@ -274,7 +274,9 @@ def _without(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_missing_click_is_one_line_that_says_what_to_install() -> None:
     done = _without("click", "demo")
     assert done.returncode == 1
-    assert done.stderr == ('sluicegate: the command needs click: pip install "sluicegate[cli]"\n')
+    assert done.stderr == (
+        'sluicegate: all commands but run need click: pip install "sluicegate[cli]"\n'
+    )
 
 
 @pytest.mark.parametrize("module", ["aiohttp", "matplotlib", "rich"])

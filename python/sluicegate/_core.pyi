@@ -29,6 +29,8 @@ __all__ = [
     "Cache",
     "CacheStats",
     "CacheTimer",
+    "HummingbotTask",
+    "HummingbotThrottler",
     "LRUCache",
     "ManualClock",
     "TTLCache",
@@ -375,7 +377,7 @@ class Throttler:
     def hold(self) -> Literal["response", "start"]:
         """When a request's units start to leave."""
 
-@final
+@disjoint_base
 class Task:
     """The context of one request, from `Throttler.execute_task`.
 
@@ -404,6 +406,38 @@ class Task:
         _exc: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None: ...
+
+class HummingbotThrottler(Throttler):
+    """What `sluicegate.hummingbot.AsyncThrottler` is made from.
+
+    It begins with an empty table. It calls three methods of its subclass:
+    ``_without_limit(limit_id, error)`` for the context of an id without a limit,
+    ``_must_wait(limit_id)`` before a request waits, and ``_task_attribute(limit_id, name)`` for
+    what a task has beside its own.
+
+    Args:
+        clock: The time to live by; by default the machine's.
+    """
+
+    def __new__(cls, clock: ManualClock | None = None) -> Self: ...
+    def execute_task(self, limit_id: str) -> Any:  # type: ignore[override]
+        """The context of one request."""
+
+    def _now(self) -> float:
+        """Seconds on the throttler's clock."""
+
+    def _log(self) -> list[tuple[str, float, int]]:
+        """What is in the windows, since they were last rewritten: (limit id, instant, units)."""
+
+    def _rewrite_log(self, log: list[tuple[str, float, int]]) -> None:
+        """Makes the windows hold this and nothing else. What is in flight stays so."""
+
+@final
+class HummingbotTask(Task):
+    """The context of one request, from `HummingbotThrottler.execute_task`.
+
+    Whatever else Hummingbot's context has, its throttler serves.
+    """
 
 @final
 class Usage:

@@ -14,6 +14,8 @@ mod model_tests;
 
 pub(crate) use queue::{Place, Waiter};
 pub(crate) use route::Route;
+#[cfg(feature = "python")]
+pub(crate) use schedule::LogEntry;
 pub(crate) use schedule::{Decided, Gate};
 #[cfg(feature = "python")]
 pub(crate) use table::MAX_INTERVAL;

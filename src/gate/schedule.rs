@@ -38,6 +38,17 @@ pub(crate) struct Decided<W> {
     pub waiter: Waiter<W>,
 }
 
+/// Units in the window of a limit.
+#[cfg(feature = "python")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LogEntry {
+    /// The limit's id.
+    pub id: Arc<str>,
+    /// When they began to count down: one interval later they leave.
+    pub stamp: Nanos,
+    pub units: u64,
+}
+
 /// A route that nobody may pass for now, and how far its waiters are in the plan.
 #[derive(Debug)]
 struct Closed {
@@ -288,13 +299,17 @@ impl<W> Gate<W> {
         self.charge(route, units, Rolling::give_back);
     }
 
+    /// Everything in flight moves into the window, as if it had just been answered.
+    #[cfg(feature = "python")]
+    pub fn settle_all(&mut self, now: Nanos) {
+        self.limits.iter_mut().for_each(|limit| limit.rolling.settle_all(now));
+    }
+
     /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
     #[cfg(feature = "python")]
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
-        self.limits.iter_mut().for_each(|limit| {
-            limit.rolling.settle_all(now);
-            limit.waiting = 0;
-        });
+        self.settle_all(now);
+        self.limits.iter_mut().for_each(|limit| limit.waiting = 0);
         let places: Vec<Place> = self
             .queues
             .busy()
@@ -329,6 +344,32 @@ impl<W> Gate<W> {
             rolling.expire(now);
             rolling.fits(charge.weight * units)
         })
+    }
+
+    // ---- the log
+
+    /// What is in the windows since they were last rewritten: (id, stamp, units), by limit, oldest first. Limits that
+    /// the table no longer has are left out.
+    #[cfg(feature = "python")]
+    pub fn log(&mut self, now: Nanos) -> Vec<LogEntry> {
+        let mut log = Vec::new();
+        for limit in self.limits.iter_mut().filter(|limit| limit.route.is_some()) {
+            limit.rolling.expire(now);
+            let entry = |(stamp, units)| LogEntry { id: limit.id.clone(), stamp, units };
+            log.extend(limit.rolling.stamps().map(entry));
+        }
+        log
+    }
+
+    /// Makes the windows hold what the log says and nothing else; what is in flight stays so. Unknown ids are left
+    /// out, and nothing counts from later than `now`. [`Gate::advance`] must follow.
+    #[cfg(feature = "python")]
+    pub fn rewrite_log(&mut self, now: Nanos, mut log: Vec<LogEntry>) {
+        log.sort_by_key(|entry| entry.stamp);
+        for limit in &mut self.limits {
+            let own = log.iter().filter(|entry| entry.id == limit.id);
+            limit.rolling.rewrite(now, own.map(|entry| (entry.stamp.min(now), entry.units)));
+        }
     }
 
     // ---- who goes next

@@ -26,11 +26,19 @@ pub struct Options {
     pub safety_margin: f64,
     /// This bot's share of every limit, in percent: over 0, up to 100. Each limit stays at least 1.
     pub limits_share_percentage: f64,
+    /// A table may have requests that take more than their limits ever have: not the table is refused, but each such
+    /// request. For tables that came with a program, of which only a part is used.
+    pub hopeless_routes: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { hold: Hold::default(), safety_margin: 0.0, limits_share_percentage: 100.0 }
+        Self {
+            hold: Hold::default(),
+            safety_margin: 0.0,
+            limits_share_percentage: 100.0,
+            hopeless_routes: false,
+        }
     }
 }
 
@@ -117,7 +125,7 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
             takes,
         });
     }
-    for row in &rows {
+    for row in rows.iter().filter(|_| !options.hopeless_routes) {
         for &(at, units) in &row.takes {
             if units > rows[at].limit {
                 let (id, limit) = (row.id.clone(), rows[at].id.clone());
@@ -202,6 +210,12 @@ mod tests {
         let table = [RateLimit::new("a", 100, SECOND).weight(20)];
         assert!(check(&table, &share(20.0)).is_ok());
         assert!(check(&table, &share(19.0)).is_err());
+    }
+
+    #[test]
+    fn hopeless_routes_are_accepted_where_the_options_say_so() {
+        let table = [RateLimit::new("a", 100, SECOND).weight(20)];
+        assert!(check(&table, &Options { hopeless_routes: true, ..share(19.0) }).is_ok());
     }
 
     #[test]

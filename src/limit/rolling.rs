@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 
 use crate::clock::Nanos;
 
+#[cfg(any(test, feature = "python"))]
+use super::MAX_LIMIT;
+
 /// Up to this many entries are kept exactly; past it, charges closer together than `interval / EXACT` share one
 /// entry, which leaves with the latest of them. So a window holds at most `2 × EXACT + 1` entries (2 MiB), and a
 /// unit is late by at most 1/65,536 of the interval, never early (promise I8).
@@ -33,11 +36,24 @@ pub(crate) struct Rolling {
     total: u64,
     /// Of these, how many have left the window.
     gone: u64,
+    /// Of these, how many were there when the window was last rewritten.
+    #[cfg(any(test, feature = "python"))]
+    rewritten: u64,
 }
 
 impl Rolling {
     pub fn new(limit: u64, interval: Nanos) -> Self {
-        Self { limit, interval, in_flight: 0, entries: VecDeque::new(), newest_since: 0, total: 0, gone: 0 }
+        Self {
+            limit,
+            interval,
+            in_flight: 0,
+            entries: VecDeque::new(),
+            newest_since: 0,
+            total: 0,
+            gone: 0,
+            #[cfg(any(test, feature = "python"))]
+            rewritten: 0,
+        }
     }
 
     pub fn limit(&self) -> u64 {
@@ -160,6 +176,36 @@ impl Rolling {
         Some(self.entries.get(next)?.stamp.saturating_add(self.interval))
     }
 
+    /// What was stamped since the window was last rewritten, and is still in it: (stamp, units), oldest first.
+    #[cfg(any(test, feature = "python"))]
+    pub fn stamps(&self) -> impl Iterator<Item = (Nanos, u64)> {
+        let old = self.in_window() - self.in_window().min(self.total.wrapping_sub(self.rewritten));
+        self.entries
+            .iter()
+            .scan(0, move |before, entry| {
+                let upto = entry.total.wrapping_sub(self.gone);
+                let units = upto.saturating_sub(old.max(*before));
+                *before = upto;
+                Some((entry.stamp, units))
+            })
+            .filter(|&(_, units)| units > 0)
+    }
+
+    /// Makes the window hold these and nothing else: (stamp, units), oldest first. None may be later than `now`.
+    #[cfg(any(test, feature = "python"))]
+    pub fn rewrite(&mut self, now: Nanos, stamps: impl Iterator<Item = (Nanos, u64)>) {
+        self.entries.clear();
+        self.gone = self.total;
+        let mut room = MAX_LIMIT;
+        for (at, units) in stamps {
+            let units = units.min(room);
+            room -= units;
+            self.stamp(at, units);
+        }
+        self.expire(now);
+        self.rewritten = self.total;
+    }
+
     /// How many entries the window is kept in.
     #[cfg(test)]
     fn entries(&self) -> usize {
@@ -218,6 +264,32 @@ mod tests {
             assert!(!window.fits(1));
             assert_eq!(window.in_window_at(now + 9), limit);
         }
+    }
+
+    #[test]
+    fn stamps_tell_what_came_since_the_last_rewrite() {
+        let mut window = Rolling::new(10, 10);
+        window.stamp(1, 2);
+        window.stamp(4, 3);
+        assert_eq!(window.stamps().collect::<Vec<_>>(), [(1, 2), (4, 3)]);
+        window.expire(11);
+        assert_eq!(window.stamps().collect::<Vec<_>>(), [(4, 3)]);
+        window.rewrite(12, [(2, 5), (5, 1), (12, 2)].into_iter());
+        assert_eq!(window.stamps().count(), 0);
+        // What was stamped at 2 has left at 12; what comes at 12 shares an entry with what was written there.
+        assert_eq!(window.in_window(), 3);
+        window.stamp(12, 4);
+        window.stamp(13, 1);
+        assert_eq!(window.stamps().collect::<Vec<_>>(), [(12, 4), (13, 1)]);
+        window.expire(22);
+        assert_eq!((window.in_window(), window.stamps().collect::<Vec<_>>()), (1, vec![(13, 1)]));
+    }
+
+    #[test]
+    fn a_rewritten_window_cannot_overflow() {
+        let mut window = Rolling::new(crate::MAX_LIMIT, 10);
+        window.rewrite(0, [(0, u64::MAX), (0, u64::MAX)].into_iter());
+        assert_eq!(window.in_window(), crate::MAX_LIMIT);
     }
 
     #[test]

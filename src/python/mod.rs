@@ -9,6 +9,7 @@ mod cache_time;
 mod clock;
 mod errors;
 mod fork;
+mod hummingbot;
 mod numbers;
 mod table;
 mod task;
@@ -26,6 +27,8 @@ mod _core {
 
     #[pymodule_export]
     use super::clock::PyManualClock;
+    #[pymodule_export]
+    use super::hummingbot::{HummingbotTask, HummingbotThrottler};
     #[pymodule_export]
     use super::task::Task;
     #[pymodule_export]

@@ -27,7 +27,7 @@ mod phase {
 }
 
 /// The context of one request. It may be entered again once it was left.
-#[pyclass(module = "sluicegate", frozen)]
+#[pyclass(module = "sluicegate", frozen, subclass)]
 pub struct Task {
     handle: Py<RouteHandle>,
     units: u64,
@@ -57,7 +57,7 @@ impl Task {
         self.timeout
     }
 
-    fn route(&self) -> &Arc<Route> {
+    pub(crate) fn route(&self) -> &Arc<Route> {
         &self.handle().route
     }
 
@@ -69,7 +69,7 @@ impl Task {
 
     /// Enters if it can be done at once; otherwise the task is waiting, and what it is about to take comes back.
     #[inline]
-    fn start(&self) -> PyResult<Option<Charge>> {
+    pub(crate) fn start(&self) -> PyResult<Option<Charge>> {
         if self.turn(phase::OUTSIDE, phase::WAITING).is_err() {
             return Err(PyRuntimeError::new_err(format!(
                 "this task of {:?} was entered already: call execute_task() once for each request",
@@ -98,8 +98,13 @@ impl Task {
         let _ = self.turn(phase::WAITING, phase::OUTSIDE);
     }
 
+    /// Whether its block runs.
+    pub(crate) fn is_inside(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) >= phase::INSIDE
+    }
+
     #[inline]
-    fn leave(&self) -> PyResult<()> {
+    pub(crate) fn leave(&self) -> PyResult<()> {
         let inside = match self.turn(phase::INSIDE, phase::WAITING) {
             Ok(()) => {
                 let epoch = self.epoch.load(Ordering::Relaxed);

@@ -56,11 +56,23 @@ impl PyThrottler {
         })
     }
 
-    fn throttler(&self) -> PyResult<&Throttler> {
+    /// A throttler that gets its table later.
+    pub fn empty(py: Python<'_>) -> Self {
+        Self { inner: OnceLock::new(), routes: PyDict::new(py).unbind() }
+    }
+
+    pub fn begin(&self, throttler: Throttler, options: Options) -> PyResult<()> {
+        fork::register(&throttler);
+        let inner = Inner { throttler, loops: Arc::default(), options };
+        let again = |_| PyRuntimeError::new_err("this throttler has its table: use set_rate_limits()");
+        self.inner.set(inner).map_err(again)
+    }
+
+    pub fn throttler(&self) -> PyResult<&Throttler> {
         Ok(&self.inner()?.throttler)
     }
 
-    fn route<'py>(&self, limit_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, RouteHandle>> {
+    pub fn route<'py>(&self, limit_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, RouteHandle>> {
         let py = limit_id.py();
         // Only a str may reach the dict: the hash and equality of anything else run code of its own.
         let Ok(id) = limit_id.cast_exact::<PyString>() else { return self.route_of_subclass(limit_id) };
@@ -108,7 +120,7 @@ impl PyThrottler {
     #[new]
     #[pyo3(signature = (*_args, **_kwargs))]
     fn new(py: Python<'_>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
-        Self { inner: OnceLock::new(), routes: PyDict::new(py).unbind() }
+        Self::empty(py)
     }
 
     #[pyo3(signature = (rate_limits, *, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None))]
@@ -141,10 +153,7 @@ impl PyThrottler {
             Some(manual) => manual.get().clock.throttler(&table, options)?,
             None => Throttler::new(&table, options)?,
         };
-        fork::register(&throttler);
-        let inner = Inner { throttler, loops: Arc::default(), options };
-        let again = |_| PyRuntimeError::new_err("this throttler has its table: use set_rate_limits()");
-        self.inner.set(inner).map_err(again)
+        self.begin(throttler, options)
     }
 
     /// A context for one request, to enter with `async with` or `with`.

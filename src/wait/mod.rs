@@ -4,6 +4,8 @@
 mod blocking;
 #[cfg(feature = "python")]
 mod fork;
+#[cfg(feature = "python")]
+mod log;
 mod manual;
 mod pass;
 mod state;

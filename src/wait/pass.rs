@@ -11,7 +11,7 @@ use super::throttler::Throttler;
 pub(crate) struct Charge {
     pub route: Arc<Route>,
     pub units: u64,
-    /// The process that took it, counted in forks; a child does not give back what its parent took.
+    /// What was taken in an earlier epoch was settled with it, and is not given back: see `State::epoch`.
     pub epoch: u32,
 }
 

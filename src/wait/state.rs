@@ -18,7 +18,7 @@ pub(super) struct State {
     pub watch: Watch,
     /// The table in force.
     pub table: Vec<RateLimit>,
-    /// How often this process was forked off since the throttler was made.
+    /// How often everything in flight was settled at once: by a fork, or for a request within another's block.
     pub epoch: u32,
     /// The tokio runtimes in which requests wait.
     #[cfg(feature = "tokio")]
@@ -59,15 +59,12 @@ impl State {
         Ok(())
     }
 
-    /// Brings what a request is about to take up to the table in force.
-    #[inline]
+    /// Brings what a request is about to take up to the table in force, and checks that it could ever pass.
     pub fn refresh(&self, charge: &mut Charge) -> Result<(), Error> {
         if !self.gate.is_current(&charge.route) {
-            let route = self.gate.lookup(charge.route.id())?;
-            self.gate.check_units(route, charge.units)?;
-            charge.route = route.clone();
+            charge.route = self.gate.lookup(charge.route.id())?.clone();
         }
-        Ok(())
+        self.gate.check_units(&charge.route, charge.units)
     }
 
     pub fn join(&mut self, now: Nanos, charge: &Charge, deadline: Option<Nanos>, turn: &Arc<Turn>) {

@@ -351,7 +351,7 @@ impl Throttler {
     }
 
     /// Runs `f` under the lock, and what it leaves to be done without it.
-    fn locked<T>(&self, f: impl FnOnce(&mut State, Nanos, &mut Effects) -> T) -> T {
+    pub(super) fn locked<T>(&self, f: impl FnOnce(&mut State, Nanos, &mut Effects) -> T) -> T {
         let mut effects = Effects::default();
         let result = {
             let mut state = self.state.lock();

@@ -1,0 +1,1 @@
+"""The drop-ins inside the real programs: tests, and benchmarks beside the programs' own."""

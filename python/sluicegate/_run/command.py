@@ -1,0 +1,107 @@
+"""`sluicegate run COMMAND [ARG …]`: starts a program in place of this one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from sluicegate._run.drop_ins import DROP_INS, DropIn, say
+
+USAGE = """\
+Usage: sluicegate run COMMAND [ARG ...]
+
+  Starts a Python program with sluicegate's drop-ins in place, in it and in its
+  children, and with no change to its code or to anything else.
+
+  COMMAND is a script (bot.py), a module (-m package.module) or any command
+  (hummingbot, pytest, python).
+"""
+
+SITE = Path(__file__).parent / "site"
+
+NOT_FOUND = 127
+"""What a shell exits with for a command that is not there; and for one that cannot be run:"""
+NOT_RUNNABLE = 126
+
+
+def command_line(command: Sequence[str]) -> list[str]:
+    """The command to execute, its program with a full path.
+
+    Raises:
+        FileNotFoundError: There is no such program.
+    """
+    first, *arguments = command
+    if first.startswith("-"):
+        return [sys.executable, *command]
+    if first.endswith((".py", ".pyc")):
+        if not Path(first).is_file():
+            raise FileNotFoundError(f"no such script: {first}")
+        return [sys.executable, *command]
+    # What is installed beside this Python comes first: there sluicegate can be imported.
+    beside = str(Path(sys.executable).parent)
+    found = shutil.which(first, path=beside) or shutil.which(first)
+    if found is None:
+        raise FileNotFoundError(f"command not found: {first}")
+    return [found, *arguments]
+
+
+def environment(old: dict[str, str]) -> dict[str, str]:
+    """The environment of a program, with our sitecustomize in front."""
+    before = [entry for entry in old.get("PYTHONPATH", "").split(os.pathsep) if entry]
+    rest = [entry for entry in before if entry != str(SITE)]
+    return {**old, "PYTHONPATH": os.pathsep.join([str(SITE), *rest])}
+
+
+def summary(drop_ins: Sequence[DropIn], folders: Sequence[str]) -> str:
+    """What is put in place, in one line.
+
+    Args:
+        drop_ins: Those there are.
+        folders: Where the program will import from, beside where we do.
+    """
+    path = list(sys.path)
+    sys.path[:0] = folders
+    try:
+        there = [drop_in for drop_in in drop_ins if drop_in.is_there()]
+        programs = [
+            f"{drop_in.program} {drop_in.version() or ''}".rstrip() + f" ({drop_in.what})"
+            for drop_in in there
+        ]
+    finally:
+        sys.path[:] = path
+    if programs:
+        return f"sluicegate is in place for {', '.join(programs)}"
+    known = ", ".join(drop_in.program for drop_in in drop_ins)
+    return f"nothing to put in place was found ({known}); looking again when the program imports it"
+
+
+def folders_of(command: Sequence[str]) -> list[str]:
+    """Where a program imports from first: the working folder, and the folders of its scripts."""
+    scripts = [Path(word) for word in command if word.endswith(".py")]
+    folders = [Path.cwd(), *(script.resolve().parent for script in scripts if script.is_file())]
+    return [str(folder) for folder in folders]
+
+
+def run(command: Sequence[str]) -> NoReturn:
+    """Becomes the program that ``command`` names."""
+    if command and command[0] == "--":
+        command = command[1:]
+    if not command or command[0] in {"-h", "--help"}:
+        print(USAGE, end="", file=sys.stdout if command else sys.stderr)
+        sys.exit(0 if command else 2)
+    try:
+        words = command_line(command)
+    except FileNotFoundError as error:
+        say(str(error))
+        sys.exit(NOT_FOUND)
+    say(summary(DROP_INS, folders_of(command)))
+    sys.stdout.flush()
+    try:
+        os.execve(words[0], words, environment(dict(os.environ)))  # noqa: S606
+    except OSError as error:
+        say(f"{words[0]} cannot be run: {error.strerror}")
+        sys.exit(NOT_RUNNABLE)

@@ -1,0 +1,132 @@
+"""The drop-ins there are, and putting each in place as soon as its program is imported."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
+from types import ModuleType
+
+
+@dataclass(frozen=True)
+class DropIn:
+    """One program that runs on sluicegate.
+
+    Attributes:
+        program: Its name, as people say it.
+        package: What is imported of it.
+        trigger: The module of the program after which the drop-in can be put in place.
+        module: Ours: its ``install()`` puts it in place, its ``version()`` says which version of
+            the program is there.
+        what: What it puts in place.
+    """
+
+    program: str
+    package: str
+    trigger: str
+    module: str
+    what: str
+
+    def is_there(self) -> bool:
+        """Whether the program can be imported."""
+        return importlib.util.find_spec(self.package) is not None
+
+    def version(self) -> str | None:
+        """The program's version, where it can be told."""
+        found: str | None = importlib.import_module(self.module).version()
+        return found
+
+    def install(self) -> None:
+        """Puts it in place. Whatever goes wrong is said, and the program goes on without it."""
+        try:
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                importlib.import_module(self.module).install()
+        except Exception as error:
+            say(f"{self.program} runs without it: {error}")
+        else:
+            for warning in caught:
+                say(str(warning.message))
+
+
+DROP_INS = (
+    DropIn(
+        program="Hummingbot",
+        package="hummingbot",
+        trigger="hummingbot.core.api_throttler.async_throttler",
+        module="sluicegate.hummingbot.installing",
+        what="AsyncThrottler",
+    ),
+)
+
+
+def say(text: str) -> None:
+    """Tells whoever started the program."""
+    print(f"sluicegate run: {text}", file=sys.stderr, flush=True)  # noqa: T201
+
+
+def watch(drop_ins: Sequence[DropIn] = DROP_INS) -> None:
+    """Puts each drop-in in place when its program is imported; at once where it was already.
+
+    Nothing of a program that does not import it is imported: children may be of any kind.
+    """
+    waiting = {}
+    for drop_in in drop_ins:
+        if drop_in.trigger in sys.modules:
+            drop_in.install()
+        else:
+            waiting[drop_in.trigger] = drop_in
+    sys.meta_path.insert(0, _Finder(waiting))
+
+
+class _Finder(MetaPathFinder):
+    """Finds what the others find, and hears of it when a program is imported."""
+
+    def __init__(self, waiting: dict[str, DropIn]) -> None:
+        self._waiting = waiting
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        drop_in = self._waiting.pop(fullname, None)
+        if drop_in is None:
+            return None
+        spec = next(self._found(fullname, path, target), None)
+        if spec is not None and spec.loader is not None:
+            spec.loader = _Loader(spec.loader, drop_in)
+        return spec
+
+    def _found(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None
+    ) -> Iterator[ModuleSpec]:
+        for finder in sys.meta_path:
+            find = getattr(finder, "find_spec", PathFinder.find_spec)
+            if finder is not self and (spec := find(fullname, path, target)) is not None:
+                yield spec
+
+
+class _Loader(Loader):
+    """Loads a module as its own loader does, and then puts the drop-in in place."""
+
+    def __init__(self, loader: Loader, drop_in: DropIn) -> None:
+        self._loader = loader
+        self._drop_in = drop_in
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        # The module keeps no trace of us.
+        module.__loader__ = self._loader
+        if module.__spec__ is not None:
+            module.__spec__.loader = self._loader
+        self._loader.exec_module(module)
+        self._drop_in.install()
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._loader, name)

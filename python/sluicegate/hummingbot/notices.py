@@ -1,0 +1,50 @@
+"""The notice that a limit is almost reached: rarely, and with the numbers."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from sluicegate.hummingbot.data_types import RateLimit
+
+#: A limit is in the log at most once in so many seconds.
+QUIET_SECONDS = 30.0
+
+
+class Notices:
+    """Tells of each limit at most once in 30 s."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Nothing was told yet."""
+        self._clock = clock
+        self._quiet_until: dict[str, float] = {}
+
+    def is_quiet(self, limit_id: str) -> bool:
+        """Whether this limit was told of in the last 30 s."""
+        return self._clock() < self._quiet_until.get(limit_id, 0.0)
+
+    def almost_reached(
+        self, logger: logging.Logger, limit: RateLimit, used: int, free_in: float | None = None
+    ) -> None:
+        """Tells that a request must wait for a limit.
+
+        Args:
+            logger: Hummingbot's, which shows notices on the screen, or any.
+            limit: The limit.
+            used: How many of its units are used.
+            free_in: Seconds until the next of them come free, where that is known.
+        """
+        if self.is_quiet(limit.limit_id):
+            return
+        self._quiet_until[limit.limit_id] = self._clock() + QUIET_SECONDS
+        text = (
+            f"API rate limit on {limit.limit_id} has almost reached: {used} of {limit.limit} used "
+            f"in the last {limit.time_interval:g} s"
+        )
+        if free_in is not None:
+            text += f"; the next come free in {free_in:.1f} s"
+        # Hummingbot's screen may not be there yet; a request must not fail for that.
+        with suppress(Exception):
+            getattr(logger, "notify", logger.info)(text)

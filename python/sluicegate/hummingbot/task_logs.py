@@ -1,0 +1,118 @@
+"""The log of what was taken, put together when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any
+
+from sluicegate.hummingbot.data_types import RateLimit, TaskLog
+
+if TYPE_CHECKING:
+    from sluicegate.hummingbot.throttler import AsyncThrottler
+
+
+class TaskLogs(list[TaskLog]):
+    """A list that shows what a throttler's windows hold, and writes to them what it is told.
+
+    Requests in flight are in it as of now: their units do not count down before they are answered.
+    What was written into it stays in it until `AsyncRequestContextBase.flush`, as in Hummingbot.
+    """
+
+    def __init__(self, throttler: AsyncThrottler, started: float) -> None:
+        """The log of a throttler whose clock started at the wall time ``started``."""
+        super().__init__()
+        self._throttler = throttler
+        self._started = started
+        self._written: list[TaskLog] = []
+        self._in_flight: list[TaskLog] = []
+
+    def _read(self) -> None:
+        throttler = self._throttler
+        limits = throttler._id_to_limit_map
+        taken: dict[float, dict[str, int]] = {}
+        for limit_id, at, units in throttler._log():
+            taken.setdefault(at, {})[limit_id] = units
+        settled = [
+            TaskLog(self._started + at, limit, weight)
+            for at, units in sorted(taken.items(), key=itemgetter(0))
+            for limit, weight in requests(units, limits)
+        ]
+        now = self._started + throttler._now()
+        flying = {limit_id: usage.in_flight for limit_id, usage in throttler.usage().items()}
+        self._in_flight = [TaskLog(now, *takes) for takes in requests(flying, limits)]
+        super().__setitem__(slice(None), [*self._written, *settled, *self._in_flight])
+
+    def _write(self) -> None:
+        # What is in flight stays so, whatever becomes of its entry.
+        flying = {id(task) for task in self._in_flight}
+        self._written = [task for task in super().__iter__() if id(task) not in flying]
+        self._throttler._rewrite_log(
+            [
+                (task.rate_limit.limit_id, task.timestamp - self._started, task.weight)
+                for task in self._written
+            ]
+        )
+
+    def __iter__(self) -> Iterator[TaskLog]:
+        """Over what is in the log now, whatever happens meanwhile."""
+        self._read()
+        return iter(list.copy(self))
+
+    def __reduce_ex__(self, _protocol: object) -> tuple[type, tuple[list[TaskLog]]]:
+        """A copy is a plain list."""
+        return (list, (self.copy(),))
+
+
+def requests(
+    units: dict[str, int], limits: dict[str, RateLimit]
+) -> Iterator[tuple[RateLimit, int]]:
+    """What each of some requests took from each limit, told from the sums that the gate keeps.
+
+    A limit that only its own requests take from says how many these are, and so what they took from
+    the pools behind; what is left there was taken by requests for the pool itself.
+
+    Args:
+        units: What they took together, by limit id.
+        limits: The table.
+    """
+    left = dict(units)
+    pools = {pair.limit_id for limit in limits.values() for pair in limit.linked_limits or []}
+    for limit_id in [limit_id for limit_id in left if limit_id not in pools]:
+        limit = limits[limit_id]
+        for _ in range(left[limit_id] // max(limit.weight, 1)):
+            yield limit, limit.weight
+            for pair in limit.linked_limits or []:
+                # A pool with a shorter interval may have forgotten the request already.
+                if left.get(pair.limit_id, 0) >= pair.weight:
+                    left[pair.limit_id] -= pair.weight
+                    yield limits[pair.limit_id], pair.weight
+    for limit_id in [limit_id for limit_id in left if limit_id in pools and left[limit_id]]:
+        limit, rest = limits[limit_id], left[limit_id]
+        count = rest // limit.weight if limit.weight and rest % limit.weight == 0 else 1
+        yield from [(limit, rest // count)] * count
+
+
+def _live(name: str, writes: bool) -> Callable[..., Any]:
+    method = getattr(list, name)
+
+    def live(self: TaskLogs, *args: Any, **kwargs: Any) -> Any:
+        self._read()
+        result = method(self, *args, **kwargs)
+        if writes:
+            self._write()
+        return result
+
+    live.__name__ = name
+    live.__doc__ = method.__doc__
+    return live
+
+
+for _name in ("__len__", "__getitem__", "__contains__", "__eq__", "__ne__", "__repr__", "__add__"):
+    setattr(TaskLogs, _name, _live(_name, writes=False))
+for _name in ("__reversed__", "copy", "count", "index"):
+    setattr(TaskLogs, _name, _live(_name, writes=False))
+for _name in ("__setitem__", "__delitem__", "__iadd__", "append", "extend", "insert"):
+    setattr(TaskLogs, _name, _live(_name, writes=True))
+for _name in ("pop", "remove", "clear", "sort", "reverse"):
+    setattr(TaskLogs, _name, _live(_name, writes=True))
