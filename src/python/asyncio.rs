@@ -355,18 +355,27 @@ impl Alarm for LoopAlarm {
     }
 
     fn silence(&self) {
+        let timer = self.timer.lock().take();
         undisturbed(|py| {
-            let Some(event_loop) = self.event_loop.bind(py).upgrade() else { return Ok(()) };
-            let Some(timer) = self.timer.lock().take() else { return Ok(()) };
+            let (Some(event_loop), Some(Timer { handle, .. })) = (self.event_loop.bind(py).upgrade(), &timer)
+            else {
+                return Ok(());
+            };
+            let cancel = handle.getattr(py, pyo3::intern!(py, "cancel"))?;
             if runs_here(&event_loop) {
-                return cancel(py, Some(timer));
+                return cancel.call0(py).map(drop);
             }
-            let cancel = timer.handle.getattr(py, pyo3::intern!(py, "cancel"))?;
             match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (cancel,)) {
                 Err(error) if error.is_instance_of::<PyRuntimeError>(py) && is_closed(&event_loop)? => Ok(()),
                 told => told.map(drop),
             }
         });
+        // Somebody may have joined the queue since, in that loop, and that was its timer.
+        if let (Some(throttler), Some(me)) = (self.throttler.upgrade(), self.me.upgrade())
+            && let Some(at) = throttler.rings_at(&Station::Loop(me))
+        {
+            self.ring_at(at);
+        }
     }
 }
 

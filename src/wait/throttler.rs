@@ -324,6 +324,12 @@ impl Throttler {
         self.state.lock().keeps_watch(turn)
     }
 
+    /// When a station has asked to be rung; `None` where nobody waits.
+    #[cfg(any(feature = "python", feature = "tokio"))]
+    pub(crate) fn rings_at(&self, station: &Station) -> Option<Nanos> {
+        self.state.lock().watch.rings_at(station)
+    }
+
     /// A station's timer could not be set: it shall be asked for again at the next occasion.
     #[cfg(feature = "python")]
     pub(crate) fn unset(&self, station: &Station) {

@@ -112,5 +112,11 @@ impl Alarm for RuntimeAlarm {
         if let Some((_, timer)) = self.timer.lock().take() {
             timer.abort();
         }
+        // Another thread may have joined the queue since, and that was its timer.
+        if let (Some(throttler), Some(me)) = (self.throttler.upgrade(), self.me.upgrade())
+            && let Some(at) = throttler.rings_at(&Station::Loop(me))
+        {
+            self.ring_at(at);
+        }
     }
 }
