@@ -1,6 +1,7 @@
 //! Who may pass, and in what order: many limits taken together, nobody starved, nothing idle.
 //!
-//! State, instant and request go in; a verdict comes out. No lock, no waiting, and one clock call: the one that the fast path saves.
+//! State, instant and request go in; a verdict comes out. No lock, no waiting, and one clock call: the one that the
+//! fast path saves.
 
 mod plan;
 mod queue;

@@ -11,6 +11,11 @@ use super::pass::Charge;
 use super::turn::{Phase, Turn};
 use super::watch::{Effects, Station, Watch};
 
+/// How often whoever waits for a quota looks at the clock on the wall, which may have been set forward meanwhile.
+/// Nothing portable tells that it was. One waiter for each station looks, for some microseconds; a quota with nobody
+/// waiting, and a rolling limit, cost nothing.
+const LOOK_AT_THE_WALL: Nanos = 1_000_000_000;
+
 #[derive(Debug)]
 pub(super) struct State {
     pub clock: Clock,
@@ -29,8 +34,19 @@ impl State {
         Self { clock, gate, watch: Watch::default(), table, epoch: 0, decided: Vec::new() }
     }
 
-    pub fn now(&self) -> Nanos {
-        self.clock.now()
+    pub fn now(&mut self) -> Nanos {
+        self.gate.now(&self.clock)
+    }
+
+    /// When somebody must look at the gate again if nothing happens before.
+    pub fn wake_at(&self, now: Nanos) -> Option<Nanos> {
+        let wake = self.gate.wake_at();
+        // Whoever sets a manual clock looks.
+        if self.clock.is_manual() || !self.gate.waits_for_wall_time() {
+            return wake;
+        }
+        let look = now.saturating_add(LOOK_AT_THE_WALL);
+        Some(wake.map_or(look, |wake| wake.min(look)))
     }
 
     /// Replaces the table, whole or not at all.
@@ -43,6 +59,8 @@ impl State {
         let refused = self.gate.set_table(now, &table)?;
         self.table = table;
         self.announce(refused.into_iter(), effects);
+        // A quota that is new does not know yet what the clock on the wall shows.
+        let now = self.now();
         self.advance(now, None, effects);
         Ok(())
     }
@@ -71,7 +89,7 @@ impl State {
         self.gate.advance(now, &mut decided);
         self.announce(decided.drain(..), effects);
         self.decided = decided;
-        self.watch.set(self.gate.wake_at(), told, effects);
+        self.watch.set(self.wake_at(now), told, effects);
     }
 
     /// Tells waiting requests what became of them.
