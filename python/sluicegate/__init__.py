@@ -18,7 +18,7 @@
 100
 """
 
-from sluicegate._core import Task, Throttler, Usage, __version__
+from sluicegate._core import Task, Throttler, Usage, __version__, parse_period
 from sluicegate.errors import RateLimitTimeout, UnknownLimitError
 from sluicegate.limits import LinkedLimitWeightPair, RateLimit
 
@@ -31,4 +31,5 @@ __all__ = [
     "UnknownLimitError",
     "Usage",
     "__version__",
+    "parse_period",
 ]

@@ -1,5 +1,7 @@
 //! Spans of time and times of day, as users write them: `"100ms"`, `"1d"`, `"@0815"`.
 
+use std::fmt;
+
 use crate::clock::Nanos;
 use crate::error::Error;
 
@@ -75,6 +77,21 @@ impl Period {
         match self {
             Self::Span(nanos) => nanos,
             Self::Daily(_) => DAY,
+        }
+    }
+}
+
+impl fmt::Display for Period {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Span(nanos) => {
+                let (name, scale) =
+                    UNITS.into_iter().rfind(|(_, scale)| nanos.is_multiple_of(*scale)).unwrap_or(("ns", 1));
+                write!(f, "{}{name}", nanos / scale)
+            }
+            Self::Daily(second) => {
+                write!(f, "@{:02}{:02}{:02}", second / 3600, second / 60 % 60, second % 60)
+            }
         }
     }
 }
@@ -171,6 +188,13 @@ mod tests {
         ] {
             let message = Period::parse(text).expect_err(text).to_string();
             assert!(message.contains(hint) && message.contains(&format!("{text:?}")), "{message}");
+        }
+    }
+
+    #[test]
+    fn a_period_is_written_as_it_is_read() {
+        for text in ["1ns", "100ms", "5m", "36h", "7d", "@081500", "@235959"] {
+            assert_eq!(Period::parse(text).expect(text).to_string(), text);
         }
     }
 

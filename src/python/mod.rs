@@ -5,6 +5,7 @@ mod clock;
 mod errors;
 mod fork;
 mod numbers;
+mod period;
 mod table;
 mod task;
 mod threads;
@@ -19,6 +20,8 @@ mod _core {
 
     #[pymodule_export]
     use super::clock::PyManualClock;
+    #[pymodule_export]
+    use super::period::{check_timezone, parse_period};
     #[pymodule_export]
     use super::task::Task;
     #[pymodule_export]
