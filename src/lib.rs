@@ -10,6 +10,6 @@ mod wait;
 
 pub use clock::{Clock, Nanos, WallNanos};
 pub use error::Error;
-pub use gate::{Hold, Options, Route, Usage};
+pub use gate::{Hold, Options, Usage};
 pub use limit::{Link, MAX_LIMIT, Period, RateLimit, Resets, Zone};
 pub use wait::{ManualClock, Pass, Throttler};

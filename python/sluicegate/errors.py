@@ -22,7 +22,7 @@ class UnknownLimitError(KeyError):
         return str(self.args[0])
 
 
-class RateLimitTimeout(TimeoutError):
+class RateLimitTimeout(TimeoutError):  # noqa: N818 - like TimeoutError, its base
     """A request could not pass within its ``timeout``.
 
     Nothing was charged, and the request has left the queue.

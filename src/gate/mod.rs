@@ -14,7 +14,7 @@ mod usage;
 mod model_tests;
 
 pub(crate) use queue::{Place, Waiter};
-pub use route::Route;
+pub(crate) use route::Route;
 pub(crate) use schedule::{Decided, Gate};
 pub use table::{Hold, Options};
 pub use usage::Usage;

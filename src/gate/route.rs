@@ -16,17 +16,16 @@ pub(crate) struct Charge {
     pub weight: u64,
 }
 
-/// Everything that a request for one id takes, resolved against the table: a handle that
-/// [`Throttler::route`](crate::Throttler::route) gives.
+/// Everything that a request for one id takes, resolved against the table.
 #[derive(Debug)]
-pub struct Route {
-    pub(crate) id: Arc<str>,
-    pub(crate) index: Index,
+pub(crate) struct Route {
+    pub id: Arc<str>,
+    pub index: Index,
     /// Which table this was resolved against; a later one may say otherwise.
-    pub(crate) version: u32,
-    pub(crate) hold: Hold,
+    pub version: u32,
+    pub hold: Hold,
     /// Each limit at most once; no weight is 0.
-    pub(crate) charges: SmallVec<[Charge; 4]>,
+    pub charges: SmallVec<[Charge; 4]>,
 }
 
 impl Route {

@@ -296,6 +296,7 @@ impl<W> Gate<W> {
     }
 
     /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
+    #[cfg(feature = "python")]
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
         self.limits.iter_mut().for_each(|limit| {
             limit.window.settle_all(now);
@@ -381,17 +382,13 @@ impl<W> Gate<W> {
 
     fn let_through(&mut self, now: Nanos, decided: &mut Vec<Decided<W>>) {
         self.wake = None;
-        if self.queues.is_empty() {
-            return;
-        }
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.heads.clear();
         scratch.closed.clear();
         scratch.plan.clear(self.limits.len());
         scratch.ahead = 0;
-        scratch
-            .heads
-            .extend(self.queues.busy().iter().filter_map(|&route| self.queues.head(route)).map(Reverse));
+        let heads = self.queues.busy().iter().filter_map(|&route| self.queues.head(route));
+        scratch.heads.extend(heads.map(Reverse));
         while let Some(Reverse(place)) = scratch.heads.pop() {
             // Every waiter of a busy queue has a route: a new table hands back those that lost theirs.
             let (Some(route), Some(waiter)) =

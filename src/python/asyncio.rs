@@ -14,11 +14,12 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyCFunction, PyDict, PyIterator, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::clock::Nanos;
-use crate::wait::{Alarm, Charge, Entry, Station, Throttler, Ticket, Turn, WeakThrottler};
+use crate::wait::{Alarm, Charge, Entry, Looker, Station, Throttler, Ticket, Turn, WeakThrottler};
 
 use super::seconds;
 use super::task::Task;
 use super::throttler::RouteHandle;
+use super::undisturbed;
 
 /// An awaitable that is over before it begins: a finished future that belongs to no loop, one for all.
 ///
@@ -82,7 +83,7 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
 }
 
 /// The awaitable of a task that waits. Whoever cancels it drops it, and with it the place in the queue.
-#[pyclass(frozen)]
+#[pyclass(module = "sluicegate", frozen)]
 struct Wait {
     /// `None` once the wait is over.
     ticket: Mutex<Option<Ticket>>,
@@ -93,6 +94,11 @@ struct Wait {
 #[pymethods]
 impl Wait {
     fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// `yield from`, as asyncio's own wrappers await it.
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
         slf
     }
 
@@ -163,11 +169,7 @@ impl Bell {
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        Python::try_attach(|py| {
-            if let Err(error) = self.ring(py) {
-                error.write_unraisable(py, None);
-            }
-        });
+        undisturbed(|py| self.ring(py));
     }
 }
 
@@ -256,7 +258,7 @@ impl LoopAlarm {
             return Ok(());
         };
         let early = timer.is_some_and(|timer| throttler.now() < timer.at);
-        match throttler.poll(&Station::Loop(me)) {
+        match throttler.poll(Looker::Loop(&Station::Loop(me))) {
             Some(at) => self.arm(py, at, if early { TICK } else { 0 }),
             None => Ok(()),
         }
@@ -275,42 +277,34 @@ impl Alarm for LoopAlarm {
             return;
         };
         drop(throttler);
-        Python::try_attach(|py| {
+        undisturbed(|py| {
             let (Some(event_loop), Some(me)) = (self.event_loop.bind(py).upgrade(), self.me.upgrade()) else {
-                return;
+                return Ok(());
             };
-            let set = if runs_here(&event_loop) {
-                self.arm(py, at, 0)
-            } else {
-                let call = LoopCall { alarm: me, arm_at: Some(at) };
-                let told = event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (call,));
-                told.map(drop)
-            };
-            // A closed loop has nobody left to wake.
-            if let Err(error) = set
-                && !error.is_instance_of::<PyRuntimeError>(py)
-            {
-                error.write_unraisable(py, None);
+            if runs_here(&event_loop) {
+                return self.arm(py, at, 0);
+            }
+            let call = LoopCall { alarm: me, arm_at: Some(at) };
+            match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (call,)) {
+                // A closed loop has nobody left to wake.
+                Err(error) if error.is_instance_of::<PyRuntimeError>(py) => Ok(()),
+                told => told.map(drop),
             }
         });
     }
 
     fn silence(&self) {
-        Python::try_attach(|py| {
+        undisturbed(|py| {
             let here = self.event_loop.bind(py).upgrade().is_some_and(|event_loop| runs_here(&event_loop));
-            if here {
-                let timer = self.timer.lock().take();
-                if let Err(error) = cancel(py, timer) {
-                    error.write_unraisable(py, None);
-                }
-            }
             // Elsewhere it cannot be cancelled safely; it goes off once more, and finds nobody waiting.
+            let timer = if here { self.timer.lock().take() } else { None };
+            cancel(py, timer)
         });
     }
 }
 
 /// What the loop calls: to ring, or to set the timer on behalf of another thread.
-#[pyclass(frozen)]
+#[pyclass(module = "sluicegate", frozen)]
 struct LoopCall {
     alarm: Arc<LoopAlarm>,
     arm_at: Option<Nanos>,

@@ -11,9 +11,14 @@ use crate::wait::{Held, Throttler, WeakThrottler};
 /// Every throttler that Python made.
 static THROTTLERS: Mutex<Vec<WeakThrottler>> = Mutex::new(Vec::new());
 
+/// All locks, held by the thread that forks. Nobody else can hold them in the child then.
+struct Locks {
+    throttlers: MutexGuard<'static, Vec<WeakThrottler>>,
+    held: Vec<Held>,
+}
+
 thread_local! {
-    /// The locks that this thread holds while it forks. Nobody else can hold them in the child then.
-    static HELD: RefCell<Option<(MutexGuard<'static, Vec<WeakThrottler>>, Vec<Held>)>> = const { RefCell::new(None) };
+    static LOCKS: RefCell<Option<Locks>> = const { RefCell::new(None) };
 }
 
 pub fn register(throttler: &Throttler) {
@@ -29,17 +34,17 @@ fn before_fork() {
     let throttlers = THROTTLERS.lock();
     let held =
         throttlers.iter().filter_map(WeakThrottler::upgrade).map(|throttler| throttler.hold()).collect();
-    HELD.set(Some((throttlers, held)));
+    LOCKS.set(Some(Locks { throttlers, held }));
 }
 
 #[pyfunction]
 fn after_fork_in_parent() {
-    HELD.take();
+    drop(LOCKS.take());
 }
 
 #[pyfunction]
 fn after_fork_in_child() {
-    let Some((throttlers, held)) = HELD.take() else { return };
+    let Some(Locks { throttlers, held }) = LOCKS.take() else { return };
     let dropped_without_a_lock: Vec<_> = held.into_iter().map(Held::start_anew).collect();
     drop(throttlers);
     drop(dropped_without_a_lock);

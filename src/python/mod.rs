@@ -40,3 +40,19 @@ mod _core {
 fn seconds(span: crate::clock::Nanos) -> f64 {
     std::time::Duration::from_nanos(span).as_secs_f64()
 }
+
+/// Runs Python code that the end of somebody's wait calls for; what it raises is reported, and nothing more.
+///
+/// That may be anywhere: also while an object is dropped because an exception passes by, and that exception must come
+/// through. A process that is shutting down runs nothing any more.
+fn undisturbed(f: impl FnOnce(Python<'_>) -> PyResult<()>) {
+    Python::try_attach(|py| {
+        let passing_by = PyErr::take(py);
+        if let Err(error) = f(py) {
+            error.write_unraisable(py, None);
+        }
+        if let Some(exception) = passing_by {
+            exception.restore(py);
+        }
+    });
+}

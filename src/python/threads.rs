@@ -11,22 +11,17 @@ use pyo3::sync::PyOnceLock;
 use crate::clock::Nanos;
 use crate::wait::{Charge, Entry, Station, Throttler, Turn};
 
-use super::seconds;
+use super::{seconds, undisturbed};
 
 /// A Python lock that is held while its thread has nothing to wake for.
 struct Bell(Py<PyAny>);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        // A process that is shutting down has no thread left to wake.
-        Python::try_attach(|py| {
-            let rung = self.0.call_method0(py, pyo3::intern!(py, "release")).map(drop);
+        undisturbed(|py| match self.0.call_method0(py, pyo3::intern!(py, "release")) {
             // It rings already: the thread has not been back to look since.
-            if let Err(error) = rung
-                && !error.is_instance_of::<PyRuntimeError>(py)
-            {
-                error.write_unraisable(py, None);
-            }
+            Err(error) if error.is_instance_of::<PyRuntimeError>(py) => Ok(()),
+            rung => rung.map(drop),
         });
     }
 }

@@ -19,7 +19,7 @@ use super::{fork, numbers, seconds, table};
 /// A route, as the throttler's cache of ids keeps it.
 #[pyclass(frozen)]
 pub struct RouteHandle {
-    pub route: Arc<Route>,
+    pub(crate) route: Arc<Route>,
     pub throttler: Throttler,
     pub loops: Arc<Loops>,
 }

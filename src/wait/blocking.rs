@@ -11,7 +11,7 @@ use crate::error::Error;
 use super::pass::{Charge, Pass};
 use super::throttler::{Entry, Throttler};
 use super::turn::{Ticket, Turn};
-use super::watch::Station;
+use super::watch::{Looker, Station};
 
 struct Unpark(Thread);
 
@@ -58,7 +58,7 @@ impl Throttler {
             }
             let mut span = None;
             if self.keeps_watch(ticket.turn()) {
-                let next = self.poll(&Station::Threads);
+                let next = self.poll(Looker::Waiter(ticket.turn()));
                 if let Some(outcome) = ticket.take() {
                     return Ok(outcome?);
                 }

@@ -2,6 +2,8 @@
 //! (How Python waits is in `python/`.)
 
 mod blocking;
+#[cfg(feature = "python")]
+mod fork;
 mod manual;
 mod pass;
 mod state;
@@ -12,9 +14,15 @@ mod turn;
 mod watch;
 
 pub use manual::ManualClock;
-pub(crate) use pass::Charge;
 pub use pass::Pass;
 pub use throttler::Throttler;
-pub(crate) use throttler::{Entry, Held, WeakThrottler};
-pub(crate) use turn::{Ticket, Turn};
-pub(crate) use watch::{Alarm, Station};
+
+// What Python's ways to wait are made of.
+#[cfg(feature = "python")]
+pub(crate) use self::{
+    fork::Held,
+    pass::Charge,
+    throttler::{Entry, WeakThrottler},
+    turn::{Ticket, Turn},
+    watch::{Alarm, Looker, Station},
+};

@@ -9,7 +9,7 @@ use crate::limit::RateLimit;
 
 use super::pass::Charge;
 use super::turn::{Phase, Turn};
-use super::watch::{Effects, Station, Watch};
+use super::watch::{Effects, Looker, Watch};
 
 /// How often whoever waits for a quota looks at the clock on the wall, which may have been set forward meanwhile.
 /// Nothing portable tells that it was. One waiter for each station looks, for some microseconds; a quota with nobody
@@ -84,12 +84,25 @@ impl State {
     }
 
     /// Lets through whoever may pass now, and has everybody who waits look again in time.
-    pub fn advance(&mut self, now: Nanos, told: Option<&Station>, effects: &mut Effects) {
+    pub fn advance(&mut self, now: Nanos, looker: Option<Looker<'_>>, effects: &mut Effects) {
         let mut decided = std::mem::take(&mut self.decided);
         self.gate.advance(now, &mut decided);
         self.announce(decided.drain(..), effects);
         self.decided = decided;
-        self.watch.set(self.wake_at(now), told, effects);
+        // Whoever was let through just now does not look again: its successor must be told.
+        let told = looker.filter(|looker| match looker {
+            Looker::Loop(_) => true,
+            Looker::Waiter(turn) => self.keeps_watch(turn),
+        });
+        self.watch.set(self.wake_at(now), told.map(Looker::station), effects);
+    }
+
+    /// Whether a request waits, and keeps watch for its station.
+    pub fn keeps_watch(&self, turn: &Turn) -> bool {
+        match *turn.phase.lock() {
+            Phase::Waiting(place) => self.watch.keeps_watch(&turn.station, place),
+            _ => false,
+        }
     }
 
     /// Tells waiting requests what became of them.

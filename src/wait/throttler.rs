@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use parking_lot::{ArcMutexGuard, Mutex, RawMutex};
+use parking_lot::Mutex;
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
@@ -13,7 +13,7 @@ use crate::limit::RateLimit;
 use super::pass::{Charge, Pass};
 use super::state::State;
 use super::turn::{Phase, Ticket, Turn};
-use super::watch::{Effects, Station};
+use super::watch::{Effects, Looker, Station};
 
 /// Decides when requests may leave. Clones share one table, one queue and one account of what is used; any number of
 /// threads, tasks and event loops may use it at once.
@@ -40,7 +40,7 @@ use super::watch::{Effects, Station};
 /// ```
 #[derive(Clone, Debug)]
 pub struct Throttler {
-    state: Arc<Mutex<State>>,
+    pub(super) state: Arc<Mutex<State>>,
 }
 
 /// A throttler that does not keep itself alive.
@@ -107,10 +107,7 @@ impl Throttler {
     }
 
     /// Looks an id up once, for any number of requests.
-    ///
-    /// # Errors
-    /// [`Error::UnknownLimit`].
-    pub fn route(&self, id: &str) -> Result<Arc<Route>, Error> {
+    pub(crate) fn route(&self, id: &str) -> Result<Arc<Route>, Error> {
         self.state.lock().gate.lookup(id).cloned()
     }
 
@@ -313,20 +310,18 @@ impl Throttler {
         }
     }
 
-    /// Looks at the gate now. Returns when this station must look again.
-    pub(crate) fn poll(&self, station: &Station) -> Option<Nanos> {
+    /// Looks at the gate now. Returns when this looker must look again.
+    pub(crate) fn poll(&self, looker: Looker<'_>) -> Option<Nanos> {
         self.locked(|state, now, effects| {
-            state.watch.looked(station);
-            state.advance(now, Some(station), effects);
-            state.watch.rings_at(station)
+            state.watch.looked(looker.station());
+            state.advance(now, Some(looker), effects);
+            state.watch.rings_at(looker.station())
         })
     }
 
     /// Whether a waiting request keeps watch for its station.
     pub(super) fn keeps_watch(&self, turn: &Turn) -> bool {
-        let mut state = self.state.lock();
-        let Phase::Waiting(place) = *turn.phase.lock() else { return false };
-        state.watch.keeps_watch(&turn.station, place)
+        self.state.lock().keeps_watch(turn)
     }
 
     /// When the next waiting request can pass, should nothing happen before.
@@ -363,31 +358,5 @@ impl Throttler {
 
     pub(crate) fn downgrade(&self) -> WeakThrottler {
         WeakThrottler(Arc::downgrade(&self.state))
-    }
-
-    // ---- fork
-
-    /// Holds the lock over a fork, so that the child does not inherit it from another thread.
-    pub(crate) fn hold(&self) -> Held {
-        Held(self.state.lock_arc())
-    }
-}
-
-/// The lock, held over a fork.
-pub(crate) struct Held(ArcMutexGuard<RawMutex, State>);
-
-impl Held {
-    /// In the child: what was in flight counts as just answered, and those who waited do so in the parent.
-    /// What must be dropped without the lock comes back.
-    pub fn start_anew(mut self) -> impl Sized + use<> {
-        let state = &mut *self.0;
-        state.epoch = state.epoch.wrapping_add(1);
-        let groups = state.watch.clear();
-        let now = state.now();
-        let waiters = state.gate.forget_others(now);
-        for waiter in &waiters {
-            *waiter.tag.phase.lock() = Phase::Over;
-        }
-        (groups, waiters)
     }
 }

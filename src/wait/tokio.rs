@@ -13,7 +13,7 @@ use crate::error::Error;
 use super::pass::{Charge, Pass};
 use super::throttler::{Entry, Throttler};
 use super::turn::Turn;
-use super::watch::Station;
+use super::watch::{Looker, Station};
 
 impl Throttler {
     /// Waits for the turn of a request for `id`, in a tokio task (feature `tokio`). `units` multiplies each of its
@@ -41,7 +41,7 @@ impl Throttler {
                     timer = None;
                     return Poll::Pending;
                 }
-                let next = self.poll(&Station::Tasks);
+                let next = self.poll(Looker::Waiter(ticket.turn()));
                 if let Some(outcome) = ticket.take() {
                     return Poll::Ready(outcome);
                 }

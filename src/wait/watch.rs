@@ -33,6 +33,7 @@ pub(crate) enum Station {
     #[cfg(feature = "tokio")]
     Tasks,
     /// In an event loop that has this timer.
+    #[cfg_attr(not(feature = "python"), expect(dead_code, reason = "only Python has such loops"))]
     Loop(Arc<dyn Alarm>),
 }
 
@@ -44,6 +45,25 @@ impl Station {
             (Self::Tasks, Self::Tasks) => true,
             (Self::Loop(a), Self::Loop(b)) => std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b)),
             _ => false,
+        }
+    }
+}
+
+/// Who looks at the gate, and will be told by the answer when to look again.
+#[derive(Clone, Copy)]
+pub(crate) enum Looker<'a> {
+    /// The timer of an event loop.
+    #[cfg_attr(not(feature = "python"), expect(dead_code, reason = "only Python has such loops"))]
+    Loop(&'a Station),
+    /// A waiter that keeps watch for its station, as long as it waits.
+    Waiter(&'a Turn),
+}
+
+impl<'a> Looker<'a> {
+    pub fn station(self) -> &'a Station {
+        match self {
+            Self::Loop(station) => station,
+            Self::Waiter(turn) => &turn.station,
         }
     }
 }
@@ -122,8 +142,9 @@ impl Watch {
     }
 
     /// Whether the waiter at `place` keeps watch for its station.
-    pub fn keeps_watch(&mut self, station: &Station, place: Place) -> bool {
-        let first = self.group(station).and_then(|group| group.members.first_key_value());
+    pub fn keeps_watch(&self, station: &Station, place: Place) -> bool {
+        let group = self.groups.iter().find(|group| group.station.is(station));
+        let first = group.and_then(|group| group.members.first_key_value());
         first.is_some_and(|(&first, _)| first == place)
     }
 
@@ -158,6 +179,7 @@ impl Watch {
     }
 
     /// Forgets everybody. What must be dropped without the lock comes back.
+    #[cfg(feature = "python")]
     pub fn clear(&mut self) -> impl Sized + use<> {
         std::mem::take(&mut self.groups)
     }

@@ -1,0 +1,72 @@
+# Everything that this project does, from a fresh clone: needs a stable Rust toolchain and Python, and nothing else.
+#
+#   make demo    50 bots against a stand-in exchange, without a limiter and through sluicegate
+#   make test    all tests: cargo, pytest, and the examples of the README and docs
+#   make lint    rustfmt, clippy, ruff, mypy, stubtest
+#   make bench   sluicegate beside other libraries; writes benches/RESULTS.md
+#   make clean   removes what the others made
+
+PYTHON ?= python3
+# What a shell that has not read its profile does not find.
+export PATH := $(PATH):$(HOME)/.cargo/bin
+
+VENV := .venv
+BIN := $(VENV)/bin
+RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
+
+.PHONY: all demo test test-rust test-python lint bench build clean tools
+.DELETE_ON_ERROR:
+
+all: test
+
+tools:
+	@sh make/tools.sh $(PYTHON)
+
+$(VENV)/.made: pyproject.toml make/tools.sh
+	@sh make/tools.sh $(PYTHON)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet --group dev
+	@touch $@
+
+# Editable: only changes of the Rust sources need a new build.
+$(VENV)/.built: $(VENV)/.made $(RUST_SOURCES)
+	@sh make/tools.sh $(PYTHON)
+	$(BIN)/maturin develop --release --quiet --extras cli,demo
+	@touch $@
+
+$(VENV)/.%: $(VENV)/.built pyproject.toml
+	$(BIN)/python -m pip install --quiet --group $*
+	@touch $@
+
+build: $(VENV)/.built
+
+demo: build
+	$(BIN)/sluicegate demo
+
+test: test-rust test-python
+
+test-rust: tools
+	cargo test --locked --features tokio
+
+test-python: $(VENV)/.test
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.lint $(VENV)/.test
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --features tokio,python -- -D warnings
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest sluicegate._core --mypy-config-file pyproject.toml
+
+bench: $(VENV)/.bench
+	$(BIN)/python -m benches
+
+clean:
+	rm -rf $(VENV) target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find python tests benches -name __pycache__ -type d -prune -exec rm -rf {} +
+	find python -name '_core*.so' -delete
+
+-include make/*.mk

@@ -1,0 +1,126 @@
+"""The bots: each asks the exchange for one thing after another, as fast as it is let."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+
+import aiohttp
+
+from sluicegate.demo.mix import Call
+
+Gate = Callable[[str], AbstractAsyncContextManager[object]]
+"""What a request passes before it leaves, by the id of its endpoint."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What the bots saw.
+
+    Attributes:
+        statuses: Answers by HTTP status.
+        failures: Requests that got no answer.
+        waits: Seconds that each request waited at the gate, also those that were still waiting when
+            the run ended.
+        unsent: How many of `waits` were still waiting when the run ended.
+        answers: Seconds from leaving the gate to the answer, of each request that got one.
+        used: The units in the exchange's window that the latest answer told; None before any.
+    """
+
+    statuses: Counter[int] = field(default_factory=Counter)
+    failures: int = 0
+    waits: list[float] = field(default_factory=list)
+    unsent: int = 0
+    answers: list[float] = field(default_factory=list)
+    used: int | None = None
+
+    @property
+    def answered(self) -> int:
+        """Requests that got an answer, whichever."""
+        return len(self.answers)
+
+
+class Crowd:
+    """Bots that share a gate.
+
+    They do not slow down for a 429 or a 418: what holds them back is the gate, and nothing else.
+
+    Args:
+        session: Where the exchange is.
+        gate: What each request passes.
+        mix: What they ask for.
+        tally: What they write down.
+        header: Header of the answers that tells the units used.
+        seed: Of their choices.
+    """
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        gate: Gate,
+        mix: list[Call],
+        tally: Tally,
+        header: str | None,
+        seed: int,
+    ) -> None:
+        """A crowd that has not begun yet."""
+        self._session, self._gate, self._mix, self._tally = session, gate, mix, tally
+        self._shares = [call.share for call in mix]
+        self._header = header or ""
+        self._seed = seed
+        self._waiting: dict[asyncio.Task[None], float] = {}
+
+    async def run(self, bots: int, seconds: float) -> None:
+        """Let so many bots work for so long; requests that left by then are still answered."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + seconds
+        tasks = [asyncio.create_task(self._bot(i, end)) for i in range(bots)]
+        try:
+            done, _ = await asyncio.wait(
+                tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION
+            )
+            for task in done:
+                task.result()
+            # Those that wait at the gate have sent nothing; the others get their answers.
+            for task, since in list(self._waiting.items()):
+                self._tally.waits.append(loop.time() - since)
+                self._tally.unsent += 1
+                task.cancel()
+            outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            for task in tasks:
+                task.cancel()
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+
+    async def _bot(self, number: int, end: float) -> None:
+        clock = asyncio.get_running_loop().time
+        chance = random.Random(self._seed * 1_000_003 + number)  # noqa: S311 - nothing is secret
+        task = asyncio.current_task()
+        assert task is not None
+        while (asked := clock()) < end:
+            (call,) = chance.choices(self._mix, self._shares)
+            self._waiting[task] = asked
+            try:
+                async with self._gate(call.id):
+                    passed = clock()
+                    del self._waiting[task]
+                    self._tally.waits.append(passed - asked)
+                    await self._request(call)
+                    self._tally.answers.append(clock() - passed)
+            except aiohttp.ClientError:
+                self._tally.failures += 1
+                await asyncio.sleep(0.01)  # An exchange that is gone must not keep a core busy.
+            finally:
+                self._waiting.pop(task, None)
+
+    async def _request(self, call: Call) -> None:
+        async with self._session.request(call.method, call.path) as response:
+            await response.read()
+        self._tally.statuses[response.status] += 1
+        used = response.headers.get(self._header)
+        if used is not None:
+            self._tally.used = int(used)

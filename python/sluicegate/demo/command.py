@@ -1,0 +1,127 @@
+"""The options of `sluicegate demo`. What it does is in the modules beside it."""
+
+import importlib.util
+import math
+import sys
+from pathlib import Path
+
+import click
+
+MINUTE = 6.0
+"""Seconds that the exchange's minute takes, so that several windows pass in less than a minute.
+
+Not shorter: a request holds its units until it is answered, too, and the shorter the window is
+against the latency, the smaller is the share of the limit that any bot can use within the limit.
+"""
+
+NEEDS = ("aiohttp", "matplotlib", "rich")
+
+
+def _finite(_: click.Context, parameter: click.Parameter, value: float) -> float:
+    if not math.isfinite(value):
+        raise click.BadParameter(f"{value!r} is no length of time: give seconds such as 24.")
+    return value
+
+
+def _range(
+    _: click.Context, parameter: click.Parameter, value: tuple[float, float]
+) -> tuple[float, float]:
+    shortest, longest = value
+    if not 0 <= shortest <= longest < math.inf:
+        raise click.BadParameter(
+            f"{shortest:g} {longest:g} is no range of latencies: give two numbers of milliseconds, "
+            "the shorter first, such as 20 250."
+        )
+    return value
+
+
+def _place(_: click.Context, parameter: click.Parameter, value: Path) -> Path:
+    if not value.absolute().parent.is_dir():
+        raise click.BadParameter(
+            f"{str(value)!r} is in no directory that exists: give a path such as demo.png, or make "
+            "the directory first."
+        )
+    return value
+
+
+@click.command()
+@click.option(
+    "--seconds",
+    type=click.FloatRange(min=1),
+    default=24.0,
+    show_default=True,
+    callback=_finite,
+    help="Length of the run through sluicegate. The run without a limiter takes a third of it.",
+)
+@click.option(
+    "--bots",
+    type=click.IntRange(1, 1_000),
+    default=50,
+    show_default=True,
+    help="Bots at work at the same time; each has one request under way at most.",
+)
+@click.option(
+    "--latency",
+    type=float,
+    nargs=2,
+    default=(20.0, 250.0),
+    show_default=True,
+    metavar="MIN MAX",
+    callback=_range,
+    help="Milliseconds from a request to its answer.",
+)
+@click.option(
+    "--table",
+    default="binance-spot",
+    show_default=True,
+    metavar="NAME|FILE",
+    help=f"The exchange's limits: binance-spot (a minute takes {MINUTE:g} s), or a JSON file of "
+    "limits and endpoints, which is taken as it stands.",
+)
+@click.option(
+    "--output",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    default="sluicegate-demo.png",
+    show_default=True,
+    metavar="PNG",
+    callback=_place,
+    help="Where the plot goes.",
+)
+@click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=1,
+    show_default=True,
+    help="Of the bots' choices and the latencies.",
+)
+def demo(
+    seconds: float,
+    bots: int,
+    latency: tuple[float, float],
+    table: str,
+    output: Path,
+    seed: int,
+) -> None:
+    """Let bots hammer a stand-in exchange: without a limiter, then through sluicegate.
+
+    The exchange is a process on this machine that enforces its limits for real, over HTTP. The exit
+    status is 1 if it rejected a request of the run through sluicegate.
+    """
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise click.ClickException(
+            f'the demo needs {", ".join(missing)}: pip install "sluicegate[demo]"'
+        )
+    from sluicegate.demo.mix import mix_of
+    from sluicegate.demo.show import Settings, run_demo
+    from sluicegate.testing import load_table
+
+    try:
+        limits = load_table(table, minute=MINUTE)
+        mix_of(limits)
+    except (OSError, ValueError) as error:
+        raise click.BadParameter(str(error), param_hint="'--table'") from error
+    shortest, longest = latency
+    sys.exit(
+        run_demo(Settings(seconds, bots, (shortest / 1e3, longest / 1e3), limits, output, seed))
+    )

@@ -1,0 +1,84 @@
+"""When a client that goes on after 429s is banned, and for how long."""
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any
+
+MINUTE = 60.0
+DAY = 86_400.0
+
+
+@dataclass(frozen=True, slots=True)
+class BanRule:
+    """Answers 418 for a time to whoever collects too many 429s.
+
+    Binance documents that "repeatedly violating rate limits and/or failing to back off after
+    receiving 429s" is answered with a ban, and that bans grow "from 2 minutes to 3 days". How many
+    429s it takes and how fast bans grow is not documented: `tolerated`, `within` and `growth` are
+    this stand-in's choice.
+
+    A request that arrives during a ban is answered 418; it neither counts against a limit nor makes
+    the ban longer. Earlier bans are remembered until the exchange is reset.
+
+    Args:
+        tolerated: 429s within `within` seconds that are still forgiven; the next one starts a ban,
+            and is answered 418 itself. 0 bans at the first request over a limit.
+        within: Seconds over which 429s are counted, as a rolling window.
+        first: Seconds of the first ban.
+        longest: Seconds that no ban exceeds.
+        growth: Each ban is this many times as long as the one before.
+
+    Raises:
+        ValueError: A value is negative, not finite, or a first ban is above the longest.
+    """
+
+    tolerated: int = 20
+    within: float = MINUTE
+    first: float = 2 * MINUTE
+    longest: float = 3 * DAY
+    growth: float = 2.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be."""
+        if isinstance(self.tolerated, bool) or not isinstance(self.tolerated, int):
+            raise ValueError(f"tolerated must be a whole number of 429s, got {self.tolerated!r}")
+        if self.tolerated < 0:
+            raise ValueError(f"tolerated must be 0 or more, got {self.tolerated!r}")
+        for name in ("within", "first", "longest"):
+            seconds = getattr(self, name)
+            if not _is_number(seconds) or not 1e-9 <= seconds < math.inf:
+                raise ValueError(f"{name} must be seconds above 0, got {seconds!r}")
+        if self.first > self.longest:
+            raise ValueError(
+                f"first ({self.first!r} s) must be at most longest ({self.longest!r} s)"
+            )
+        if not _is_number(self.growth) or not 1 <= self.growth < math.inf:
+            raise ValueError(f"growth must be a number of at least 1, got {self.growth!r}")
+
+    def duration(self, earlier_bans: int) -> int:
+        """Nanoseconds that a ban lasts after so many earlier ones."""
+        if self.growth == 1 or earlier_bans == 0:
+            return round(self.first * 1e9)
+        # Compared as a count, because the power itself may be too large for a float.
+        steps = math.log(self.longest / self.first, self.growth)
+        if earlier_bans >= steps:
+            return round(self.longest * 1e9)
+        return round(self.first * self.growth**earlier_bans * 1e9)
+
+    def scaled(self, factor: float) -> "BanRule":
+        """The same rule where every time is `factor` as long."""
+        return BanRule(
+            self.tolerated,
+            self.within * factor,
+            self.first * factor,
+            self.longest * factor,
+            self.growth,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A dictionary that JSON can hold; its names are those of the arguments."""
+        return asdict(self)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

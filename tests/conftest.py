@@ -1,0 +1,39 @@
+"""What several tests share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+import uvloop
+
+from sluicegate import RateLimit, Throttler
+from sluicegate._core import ManualClock
+
+Runner = Callable[[Coroutine[Any, Any, None]], None]
+
+
+@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+def run(request: pytest.FixtureRequest) -> Runner:
+    """Runs a coroutine in a new event loop, of each kind."""
+    runner: Runner = request.param
+    return runner
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+def throttler(clock: ManualClock) -> Throttler:
+    """Two requests for "/x" in 10 s, on the manual clock."""
+    return Throttler([RateLimit("/x", limit=2, time_interval=10)], clock=clock)
+
+
+async def settle() -> None:
+    """Lets every task run as far as it can: as many turns of the loop as a wake-up ever takes."""
+    for _ in range(5):
+        await asyncio.sleep(0)

@@ -1,0 +1,284 @@
+"""`sluicegate demo`: its options, its figures, and short runs against a real exchange process."""
+
+import asyncio
+import io
+import json
+import subprocess
+import sys
+from collections import Counter
+from contextlib import AbstractAsyncContextManager, nullcontext
+from pathlib import Path
+
+import aiohttp
+import pytest
+from click.testing import CliRunner
+from rich.console import Console
+
+import sluicegate
+from sluicegate import __version__
+from sluicegate.__main__ import main
+from sluicegate.demo.bots import Crowd, Tally
+from sluicegate.demo.mix import mix_of
+from sluicegate.demo.outcome import Outcome, percentile, tightest
+from sluicegate.demo.plot import save_plot
+from sluicegate.demo.summary import explanation, summary
+from sluicegate.testing import (
+    BanRule,
+    Endpoint,
+    Ledger,
+    Limit,
+    StandInExchange,
+    Table,
+    binance_spot,
+    table_to_json,
+)
+
+SECOND = 1_000_000_000
+
+SMALL = Table(
+    limits=(Limit("WEIGHT", 20, 0.4),),
+    endpoints=(
+        Endpoint("GET", "/light", {"WEIGHT": 1}),
+        Endpoint("POST", "/heavy", {"WEIGHT": 3}),
+    ),
+    ban=BanRule(tolerated=3, within=1.0, first=5.0),
+    name="small",
+)
+
+
+def outcome(requests: int, *, limit: int = 10, name: str = "a run") -> Outcome:
+    """What came of so many requests in the first of four seconds, of one unit each."""
+    table = Table((Limit("OTHER", 1_000, 1.0), Limit("A", limit, 1.0)), (), ban=BanRule(3))
+    books = Ledger(table)
+    for i in range(requests):
+        books.arrive(i * SECOND // requests, {"A": 1})
+    tally = Tally(Counter({200: requests}), waits=[0.0, 0.5], answers=[0.25])
+    return Outcome(name, 4.0, books.statistics(4 * SECOND), tally)
+
+
+def shown(without: Outcome, through: Outcome) -> str:
+    text = io.StringIO()
+    console = Console(file=text, width=120)
+    console.print(summary(without, through))
+    console.print(explanation(without, through), soft_wrap=True)
+    return text.getvalue()
+
+
+def test_mix_for_binance_has_market_data_and_orders() -> None:
+    mix = mix_of(binance_spot(6))
+    assert {call.method for call in mix} == {"GET", "POST", "DELETE"}
+    assert "/api/v3/depth?limit=500" in [call.path for call in mix]
+    assert sum(call.share for call in mix) == 100
+
+
+@pytest.mark.parametrize("table", [binance_spot(), SMALL])
+def test_every_call_of_a_mix_is_charged_as_the_id_it_is_asked_for(table: Table) -> None:
+    for call in mix_of(table):
+        path, _, query = call.path.partition("?")
+        parameters = dict(part.split("=") for part in query.split("&") if part)
+        assert table.find(call.method, path, parameters).id == call.id
+
+
+def test_table_that_bots_can_ask_nothing_of_is_refused() -> None:
+    with pytest.raises(ValueError, match="no endpoint for bots"):
+        mix_of(Table((Limit("A", 1, 1.0),), ()))
+
+
+def test_percentile_is_a_value_that_was_measured() -> None:
+    values = [float(value) for value in range(100, 0, -1)]
+    assert [percentile(values, percent) for percent in (0, 50, 99, 100)] == [1, 50, 99, 100]
+    assert percentile([], 99) == 0.0
+
+
+def test_tightest_limit_is_the_one_whose_share_is_largest() -> None:
+    assert tightest(outcome(10)).name == "A"
+
+
+def test_reachable_share_is_what_holding_until_the_answer_leaves() -> None:
+    assert outcome(10).reachable("A") == 1 / 1.25
+
+
+def test_summary_tells_the_ban_and_the_share() -> None:
+    text = shown(outcome(20), outcome(10))
+    assert "banned 0.7 s after the first request" in text
+    # 20 were sent: 10 accepted, 3 rejected, and the others found it banned.
+    assert "worst window of A" in text
+    assert "20 of 10" in text
+    assert "10 of 10" in text
+    assert "80.0%" in text
+    assert "99 % of requests at most" in text
+
+
+def test_summary_of_bots_that_sent_too_little_says_so() -> None:
+    assert "kept within the limits" in shown(outcome(5), outcome(5))
+
+
+def test_plot_is_a_png(tmp_path: Path) -> None:
+    path = tmp_path / "plot.png"
+    save_plot(path, "small", outcome(20), outcome(10))
+    assert path.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_plot_of_a_run_without_a_request_is_drawn(tmp_path: Path) -> None:
+    books = Ledger(SMALL)
+    nothing = Outcome("nothing", 1.0, books.statistics(0), Tally())
+    save_plot(tmp_path / "plot.png", "small", nothing, nothing)
+    assert (tmp_path / "plot.png").exists()
+
+
+class Turnstile:
+    """Lets so many requests through, and keeps all later ones waiting for good."""
+
+    def __init__(self, passes: int) -> None:
+        self.left = passes
+        self.inside = 0
+
+    def __call__(self, _: str) -> AbstractAsyncContextManager[object]:
+        return self  # type: ignore[return-value]
+
+    async def __aenter__(self) -> None:
+        if self.left == 0:
+            await asyncio.Event().wait()
+        self.left -= 1
+        self.inside += 1
+
+    async def __aexit__(self, *_: object) -> None:
+        self.inside -= 1
+
+
+async def test_bots_that_wait_at_the_end_are_counted_and_send_nothing() -> None:
+    gate, tally = Turnstile(7), Tally()
+    async with StandInExchange(SMALL) as exchange, aiohttp.ClientSession(exchange.url) as session:
+        await Crowd(session, gate, mix_of(SMALL), tally, None, seed=1).run(5, 0.3)
+        assert exchange.statistics().requests == 7
+    assert (tally.answered, tally.unsent, len(tally.waits)) == (7, 5, 12)
+    assert gate.inside == 0
+
+
+async def test_bots_under_way_at_the_end_get_their_answers() -> None:
+    tally = Tally()
+    async with (
+        StandInExchange(SMALL, latency=(0.3, 0.3)) as exchange,
+        aiohttp.ClientSession(exchange.url) as session,
+    ):
+        crowd = Crowd(session, lambda _: nullcontext(), mix_of(SMALL), tally, None, seed=1)
+        await crowd.run(3, 0.1)
+        assert exchange.statistics().requests == tally.answered == 3
+    assert tally.failures == 0
+
+
+async def test_bots_without_a_limiter_are_banned_and_go_on() -> None:
+    tally = Tally()
+    async with StandInExchange(SMALL) as exchange, aiohttp.ClientSession(exchange.url) as session:
+        crowd = Crowd(session, lambda _: nullcontext(), mix_of(SMALL), tally, None, seed=1)
+        await crowd.run(5, 0.3)
+        seen = exchange.statistics()
+    assert tally.statuses == Counter({200: seen.accepted, 429: 3, 418: seen.banned})
+    assert seen.banned > 1
+
+
+async def test_error_at_the_gate_ends_the_run() -> None:
+    def gate(_: str) -> AbstractAsyncContextManager[object]:
+        raise LookupError("no such limit")
+
+    async with aiohttp.ClientSession("http://127.0.0.1:9") as session:
+        with pytest.raises(LookupError):
+            await Crowd(session, gate, mix_of(SMALL), Tally(), None, seed=1).run(3, 60)
+
+
+@pytest.fixture
+def small_demo(tmp_path: Path) -> list[str]:
+    table = tmp_path / "small.json"
+    table.write_text(json.dumps(table_to_json(SMALL)))
+    return [
+        *("demo", "--table", str(table), "--output", str(tmp_path / "plot.png")),
+        *("--seconds", "1.5", "--bots", "5", "--latency", "1", "20"),
+    ]
+
+
+def test_demo_through_sluicegate_is_never_rejected(small_demo: list[str], tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, small_demo, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "Without a limiter the bots were banned" in done.output
+    assert "refused" not in done.output
+    assert (tmp_path / "plot.png").exists()
+
+
+def test_demo_of_a_limiter_that_cheats_fails_and_says_so(
+    small_demo: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = sluicegate.Throttler
+
+    class Lenient:
+        """Passes twice as much as each limit allows."""
+
+        def __init__(self, limits: list[sluicegate.RateLimit]) -> None:
+            more = [
+                sluicegate.RateLimit(
+                    limit.limit_id,
+                    limit=2 * limit.limit,
+                    time_interval=limit.time_interval,
+                    linked_limits=list(limit.linked_limits or ()),
+                )
+                for limit in limits
+            ]
+            self.execute_task = real(more).execute_task
+
+    monkeypatch.setattr(sluicegate, "Throttler", Lenient)
+    done = CliRunner().invoke(main, small_demo, catch_exceptions=False)
+    assert done.exit_code == 1, done.output
+    assert "requests of the run through sluicegate" in done.output
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--seconds", "nan"], "nan is no length of time"),
+        (["--seconds", "inf"], "inf is no length of time"),
+        (["--seconds", "0.5"], "0.5 is not in the range x>=1"),
+        (["--bots", "0"], "0 is not in the range 1<=x<=1000"),
+        (["--latency", "250", "20"], "250 20 is no range of latencies"),
+        (["--latency", "-1", "20"], "-1 20 is no range of latencies"),
+        (["--table", "nowhere"], "no table and no file 'nowhere'"),
+        (["--output", "/no/such/place/demo.png"], "is in no directory that exists"),
+    ],
+)
+def test_bad_option_is_named_with_what_would_be_right(options: list[str], message: str) -> None:
+    done = CliRunner().invoke(main, ["demo", *options])
+    assert done.exit_code == 2
+    assert message in " ".join(done.output.split())
+
+
+def test_table_file_that_holds_no_table_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    path.write_text('{"limits": []}')
+    done = CliRunner().invoke(main, ["demo", "--table", str(path)])
+    assert done.exit_code == 2
+    assert "needs 'endpoints'" in done.output
+
+
+def test_version_is_that_of_the_package() -> None:
+    command = [sys.executable, "-m", "sluicegate", "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == f"sluicegate, version {__version__}"
+
+
+def _without(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    code = (
+        f"import sys; sys.modules[{module!r}] = None; sys.argv[1:] = {list(arguments)!r}; "
+        "import runpy; runpy.run_module('sluicegate', run_name='__main__')"
+    )
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+
+def test_missing_click_is_one_line_that_says_what_to_install() -> None:
+    done = _without("click", "demo")
+    assert done.returncode == 1
+    assert done.stderr == ('sluicegate: the command needs click: pip install "sluicegate[cli]"\n')
+
+
+@pytest.mark.parametrize("module", ["aiohttp", "matplotlib", "rich"])
+def test_missing_extra_is_one_line_that_says_what_to_install(module: str) -> None:
+    done = _without(module, "demo")
+    assert done.returncode == 1
+    assert done.stderr == f'Error: the demo needs {module}: pip install "sluicegate[demo]"\n'

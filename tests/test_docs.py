@@ -1,0 +1,48 @@
+"""Every Python example of the README and the docs runs as it stands."""
+
+from __future__ import annotations
+
+import doctest
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import sluicegate
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+def blocks() -> list[object]:
+    found = []
+    for page in PAGES:
+        for number, match in enumerate(BLOCK.finditer(page.read_text()), start=1):
+            name = f"{page.relative_to(ROOT)}-{number}"
+            found.append(pytest.param(match.group(1), id=name))
+    return found
+
+
+@pytest.mark.parametrize("code", blocks())
+def test_example_runs_as_it_stands(code: str, tmp_path: Path) -> None:
+    """Each in a process and a folder of its own, as its reader would try it."""
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_the_package_docstring_is_true() -> None:
+    assert doctest.testmod(sluicegate).failed == 0
+
+
+def test_the_readme_has_examples() -> None:
+    assert BLOCK.search((ROOT / "README.md").read_text())

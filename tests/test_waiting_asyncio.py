@@ -1,0 +1,395 @@
+"""Waiting in event loops: order, cancellation, time-outs, and blocks that end badly."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import Awaitable
+
+import pytest
+
+from conftest import Runner, settle
+from sluicegate import LinkedLimitWeightPair, RateLimit, RateLimitTimeout, Throttler
+from sluicegate._core import ManualClock
+
+
+def in_use(throttler: Throttler, limit_id: str = "/x") -> tuple[int, int, int]:
+    usage = throttler.usage(limit_id)
+    return usage.used, usage.in_flight, usage.waiting
+
+
+async def pass_through(throttler: Throttler, log: list[object], name: object) -> None:
+    async with throttler.execute_task("/x"):
+        log.append(name)
+
+
+def test_a_request_that_fits_enters_without_suspending(throttler: Throttler) -> None:
+    async def enter() -> str:
+        async with throttler.execute_task("/x"):
+            return "inside"
+
+    with pytest.raises(StopIteration) as finished:
+        enter().send(None)
+    assert finished.value.value == "inside"
+    assert in_use(throttler) == (1, 0, 0)
+
+
+def test_waiters_pass_in_order_at_the_instants_at_which_they_fit(run: Runner) -> None:
+    async def main() -> None:
+        clock = ManualClock()
+        throttler = Throttler([RateLimit("/x", 2, 10)], clock=clock)
+        log: list[object] = []
+        tasks = [asyncio.create_task(pass_through(throttler, log, n)) for n in range(6)]
+        await settle()
+        assert log == [0, 1]
+        assert throttler.usage("/x").waiting == 4
+        clock.advance(9.999)
+        await settle()
+        assert log == [0, 1]
+        clock.advance(0.001)
+        await settle()
+        assert log == [0, 1, 2, 3]
+        clock.advance(10)
+        await asyncio.gather(*tasks)
+        assert log == [0, 1, 2, 3, 4, 5]
+
+    run(main())
+
+
+def test_units_stay_in_flight_until_the_block_ends_and_then_one_interval(
+    run: Runner, clock: ManualClock, throttler: Throttler
+) -> None:
+    async def main() -> None:
+        async with throttler.execute_task("/x", units=2):
+            clock.advance(1000)
+            assert in_use(throttler) == (2, 2, 0)
+            assert not throttler.try_acquire("/x")
+        assert in_use(throttler) == (2, 0, 0)
+        clock.advance(9.999)
+        assert not throttler.try_acquire("/x")
+        clock.advance(0.001)
+        assert throttler.try_acquire("/x")
+
+    run(main())
+
+
+def test_hold_start_counts_from_the_instant_of_entering(run: Runner, clock: ManualClock) -> None:
+    throttler = Throttler([RateLimit("/x", 1, 10)], hold="start", clock=clock)
+
+    async def main() -> None:
+        async with throttler.execute_task("/x"):
+            clock.advance(10)
+            assert throttler.try_acquire("/x")
+
+    run(main())
+
+
+def test_cancelled_waiter_leaves_no_charge_and_no_place(
+    run: Runner, clock: ManualClock, throttler: Throttler
+) -> None:
+    async def main() -> None:
+        log: list[object] = []
+        assert throttler.try_acquire("/x", 2)
+        first, second = (
+            asyncio.create_task(pass_through(throttler, log, name)) for name in ("first", "second")
+        )
+        await settle()
+        assert in_use(throttler) == (2, 0, 2)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        assert in_use(throttler) == (2, 0, 1)
+        clock.advance(10)
+        await second
+        assert log == ["second"]
+        assert in_use(throttler) == (1, 0, 0)
+
+    run(main())
+
+
+def test_waiter_cancelled_in_the_moment_of_its_grant_gives_it_to_the_next(
+    run: Runner, clock: ManualClock
+) -> None:
+    throttler = Throttler([RateLimit("/x", 1, 10)], clock=clock)
+
+    async def main() -> None:
+        log: list[object] = []
+        assert throttler.try_acquire("/x")
+        first, second = (
+            asyncio.create_task(pass_through(throttler, log, name)) for name in ("first", "second")
+        )
+        await settle()
+        clock.advance(10)
+        assert in_use(throttler) == (1, 1, 1), "granted, and not awake yet"
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        await second
+        assert log == ["second"]
+
+    run(main())
+
+
+def test_cancelling_many_waiters_at_once_lets_the_others_go(
+    run: Runner, clock: ManualClock
+) -> None:
+    """Each cancellation wakes others while its exception passes by, which once crashed."""
+    table = [
+        RateLimit("POOL", 10, 10),
+        RateLimit("/heavy", 10, 10, linked_limits=[LinkedLimitWeightPair("POOL", 10)]),
+        RateLimit("/x", 10, 10, linked_limits=[LinkedLimitWeightPair("POOL", 1)]),
+    ]
+    throttler = Throttler(table, clock=clock)
+
+    async def main() -> None:
+        log: list[object] = []
+
+        async def heavy() -> None:
+            async with throttler.execute_task("/heavy"):
+                pass
+
+        assert throttler.try_acquire("POOL")
+        heavies = [asyncio.create_task(heavy()) for _ in range(20)]
+        await settle()
+        lights = [asyncio.create_task(pass_through(throttler, log, n)) for n in range(9)]
+        await settle()
+        assert log == [], "nobody passes the heavy ones that came before"
+        for task in heavies:
+            task.cancel()
+        ended = await asyncio.gather(*heavies, return_exceptions=True)
+        assert all(isinstance(end, asyncio.CancelledError) for end in ended)
+        await asyncio.gather(*lights)
+        assert log == list(range(9))
+
+    run(main())
+
+
+def test_a_block_that_raises_gives_its_units_to_the_window(
+    run: Runner, throttler: Throttler
+) -> None:
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError):
+            async with throttler.execute_task("/x"):
+                _ = 1 / 0
+        assert in_use(throttler) == (1, 0, 0)
+
+    run(main())
+
+
+def test_a_block_that_is_cancelled_gives_its_units_to_the_window(
+    run: Runner, throttler: Throttler
+) -> None:
+    async def stay() -> None:
+        async with throttler.execute_task("/x"):
+            await asyncio.Event().wait()
+
+    async def main() -> None:
+        task = asyncio.create_task(stay())
+        await settle()
+        assert in_use(throttler) == (1, 1, 0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        assert in_use(throttler) == (1, 0, 0)
+
+    run(main())
+
+
+def test_a_task_that_is_dropped_inside_gives_its_units_to_the_window(
+    run: Runner, throttler: Throttler
+) -> None:
+    async def main() -> None:
+        task = throttler.execute_task("/x")
+        await task.__aenter__()
+        assert in_use(throttler) == (1, 1, 0)
+        del task
+        assert in_use(throttler) == (1, 0, 0)
+
+    run(main())
+
+
+def test_a_grant_whose_task_has_waited_is_given_to_the_window_too_when_dropped(
+    run: Runner, clock: ManualClock
+) -> None:
+    throttler = Throttler([RateLimit("/x", 1, 10)], clock=clock)
+
+    async def main() -> None:
+        assert throttler.try_acquire("/x")
+        task = throttler.execute_task("/x")
+        entering = asyncio.ensure_future(task.__aenter__())
+        await settle()
+        clock.advance(10)
+        await entering
+        assert in_use(throttler) == (1, 1, 0)
+        del task, entering
+        gc.collect()
+        assert in_use(throttler) == (1, 0, 0)
+
+    run(main())
+
+
+def test_a_task_may_be_entered_again_once_it_was_left(run: Runner, throttler: Throttler) -> None:
+    async def main() -> None:
+        task = throttler.execute_task("/x")
+        for _ in range(2):
+            async with task:
+                with pytest.raises(RuntimeError, match="entered already"):
+                    await task.__aenter__()
+        with pytest.raises(RuntimeError, match="was not entered"):
+            await task.__aexit__(None, None, None)
+        assert in_use(throttler) == (2, 0, 0)
+
+    run(main())
+
+
+def test_a_task_that_waits_cannot_be_entered_twice(run: Runner, throttler: Throttler) -> None:
+    async def main() -> None:
+        assert throttler.try_acquire("/x", 2)
+        task = throttler.execute_task("/x")
+        waiting: Awaitable[None] = task.__aenter__()
+        with pytest.raises(RuntimeError, match="entered already"):
+            await task.__aenter__()
+        assert throttler.usage("/x").waiting == 1
+        del waiting
+        assert throttler.usage("/x").waiting == 0
+        assert repr(task) == '<Task of "/x", not entered>'
+
+    run(main())
+
+
+def test_timeout_zero_never_waits(run: Runner, throttler: Throttler) -> None:
+    async def main() -> None:
+        async with throttler.execute_task("/x", timeout=0):
+            pass
+        assert throttler.try_acquire("/x")
+        with pytest.raises(RateLimitTimeout, match='"/x" could not pass within 0 s'):
+            async with throttler.execute_task("/x", timeout=0):
+                pytest.fail("it entered")
+        assert in_use(throttler) == (2, 0, 0)
+
+    run(main())
+
+
+def test_a_timeout_ends_the_wait_and_charges_nothing(
+    run: Runner, clock: ManualClock, throttler: Throttler
+) -> None:
+    async def wait() -> None:
+        async with throttler.execute_task("/x", timeout=4):
+            pytest.fail("it entered")
+
+    async def main() -> None:
+        assert throttler.try_acquire("/x", 2)
+        task = asyncio.create_task(wait())
+        await settle()
+        clock.advance(3.999)
+        await settle()
+        assert not task.done()
+        clock.advance(0.001)
+        with pytest.raises(TimeoutError) as caught:
+            await task
+        assert isinstance(caught.value, RateLimitTimeout)
+        assert (caught.value.limit_id, caught.value.timeout) == ("/x", 4.0)
+        assert in_use(throttler) == (2, 0, 0)
+
+    run(main())
+
+
+def test_a_grant_at_the_very_end_of_the_timeout_counts(
+    run: Runner, clock: ManualClock, throttler: Throttler
+) -> None:
+    async def wait() -> str:
+        async with throttler.execute_task("/x", timeout=10):
+            return "inside"
+
+    async def main() -> None:
+        assert throttler.try_acquire("/x", 2)
+        task = asyncio.create_task(wait())
+        await settle()
+        clock.advance(10)
+        assert await task == "inside"
+
+    run(main())
+
+
+def test_timers_of_the_loop_end_a_wait(run: Runner) -> None:
+    throttler = Throttler([RateLimit("/x", 1, 0.02)])
+
+    async def main() -> None:
+        log: list[object] = []
+        await asyncio.gather(*(pass_through(throttler, log, n) for n in range(5)))
+        assert log == [0, 1, 2, 3, 4]
+        with pytest.raises(RateLimitTimeout):
+            async with throttler.execute_task("/x", timeout=0.001):
+                pytest.fail("it entered")
+
+    run(main())
+
+
+def test_wait_for_gives_up_like_a_cancellation(run: Runner, throttler: Throttler) -> None:
+    async def main() -> None:
+        assert throttler.try_acquire("/x", 2)
+        with pytest.raises((TimeoutError, asyncio.TimeoutError)):
+            await asyncio.wait_for(pass_through(throttler, [], 0), 0.01)
+        assert in_use(throttler) == (2, 0, 0)
+
+    run(main())
+
+
+def test_waiting_outside_of_an_event_loop_is_an_error(throttler: Throttler) -> None:
+    assert throttler.try_acquire("/x", 2)
+    task = throttler.execute_task("/x")
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        task.__aenter__()  # type: ignore[unused-coroutine] # it raises at once
+    assert in_use(throttler) == (2, 0, 0)
+    assert repr(task) == '<Task of "/x", not entered>'
+
+
+def test_one_throttler_serves_several_loops_and_threads_at_once() -> None:
+    throttler = Throttler([RateLimit("/x", 20, 0.05)], hold="start")
+    log: list[object] = []
+
+    async def crowd() -> None:
+        await asyncio.gather(*(pass_through(throttler, log, n) for n in range(40)))
+
+    def thread() -> None:
+        for n in range(20):
+            with throttler.execute_task("/x"):
+                log.append(n)
+
+    threads = [threading.Thread(target=asyncio.run, args=(crowd(),)) for _ in range(2)]
+    threads += [threading.Thread(target=thread) for _ in range(4)]
+    for started in threads:
+        started.start()
+    for started in threads:
+        started.join(timeout=60)
+        assert not started.is_alive(), f"deadlock: {throttler.usage('/x')}"
+    assert len(log) == 160
+    assert throttler.usage("/x").waiting == 0
+
+
+def test_a_waiter_of_a_closed_loop_does_not_hold_others_up(clock: ManualClock) -> None:
+    throttler = Throttler([RateLimit("/x", 1, 10)], clock=clock)
+    assert throttler.try_acquire("/x")
+    loop = asyncio.new_event_loop()
+    abandoned = loop.create_task(pass_through(throttler, [], "abandoned"))
+    loop.run_until_complete(settle())
+    loop.close()
+    assert throttler.usage("/x").waiting == 1
+    clock.advance(10)
+    assert in_use(throttler) == (0, 0, 0), "its grant went back"
+    abandoned._log_destroy_pending = False  # type: ignore[attr-defined] # it is, on purpose
+    with pytest.raises(RuntimeError):
+        abandoned.get_coro().throw(RuntimeError)  # type: ignore[union-attr]
+
+
+def test_waiters_of_an_abandoned_loop_are_collected(throttler: Throttler) -> None:
+    assert throttler.try_acquire("/x", 2)
+    loop = asyncio.new_event_loop()
+    task = loop.create_task(pass_through(throttler, [], "abandoned"))
+    task._log_destroy_pending = False  # type: ignore[attr-defined] # it is, on purpose
+    loop.run_until_complete(settle())
+    assert throttler.usage("/x").waiting == 1
+    loop.close()
+    del loop, task
+    gc.collect()
+    assert throttler.usage("/x").waiting == 0
