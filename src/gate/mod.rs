@@ -12,6 +12,8 @@ mod usage;
 
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod quota_tests;
 
 pub(crate) use queue::{Place, Waiter};
 pub(crate) use route::Route;
