@@ -38,7 +38,8 @@ class Throttler:
     Args:
         rate_limits: The table. Limits are read by their attributes (``limit_id``, ``limit``,
             ``time_interval``, and where present ``weight``, ``linked_limits``, ``kind`` and
-            ``timezone``), at once: changing them later changes nothing. Of limits with the same id, the last one stands.
+            ``timezone``), at once: changing them later changes nothing. Of limits with the same
+            id, the last one stands.
         safety_margin_pct: Units stay this share of the interval longer, from 0 to 1: 0.05 makes 60
             s count as 63 s. Quotas end at their boundaries all the same.
         limits_share_percentage: This bot's share of every limit, in percent: over 0, up to 100. A

@@ -95,25 +95,38 @@ class Limits:
 
     def _call(self, name: str) -> Call:
         """A method as those who are limited call it; it is looked up anew for each call."""
-        if self.is_asynchronous(name):
-            return self._asynchronous_call(name)
-        return self._held_call(name) if self.holds else self._sent_call(name)
+        asynchronous = self.is_asynchronous(name)
+        held = self._held_asynchronous(name) if asynchronous else self._held(name)
+        if self.holds:
+            return held
+        return self._sent_asynchronous(name, held) if asynchronous else self._sent(name, held)
 
-    def _sent_call(self, name: str) -> Call:
-        held, method, inner = self._held_call(name), ("IO" if name == IO_API else name), self.inner
+    def _sent(self, name: str, held: Call) -> Call:
+        """A call that counts from its start; nearly always there is room, and no more to do."""
+        inner, method = self.inner, ("IO" if name == IO_API else name)
 
         def call(*args: Any, **kwargs: Any) -> Any:
-            gate = self._gates.get(name)
-            try:
-                may = gate is None or gate.throttler.try_acquire(gate.route)
-            except UnknownLimitError:
-                may = False
-            # Nearly always that is all there is to do.
-            return (getattr(inner, method) if may else held)(*args, **kwargs)
+            return (getattr(inner, method) if self._may(name) else held)(*args, **kwargs)
 
         return call
 
-    def _held_call(self, name: str) -> Call:
+    def _sent_asynchronous(self, name: str, held: Call) -> Call:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await (self.method(name) if self._may(name) else held)(*args, **kwargs)
+
+        return call
+
+    def _may(self, name: str) -> bool:
+        gate = self._gates.get(name)
+        try:
+            return gate is None or gate.throttler.try_acquire(gate.route)
+        except UnknownLimitError:
+            # The rules were changed meanwhile.
+            return False
+
+    def _held(self, name: str) -> Call:
+        """A call that may wait, and counts until it is over where the throttler wants that."""
+
         def call(*args: Any, **kwargs: Any) -> Any:
             entered = self.enter(name)
             if entered is None:
@@ -123,7 +136,7 @@ class Limits:
 
         return call
 
-    def _asynchronous_call(self, name: str) -> Call:
+    def _held_asynchronous(self, name: str) -> Call:
         async def call(*args: Any, **kwargs: Any) -> Any:
             entered = await self.enter_async(name)
             if entered is None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import chain
 from typing import Any
 
 FUNCTIONS = (
@@ -116,7 +117,7 @@ class Names:
             if not known:
                 raise ValueError(
                     f"no function is called {name!r} in {text!r}"
-                    f"{_closest(name, (*FUNCTIONS, *self._spellings(), *self._public()))}"
+                    f"{_closest(name, self._names())}"
                 )
             functions.update(known)
         return frozenset((EVERYTHING,)) if EVERYTHING in functions else frozenset(functions)
@@ -155,7 +156,7 @@ class Names:
             charged = (*self.functions(method), plain(method))
             if self._counts(method):
                 charged = (*charged, EVERYTHING)
-            here = method == IO_API or callable(getattr(self._inner, method, None))
+            here = callable(getattr(self._inner, "IO" if method == IO_API else method, None))
             if here and not wanted.isdisjoint(charged):
                 found[method] = charged
         return found
@@ -169,6 +170,11 @@ class Names:
         has = getattr(self._inner, "has", None)
         names = {plain(name) for name in has} if isinstance(has, Mapping) else set()
         return {name for name in names if not name.startswith(("watch", "unwatch"))}
+
+    def _names(self) -> Iterator[str]:
+        """Every name that a rule may have."""
+        more = (function for functions in self._more.values() for function in functions)
+        return chain(FUNCTIONS, more, self._spellings(), self._public())
 
     def _spellings(self) -> set[str]:
         """Every name that functions go by, whether this object has it or not."""
