@@ -24,7 +24,7 @@ PLENTY = 1_000_000_000
 class Exchange:
     """Answers at once."""
 
-    def GetTicker(self, symbol: str) -> str:  # noqa: N802
+    def GetTicker(self, symbol: str) -> str:
         """The symbol."""
         return symbol
 

@@ -1,4 +1,4 @@
-"""Real ccxt exchanges, with answers of our own, synchronous and asynchronous; and any asynchronous object."""
+"""Real ccxt exchanges, with answers of our own, and any other asynchronous object."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
+
+from conftest import settle
 from fmz import World
 
 ccxt = pytest.importorskip("ccxt")
@@ -156,8 +158,8 @@ async def test_a_cancelled_call_leaves_no_charge_and_no_place() -> None:
     exchange.IO("rate", "GetTicker", 1, "1s", "delay")
     assert await exchange.fetch_ticker("BTC/USDT")
     call = asyncio.create_task(exchange.fetch_ticker("BTC/USDT"))
-    while not world.waiting():
-        await asyncio.sleep(0)
+    await settle()
+    assert world.waiting() == 1
     call.cancel()
     with pytest.raises(asyncio.CancelledError):
         await call

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from fmz import Exchange, World
 
+from fmz import Exchange, World
 from sluicegate import RateLimit, Throttler
 from sluicegate._core import ManualClock
 from sluicegate.exchange import IOMixin, add_limit, limit, limit_all

@@ -9,8 +9,8 @@ import weakref
 from typing import Any
 
 import pytest
-from fmz import Exchange, World
 
+from fmz import Exchange, World
 from sluicegate.exchange import limit
 
 

@@ -7,8 +7,8 @@ import threading
 from typing import Any
 
 import pytest
-from fmz import Exchange, World
 
+from fmz import Exchange, World
 from sluicegate import RateLimit, Throttler
 from sluicegate.exchange import FUNCTIONS, limit
 

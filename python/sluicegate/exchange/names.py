@@ -116,8 +116,7 @@ class Names:
             known = self._known(name)
             if not known:
                 raise ValueError(
-                    f"no function is called {name!r} in {text!r}"
-                    f"{_closest(name, self._names())}"
+                    f"no function is called {name!r} in {text!r}{_closest(name, self._names())}"
                 )
             functions.update(known)
         return frozenset((EVERYTHING,)) if EVERYTHING in functions else frozenset(functions)
