@@ -119,3 +119,49 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::gate::{Hold, Options};
+    use crate::limit::{Period, Resets, Zone};
+    use crate::wait::watch::Station;
+
+    const DAY: Nanos = 86_400_000_000_000;
+
+    /// When to look again, with one request passed and one waiting.
+    fn wake_after(limit: RateLimit, clock: Clock) -> Nanos {
+        let options = Options { hold: Hold::Start, ..Options::default() };
+        let gate = Gate::new(std::slice::from_ref(&limit), options).expect("a fine table");
+        let mut state = State::new(clock, gate, vec![limit]);
+        let now = state.now();
+        let route = state.gate.lookup("/x").expect("known").clone();
+        assert!(state.gate.try_acquire(now, &route, 1));
+        let turn = Arc::new(Turn::new(Station::Threads, Waker::noop().clone()));
+        state.join(now, &Charge::new(route, 1), None, &turn);
+        let mut effects = Effects::default();
+        state.advance(now, None, &mut effects);
+        effects.carry_out();
+        state.wake_at(now).expect("somebody waits") - now
+    }
+
+    fn quota() -> RateLimit {
+        let zone = Zone::named("UTC").expect("UTC");
+        RateLimit::quota("/x", 1, Resets { period: Period::Span(365 * DAY), zone })
+    }
+
+    #[test]
+    fn who_waits_for_a_quota_looks_at_the_wall_each_second() {
+        assert_eq!(wake_after(quota(), Clock::monotonic()), LOOK_AT_THE_WALL);
+    }
+
+    #[test]
+    fn nobody_looks_at_the_wall_for_a_rolling_limit_or_on_a_manual_clock() {
+        assert_eq!(wake_after(quota(), Clock::manual()), 365 * DAY);
+        let rolling = RateLimit::new("/x", 1, Duration::from_nanos(DAY));
+        assert_eq!(wake_after(rolling, Clock::monotonic()), DAY);
+    }
+}
