@@ -107,6 +107,24 @@ def test_go_runs_on_the_objects_own(hold: str) -> None:
         assert isinstance(tasks[0], WithGo.Handle)
 
 
+def test_a_call_on_the_objects_own_go_is_held_until_its_answer() -> None:
+    world = World(hold="response")
+    answer = threading.Event()
+
+    class Slow(WithGo):
+        class Handle(WithGo.Handle):
+            def wait(self, timeout: float | None = None) -> Any:
+                return answer.wait(20)
+
+    exchange = world.limit(Slow())
+    exchange.IO("rate", "GetTicker", 1, "1s")
+    running = exchange.Go("GetTicker")
+    assert world.throttler.usage("rate:GetTicker").in_flight == 1
+    answer.set()
+    assert running.wait() is True
+    assert world.throttler.usage("rate:GetTicker").in_flight == 0
+
+
 def test_a_rule_on_go_counts_calls_through_it_beside_other_rules(world: World) -> None:
     world.exchange.IO("rate", "Go", 3, "1s")
     world.exchange.IO("rate", "GetTicker", 2, "1s")
