@@ -10,7 +10,7 @@ import pytest
 import uvloop
 
 from sluicegate import RateLimit, Throttler
-from sluicegate._core import ManualClock
+from sluicegate.testing import ManualClock
 
 Runner = Callable[[Coroutine[Any, Any, None]], None]
 

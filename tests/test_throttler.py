@@ -22,7 +22,7 @@ from sluicegate import (
     Throttler,
     UnknownLimitError,
 )
-from sluicegate._core import ManualClock
+from sluicegate.testing import ManualClock
 
 # The table of the source document on Hummingbot's throttler, section 3.
 BINANCE = [

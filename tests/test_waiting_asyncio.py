@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Runner, settle
 from sluicegate import LinkedLimitWeightPair, RateLimit, RateLimitTimeout, Throttler
-from sluicegate._core import ManualClock
+from sluicegate.testing import ManualClock
 
 
 def in_use(throttler: Throttler, limit_id: str = "/x") -> tuple[int, int, int]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from sluicegate import RateLimit, RateLimitTimeout, Throttler
-from sluicegate._core import ManualClock
+from sluicegate.testing import ManualClock
 
 
 def spin_until(condition: Callable[[], bool]) -> None:

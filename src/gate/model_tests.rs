@@ -441,3 +441,53 @@ proptest! {
         }
     }
 }
+
+fn request(arrives: Nanos, route: usize, lasts: Nanos) -> Request {
+    Request { arrives, route, units: 1, lasts, gives_up: None, abandons: false }
+}
+
+/// Two orders for different pools share a third limit; the younger is the oldest of its own pool, so that nothing
+/// younger still may be in its way, even while the older order is in flight for long (I3).
+#[test]
+fn the_oldest_of_each_limit_is_not_delayed_by_later_ones() {
+    let ns = Duration::from_nanos;
+    let world = World {
+        wall: 0,
+        table: vec![
+            RateLimit::new("0", 1, ns(10)).link("2", 1),
+            RateLimit::new("1", 1, ns(20)).link("2", 1),
+            RateLimit::new("2", 2, ns(1)),
+        ],
+        requests: vec![
+            request(0, 0, 0),
+            request(2, 1, 0),
+            request(4, 0, 100),
+            request(5, 1, 0),
+            request(6, 2, 100),
+        ],
+    };
+    let run = Run::new(&world, Hold::Response).go(false, None);
+    assert_eq!(run.started[..4], [Some(0), Some(2), Some(11), Some(23)]);
+}
+
+/// What waits for requests in flight moves on with the clock; what that makes room for must be noticed without being
+/// looked for (I6).
+#[test]
+fn a_plan_that_moves_with_the_clock_is_looked_at_again_when_it_changes() {
+    let ns = Duration::from_nanos;
+    let world = World {
+        wall: 0,
+        table: vec![RateLimit::new("0", 3, ns(4)), RateLimit::new("1", 1, ns(3)).link("0", 1)],
+        requests: vec![
+            request(11, 0, 5),
+            request(14, 0, 2),
+            request(17, 1, 7),
+            request(17, 1, 0),
+            request(17, 0, 2),
+            request(17, 0, 0),
+        ],
+    };
+    let told = Run::new(&world, Hold::Response).go(false, None);
+    let polled = Run::new(&world, Hold::Response).go(true, None);
+    assert_eq!(told.started, polled.started);
+}

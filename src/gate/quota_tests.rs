@@ -65,6 +65,22 @@ fn a_younger_request_goes_when_a_boundary_passes_that_an_older_one_could_not_use
 }
 
 #[test]
+fn a_younger_request_goes_before_a_boundary_that_gives_an_older_one_its_units() {
+    let mut gate = gate(&[quota("quota", 3, 10)], Hold::Response);
+    let quota = route(&gate, "quota");
+    gate.observe(0, 0);
+    assert!(gate.try_acquire(0, &quota, 2));
+    gate.set_table(0, &[self::quota("quota", 3, 10), rolling("other", 9, 9).link("quota", 1)]).expect("fine");
+    let quota = route(&gate, "quota");
+    gate.join(&quota, Waiter { units: 2, since: 1, deadline: None, tag: "older" });
+    assert!(pass(&mut gate, 1).is_empty());
+    // At 10 nothing of today's window is left: both fit, even if this one is in flight until then.
+    join(&mut gate, 2, "other", "younger");
+    assert_eq!(pass(&mut gate, 2), ["younger"]);
+    assert_eq!(pass(&mut gate, 10), ["older"]);
+}
+
+#[test]
 fn requests_wait_for_the_boundary_and_for_room_in_the_rolling_limit() {
     let both = rolling("both", 9, 9).weight(0).link("quota", 1).link("pool", 1);
     let mut gate = gate(&[quota("quota", 2, 10), rolling("pool", 1, 4), both], Hold::Start);
@@ -102,6 +118,8 @@ fn wait_time_of_a_quota_counts_boundaries() {
 fn usage_of_a_quota_tells_when_it_resets() {
     let mut gate = gate(&[quota("quota", 2, 10)], Hold::Response);
     let route = route(&gate, "quota");
+    gate.observe(3, 3);
+    assert_eq!(gate.usage(3, &route).resets_in, Duration::ZERO);
     take(&mut gate, 3, "quota");
     let usage = gate.usage(3, &route);
     assert_eq!((usage.used, usage.in_flight, usage.resets_in), (1, 1, Duration::from_nanos(7)));

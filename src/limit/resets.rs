@@ -169,6 +169,12 @@ mod tests {
     }
 
     #[test]
+    fn a_change_that_is_no_multiple_of_a_window_starts_one() {
+        let windows = boundaries("45m", "America/New_York", "2026-03-08T06:00:00", 3);
+        assert_eq!(windows, ["03-08T06:30:00", "03-08T07:00:00", "03-08T07:45:00"]);
+    }
+
+    #[test]
     fn long_windows_keep_to_the_times_on_the_wall() {
         let berlin = boundaries("2h", "Europe/Berlin", "2026-10-24T23:00:00", 3);
         assert_eq!(berlin, ["10-25T00:00:00", "10-25T03:00:00", "10-25T05:00:00"]);

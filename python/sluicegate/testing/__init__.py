@@ -1,17 +1,12 @@
-"""A stand-in exchange to test bots against: it enforces its limits for real.
+"""What bots are tested with: a stand-in exchange that enforces its limits for real, and a clock.
 
-Needs aiohttp: `pip install "sluicegate[demo]"`.
+`StandInExchange` needs aiohttp: `pip install "sluicegate[demo]"`. All else needs nothing.
 """
 
-try:
-    import aiohttp as _aiohttp  # noqa: F401
-except ImportError as _error:
-    raise ImportError(
-        'sluicegate.testing needs aiohttp: pip install "sluicegate[demo]"'
-    ) from _error
+from typing import TYPE_CHECKING, Any
 
+from sluicegate._core import ManualClock
 from sluicegate.testing.ban import BanRule
-from sluicegate.testing.exchange import StandInExchange
 from sluicegate.testing.ledger import Ledger, Verdict
 from sluicegate.testing.stats import LimitStatistics, Statistics
 from sluicegate.testing.table import Endpoint, Limit, Table
@@ -19,12 +14,16 @@ from sluicegate.testing.table_json import table_from_file, table_from_json, tabl
 from sluicegate.testing.tables import binance_spot, load_table
 from sluicegate.testing.window import RollingWindow
 
+if TYPE_CHECKING:
+    from sluicegate.testing.exchange import StandInExchange
+
 __all__ = [
     "BanRule",
     "Endpoint",
     "Ledger",
     "Limit",
     "LimitStatistics",
+    "ManualClock",
     "RollingWindow",
     "StandInExchange",
     "Statistics",
@@ -36,3 +35,18 @@ __all__ = [
     "table_from_json",
     "table_to_json",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The server, when it is asked for: all else here works without aiohttp."""
+    if name != "StandInExchange":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        import aiohttp as _  # noqa: F401
+    except ImportError as error:
+        raise ImportError(
+            'sluicegate.testing.StandInExchange needs aiohttp: pip install "sluicegate[demo]"'
+        ) from error
+    from sluicegate.testing.exchange import StandInExchange
+
+    return StandInExchange
