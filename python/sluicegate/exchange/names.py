@@ -216,8 +216,10 @@ def _closest(name: str, names: Iterable[str]) -> str:
 
 def closest(name: str, names: Iterable[str]) -> str | None:
     """The one of some names that looks most like another; ``None`` where none does."""
+    # Of the spellings of one name, the one that is written as this one is.
+    alike = sorted(names, key=lambda other: (("_" in other) != ("_" in name), other))
     spelled: dict[str, str] = {}
-    for other in names:
+    for other in alike:
         spelled.setdefault(plain(other), other)
     found = difflib.get_close_matches(plain(name), spelled, n=1, cutoff=0.6)
     return spelled[found[0]] if found else None
