@@ -29,7 +29,8 @@ pub(crate) enum Span {
 #[derive(Debug)]
 pub(crate) enum Window {
     Rolling(Rolling),
-    Quota(Quota),
+    /// Boxed: it is the larger one, and rolling limits shall lie close together.
+    Quota(Box<Quota>),
 }
 
 /// The same call for either kind.
@@ -55,7 +56,9 @@ impl Window {
                 rolling.stamp(now, in_window);
                 Self::Rolling(rolling)
             }
-            Span::Quota(resets) => Self::Quota(Quota::new(shape.limit, resets, in_flight, in_window)),
+            Span::Quota(resets) => {
+                Self::Quota(Box::new(Quota::new(shape.limit, resets, in_flight, in_window)))
+            }
         }
     }
 
