@@ -26,7 +26,7 @@ $(VENV)/.made: pyproject.toml make/tools.sh
 	@sh make/tools.sh $(PYTHON)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --group dev
+	$(BIN)/python -m pip install --quiet --group build
 	@touch $@
 
 # Editable: only changes of the Rust sources need a new build.

@@ -26,7 +26,7 @@ pub enum Error {
     /// A request that takes more units of a limit than that limit ever has.
     #[error(
         "a request for {id:?} takes {units} units of {limit:?}, which has {available} per window: \
-         it could never pass; give it at most {available}"
+         it could never pass{}", Remedy { units: *units, available: *available, times: *times }
     )]
     NeverPasses {
         /// The id requested.
@@ -37,6 +37,8 @@ pub enum Error {
         units: u64,
         /// What the limit has, this bot's share of it.
         available: u64,
+        /// How many times its weight the request asks for.
+        times: u64,
     },
     /// A value that cannot be.
     #[error("{what} must be {must}, not {value}")]
@@ -65,6 +67,23 @@ impl Error {
         value: impl fmt::Display,
     ) -> Self {
         Self::Invalid { what: what.to_string(), must: must.to_string(), value: value.to_string() }
+    }
+}
+
+/// `; …`: what would pass, where anything would.
+struct Remedy {
+    units: u64,
+    available: u64,
+    times: u64,
+}
+
+impl fmt::Display for Remedy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { units, available, times } = *self;
+        match available / (units / times).max(1) {
+            0 => write!(f, "; its weight there can be {available} at most"),
+            most => write!(f, "; ask for at most {most} times its weight, not {times}"),
+        }
     }
 }
 
@@ -102,8 +121,13 @@ mod tests {
     fn messages_name_the_value_and_what_would_be_right() {
         let unknown = Error::UnknownLimit { id: "/dept".into(), closest: Some("/depth".into()) };
         assert_eq!(unknown.to_string(), r#"no limit has the id "/dept"; did you mean "/depth"?"#);
-        let never = Error::NeverPasses { id: "/a".into(), limit: "POOL".into(), units: 7, available: 5 };
+        let never =
+            Error::NeverPasses { id: "/a".into(), limit: "POOL".into(), units: 7, available: 5, times: 1 };
         assert!(never.to_string().contains("takes 7 units of \"POOL\", which has 5"));
+        assert!(never.to_string().ends_with("its weight there can be 5 at most"));
+        let often =
+            Error::NeverPasses { id: "/a".into(), limit: "POOL".into(), units: 15, available: 10, times: 3 };
+        assert!(often.to_string().ends_with("ask for at most 2 times its weight, not 3"));
         assert_eq!(
             Error::invalid("the limit of \"x\"", "1 or more", 0).to_string(),
             "the limit of \"x\" must be 1 or more, not 0"

@@ -377,7 +377,14 @@ def test_process_with_bad_options_says_what_would_be_right(
 
 
 def test_missing_aiohttp_is_one_line_that_says_what_to_install() -> None:
-    code = "import sys; sys.modules['aiohttp'] = None; from sluicegate.testing import ManualClock, StandInExchange"
+    lines = [
+        "import sys",
+        "sys.modules['aiohttp'] = None",
+        "from sluicegate.testing import ManualClock, binance_spot",
+        "from sluicegate.testing import StandInExchange",
+    ]
+    code = "; ".join(lines)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     last = done.stderr.strip().splitlines()[-1]
-    assert last == ('ImportError: sluicegate.testing.StandInExchange needs aiohttp: pip install "sluicegate[demo]"')
+    what = "sluicegate.testing.StandInExchange needs aiohttp"
+    assert last == f'ImportError: {what}: pip install "sluicegate[demo]"'

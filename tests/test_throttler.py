@@ -6,6 +6,8 @@ import copy
 import math
 import os
 import pickle
+import subprocess
+import sys
 import threading
 from decimal import Decimal
 from fractions import Fraction
@@ -378,7 +380,7 @@ def test_bad_options_are_refused(
         (("/depth", 1.5), ValueError, "not 1.5"),
         (("/depth", "1"), TypeError, "not '1'"),
         (("/depth", 25), ValueError, 'takes 1250 units of "REQUEST_WEIGHT", which has 1200'),
-        (("/depth", 10**30), ValueError, "takes"),
+        (("/depth", 10**30), ValueError, r"units must be at most 2\*\*62 units"),
     ],
 )
 def test_bad_requests_are_refused_and_charge_nothing(
@@ -439,7 +441,100 @@ def test_a_manual_clock_refuses_to_go_back(clock: ManualClock) -> None:
     assert clock.now == 1.5
 
 
-# ---- fork
+def test_a_usage_survives_pickling_and_copying() -> None:
+    usage = Throttler(BINANCE).usage("ORDERS")
+    assert pickle.loads(pickle.dumps(usage)) == copy.deepcopy(usage) == usage
+
+
+def test_ids_that_come_and_go_leave_nothing_behind(clock: ManualClock) -> None:
+    throttler = Throttler([], clock=clock)
+    for number in range(50):
+        throttler.set_rate_limits([RateLimit(f"id-{number}", 1, 10), RateLimit("kept", 100, 1000)])
+        assert throttler.try_acquire("kept")
+        assert throttler.try_acquire(f"id-{number}")
+        clock.advance(10)
+    assert used(throttler) == {"kept": 50, "id-49": 0}
+
+
+# ---- subclasses
+
+
+def test_a_subclass_may_have_an_init_of_its_own() -> None:
+    class Connector(Throttler):
+        def __init__(self, name: str, share: float) -> None:
+            super().__init__([RateLimit("/x", 10, 1)], limits_share_percentage=share)
+            self.name = name
+
+    connector = Connector("binance", share=50)
+    assert connector.name == "binance"
+    assert connector.usage("/x").limit == 5
+    with pytest.raises(RuntimeError, match="has its table"):
+        connector.__init__("again", share=10)  # type: ignore[misc] # on purpose
+    assert connector.usage("/x").limit == 5
+
+
+def test_a_subclass_that_forgets_its_base_is_told_so() -> None:
+    class Forgetful(Throttler):
+        def __init__(self) -> None:
+            pass
+
+    for ask in ("execute_task", "try_acquire", "usage"):
+        with pytest.raises(RuntimeError, match=r"super\(\).__init__"):
+            getattr(Forgetful(), ask)("/x")
+
+
+# ---- fork and exit
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_fork_holds_nothing_that_its_other_hooks_could_wait_for() -> None:
+    done = run_python(
+        """
+import gc, os
+os.register_at_fork(before=gc.collect)  # before ours: so it runs after ours
+from sluicegate import RateLimit, Throttler
+throttler = Throttler([RateLimit("/x", 10, 3600)])
+class Cycle: pass
+cycle = Cycle(); cycle.me = cycle; cycle.task = throttler.execute_task("/x")
+cycle.task.__enter__()
+del cycle
+pid = os.fork()
+assert throttler.usage("/x").used == 1
+if pid:
+    assert os.waitpid(pid, 0)[1] == 0
+"""
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_daemon_thread_that_waits_does_not_break_the_programs_end() -> None:
+    """The end of the program finds it in its wait, over and over; Rust must not be unwound."""
+    done = run_python(
+        """
+import threading
+from sluicegate import RateLimit, Throttler
+throttler = Throttler([RateLimit("/x", 5, 0.005)], hold="start")
+passed = threading.Event()
+def work():
+    for n in range(10**9):
+        with throttler.execute_task("/x"):
+            if n > 20: passed.set()
+for _ in range(3):
+    threading.Thread(target=work, daemon=True).start()
+passed.wait()
+"""
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

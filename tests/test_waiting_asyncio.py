@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sys
 import threading
+import weakref
 from collections.abc import Awaitable
+from typing import Any
 
 import pytest
 
@@ -382,14 +385,98 @@ def test_a_waiter_of_a_closed_loop_does_not_hold_others_up(clock: ManualClock) -
         abandoned.get_coro().throw(RuntimeError)  # type: ignore[union-attr]
 
 
-def test_waiters_of_an_abandoned_loop_are_collected(throttler: Throttler) -> None:
-    assert throttler.try_acquire("/x", 2)
+def test_waiters_of_an_abandoned_loop_are_collected_with_it() -> None:
+    throttler = Throttler([RateLimit("/x", 1, 3600)])
+    assert throttler.try_acquire("/x")
     loop = asyncio.new_event_loop()
     task = loop.create_task(pass_through(throttler, [], "abandoned"))
     task._log_destroy_pending = False  # type: ignore[attr-defined] # it is, on purpose
     loop.run_until_complete(settle())
     assert throttler.usage("/x").waiting == 1
     loop.close()
+    alive = weakref.ref(loop)
     del loop, task
     gc.collect()
     assert throttler.usage("/x").waiting == 0
+    assert alive() is None
+
+
+def test_many_waiters_of_a_closed_loop_go_one_after_the_other(clock: ManualClock) -> None:
+    """Each grant goes back and so finds the next one: as a loop, not as deep as they are many."""
+    throttler = Throttler([RateLimit("/x", 1, 10)], clock=clock)
+    assert throttler.try_acquire("/x")
+    loop = asyncio.new_event_loop()
+    tasks = [loop.create_task(pass_through(throttler, [], n)) for n in range(20_000)]
+    loop.run_until_complete(settle())
+    loop.close()
+    assert throttler.usage("/x").waiting == 20_000
+    clock.advance(10)
+    assert in_use(throttler) == (0, 0, 0)
+    for task in tasks:
+        task._log_destroy_pending = False  # type: ignore[attr-defined] # it is, on purpose
+        task.get_coro().close()  # type: ignore[union-attr]
+
+
+def test_a_cancelled_wait_gives_its_place_back_while_its_traceback_lives(
+    run: Runner, throttler: Throttler
+) -> None:
+    async def keep_awaitable() -> None:
+        entering = throttler.execute_task("/x").__aenter__()
+        await entering
+
+    async def main() -> None:
+        assert throttler.try_acquire("/x", 2)
+        task = asyncio.create_task(keep_awaitable())
+        await settle()
+        task.cancel()
+        (kept,) = await asyncio.gather(task, return_exceptions=True)
+        assert isinstance(kept, asyncio.CancelledError)
+        assert in_use(throttler) == (2, 0, 0)
+
+    run(main())
+
+
+def test_entering_can_be_wrapped_whether_it_waits_or_not(
+    run: Runner, clock: ManualClock, throttler: Throttler
+) -> None:
+    async def main() -> None:
+        first, second, third = (throttler.execute_task("/x") for _ in range(3))
+        await asyncio.wait_for(first.__aenter__(), 1)
+        await asyncio.gather(second.__aenter__(), return_exceptions=False)
+        with pytest.raises((TimeoutError, asyncio.TimeoutError)):
+            await asyncio.wait_for(third.__aenter__(), 0.01)
+        assert in_use(throttler) == (2, 2, 0)
+        for task in (first, second):
+            await task.__aexit__(None, None, None)
+
+    run(main())
+
+
+def test_an_interrupted_wake_up_is_made_again(clock: ManualClock, throttler: Throttler) -> None:
+    """A signal's exception in the middle of waking a loop must not cost its waiter the turn."""
+
+    class Interrupted(asyncio.SelectorEventLoop):
+        interruptions = 0
+
+        def call_soon_threadsafe(self, *args: Any, **kwargs: Any) -> asyncio.Handle:
+            handle = super().call_soon_threadsafe(*args, **kwargs)
+            if self.interruptions < 1:
+                self.interruptions += 1
+                raise InterruptedError("as a signal handler would")
+            return handle
+
+    assert throttler.try_acquire("/x", 2)
+    loop = Interrupted()
+    reports: list[object] = []
+    sys.unraisablehook, hook = reports.append, sys.unraisablehook
+    try:
+        log: list[object] = []
+        task = loop.create_task(pass_through(throttler, log, "through"))
+        loop.run_until_complete(settle())
+        clock.advance(10)  # from outside the loop, as another thread would
+        loop.run_until_complete(task)
+    finally:
+        sys.unraisablehook = hook
+        loop.close()
+    assert log == ["through"]
+    assert len(reports) == 1

@@ -118,3 +118,20 @@ async fn tasks_of_a_runtime_and_threads_share_one_throttler() {
     thread.await.expect("no panic");
     assert_eq!(waiting(&throttler), 0);
 }
+
+/// A future that was polled once and is then left alone must not keep others from their turn.
+#[tokio::test]
+async fn a_waiting_future_that_nobody_polls_holds_nobody_up() {
+    let table = [RateLimit::new("/x", 1, 3600 * SECOND), RateLimit::new("/y", 1, SECOND / 50)];
+    let throttler = Throttler::new(&table, start()).expect("fine");
+    assert!(throttler.try_acquire("/x", 1).expect("known"));
+    assert!(throttler.try_acquire("/y", 1).expect("known"));
+    let mut left_alone = Box::pin(throttler.enter_async("/x", 1, None));
+    std::future::poll_fn(|context| {
+        assert!(left_alone.as_mut().poll(context).is_pending());
+        std::task::Poll::Ready(())
+    })
+    .await;
+    drop(throttler.enter_async("/y", 1, None).await.expect("known"));
+    assert_eq!(waiting(&throttler), 1);
+}

@@ -1,8 +1,8 @@
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Literal, Protocol, SupportsFloat, SupportsIndex, final, overload
+from typing import Any, Literal, Protocol, SupportsFloat, SupportsIndex, final, overload
 
-from typing_extensions import disjoint_base
+from typing_extensions import Self, disjoint_base
 
 from sluicegate.limits import RateLimit
 
@@ -56,15 +56,16 @@ class Throttler:
         TypeError: Something of the wrong type.
     """
 
-    def __new__(
-        cls,
+    def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
+    def __init__(
+        self,
         rate_limits: Iterable[_RateLimitLike],
         *,
         safety_margin_pct: SupportsFloat | SupportsIndex | None = None,
         limits_share_percentage: SupportsFloat | SupportsIndex | None = None,
         hold: Literal["response", "start"] | None = None,
         clock: ManualClock | None = None,
-    ) -> Throttler: ...
+    ) -> None: ...
     def execute_task(
         self,
         limit_id: str,
@@ -194,6 +195,17 @@ class Task:
 class Usage:
     """How much of a limit is used, at one instant."""
 
+    def __new__(
+        cls,
+        limit_id: str,
+        limit: int,
+        used: int,
+        in_flight: int,
+        waiting: int,
+        time_interval: float,
+        resets_in: float,
+    ) -> Self: ...
+    def __getnewargs__(self) -> tuple[str, int, int, int, int, float, float]: ...
     @property
     def limit_id(self) -> str:
         """The limit's id."""

@@ -18,5 +18,7 @@ mod quota_tests;
 pub(crate) use queue::{Place, Waiter};
 pub(crate) use route::Route;
 pub(crate) use schedule::{Decided, Gate};
+#[cfg(feature = "python")]
+pub(crate) use table::MAX_INTERVAL;
 pub use table::{Hold, Options};
 pub use usage::Usage;

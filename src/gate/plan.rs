@@ -161,47 +161,43 @@ impl Plan {
         used_down.into_iter().chain(reserved_down).reduce(|a, b| if self.by(a, b) { a } else { b })
     }
 
-    /// Whether a request may go now beside every reservation.
+    /// Whether a request may take what it wants of one limit now, beside every reservation of it.
     ///
     /// With [`Hold::Response`] this must be right however long anything is in flight, so what is in flight, and the
     /// request itself, count as held for good.
-    pub fn leaves_whole<'a>(
+    pub fn leaves_whole(
         &self,
         hold: Hold,
-        charges: &[Charge],
-        units: u64,
+        wanted: Charge,
         now: Nanos,
-        limit_of: impl Fn(Index) -> &'a Window,
+        limit: &Window,
     ) -> Result<(), Refusal> {
+        let reservations = &self.by_limit[wanted.limit as usize];
         if hold == Hold::Start {
-            let start = self.earliest(charges, units, Moment { at: now, moves: false }, now, limit_of);
+            let from = Moment { at: now, moves: false };
+            let start = self.earliest_for(wanted.limit, wanted.weight, from, now, limit);
             let refusal = Refusal { again: Some(start.at), not_before: start.at };
             return if start.at <= now { Ok(()) } else { Err(refusal) };
         }
-        let mut not_before = None;
-        for charge in charges {
-            let limit = limit_of(charge.limit);
-            let reservations = &self.by_limit[charge.limit as usize];
-            for &Reservation { start, .. } in reservations {
-                let reserved = reservations
-                    .iter()
-                    .filter(|other| self.holds(other, start) || (other.head && self.by(other.start, start)))
-                    .map(|other| other.units)
-                    .fold(charge.weight * units, u64::saturating_add);
-                if start.moves {
-                    let next = limit.next_expiry(start.at);
-                    next.map(|at| self.by(start, Moment { at, moves: false }));
-                }
-                let used = limit.in_window_at(start.at) + limit.in_flight();
-                if used.saturating_add(reserved) > limit.limit() {
-                    // While nothing is in flight here, no answer can make room before that reservation is taken up.
-                    let known = if limit.in_flight() == 0 { start.at } else { 0 };
-                    not_before = not_before.max(Some(known));
-                }
+        for &Reservation { start, .. } in reservations {
+            let reserved = reservations
+                .iter()
+                .filter(|other| self.holds(other, start) || (other.head && self.by(other.start, start)))
+                .map(|other| other.units)
+                .fold(wanted.weight, u64::saturating_add);
+            if start.moves {
+                let next = limit.next_expiry(start.at);
+                next.map(|at| self.by(start, Moment { at, moves: false }));
+            }
+            let used = limit.in_window_at(start.at) + limit.in_flight();
+            if used.saturating_add(reserved) > limit.limit() {
+                let again = self.holds_for.get().map(|span| now.saturating_add(span));
+                // While nothing is in flight here, no answer can make room before that reservation is taken up.
+                let not_before = if limit.in_flight() == 0 { start.at } else { 0 };
+                return Err(Refusal { again, not_before });
             }
         }
-        let again = self.holds_for.get().map(|span| now.saturating_add(span));
-        not_before.map_or(Ok(()), |not_before| Err(Refusal { again, not_before }))
+        Ok(())
     }
 
     fn holds(&self, reservation: &Reservation, at: Moment) -> bool {

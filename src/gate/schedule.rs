@@ -1,7 +1,7 @@
 //! The gate: limits, what is used of them, who waits, and who goes next.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,9 @@ struct Scratch {
     closed: Vec<Closed>,
     plan: Plan,
     ahead: usize,
+    /// What the plan has refused, by limit: whoever comes later and wants no less of that limit is refused for the
+    /// same reason, without being asked again.
+    refused: Vec<(Charge, Refusal)>,
 }
 
 /// See the [module](self).
@@ -96,8 +99,10 @@ impl<W> Gate<W> {
     pub fn set_table(&mut self, now: Nanos, table: &[RateLimit]) -> Result<Vec<Decided<W>>, Error> {
         let rows = table::check(table, &self.options)?;
         self.version += 1;
+        // Those that went with the table before this one are no longer named by anybody but who waits or is in flight.
+        let mut unused = self.unused(now, &rows);
         self.limits.iter_mut().for_each(|limit| limit.route = None);
-        let indices: Vec<Index> = rows.iter().map(|row| self.index_of(row)).collect();
+        let indices: Vec<Index> = rows.iter().map(|row| self.index_of(row, &mut unused)).collect();
         for (row, &index) in rows.iter().zip(&indices) {
             let charge = |&(at, weight): &(usize, u64)| Charge { limit: indices[at], weight };
             let limit = &mut self.limits[index as usize];
@@ -117,15 +122,36 @@ impl<W> Gate<W> {
         Ok(self.refuse_hopeless())
     }
 
-    fn index_of(&mut self, row: &Row) -> Index {
+    fn index_of(&mut self, row: &Row, unused: &mut Vec<Index>) -> Index {
         if let Some(&index) = self.by_id.get(row.id.as_str()) {
             return index;
         }
-        let index = Index::try_from(self.limits.len()).expect("fewer than 4 billion limits");
         let id: Arc<str> = row.id.as_str().into();
-        self.by_id.insert(id.clone(), index);
-        self.limits.push(Limit { id, window: Window::new(row.shape), waiting: 0, route: None });
+        let limit = Limit { id: id.clone(), window: Window::new(row.shape), waiting: 0, route: None };
+        let index = match unused.pop() {
+            Some(index) => {
+                let old = std::mem::replace(&mut self.limits[index as usize], limit);
+                self.by_id.remove(&old.id);
+                index
+            }
+            None => {
+                self.limits.push(limit);
+                Index::try_from(self.limits.len() - 1).expect("fewer than 4 billion limits")
+            }
+        };
+        self.by_id.insert(id, index);
         index
+    }
+
+    /// Limits that the tables before left behind, and that hold nothing any more.
+    fn unused(&mut self, now: Nanos, rows: &[table::Row]) -> Vec<Index> {
+        let kept: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        let idle = |(at, limit): (usize, &mut Limit)| {
+            limit.window.expire(now);
+            let idle = limit.route.is_none() && limit.window.used() == 0 && limit.waiting == 0;
+            (idle && !kept.contains(&*limit.id)).then_some(at as Index)
+        };
+        self.limits.iter_mut().enumerate().filter_map(idle).collect()
     }
 
     fn refuse_hopeless(&mut self) -> Vec<Decided<W>> {
@@ -187,7 +213,7 @@ impl<W> Gate<W> {
             let (wanted, available) = (charge.weight.saturating_mul(units), limit.window.limit());
             if wanted > available {
                 let (id, limit) = (route.id.to_string(), limit.id.to_string());
-                return Err(Error::NeverPasses { id, limit, units: wanted, available });
+                return Err(Error::NeverPasses { id, limit, units: wanted, available, times: units });
             }
         }
         Ok(())
@@ -385,6 +411,7 @@ impl<W> Gate<W> {
         let mut scratch = std::mem::take(&mut self.scratch);
         scratch.heads.clear();
         scratch.closed.clear();
+        scratch.refused.clear();
         scratch.plan.clear(self.limits.len());
         scratch.ahead = 0;
         let heads = self.queues.busy().iter().filter_map(|&route| self.queues.head(route));
@@ -431,9 +458,25 @@ impl<W> Gate<W> {
         if scratch.closed.is_empty() || !shares {
             return Ok(());
         }
+        let wanted =
+            || route.charges.iter().map(|charge| Charge { weight: charge.weight * units, ..*charge });
+        let like = |&(refused, _): &&(Charge, Refusal)| {
+            wanted().any(|charge| charge.limit == refused.limit && charge.weight >= refused.weight)
+        };
+        if let Some(&(_, refusal)) = scratch.refused.iter().find(like) {
+            return Err(refusal);
+        }
         self.plan_older(scratch, now, place);
         let limit_of = |index: Index| &self.limits[index as usize].window;
-        scratch.plan.leaves_whole(self.options.hold, &route.charges, units, now, limit_of)
+        // One limit after the other: what a refusal hangs on serves for those who come later.
+        for charge in wanted() {
+            let verdict = scratch.plan.leaves_whole(self.options.hold, charge, now, limit_of(charge.limit));
+            if let Err(refusal) = verdict {
+                scratch.refused.push((charge, refusal));
+                return Err(refusal);
+            }
+        }
+        Ok(())
     }
 
     /// When a request that does not fit now will; `None` while that hangs on requests in flight.

@@ -35,6 +35,9 @@ impl Default for Options {
     }
 }
 
+/// The longest interval: a hundred years. Longer ones are mistakes of the unit.
+pub(crate) const MAX_INTERVAL: Duration = Duration::from_nanos(MAX_PERIOD);
+
 impl Options {
     /// Checks the options.
     pub(crate) fn check(&self) -> Result<(), Error> {
@@ -118,7 +121,7 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
             let available = rows[at].shape.limit;
             if units > available {
                 let (id, limit) = (row.id.clone(), rows[at].id.clone());
-                return Err(Error::NeverPasses { id, limit, units, available });
+                return Err(Error::NeverPasses { id, limit, units, available, times: 1 });
             }
         }
     }
@@ -136,7 +139,7 @@ fn check_values(limit: &RateLimit) -> Result<(), Error> {
     }
     let of_resets = |resets: Resets| Duration::from_nanos(resets.period.nanos());
     let interval = limit.resets.map_or(limit.interval, of_resets);
-    if interval.is_zero() || interval > Duration::from_nanos(MAX_PERIOD) {
+    if interval.is_zero() || interval > MAX_INTERVAL {
         let what = format!("the time_interval of {:?}", limit.id);
         let must = "over 0 s and at most 100 years";
         return Err(Error::invalid(what, must, format_args!("{} s", interval.as_secs_f64())));

@@ -3,15 +3,16 @@
 //! Loops and futures are held weakly here: who waits in a loop that is abandoned can be collected, and gives its place
 //! back.
 
+use std::cell::Cell;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
 
 use parking_lot::Mutex;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyCFunction, PyDict, PyIterator, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyCFunction, PyIterator, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::clock::Nanos;
 use crate::wait::{Alarm, Charge, Entry, Looker, Station, Throttler, Ticket, Turn, WeakThrottler};
@@ -21,24 +22,10 @@ use super::task::Task;
 use super::throttler::RouteHandle;
 use super::undisturbed;
 
-/// An awaitable that is over before it begins: a finished future that belongs to no loop, one for all.
-///
-/// Awaiting it is the interpreter's own code from end to end: 27 ns, where an awaitable of ours took 34 ns, twice in
-/// each pass.
+/// An awaitable that is over before it begins: see `sluicegate/_ready.py`.
 pub fn ready(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let finished = || {
-        // All that a finished future ever asks its loop is whether it is in debug mode.
-        let no_loop = PyDict::new(py);
-        no_loop.set_item("get_debug", py.get_type::<PyBool>())?;
-        let no_loop = py.import("types")?.getattr("SimpleNamespace")?.call((), Some(&no_loop))?;
-        let kwargs = PyDict::new(py);
-        kwargs.set_item("loop", no_loop)?;
-        let future = py.import("asyncio")?.getattr("Future")?.call((), Some(&kwargs))?;
-        future.call_method1("set_result", (py.None(),))?;
-        Ok::<_, PyErr>(future.unbind())
-    };
-    Ok(READY.get_or_try_init(py, finished)?.bind(py).clone())
+    Ok(READY.import(py, "sluicegate._ready", "READY")?.clone())
 }
 
 /// The event loop that runs in this thread.
@@ -75,8 +62,8 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
             // Nobody else sets it.
             let _ = bell.turn.set(Arc::downgrade(ticket.turn()));
             let steps = future.call_method0(pyo3::intern!(py, "__await__"))?.cast_into::<PyIterator>()?;
-            let wait =
-                Wait { ticket: Mutex::new(Some(ticket)), task: task.clone().unbind(), steps: steps.unbind() };
+            let waiting = Mutex::new(Some(Waiting { ticket, task: task.clone().unbind() }));
+            let wait = Wait { waiting, steps: steps.unbind() };
             Ok(Bound::new(py, wait)?.into_any())
         }
     }
@@ -85,10 +72,14 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
 /// The awaitable of a task that waits. Whoever cancels it drops it, and with it the place in the queue.
 #[pyclass(module = "sluicegate", frozen)]
 struct Wait {
-    /// `None` once the wait is over.
-    ticket: Mutex<Option<Ticket>>,
-    task: Py<Task>,
+    /// `None` once the wait is over: the task is not kept any longer than that.
+    waiting: Mutex<Option<Waiting>>,
     steps: Py<PyIterator>,
+}
+
+struct Waiting {
+    ticket: Ticket,
+    task: Py<Task>,
 }
 
 #[pymethods]
@@ -103,34 +94,80 @@ impl Wait {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        if let Some(step) = self.steps.bind(py).clone().next() {
-            return step.map(Some);
+        match self.steps.bind(py).clone().next() {
+            Some(Ok(step)) => return Ok(Some(step)),
+            Some(Err(error)) => {
+                self.give_up();
+                return Err(error);
+            }
+            None => {}
         }
-        let Some(ticket) = self.ticket.lock().take() else {
+        let Some(Waiting { ticket, task }) = self.end() else {
             return Err(PyRuntimeError::new_err("this wait is over: it cannot be awaited again"));
         };
         let outcome = ticket.take();
         if let Some(Ok(charge)) = outcome {
-            self.task.get().enter(charge);
+            task.get().enter(charge);
             return Ok(None);
         }
-        self.task.get().give_up();
+        task.get().give_up();
         let theirs = || PyRuntimeError::new_err("somebody else has set the result of sluicegate's future");
         Err(outcome.and_then(Result::err).map_or_else(theirs, PyErr::from))
     }
 
+    /// As a generator's: `value` is always `None` from an event loop.
+    fn send<'py>(&self, py: Python<'py>, _value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        self.__next__(py)?.ok_or_else(|| PyStopIteration::new_err(()))
+    }
+
+    /// As a generator's: how an event loop cancels. The place is given back before the exception goes on, however long
+    /// its traceback keeps this object.
+    #[pyo3(signature = (exception, value=None, _traceback=None))]
+    fn throw<'py>(
+        &self,
+        exception: Bound<'py, PyAny>,
+        value: Option<Bound<'py, PyAny>>,
+        _traceback: Option<Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.give_up();
+        // Before Python 3.12 the three parts of an exception come apart.
+        match value.filter(|value| !value.is_none()) {
+            Some(value) if value.is_instance_of::<PyBaseException>() => Err(PyErr::from_value(value)),
+            Some(value) => Err(PyErr::from_value(exception.call1((value,))?)),
+            None => Err(PyErr::from_value(exception)),
+        }
+    }
+
+    /// As a generator's.
+    fn close(&self) {
+        self.give_up();
+    }
+
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        visit.call(&self.task)?;
+        if let Some(Waiting { task, .. }) = self.waiting.try_lock().as_deref().and_then(Option::as_ref) {
+            visit.call(task)?;
+        }
         visit.call(&self.steps)
+    }
+}
+
+impl Wait {
+    fn end(&self) -> Option<Waiting> {
+        self.waiting.lock().take()
+    }
+
+    /// Leaves the queue, or gives back what was granted.
+    fn give_up(&self) {
+        if let Some(Waiting { ticket, task }) = self.end() {
+            drop(ticket);
+            task.get().give_up();
+        }
     }
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        if let Some(ticket) = self.ticket.get_mut().take() {
-            drop(ticket);
-            self.task.get().give_up();
-        }
+        self.give_up();
     }
 }
 
@@ -144,27 +181,33 @@ struct Bell {
 impl Bell {
     fn ring(&self, py: Python<'_>) -> PyResult<()> {
         let Some(future) = self.future.bind(py).upgrade() else { return Ok(()) };
-        let Some(event_loop) = self.alarm.event_loop.bind(py).upgrade() else { return Ok(()) };
+        let Some(event_loop) = self.alarm.event_loop.bind(py).upgrade() else { return self.give_up() };
         if runs_here(&event_loop) {
             return resolve(&future);
         }
         static RESOLVE: PyOnceLock<Py<PyCFunction>> = PyOnceLock::new();
         let resolve =
             RESOLVE.get_or_try_init(py, || wrap_pyfunction!(resolve, py).map(Bound::unbind))?.bind(py);
-        let told = event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (resolve, &future));
-        if let Err(error) = told {
-            // The loop is closed: its waiter will never run, so others shall not wait for it.
-            if let (Some(throttler), Some(turn)) =
-                (self.alarm.throttler.upgrade(), self.turn.get().and_then(Weak::upgrade))
-            {
-                throttler.cancel(&turn);
+        match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (resolve, &future)) {
+            Err(error) if error.is_instance_of::<PyRuntimeError>(py) && is_closed(&event_loop)? => {
+                self.give_up()
             }
-            if !error.is_instance_of::<PyRuntimeError>(py) {
-                return Err(error);
-            }
+            told => told.map(drop),
+        }
+    }
+
+    /// The loop is gone, and its waiter will never run: others shall not wait for it.
+    fn give_up(&self) -> PyResult<()> {
+        let turn = self.turn.get().and_then(Weak::upgrade);
+        if let (Some(throttler), Some(turn)) = (self.alarm.throttler.upgrade(), turn) {
+            throttler.cancel(&turn);
         }
         Ok(())
     }
+}
+
+fn is_closed(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
+    event_loop.call_method0(pyo3::intern!(event_loop.py(), "is_closed"))?.is_truthy()
 }
 
 impl Wake for Bell {
@@ -236,19 +279,28 @@ const TICK: Nanos = 1_000_000;
 impl LoopAlarm {
     /// Sets the timer, from within the loop.
     fn arm(&self, py: Python<'_>, at: Nanos, at_least: Nanos) -> PyResult<()> {
-        let (Some(throttler), Some(event_loop), Some(me)) =
-            (self.throttler.upgrade(), self.event_loop.bind(py).upgrade(), self.me.upgrade())
+        let (Some(throttler), Some(event_loop)) =
+            (self.throttler.upgrade(), self.event_loop.bind(py).upgrade())
         else {
             return Ok(());
         };
-        if self.timer.lock().as_ref().is_some_and(|timer| timer.at <= at) {
+        if self.rings_by(at) {
             return Ok(());
         }
         let delay = at.saturating_sub(throttler.now()).max(at_least);
-        let call = LoopCall { alarm: me, arm_at: None };
+        let call = LoopCall { alarm: self.me.clone(), arm_at: None };
         let handle = event_loop.call_method1(pyo3::intern!(py, "call_later"), (seconds(delay), call))?;
-        let old = self.timer.lock().replace(Timer { at, handle: handle.unbind() });
-        cancel(py, old)
+        let new = Timer { at, handle: handle.unbind() };
+        // Python code has run since we looked: perhaps some that set the timer, too.
+        let late = {
+            let mut timer = self.timer.lock();
+            if timer.as_ref().is_some_and(|timer| timer.at <= at) { Some(new) } else { timer.replace(new) }
+        };
+        cancel(py, late)
+    }
+
+    fn rings_by(&self, at: Nanos) -> bool {
+        self.timer.lock().as_ref().is_some_and(|timer| timer.at <= at)
     }
 
     /// The timer has gone off.
@@ -276,46 +328,63 @@ impl Alarm for LoopAlarm {
         else {
             return;
         };
-        drop(throttler);
+        let set = Cell::new(false);
         undisturbed(|py| {
-            let (Some(event_loop), Some(me)) = (self.event_loop.bind(py).upgrade(), self.me.upgrade()) else {
+            let Some(event_loop) = self.event_loop.bind(py).upgrade() else {
+                set.set(true);
                 return Ok(());
             };
             if runs_here(&event_loop) {
-                return self.arm(py, at, 0);
+                self.arm(py, at, 0)?;
+            } else {
+                let call = LoopCall { alarm: self.me.clone(), arm_at: Some(at) };
+                match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (call,)) {
+                    // A closed loop has nobody left to wake.
+                    Err(error) if error.is_instance_of::<PyRuntimeError>(py) && is_closed(&event_loop)? => {}
+                    told => drop(told?),
+                }
             }
-            let call = LoopCall { alarm: me, arm_at: Some(at) };
-            match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (call,)) {
-                // A closed loop has nobody left to wake.
-                Err(error) if error.is_instance_of::<PyRuntimeError>(py) => Ok(()),
-                told => told.map(drop),
-            }
+            set.set(true);
+            Ok(())
         });
+        if !set.get()
+            && let Some(me) = self.me.upgrade()
+        {
+            throttler.unset(&Station::Loop(me));
+        }
     }
 
     fn silence(&self) {
         undisturbed(|py| {
-            let here = self.event_loop.bind(py).upgrade().is_some_and(|event_loop| runs_here(&event_loop));
-            // Elsewhere it cannot be cancelled safely; it goes off once more, and finds nobody waiting.
-            let timer = if here { self.timer.lock().take() } else { None };
-            cancel(py, timer)
+            let Some(event_loop) = self.event_loop.bind(py).upgrade() else { return Ok(()) };
+            let Some(timer) = self.timer.lock().take() else { return Ok(()) };
+            if runs_here(&event_loop) {
+                return cancel(py, Some(timer));
+            }
+            let cancel = timer.handle.getattr(py, pyo3::intern!(py, "cancel"))?;
+            match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (cancel,)) {
+                Err(error) if error.is_instance_of::<PyRuntimeError>(py) && is_closed(&event_loop)? => Ok(()),
+                told => told.map(drop),
+            }
         });
     }
 }
 
-/// What the loop calls: to ring, or to set the timer on behalf of another thread.
+/// What the loop calls: to ring, or to set the timer on behalf of another thread. Without effect once nobody waits in
+/// that loop any more.
 #[pyclass(module = "sluicegate", frozen)]
 struct LoopCall {
-    alarm: Arc<LoopAlarm>,
+    alarm: Weak<LoopAlarm>,
     arm_at: Option<Nanos>,
 }
 
 #[pymethods]
 impl LoopCall {
     fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        match self.arm_at {
-            Some(at) => self.alarm.arm(py, at, 0),
-            None => self.alarm.ring(py),
+        match (self.alarm.upgrade(), self.arm_at) {
+            (Some(alarm), Some(at)) => alarm.arm(py, at, 0),
+            (Some(alarm), None) => alarm.ring(py),
+            (None, _) => Ok(()),
         }
     }
 }

@@ -28,10 +28,7 @@ impl PyManualClock {
 
     /// Moves time on by so many seconds.
     fn advance(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
-        let by = numbers::timeout(Some(seconds))?;
-        let must = "a number of seconds, 0 or more";
-        let by = by.ok_or_else(|| numbers::wrong_value("the time to move on by", must, seconds))?;
-        self.clock.advance(by);
+        self.clock.advance(numbers::span("the time to move on by", seconds)?);
         Ok(())
     }
 

@@ -12,9 +12,11 @@ mod threads;
 mod throttler;
 mod usage;
 
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 
-#[pymodule(gil_used = false)]
+// A fork relies on the interpreter's lock (see `wait/fork.rs`).
+#[pymodule(gil_used = true)]
 mod _core {
     use pyo3::prelude::*;
 
@@ -32,7 +34,8 @@ mod _core {
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        super::fork::install(module.py())
+        super::fork::install(module.py())?;
+        super::threads::install(module.py())
     }
 }
 
@@ -44,12 +47,19 @@ fn seconds(span: crate::clock::Nanos) -> f64 {
 /// Runs Python code that the end of somebody's wait calls for; what it raises is reported, and nothing more.
 ///
 /// That may be anywhere: also while an object is dropped because an exception passes by, and that exception must come
-/// through. A process that is shutting down runs nothing any more.
-fn undisturbed(f: impl FnOnce(Python<'_>) -> PyResult<()>) {
+/// through. And a signal may come in between: what its handler raises is no business of whoever waits, so that `f`, which
+/// must do no harm when it is run twice, is run again. A process that is shutting down runs nothing any more.
+fn undisturbed(f: impl Fn(Python<'_>) -> PyResult<()>) {
     Python::try_attach(|py| {
         let passing_by = PyErr::take(py);
-        if let Err(error) = f(py) {
-            error.write_unraisable(py, None);
+        for _ in 0..3 {
+            let Err(error) = f(py) else { break };
+            // Ctrl-C is delivered again, where Python looks for it.
+            let again = error.is_instance_of::<PyKeyboardInterrupt>(py)
+                && py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main")).is_ok();
+            if !again {
+                error.write_unraisable(py, None);
+            }
         }
         if let Some(exception) = passing_by {
             exception.restore(py);

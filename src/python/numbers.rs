@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::gate::MAX_INTERVAL;
+use crate::limit::MAX_LIMIT;
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
@@ -9,7 +12,7 @@ use pyo3::types::{PyBool, PyInt};
 use crate::clock::WallNanos;
 
 /// "a whole number…, not 'x' (str)".
-fn wrong_type(what: &str, must: &str, value: &Bound<'_, PyAny>) -> PyErr {
+pub fn wrong_type(what: &str, must: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let kind = value.get_type();
     let kind = kind.name().map_or_else(|_| "?".to_owned(), |name| name.to_string());
     PyTypeError::new_err(format!("{what} must be {must}, not {} ({kind})", shown(value)))
@@ -50,17 +53,21 @@ pub fn limit(what: &str, value: &Bound<'_, PyAny>) -> PyResult<u64> {
     if units >= 1.0 && units.is_finite() { Ok(units as u64) } else { Err(wrong_value(what, must, value)) }
 }
 
-/// A weight or a count of units: whole, at least `least`.
+/// A weight or a count of units: whole, at least `least`, and no more than any limit has.
 pub fn units(what: &str, least: u64, value: &Bound<'_, PyAny>) -> PyResult<u64> {
     let must = format!("a whole number of units, {least} or more");
     let units = match whole(value) {
-        Some(units) => units as f64,
-        None => float(what, &must, value)?,
+        Some(units) => u64::try_from(units).ok(),
+        None => {
+            let units = float(what, &must, value)?;
+            (units.fract() == 0.0 && units >= 0.0).then_some(units as u64)
+        }
     };
-    if units.fract() != 0.0 || units < least as f64 {
-        return Err(wrong_value(what, &must, value));
+    let units = units.filter(|&units| units >= least).ok_or_else(|| wrong_value(what, &must, value))?;
+    if units > MAX_LIMIT {
+        return Err(wrong_value(what, "at most 2**62 units, more than any limit has", value));
     }
-    Ok(whole(value).map_or(units as u64, i64::unsigned_abs))
+    Ok(units)
 }
 
 /// A Python int; what does not fit in 64 bits is cut to what does.
@@ -77,8 +84,8 @@ fn whole(value: &Bound<'_, PyAny>) -> Option<i64> {
 pub fn interval(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     let must = "a number of seconds, over 0 and at most 100 years";
     let seconds = float(what, must, value)?;
-    let span = Duration::try_from_secs_f64(seconds).ok().filter(|span| !span.is_zero());
-    span.ok_or_else(|| wrong_value(what, must, value))
+    let fits = |span: &Duration| !span.is_zero() && *span <= MAX_INTERVAL;
+    Duration::try_from_secs_f64(seconds).ok().filter(fits).ok_or_else(|| wrong_value(what, must, value))
 }
 
 /// Seconds since the Unix epoch, within 292 years of it.
@@ -98,12 +105,16 @@ pub fn timeout(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
     let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(None) };
     let must = "a number of seconds, 0 or more, or None";
     let seconds = float("timeout", must, value)?;
-    if seconds == f64::INFINITY {
-        return Ok(None);
-    }
     if seconds.is_nan() || seconds < 0.0 {
         return Err(wrong_value("timeout", must, value));
     }
     // What no span holds is as good as no timeout.
     Ok(Duration::try_from_secs_f64(seconds).ok())
+}
+
+/// Seconds, 0 or more.
+pub fn span(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let must = "a number of seconds, 0 or more";
+    let seconds = float(what, must, value)?;
+    Duration::try_from_secs_f64(seconds).map_err(|_| wrong_value(what, must, value))
 }

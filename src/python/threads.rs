@@ -3,6 +3,10 @@
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
+use std::thread::{self, ThreadId};
+use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
@@ -16,14 +20,94 @@ use super::{seconds, undisturbed};
 /// A Python lock that is held while its thread has nothing to wake for.
 struct Bell(Py<PyAny>);
 
-impl Wake for Bell {
-    fn wake(self: Arc<Self>) {
-        undisturbed(|py| match self.0.call_method0(py, pyo3::intern!(py, "release")) {
+impl Bell {
+    fn ring(&self, py: Python<'_>) -> PyResult<()> {
+        match self.0.call_method0(py, pyo3::intern!(py, "release")) {
             // It rings already: the thread has not been back to look since.
             Err(error) if error.is_instance_of::<PyRuntimeError>(py) => Ok(()),
             rung => rung.map(drop),
-        });
+        }
     }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        undisturbed(|py| self.ring(py));
+    }
+}
+
+/// The threads that wait on a lock, and how the program's end finds them there.
+///
+/// A daemon thread that comes back from its wait while the interpreter is being torn down is ended by it there and
+/// then (before Python 3.14), which Rust does not survive. So when the program ends, those who wait are called out of
+/// their locks, and stay where they never ask for the interpreter again.
+struct Parking {
+    bells: Vec<Arc<Bell>>,
+    /// The thread that ends the program, which may wait on: its `atexit` callbacks may.
+    ended_by: Option<ThreadId>,
+}
+
+static PARKING: Mutex<Parking> = Mutex::new(Parking { bells: Vec::new(), ended_by: None });
+
+/// One wait on a lock.
+struct Parked<'a>(&'a Arc<Bell>);
+
+impl<'a> Parked<'a> {
+    fn new(py: Python<'_>, bell: &'a Arc<Bell>) -> Self {
+        Self::stay_if_ended(py);
+        PARKING.lock().bells.push(bell.clone());
+        Self(bell)
+    }
+
+    fn stay_if_ended(py: Python<'_>) {
+        let ended_by = PARKING.lock().ended_by;
+        if ended_by.is_some_and(|thread| thread != thread::current().id()) {
+            py.detach(|| {
+                loop {
+                    thread::park();
+                }
+            });
+        }
+    }
+}
+
+impl Drop for Parked<'_> {
+    fn drop(&mut self) {
+        // The bell is dropped after the lock is released: its last reference may run Python code.
+        let _bell = {
+            let mut parking = PARKING.lock();
+            let at = parking.bells.iter().position(|bell| Arc::ptr_eq(bell, self.0));
+            at.map(|at| parking.bells.swap_remove(at))
+        };
+    }
+}
+
+#[pyfunction]
+fn call_out_waiting_threads(py: Python<'_>) -> PyResult<()> {
+    PARKING.lock().ended_by = Some(thread::current().id());
+    // They come at once; but the end of a program waits for nobody for ever.
+    for _ in 0..1000 {
+        let bells = PARKING.lock().bells.clone();
+        if bells.is_empty() {
+            return Ok(());
+        }
+        for bell in bells {
+            bell.ring(py)?;
+        }
+        py.detach(|| thread::sleep(Duration::from_millis(1)));
+    }
+    Ok(())
+}
+
+/// In the child of a fork, no thread waits but in its parent.
+pub fn forget_others() {
+    let _bells = std::mem::take(&mut PARKING.lock().bells);
+}
+
+/// Has the program's end call waiting threads out.
+pub fn install(py: Python<'_>) -> PyResult<()> {
+    let call_out = wrap_pyfunction!(call_out_waiting_threads, py)?;
+    py.import("atexit")?.call_method1("register", (call_out,)).map(drop)
 }
 
 /// The longest that a Python lock waits at a time; it is asked again after that.
@@ -44,12 +128,17 @@ pub(crate) fn enter(
     let acquire = pyo3::intern!(py, "acquire");
     let lock = new_lock(py)?;
     lock.call_method0(acquire)?;
-    let bell = Waker::from(Arc::new(Bell(lock.clone().unbind())));
-    match throttler.enter(&mut charge, timeout, || Turn::new(Station::Threads, bell))? {
+    let bell = Arc::new(Bell(lock.clone().unbind()));
+    let waker = Waker::from(bell.clone());
+    match throttler.enter(&mut charge, timeout, || Turn::new(Station::Threads, waker))? {
         Entry::Entered => Ok(charge),
         Entry::Waiting(ticket) => throttler.wait(&ticket, |span: Option<Nanos>| {
             let timeout = span.map_or(-1.0, |span| seconds(span).min(LONGEST));
-            lock.call_method1(acquire, (true, timeout)).map(drop)
+            let parked = Parked::new(py, &bell);
+            let woken = lock.call_method1(acquire, (true, timeout)).map(drop);
+            drop(parked);
+            Parked::stay_if_ended(py);
+            woken
         }),
     }
 }

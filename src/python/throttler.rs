@@ -1,12 +1,13 @@
 //! `Throttler` for Python.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::clock::nanos;
+use crate::error::Error;
 use crate::gate::{Hold, Options, Route};
 use crate::wait::Throttler;
 
@@ -25,13 +26,19 @@ pub struct RouteHandle {
 }
 
 /// Decides when requests may leave.
+///
+/// Made empty and then given its table by `__init__`, so that subclasses can have an `__init__` of their own.
 #[pyclass(name = "Throttler", module = "sluicegate", frozen, subclass, weakref)]
 pub struct PyThrottler {
+    inner: OnceLock<Inner>,
+    /// id → `RouteHandle`: a cache in front of the table, with the hash that Python keeps in each `str`.
+    routes: Py<PyDict>,
+}
+
+struct Inner {
     throttler: Throttler,
     loops: Arc<Loops>,
     options: Options,
-    /// id → `RouteHandle`: a cache in front of the table, with the hash that Python keeps in each `str`.
-    routes: Py<PyDict>,
 }
 
 fn read_hold(hold: &Bound<'_, PyAny>) -> PyResult<Hold> {
@@ -43,6 +50,16 @@ fn read_hold(hold: &Bound<'_, PyAny>) -> PyResult<Hold> {
 }
 
 impl PyThrottler {
+    fn inner(&self) -> PyResult<&Inner> {
+        self.inner.get().ok_or_else(|| {
+            PyRuntimeError::new_err("this throttler has no table: its class does not call super().__init__()")
+        })
+    }
+
+    fn throttler(&self) -> PyResult<&Throttler> {
+        Ok(&self.inner()?.throttler)
+    }
+
     fn route<'py>(&self, limit_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, RouteHandle>> {
         let py = limit_id.py();
         // Only a str may reach the dict: the hash and equality of anything else run code of its own.
@@ -65,16 +82,23 @@ impl PyThrottler {
     }
 
     fn handle<'py>(&self, id: &Bound<'py, PyString>) -> PyResult<Bound<'py, RouteHandle>> {
-        let route = self.throttler.route(&id.to_cow()?)?;
-        let (throttler, loops) = (self.throttler.clone(), self.loops.clone());
-        Bound::new(id.py(), RouteHandle { route, throttler, loops })
+        let Inner { throttler, loops, .. } = self.inner()?;
+        // An id that is no valid text is in no table, whatever it looks like.
+        let route = match id.to_cow() {
+            Ok(id) => throttler.route(&id)?,
+            Err(_) => {
+                let id = id.to_string_lossy().into_owned();
+                return Err(Error::UnknownLimit { id, closest: None }.into());
+            }
+        };
+        Bound::new(id.py(), RouteHandle { route, throttler: throttler.clone(), loops: loops.clone() })
     }
 
     /// How many times a route's weights a request takes.
     fn units(&self, route: &Route, units: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
         let Some(units) = units else { return Ok(1) };
         let units = numbers::units("units", 1, units)?;
-        self.throttler.check_units(route, units)?;
+        self.throttler()?.check_units(route, units)?;
         Ok(units)
     }
 }
@@ -82,15 +106,20 @@ impl PyThrottler {
 #[pymethods]
 impl PyThrottler {
     #[new]
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn new(py: Python<'_>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
+        Self { inner: OnceLock::new(), routes: PyDict::new(py).unbind() }
+    }
+
     #[pyo3(signature = (rate_limits, *, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None))]
-    fn new(
-        py: Python<'_>,
+    fn __init__(
+        &self,
         rate_limits: &Bound<'_, PyAny>,
         safety_margin_pct: Option<&Bound<'_, PyAny>>,
         limits_share_percentage: Option<&Bound<'_, PyAny>>,
         hold: Option<&Bound<'_, PyAny>>,
-        clock: Option<&PyManualClock>,
-    ) -> PyResult<Self> {
+        clock: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
         let mut options = Options::default();
         if let Some(margin) = safety_margin_pct {
             let must = "a share of the interval from 0 to 1 (0.05 is 5 %)";
@@ -103,13 +132,19 @@ impl PyThrottler {
         if let Some(hold) = hold {
             options.hold = read_hold(hold)?;
         }
+        let clock = clock.map(|clock| {
+            let must = "a sluicegate.testing.ManualClock or None";
+            clock.cast::<PyManualClock>().map_err(|_| numbers::wrong_type("clock", must, clock))
+        });
         let table = table::read(rate_limits)?;
-        let throttler = match clock {
-            Some(manual) => manual.clock.throttler(&table, options)?,
+        let throttler = match clock.transpose()? {
+            Some(manual) => manual.get().clock.throttler(&table, options)?,
             None => Throttler::new(&table, options)?,
         };
         fork::register(&throttler);
-        Ok(Self { throttler, loops: Arc::default(), options, routes: PyDict::new(py).unbind() })
+        let inner = Inner { throttler, loops: Arc::default(), options };
+        let again = |_| PyRuntimeError::new_err("this throttler has its table: use set_rate_limits()");
+        self.inner.set(inner).map_err(again)
     }
 
     /// A context for one request, to enter with `async with` or `with`.
@@ -131,7 +166,7 @@ impl PyThrottler {
     fn try_acquire(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
         let handle = self.route(limit_id)?;
         let route = &handle.get().route;
-        Ok(self.throttler.try_acquire(route.id(), self.units(route, units)?)?)
+        Ok(self.throttler()?.try_acquire(route.id(), self.units(route, units)?)?)
     }
 
     /// Seconds until a request could pass; 0.0 if now.
@@ -139,7 +174,7 @@ impl PyThrottler {
     fn wait_time(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<f64> {
         let handle = self.route(limit_id)?;
         let route = &handle.get().route;
-        Ok(seconds(self.throttler.wait_time(route.id(), self.units(route, units)?)?))
+        Ok(seconds(self.throttler()?.wait_time(route.id(), self.units(route, units)?)?))
     }
 
     /// The usage of one limit, or of all, by id.
@@ -150,11 +185,11 @@ impl PyThrottler {
         limit_id: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         if let Some(limit_id) = limit_id {
-            let usage = self.throttler.usage(self.route(limit_id)?.get().route.id())?;
+            let usage = self.throttler()?.usage(self.route(limit_id)?.get().route.id())?;
             return Ok(Bound::new(py, PyUsage::from(usage))?.into_any());
         }
         let usages = PyDict::new(py);
-        for usage in self.throttler.usages() {
+        for usage in self.throttler()?.usages() {
             let id = usage.id.clone();
             usages.set_item(id, PyUsage::from(usage))?;
         }
@@ -163,14 +198,14 @@ impl PyThrottler {
 
     /// Replaces the table, whole or not at all.
     fn set_rate_limits(&self, py: Python<'_>, rate_limits: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.throttler.set_rate_limits(&table::read(rate_limits)?)?;
+        self.throttler()?.set_rate_limits(&table::read(rate_limits)?)?;
         self.routes.bind(py).clear();
         Ok(())
     }
 
     /// Adds limits; ids that the table has already are left as they are.
     fn add_rate_limits(&self, py: Python<'_>, rate_limits: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.throttler.add_rate_limits(&table::read(rate_limits)?)?;
+        self.throttler()?.add_rate_limits(&table::read(rate_limits)?)?;
         self.routes.bind(py).clear();
         Ok(())
     }
@@ -178,29 +213,29 @@ impl PyThrottler {
     /// The table in force.
     #[getter]
     fn rate_limits<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
-        table::write(py, &self.throttler.rate_limits())
+        table::write(py, &self.throttler()?.rate_limits())
     }
 
     #[getter]
-    fn safety_margin_pct(&self) -> f64 {
-        self.options.safety_margin
+    fn safety_margin_pct(&self) -> PyResult<f64> {
+        Ok(self.inner()?.options.safety_margin)
     }
 
     #[getter]
-    fn limits_share_percentage(&self) -> f64 {
-        self.options.limits_share_percentage
+    fn limits_share_percentage(&self) -> PyResult<f64> {
+        Ok(self.inner()?.options.limits_share_percentage)
     }
 
     #[getter]
-    fn hold(&self) -> &'static str {
-        match self.options.hold {
+    fn hold(&self) -> PyResult<&'static str> {
+        Ok(match self.inner()?.options.hold {
             Hold::Response => "response",
             Hold::Start => "start",
-        }
+        })
     }
 
-    fn __repr__(&self) -> String {
-        let count = self.throttler.rate_limits().len();
-        format!("<Throttler with {count} rate limits, hold={:?}>", self.hold())
+    fn __repr__(&self) -> PyResult<String> {
+        let count = self.throttler()?.rate_limits().len();
+        Ok(format!("<Throttler with {count} rate limits, hold={:?}>", self.hold()?))
     }
 }

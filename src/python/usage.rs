@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use crate::gate::Usage;
 
 /// How much of a limit is used, at one instant.
-#[pyclass(name = "Usage", module = "sluicegate", frozen, get_all, eq)]
+#[pyclass(name = "Usage", module = "sluicegate", frozen, get_all, eq, new = "from_fields")]
 #[derive(Clone, Debug, PartialEq)]
 pub struct PyUsage {
     limit_id: String,
@@ -33,6 +33,12 @@ impl From<Usage> for PyUsage {
 
 #[pymethods]
 impl PyUsage {
+    /// What copying and pickling make it anew from.
+    fn __getnewargs__(&self) -> (String, u64, u64, u64, usize, f64, f64) {
+        let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in } = self.clone();
+        (limit_id, limit, used, in_flight, waiting, time_interval, resets_in)
+    }
+
     fn __repr__(&self) -> String {
         let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in } = self;
         format!(

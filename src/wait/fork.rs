@@ -1,25 +1,16 @@
-//! A throttler across a fork.
+//! A throttler after a fork.
 
-use parking_lot::{ArcMutexGuard, RawMutex};
-
-use super::state::State;
 use super::throttler::Throttler;
 use super::turn::Phase;
 
-/// A throttler's lock, held over a fork, so that the child does not inherit it from another thread.
-pub(crate) struct Held(ArcMutexGuard<RawMutex, State>);
-
 impl Throttler {
-    pub(crate) fn hold(&self) -> Held {
-        Held(self.state.lock_arc())
-    }
-}
-
-impl Held {
     /// In the child: what was in flight counts as just answered, and those who waited do so in the parent.
     /// What must be dropped without the lock comes back.
-    pub fn start_anew(mut self) -> impl Sized + use<> {
-        let state = &mut *self.0;
+    ///
+    /// Nothing is held over the fork. In a Python process the lock is only ever taken by a thread that has the
+    /// interpreter, and so does the one that forks: at that moment, nobody else can have it.
+    pub(crate) fn start_anew(&self) -> impl Sized + use<> {
+        let mut state = self.state.try_lock()?;
         state.epoch = state.epoch.wrapping_add(1);
         let groups = state.watch.clear();
         let now = state.now();
@@ -27,6 +18,6 @@ impl Held {
         for waiter in &waiters {
             *waiter.tag.phase.lock() = Phase::Over;
         }
-        (groups, waiters)
+        Some((groups, waiters))
     }
 }

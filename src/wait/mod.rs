@@ -20,7 +20,6 @@ pub use throttler::Throttler;
 // What Python's ways to wait are made of.
 #[cfg(feature = "python")]
 pub(crate) use self::{
-    fork::Held,
     pass::Charge,
     throttler::{Entry, WeakThrottler},
     turn::{Ticket, Turn},

@@ -25,13 +25,25 @@ pub(super) struct State {
     pub table: Vec<RateLimit>,
     /// How often this process was forked off since the throttler was made.
     pub epoch: u32,
+    /// The tokio runtimes in which requests wait.
+    #[cfg(feature = "tokio")]
+    pub runtimes: super::tokio::Runtimes,
     /// Kept for its allocation.
     decided: Vec<Decided<Arc<Turn>>>,
 }
 
 impl State {
     pub fn new(clock: Clock, gate: Gate<Arc<Turn>>, table: Vec<RateLimit>) -> Self {
-        Self { clock, gate, watch: Watch::default(), table, epoch: 0, decided: Vec::new() }
+        Self {
+            clock,
+            gate,
+            watch: Watch::default(),
+            table,
+            epoch: 0,
+            #[cfg(feature = "tokio")]
+            runtimes: Vec::new(),
+            decided: Vec::new(),
+        }
     }
 
     pub fn now(&mut self) -> Nanos {

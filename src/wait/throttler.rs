@@ -141,10 +141,10 @@ impl Throttler {
     /// # Errors
     /// As [`Throttler::try_enter`].
     pub fn try_acquire(&self, id: &str, units: u64) -> Result<bool, Error> {
-        let route = self.route(id)?;
-        self.check_units(&route, units)?;
         let at_once = {
             let mut state = self.state.lock();
+            let route = state.gate.lookup(id)?.clone();
+            state.gate.check_units(&route, units)?;
             let now = state.now();
             state.gate.try_acquire(now, &route, units)
         };
@@ -157,9 +157,9 @@ impl Throttler {
     /// # Errors
     /// As [`Throttler::try_enter`].
     pub fn wait_time(&self, id: &str, units: u64) -> Result<Nanos, Error> {
-        let route = self.route(id)?;
-        self.check_units(&route, units)?;
         self.locked(|state, now, effects| {
+            let route = state.gate.lookup(id)?.clone();
+            state.gate.check_units(&route, units)?;
             state.advance(now, None, effects);
             Ok(state.gate.wait_time(now, &route, units))
         })
@@ -322,6 +322,12 @@ impl Throttler {
     /// Whether a waiting request keeps watch for its station.
     pub(super) fn keeps_watch(&self, turn: &Turn) -> bool {
         self.state.lock().keeps_watch(turn)
+    }
+
+    /// A station's timer could not be set: it shall be asked for again at the next occasion.
+    #[cfg(feature = "python")]
+    pub(crate) fn unset(&self, station: &Station) {
+        self.state.lock().watch.looked(station);
     }
 
     /// When the next waiting request can pass, should nothing happen before.

@@ -1,10 +1,11 @@
 //! Who looks at the gate when the clock alone lets the next request through.
 //!
-//! Every event loop with waiters has a timer of its own, so that a loop that is busy or dead delays nobody else. Of all
-//! waiting threads (and of all waiting tokio tasks) one keeps watch for the others: the oldest, which waits with a
-//! deadline, and hands the watch on when it goes.
+//! Every event loop and every tokio runtime with waiters has a timer of its own, so that one that is busy or dead delays
+//! nobody else. Of all waiting threads one keeps watch for the others: the oldest, which waits with a deadline, and
+//! hands the watch on when it goes.
 
-use std::collections::BTreeMap;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::sync::Arc;
 use std::task::Waker;
@@ -29,11 +30,11 @@ pub(crate) trait Alarm: Send + Sync + fmt::Debug {
 pub(crate) enum Station {
     /// In a thread, with all other waiting threads.
     Threads,
-    /// In a tokio task, with all other waiting tokio tasks.
-    #[cfg(feature = "tokio")]
-    Tasks,
-    /// In an event loop that has this timer.
-    #[cfg_attr(not(feature = "python"), expect(dead_code, reason = "only Python has such loops"))]
+    /// In an event loop, or in a tokio runtime, that has this timer.
+    #[cfg_attr(
+        not(any(feature = "python", feature = "tokio")),
+        expect(dead_code, reason = "threads have no loop")
+    )]
     Loop(Arc<dyn Alarm>),
 }
 
@@ -41,8 +42,6 @@ impl Station {
     fn is(&self, other: &Station) -> bool {
         match (self, other) {
             (Self::Threads, Self::Threads) => true,
-            #[cfg(feature = "tokio")]
-            (Self::Tasks, Self::Tasks) => true,
             (Self::Loop(a), Self::Loop(b)) => std::ptr::addr_eq(Arc::as_ptr(a), Arc::as_ptr(b)),
             _ => false,
         }
@@ -53,7 +52,10 @@ impl Station {
 #[derive(Clone, Copy)]
 pub(crate) enum Looker<'a> {
     /// The timer of an event loop.
-    #[cfg_attr(not(feature = "python"), expect(dead_code, reason = "only Python has such loops"))]
+    #[cfg_attr(
+        not(any(feature = "python", feature = "tokio")),
+        expect(dead_code, reason = "threads have no loop")
+    )]
     Loop(&'a Station),
     /// A waiter that keeps watch for its station, as long as it waits.
     Waiter(&'a Turn),
@@ -82,11 +84,48 @@ impl Effects {
         self.wakers.push(waker);
     }
 
+    /// Does it. Whoever is woken may let go of its own place at once, and so wake the next one: that is done after,
+    /// not within, however long the chain.
     #[inline]
     pub fn carry_out(self) {
-        self.wakers.into_iter().for_each(Waker::wake);
-        self.rings.into_iter().for_each(|(alarm, at)| alarm.ring_at(at));
-        self.silenced.into_iter().for_each(|alarm| alarm.silence());
+        if !(self.wakers.is_empty() && self.rings.is_empty() && self.silenced.is_empty()) {
+            self.carry_out_in_turn();
+        }
+    }
+
+    fn carry_out_in_turn(self) {
+        thread_local! {
+            /// What this thread has yet to carry out, while it does.
+            static AGENDA: RefCell<Option<VecDeque<Effects>>> = const { RefCell::new(None) };
+        }
+        /// Leaves the agenda behind even if a waker panics.
+        struct Done;
+        impl Drop for Done {
+            fn drop(&mut self) {
+                AGENDA.take();
+            }
+        }
+        let mut next = Some(self);
+        let nested = AGENDA.with_borrow_mut(|agenda| match agenda {
+            Some(agenda) => {
+                agenda.extend(next.take());
+                true
+            }
+            None => {
+                *agenda = Some(VecDeque::new());
+                false
+            }
+        });
+        if nested {
+            return;
+        }
+        let _done = Done;
+        while let Some(Self { wakers, rings, silenced }) = next {
+            wakers.into_iter().for_each(Waker::wake);
+            rings.into_iter().for_each(|(alarm, at)| alarm.ring_at(at));
+            silenced.into_iter().for_each(|alarm| alarm.silence());
+            next = AGENDA.with_borrow_mut(|agenda| agenda.as_mut().and_then(VecDeque::pop_front));
+        }
     }
 }
 
