@@ -1,18 +1,27 @@
-//! Time: a monotonic clock, and one that tests move by hand.
+//! Time: the machine's monotonic and wall clocks, and ones that tests move by hand.
 //!
-//! Everything below the lock counts in nanoseconds since the clock's own start. Nothing outside this file
-//! reads the machine's clock.
+//! Everything below the lock counts in nanoseconds since the clock's own start. Only quotas know wall time. Nothing
+//! outside this file reads the machine's clocks.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::{Duration, Instant, SystemTime};
 
 /// An instant (nanoseconds since the clock's start) or a span (nanoseconds). 584 years fit.
 pub type Nanos = u64;
 
+/// An instant of wall time: nanoseconds since the Unix epoch. Unlike [`Nanos`] it may step, both ways.
+pub type WallNanos = i64;
+
 /// Converts a span to nanoseconds; spans over 584 years become the longest one.
 pub fn nanos(span: Duration) -> Nanos {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Converts the machine's wall time; what is over 292 years from the epoch becomes the nearest that is not.
+fn wall_nanos(time: SystemTime) -> WallNanos {
+    let clamp = |span: Duration| WallNanos::try_from(span.as_nanos()).unwrap_or(WallNanos::MAX);
+    time.duration_since(SystemTime::UNIX_EPOCH).map_or_else(|before| -clamp(before.duration()), clamp)
 }
 
 /// Where a throttler reads the time. Clones share one time line.
@@ -21,7 +30,15 @@ pub enum Clock {
     /// The machine's monotonic clock: never steps, whatever happens to the wall clock.
     Monotonic(Instant),
     /// A clock that moves only when it is told to.
-    Manual(Arc<AtomicU64>),
+    Manual(Arc<ManualTime>),
+}
+
+/// Both times of a manual clock.
+#[derive(Debug, Default)]
+pub struct ManualTime {
+    now: AtomicU64,
+    /// How far wall time is ahead: it runs along until it is set.
+    wall_ahead: AtomicI64,
 }
 
 impl Clock {
@@ -49,7 +66,26 @@ impl Clock {
                 let span = start.elapsed();
                 span.as_secs() * 1_000_000_000 + Nanos::from(span.subsec_nanos())
             }
-            Self::Manual(now) => now.load(Ordering::SeqCst),
+            Self::Manual(time) => time.now.load(Ordering::SeqCst),
+        }
+    }
+
+    /// The wall time now.
+    pub fn wall(&self) -> WallNanos {
+        match self {
+            Self::Monotonic(_) => wall_nanos(SystemTime::now()),
+            Self::Manual(time) => {
+                let now = self.now().min(WallNanos::MAX as Nanos) as WallNanos;
+                now.saturating_add(time.wall_ahead.load(Ordering::SeqCst))
+            }
+        }
+    }
+
+    /// Steps a manual clock's wall time to `wall`, either way. Does nothing to the machine's clock.
+    pub fn set_wall(&self, wall: WallNanos) {
+        if let Self::Manual(time) = self {
+            let now = self.now().min(WallNanos::MAX as Nanos) as WallNanos;
+            time.wall_ahead.store(wall.saturating_sub(now), Ordering::SeqCst);
         }
     }
 
@@ -63,8 +99,8 @@ impl Clock {
 
     /// Moves a manual clock forward to `at`; a clock never goes back. Does nothing to the machine's clock.
     pub fn set(&self, at: Nanos) {
-        if let Self::Manual(now) = self {
-            now.fetch_max(at, Ordering::SeqCst);
+        if let Self::Manual(time) = self {
+            time.now.fetch_max(at, Ordering::SeqCst);
         }
     }
 
@@ -92,6 +128,28 @@ mod tests {
         assert_eq!(shared.now(), 5);
         clock.set(3);
         assert_eq!(shared.now(), 5);
+    }
+
+    #[test]
+    fn manual_wall_time_runs_along_and_steps_both_ways() {
+        let clock = Clock::manual();
+        clock.set_wall(1_000);
+        clock.set(5);
+        assert_eq!(clock.wall(), 1_005);
+        clock.set_wall(10);
+        assert_eq!((clock.wall(), clock.now()), (10, 5));
+        clock.set_wall(-10);
+        clock.set(7);
+        assert_eq!(clock.wall(), -8);
+    }
+
+    #[test]
+    fn the_machines_wall_time_counts_from_the_epoch() {
+        let second = Duration::from_secs(1);
+        assert_eq!(wall_nanos(SystemTime::UNIX_EPOCH + second), 1_000_000_000);
+        assert_eq!(wall_nanos(SystemTime::UNIX_EPOCH - second), -1_000_000_000);
+        let before = wall_nanos(SystemTime::now());
+        assert!(Clock::monotonic().wall() >= before);
     }
 
     #[test]

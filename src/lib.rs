@@ -9,8 +9,8 @@ mod limit;
 mod python;
 mod wait;
 
-pub use clock::{Clock, Nanos};
+pub use clock::{Clock, Nanos, WallNanos};
 pub use error::Error;
 pub use gate::{Hold, Options, Usage};
-pub use limit::{Link, MAX_LIMIT, RateLimit};
+pub use limit::{Link, MAX_LIMIT, Period, RateLimit, Resets, Zone};
 pub use wait::{ManualClock, Pass, Throttler};

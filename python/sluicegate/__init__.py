@@ -26,6 +26,7 @@ from sluicegate._core import (
     TTLCache,
     Usage,
     __version__,
+    parse_period,
 )
 from sluicegate.cache import LoadingCache, NotLoadedError
 from sluicegate.errors import RateLimitTimeout, UnknownLimitError
@@ -45,4 +46,5 @@ __all__ = [
     "UnknownLimitError",
     "Usage",
     "__version__",
+    "parse_period",
 ]

@@ -38,6 +38,8 @@ __all__ = [
     "Throttler",
     "Usage",
     "__version__",
+    "check_timezone",
+    "parse_period",
 ]
 
 __version__: str
@@ -243,7 +245,7 @@ class _RateLimitLike(Protocol):
     @property
     def limit(self) -> SupportsFloat | SupportsIndex: ...
     @property
-    def time_interval(self) -> SupportsFloat | SupportsIndex: ...
+    def time_interval(self) -> SupportsFloat | SupportsIndex | str: ...
 
 @disjoint_base
 class Throttler:
@@ -254,10 +256,11 @@ class Throttler:
 
     Args:
         rate_limits: The table. Limits are read by their attributes (``limit_id``, ``limit``,
-            ``time_interval``, and where present ``weight`` and ``linked_limits``), at once:
-            changing them later changes nothing. Of limits with the same id, the last one stands.
+            ``time_interval``, and where present ``weight``, ``linked_limits``, ``kind`` and
+            ``timezone``), at once: changing them later changes nothing. Of limits with the same
+            id, the last one stands.
         safety_margin_pct: Units stay this share of the interval longer, from 0 to 1: 0.05 makes 60
-            s count as 63 s.
+            s count as 63 s. Quotas end at their boundaries all the same.
         limits_share_percentage: This bot's share of every limit, in percent: over 0, up to 100. A
             limit's share is rounded down, and at least 1.
         hold: When a request's units start to leave. ``"response"``: when its block ends, so that no
@@ -480,7 +483,7 @@ class Usage:
 
     @property
     def resets_in(self) -> float:
-        """Seconds until the next units come free.
+        """Seconds until the next units come free: of a quota, until its next boundary.
 
         0.0 where nothing is used; one interval, the shortest it can take, where all that is used is
         in flight.
@@ -503,9 +506,47 @@ class ManualClock:
         """Seconds since the clock was made."""
 
     def advance(self, seconds: SupportsFloat | SupportsIndex) -> None:
-        """Moves time on.
+        """Moves time on, and the clock on the wall with it.
 
         Raises:
             ValueError: Seconds that are negative, or not finite.
             TypeError: Seconds that are no number.
         """
+
+    @property
+    def wall(self) -> float:
+        """Seconds since the Unix epoch that the clock on the wall shows: 0.0 at first."""
+
+    def set_wall(self, seconds: SupportsFloat | SupportsIndex) -> None:
+        """Sets the clock on the wall, forward or back, in no time. From there it runs along again.
+
+        Raises:
+            ValueError: Seconds that are not finite, or more than 9e9 from the epoch.
+            TypeError: Seconds that are no number.
+        """
+
+def parse_period(text: str, *, quota: bool = False) -> float:
+    """The seconds of a period, as `RateLimit.time_interval` takes it.
+
+    A whole number and a unit: ``ns``, ``us`` or ``µs``, ``ms``, ``s``, ``m``, ``h``, ``d``.
+
+    >>> parse_period("100ms")
+    0.1
+
+    Args:
+        text: The period.
+        quota: Whether a time of day may stand for it, such as ``"@0815"`` or ``"@081530"``: a day.
+
+    Raises:
+        ValueError: Anything else; fractions, 0, and over 100 years. The message shows the value
+            and says what would be right.
+        TypeError: No ``str``.
+    """
+
+def check_timezone(name: str) -> None:
+    """Checks that the IANA database has a time zone of this name.
+
+    Raises:
+        ValueError: It has not. The message names the closest one.
+        TypeError: No ``str``.
+    """

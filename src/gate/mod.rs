@@ -1,6 +1,7 @@
 //! Who may pass, and in what order: many limits taken together, nobody starved, nothing idle.
 //!
-//! State, instant and request go in; a verdict comes out. No lock, no waiting, and one clock call: the one that the fast path saves.
+//! State, instant and request go in; a verdict comes out. No lock, no waiting, and one clock call: the one that the
+//! fast path saves.
 
 mod plan;
 mod queue;
@@ -11,6 +12,8 @@ mod usage;
 
 #[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod quota_tests;
 
 pub(crate) use queue::{Place, Waiter};
 pub(crate) use route::Route;

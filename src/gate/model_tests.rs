@@ -1,4 +1,5 @@
-//! The gate against a schedule made by brute force, with random tables, requests and cancellations.
+//! The gate against a schedule made by brute force, with random tables of rolling limits and quotas, requests and
+//! cancellations.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -6,8 +7,8 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
-use crate::clock::Nanos;
-use crate::limit::RateLimit;
+use crate::clock::{Nanos, WallNanos};
+use crate::limit::{Period, RateLimit, Resets, Zone};
 
 use super::queue::{Place, Waiter};
 use super::route::Route;
@@ -31,16 +32,40 @@ struct Request {
 #[derive(Clone, Debug)]
 struct World {
     table: Vec<RateLimit>,
+    /// What the clock on the wall shows at 0.
+    wall: WallNanos,
     requests: Vec<Request>,
 }
 
 const END: Nanos = 1200;
 
+impl World {
+    /// When units that a request takes from a limit at `at` come free, if it is answered at once.
+    fn end(&self, limit: usize, at: Nanos) -> Nanos {
+        let RateLimit { interval, resets, .. } = &self.table[limit];
+        let interval = interval.as_nanos() as Nanos;
+        if resets.is_none() {
+            return at + interval;
+        }
+        // As few nanoseconds as that are aligned to the epoch, whether they divide a day or not.
+        at + interval - self.wall_at(at).rem_euclid(interval as WallNanos) as Nanos
+    }
+
+    fn wall_at(&self, at: Nanos) -> WallNanos {
+        self.wall + at as WallNanos
+    }
+}
+
 fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
     let limits = prop::collection::vec(
-        (1..6_u64, 1..12_u64, 0..2_u64, prop::collection::vec((0..4_usize, 0..4_u64), 0..3)),
+        (
+            (1..6_u64, 1..12_u64, prop::bool::weighted(0.4)),
+            0..2_u64,
+            prop::collection::vec((0..4_usize, 0..4_u64), 0..3),
+        ),
         1..5,
     );
+    let utc = Zone::named("UTC").expect("UTC");
     let request = (
         0..25_u64,
         0..5_usize,
@@ -49,24 +74,26 @@ fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
         prop::option::weighted(0.15, 1..20_u64),
         prop::bool::weighted(0.1),
     );
-    (limits, prop::collection::vec(request, 1..max_requests)).prop_map(|(limits, requests)| {
+    let requests = prop::collection::vec(request, 1..max_requests);
+    (limits, requests, 0..100 as WallNanos).prop_map(move |(limits, requests, wall)| {
         let count = limits.len();
         let table: Vec<RateLimit> = limits
             .iter()
             .enumerate()
-            .map(|(at, (limit, interval, weight, links))| RateLimit {
+            .map(|(at, ((limit, interval, quota), weight, links))| RateLimit {
                 links: links
                     .iter()
                     .filter(|(other, _)| other % count != at)
                     .map(|&(other, weight)| crate::limit::Link {
                         id: (other % count).to_string(),
-                        weight: weight.min(limits[other % count].0),
+                        weight: weight.min(limits[other % count].0.0),
                     })
                     .scan(std::collections::HashSet::new(), |seen, link| {
                         Some(seen.insert(link.id.clone()).then_some(link))
                     })
                     .flatten()
                     .collect(),
+                resets: quota.then_some(Resets { period: Period::Span(*interval), zone: utc }),
                 ..RateLimit::new(at.to_string(), *limit, Duration::from_nanos(*interval)).weight(*weight)
             })
             .collect();
@@ -90,7 +117,7 @@ fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
             })
             .collect();
         requests.sort_by_key(|request| request.arrives);
-        World { table, requests }
+        World { table, wall, requests }
     })
 }
 
@@ -129,7 +156,13 @@ impl<'a> Run<'a> {
         }
     }
 
+    /// Has the gate look at the clocks, as it does before anything else.
+    fn look(&mut self, now: Nanos) {
+        self.gate.observe(now, self.world.wall_at(now));
+    }
+
     fn advance(&mut self, now: Nanos) {
+        self.look(now);
         loop {
             let mut granted: Vec<Decided<usize>> = Vec::new();
             self.gate.advance(now, &mut granted);
@@ -172,6 +205,7 @@ impl<'a> Run<'a> {
                 self.advance(now);
             }
             for (_, at, route) in self.running.extract_if(.., |(end, ..)| *end <= now).collect::<Vec<_>>() {
+                self.look(now);
                 self.gate.leave(now, &route, self.world.requests[at].units);
                 self.ended[at] = Some(now);
                 self.advance(now);
@@ -207,8 +241,8 @@ impl<'a> Run<'a> {
 /// The schedule of `Hold::Start` by brute force: at each event, every waiting request in the order of arrival gets
 /// the earliest start at which it fits, for as long as it holds its units, beside everything before it.
 fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> {
-    let limits: Vec<(u64, usize)> =
-        world.table.iter().map(|limit| (limit.limit, limit.interval.as_nanos() as usize)).collect();
+    let limits: Vec<u64> = world.table.iter().map(|limit| limit.limit).collect();
+    let held = |limit: usize, start: usize| start..world.end(limit, start as Nanos) as usize;
     let takes: Vec<Vec<(usize, u64)>> = (world.table.iter().enumerate())
         .map(|(at, limit)| {
             let links = limit.links.iter().map(|link| (link.id.parse().expect("a number"), link.weight));
@@ -229,15 +263,15 @@ fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> {
                     let Request { route, units, .. } = world.requests[at];
                     let fits = |start: usize, reserved: &[Vec<u64>]| {
                         takes[route].iter().all(|&(x, weight)| {
-                            (start..start + limits[x].1)
-                                .all(|t| weight == 0 || reserved[x][t] + weight * units <= limits[x].0)
+                            held(x, start)
+                                .all(|t| weight == 0 || reserved[x][t] + weight * units <= limits[x])
                         })
                     };
                     let start =
                         (last_of_route[route]..).find(|&start| fits(start, &reserved)).expect("some time");
                     last_of_route[route] = start;
                     for &(x, weight) in &takes[route] {
-                        (start..start + limits[x].1).for_each(|t| reserved[x][t] += weight * units);
+                        held(x, start).for_each(|t| reserved[x][t] += weight * units);
                     }
                     if start == now {
                         gone.push(at);
@@ -251,7 +285,7 @@ fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> {
                     }
                     started[at] = Some(now as Nanos);
                     for &(x, weight) in &takes[route] {
-                        (now..now + limits[x].1).for_each(|t| used[x][t] += weight * units);
+                        held(x, now).for_each(|t| used[x][t] += weight * units);
                     }
                 }
                 waiting.retain(|at| !gone.contains(at));
@@ -295,12 +329,15 @@ fn worst_windows(world: &World, arrivals: &[(Nanos, usize)]) -> Vec<u64> {
             row.links.iter().filter(|link| link.id == limit.to_string()).map(|link| link.weight).sum::<u64>();
         (own + linked) * units
     };
-    (world.table.iter().enumerate())
-        .map(|(x, limit)| {
-            let interval = limit.interval.as_nanos() as Nanos;
+    (0..world.table.len())
+        .map(|x| {
+            let quota = world.table[x].resets.is_some();
             (arrivals.iter())
                 .map(|&(from, _)| {
-                    let inside = arrivals.iter().filter(|&&(t, _)| from <= t && t < from + interval);
+                    let end = world.end(x, from);
+                    let inside = arrivals
+                        .iter()
+                        .filter(|&&(t, _)| if quota { world.end(x, t) == end } else { from <= t && t < end });
                     inside.map(|&(_, at)| taken_from(x, at)).sum::<u64>()
                 })
                 .max()
@@ -396,6 +433,7 @@ proptest! {
     fn nothing_leaks(world in worlds(30)) {
         for hold in [Hold::Start, Hold::Response] {
             let mut run = Run::new(&world, hold).go(false, None);
+            run.look(END + 100);
             for route in run.routes.clone() {
                 let usage = run.gate.usage(END + 100, &route);
                 prop_assert_eq!((usage.used, usage.in_flight, usage.waiting), (0, 0, 0));
@@ -414,6 +452,7 @@ fn request(arrives: Nanos, route: usize, lasts: Nanos) -> Request {
 fn the_oldest_of_each_limit_is_not_delayed_by_later_ones() {
     let ns = Duration::from_nanos;
     let world = World {
+        wall: 0,
         table: vec![
             RateLimit::new("0", 1, ns(10)).link("2", 1),
             RateLimit::new("1", 1, ns(20)).link("2", 1),
@@ -437,6 +476,7 @@ fn the_oldest_of_each_limit_is_not_delayed_by_later_ones() {
 fn a_plan_that_moves_with_the_clock_is_looked_at_again_when_it_changes() {
     let ns = Duration::from_nanos;
     let world = World {
+        wall: 0,
         table: vec![RateLimit::new("0", 3, ns(4)), RateLimit::new("1", 1, ns(3)).link("0", 1)],
         requests: vec![
             request(11, 0, 5),

@@ -7,7 +7,7 @@
 use std::cell::Cell;
 
 use crate::clock::Nanos;
-use crate::limit::Rolling;
+use crate::limit::Window;
 
 use super::route::{Charge, Index};
 use super::table::Hold;
@@ -19,12 +19,6 @@ pub(crate) struct Moment {
     /// The instant hangs on requests in flight. It is the earliest that it can be, and moves on with the clock for as
     /// long as they stay in flight.
     pub moves: bool,
-}
-
-impl Moment {
-    fn after(self, span: Nanos) -> Self {
-        Self { at: self.at.saturating_add(span), ..self }
-    }
 }
 
 /// Why a request may not go now.
@@ -74,28 +68,38 @@ impl Plan {
         units: u64,
         start: Moment,
         head: bool,
-        limit_of: impl Fn(Index) -> &'a Rolling,
+        limit_of: impl Fn(Index) -> &'a Window,
     ) {
         for charge in charges {
-            let reservations = &mut self.by_limit[charge.limit as usize];
-            if reservations.is_empty() {
+            if self.by_limit[charge.limit as usize].is_empty() {
                 self.touched.push(charge.limit);
             }
-            let end = start.after(limit_of(charge.limit).interval());
+            let end = self.end_of(start, limit_of(charge.limit));
+            let reservations = &mut self.by_limit[charge.limit as usize];
             reservations.push(Reservation { start, end, units: charge.weight * units, head });
         }
     }
 
+    /// When units that a request takes from `start` on come free, if it is answered at once.
+    fn end_of(&self, start: Moment, limit: &Window) -> Moment {
+        let at = limit.frees_at(start.at);
+        if start.moves && limit.is_quota() {
+            // The end stays where it is until the start moves past it.
+            self.note(at.saturating_sub(start.at));
+        }
+        Moment { at, moves: start.moves && !limit.is_quota() }
+    }
+
     /// The earliest instant from `from` on at which a request fits beside what is used and what is reserved, for as
     /// long as it will hold its units. Units in flight count as leaving at the earliest instant that they can:
-    /// one interval from now.
+    /// as if they were stamped now.
     pub fn earliest<'a>(
         &self,
         charges: &[Charge],
         units: u64,
         from: Moment,
         now: Nanos,
-        limit_of: impl Fn(Index) -> &'a Rolling,
+        limit_of: impl Fn(Index) -> &'a Window,
     ) -> Moment {
         let mut start = from;
         loop {
@@ -115,13 +119,13 @@ impl Plan {
         }
     }
 
-    fn earliest_for(&self, index: Index, units: u64, from: Moment, now: Nanos, limit: &Rolling) -> Moment {
+    fn earliest_for(&self, index: Index, units: u64, from: Moment, now: Nanos, limit: &Window) -> Moment {
         let reservations = &self.by_limit[index as usize];
         let mut start = from;
         loop {
             // What is used only ever falls, and what is reserved rises only where a reservation starts: it is enough
             // to look at the start and at those instants.
-            let end = start.after(limit.interval());
+            let end = self.end_of(start, limit);
             let rises = reservations.iter().map(|reservation| reservation.start);
             let in_the_way = std::iter::once(start)
                 .chain(rises.filter(|&rise| !self.by(rise, start) && !self.by(end, rise)))
@@ -141,11 +145,15 @@ impl Plan {
         at: Moment,
         units: u64,
         now: Nanos,
-        limit: &Rolling,
+        limit: &Window,
     ) -> Option<Moment> {
         let holding = reservations.iter().filter(|reservation| self.holds(reservation, at));
         let reserved = holding.clone().map(|other| other.units).fold(units, u64::saturating_add);
         let used_down = limit.limit().checked_sub(reserved).map(|room| used_down_to(room, now, limit));
+        if limit.is_quota() && limit.in_flight() > 0 {
+            // What is in flight comes free at the next boundary if it is answered before that.
+            self.note(limit.frees_at(now).saturating_sub(now));
+        }
         if used_down.is_some_and(|down| self.by(down, at)) {
             return None;
         }
@@ -162,7 +170,7 @@ impl Plan {
         hold: Hold,
         wanted: Charge,
         now: Nanos,
-        limit: &Rolling,
+        limit: &Window,
     ) -> Result<(), Refusal> {
         let reservations = &self.by_limit[wanted.limit as usize];
         if hold == Hold::Start {
@@ -201,27 +209,32 @@ impl Plan {
         if a.moves != b.moves {
             let (moving, fixed) = if a.moves { (a.at, b.at) } else { (b.at, a.at) };
             if let Some(span) = fixed.checked_sub(moving) {
-                let span = span.max(1);
-                self.holds_for.set(Some(self.holds_for.get().map_or(span, |known| known.min(span))));
+                self.note(span);
             }
         }
         a.at <= b.at
     }
+
+    /// Notes that the plan would come out the same until so much time has passed, or less.
+    fn note(&self, span: Nanos) {
+        let span = span.max(1);
+        self.holds_for.set(Some(self.holds_for.get().map_or(span, |known| known.min(span))));
+    }
 }
 
 /// When at most `room` units of a limit are used, if whatever is in flight is answered at once.
-fn used_down_to(room: u64, now: Nanos, limit: &Rolling) -> Moment {
+fn used_down_to(room: u64, now: Nanos, limit: &Window) -> Moment {
     match room.checked_sub(limit.in_flight()) {
         Some(window) => Moment { at: limit.window_down_to(window), moves: false },
-        None => Moment { at: now.saturating_add(limit.interval()), moves: true },
+        None => Moment { at: limit.frees_at(now), moves: !limit.is_quota() },
     }
 }
 
 /// When `units` more will have been let through a limit, each as early as it can be: what is used comes free first,
-/// and then, interval after interval, what was let through in between.
-pub(crate) fn after_units(units: u64, now: Nanos, limit: &Rolling) -> Nanos {
+/// and then, window after window, what was let through in between.
+pub(crate) fn after_units(units: u64, now: Nanos, limit: &Window) -> Nanos {
     let rounds = units.saturating_sub(1) / limit.limit();
     let rest = units - rounds * limit.limit();
     let at = used_down_to(limit.limit() - rest, now, limit).at.max(now);
-    at.saturating_add(limit.interval().saturating_mul(rounds))
+    limit.frees_after(at, rounds)
 }

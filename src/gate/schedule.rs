@@ -5,14 +5,14 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::{Clock, Nanos};
+use crate::clock::{Clock, Nanos, WallNanos};
 use crate::error::{Error, closest};
-use crate::limit::{RateLimit, Rolling};
+use crate::limit::{RateLimit, Window};
 
 use super::plan::{self, Moment, Plan, Refusal};
 use super::queue::{Place, Queues, Waiter};
 use super::route::{Charge, Index, Route};
-use super::table::{self, Hold, Options};
+use super::table::{self, Hold, Options, Row};
 use super::usage::Usage;
 
 /// So many waiting requests beyond the next one of each route get a reservation that younger requests must leave
@@ -23,7 +23,7 @@ const PLAN_AHEAD: usize = 32;
 #[derive(Debug)]
 struct Limit {
     id: Arc<str>,
-    rolling: Rolling,
+    window: Window,
     /// Requests in the queues that take from this limit.
     waiting: usize,
     /// What a request for this limit's id takes; `None` once the table no longer has it. What it holds is kept: it
@@ -76,6 +76,8 @@ struct Scratch {
 pub(crate) struct Gate<W> {
     options: Options,
     limits: Vec<Limit>,
+    /// Which of them must know wall time.
+    quotas: Vec<Index>,
     by_id: HashMap<Arc<str>, Index>,
     version: u32,
     queues: Queues<W>,
@@ -89,6 +91,7 @@ impl<W> Gate<W> {
         let mut gate = Self {
             options,
             limits: Vec::new(),
+            quotas: Vec::new(),
             by_id: HashMap::new(),
             version: 0,
             queues: Queues::new(),
@@ -102,19 +105,20 @@ impl<W> Gate<W> {
     // ---- the table
 
     /// Replaces the table: whole, or not at all. What is used of ids that stay, stays used. Requests that wait for
-    /// an id that is gone, or no longer fit what they wait for, are refused. [`Gate::advance`] must follow.
+    /// an id that is gone, or no longer fit what they wait for, are refused. [`Gate::now`] and then [`Gate::advance`]
+    /// must follow.
     pub fn set_table(&mut self, now: Nanos, table: &[RateLimit]) -> Result<Vec<Decided<W>>, Error> {
         let rows = table::check(table, &self.options)?;
         self.version += 1;
         // Those that went with the table before this one are no longer named by anybody but who waits or is in flight.
         let mut unused = self.unused(now, &rows);
         self.limits.iter_mut().for_each(|limit| limit.route = None);
-        let indices: Vec<Index> = rows.iter().map(|row| self.index_of(&row.id, &mut unused)).collect();
+        let indices: Vec<Index> = rows.iter().map(|row| self.index_of(row, &mut unused)).collect();
         for (row, &index) in rows.iter().zip(&indices) {
             let charge = |&(at, weight): &(usize, u64)| Charge { limit: indices[at], weight };
             let limit = &mut self.limits[index as usize];
-            limit.rolling.expire(now);
-            limit.rolling.reshape(row.limit, row.interval);
+            limit.window.expire(now);
+            limit.window.reshape(now, row.shape);
             limit.route = Some(Arc::new(Route {
                 id: limit.id.clone(),
                 index,
@@ -123,17 +127,18 @@ impl<W> Gate<W> {
                 charges: row.takes.iter().map(charge).collect(),
             }));
         }
+        self.quotas =
+            (0..).zip(&self.limits).filter(|(_, limit)| limit.window.is_quota()).map(|(at, _)| at).collect();
         self.queues.resize(self.limits.len());
         Ok(self.refuse_hopeless())
     }
 
-    fn index_of(&mut self, id: &str, unused: &mut Vec<Index>) -> Index {
-        if let Some(&index) = self.by_id.get(id) {
+    fn index_of(&mut self, row: &Row, unused: &mut Vec<Index>) -> Index {
+        if let Some(&index) = self.by_id.get(row.id.as_str()) {
             return index;
         }
-        let id: Arc<str> = id.into();
-        // Its limit and interval come with the row that names it.
-        let limit = Limit { id: id.clone(), rolling: Rolling::new(1, 1), waiting: 0, route: None };
+        let id: Arc<str> = row.id.as_str().into();
+        let limit = Limit { id: id.clone(), window: Window::new(row.shape), waiting: 0, route: None };
         let index = match unused.pop() {
             Some(index) => {
                 let old = std::mem::replace(&mut self.limits[index as usize], limit);
@@ -153,8 +158,8 @@ impl<W> Gate<W> {
     fn unused(&mut self, now: Nanos, rows: &[table::Row]) -> Vec<Index> {
         let kept: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let idle = |(at, limit): (usize, &mut Limit)| {
-            limit.rolling.expire(now);
-            let idle = limit.route.is_none() && limit.rolling.used() == 0 && limit.waiting == 0;
+            limit.window.expire(now);
+            let idle = limit.route.is_none() && limit.window.used() == 0 && limit.waiting == 0;
             (idle && !kept.contains(&*limit.id)).then_some(at as Index)
         };
         self.limits.iter_mut().enumerate().filter_map(idle).collect()
@@ -216,13 +221,38 @@ impl<W> Gate<W> {
         }
         for charge in &route.charges {
             let limit = &self.limits[charge.limit as usize];
-            let (wanted, available) = (charge.weight.saturating_mul(units), limit.rolling.limit());
+            let (wanted, available) = (charge.weight.saturating_mul(units), limit.window.limit());
             if wanted > available {
                 let (id, limit) = (route.id.to_string(), limit.id.to_string());
                 return Err(Error::NeverPasses { id, limit, units: wanted, available, times: units });
             }
         }
         Ok(())
+    }
+
+    // ---- time
+
+    /// The instant now. Where there are quotas they hear what the clock on the wall shows: they are right only for the
+    /// instant that this was last called for.
+    #[inline]
+    pub fn now(&mut self, clock: &Clock) -> Nanos {
+        let now = clock.now();
+        if !self.quotas.is_empty() {
+            self.observe(now, clock.wall());
+        }
+        now
+    }
+
+    /// The clock on the wall shows `wall` at `now`.
+    pub fn observe(&mut self, now: Nanos, wall: WallNanos) {
+        for &index in &self.quotas {
+            self.limits[index as usize].window.observe(now, wall);
+        }
+    }
+
+    /// Whether anybody waits for a quota, whose boundary comes earlier or later should the clock on the wall step.
+    pub fn waits_for_wall_time(&self) -> bool {
+        self.quotas.iter().any(|&index| self.limits[index as usize].waiting > 0)
     }
 
     // ---- entering and leaving
@@ -237,13 +267,16 @@ impl<W> Gate<W> {
             Hold::Response => {
                 // What fits beside all that was used when the clock was last read, fits now. Where it does, the clock
                 // need not be read (a tenth of the whole pass) until the request leaves.
-                let may = self.has_room(route, units) || self.fits(clock.now(), route, units);
+                let may = self.has_room(route, units) || self.fits_now(clock, route, units);
                 if may {
-                    self.charge(route, units, Rolling::take);
+                    self.charge(route, units, Window::take);
                 }
                 may
             }
-            Hold::Start => self.try_acquire(clock.now(), route, units),
+            Hold::Start => {
+                let now = self.now(clock);
+                self.try_acquire(now, route, units)
+            }
         }
     }
 
@@ -251,7 +284,7 @@ impl<W> Gate<W> {
     pub fn try_acquire(&mut self, now: Nanos, route: &Route, units: u64) -> bool {
         let may = self.queues.is_empty() && self.fits(now, route, units);
         if may {
-            self.charge(route, units, |rolling, units| rolling.stamp(now, units));
+            self.charge(route, units, |window, units| window.stamp(now, units));
         }
         may
     }
@@ -279,7 +312,7 @@ impl<W> Gate<W> {
     /// A request that was granted begins: its block runs from now on.
     pub fn begin(&mut self, now: Nanos, route: &Route, units: u64) {
         if self.options.hold == Hold::Start {
-            self.charge(route, units, |rolling, units| rolling.settle(now, units));
+            self.charge(route, units, |window, units| window.settle(now, units));
         }
     }
 
@@ -287,22 +320,22 @@ impl<W> Gate<W> {
     #[inline]
     pub fn leave(&mut self, now: Nanos, route: &Route, units: u64) {
         if self.options.hold == Hold::Response {
-            self.charge(route, units, |rolling, units| {
-                rolling.expire(now);
-                rolling.settle(now, units);
+            self.charge(route, units, |window, units| {
+                window.expire(now);
+                window.settle(now, units);
             });
         }
     }
 
     /// A granted request will not begin: as if it had never been let through.
     pub fn give_back(&mut self, route: &Route, units: u64) {
-        self.charge(route, units, Rolling::give_back);
+        self.charge(route, units, Window::give_back);
     }
 
     /// Everything in flight moves into the window, as if it had just been answered.
     #[cfg(feature = "python")]
     pub fn settle_all(&mut self, now: Nanos) {
-        self.limits.iter_mut().for_each(|limit| limit.rolling.settle_all(now));
+        self.limits.iter_mut().for_each(|limit| limit.window.settle_all(now));
     }
 
     /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
@@ -322,9 +355,9 @@ impl<W> Gate<W> {
     }
 
     #[inline]
-    fn charge(&mut self, route: &Route, units: u64, mut how: impl FnMut(&mut Rolling, u64)) {
+    fn charge(&mut self, route: &Route, units: u64, mut how: impl FnMut(&mut Window, u64)) {
         for charge in &route.charges {
-            how(&mut self.limits[charge.limit as usize].rolling, charge.weight * units);
+            how(&mut self.limits[charge.limit as usize].window, charge.weight * units);
         }
     }
 
@@ -334,41 +367,50 @@ impl<W> Gate<W> {
         route
             .charges
             .iter()
-            .all(|charge| self.limits[charge.limit as usize].rolling.fits(charge.weight * units))
+            .all(|charge| self.limits[charge.limit as usize].window.fits(charge.weight * units))
+    }
+
+    #[inline]
+    fn fits_now(&mut self, clock: &Clock, route: &Route, units: u64) -> bool {
+        let now = self.now(clock);
+        self.fits(now, route, units)
     }
 
     #[inline]
     fn fits(&mut self, now: Nanos, route: &Route, units: u64) -> bool {
         route.charges.iter().all(|charge| {
-            let rolling = &mut self.limits[charge.limit as usize].rolling;
-            rolling.expire(now);
-            rolling.fits(charge.weight * units)
+            let window = &mut self.limits[charge.limit as usize].window;
+            window.expire(now);
+            window.fits(charge.weight * units)
         })
     }
 
     // ---- the log
 
-    /// What is in the windows since they were last rewritten: (id, stamp, units), by limit, oldest first. Limits that
-    /// the table no longer has are left out.
+    /// What is in the rolling windows since they were last rewritten: (id, stamp, units), by limit, oldest first. Limits
+    /// that the table no longer has are left out, and so are quotas, which keep a count alone.
     #[cfg(feature = "python")]
     pub fn log(&mut self, now: Nanos) -> Vec<LogEntry> {
         let mut log = Vec::new();
         for limit in self.limits.iter_mut().filter(|limit| limit.route.is_some()) {
-            limit.rolling.expire(now);
+            let Window::Rolling(rolling) = &mut limit.window else { continue };
+            rolling.expire(now);
             let entry = |(stamp, units)| LogEntry { id: limit.id.clone(), stamp, units };
-            log.extend(limit.rolling.stamps().map(entry));
+            log.extend(rolling.stamps().map(entry));
         }
         log
     }
 
-    /// Makes the windows hold what the log says and nothing else; what is in flight stays so. Unknown ids are left
+    /// Makes the rolling windows hold what the log says and nothing else; what is in flight stays so. Unknown ids are left
     /// out, and nothing counts from later than `now`. [`Gate::advance`] must follow.
     #[cfg(feature = "python")]
     pub fn rewrite_log(&mut self, now: Nanos, mut log: Vec<LogEntry>) {
         log.sort_by_key(|entry| entry.stamp);
         for limit in &mut self.limits {
             let own = log.iter().filter(|entry| entry.id == limit.id);
-            limit.rolling.rewrite(now, own.map(|entry| (entry.stamp.min(now), entry.units)));
+            if let Window::Rolling(rolling) = &mut limit.window {
+                rolling.rewrite(now, own.map(|entry| (entry.stamp.min(now), entry.units)));
+            }
         }
     }
 
@@ -428,7 +470,7 @@ impl<W> Gate<W> {
             let units = waiter.units;
             match self.may_go(&mut scratch, now, place, &route, units) {
                 Ok(()) => {
-                    self.charge(&route, units, Rolling::take);
+                    self.charge(&route, units, Window::take);
                     if let Some(waiter) = self.remove(place) {
                         decided.push(Decided { outcome: Ok(route), waiter });
                     }
@@ -469,7 +511,7 @@ impl<W> Gate<W> {
             return Err(refusal);
         }
         self.plan_older(scratch, now, place);
-        let limit_of = |index: Index| &self.limits[index as usize].rolling;
+        let limit_of = |index: Index| &self.limits[index as usize].window;
         // One limit after the other: what a refusal hangs on serves for those who come later.
         for charge in wanted() {
             let verdict = scratch.plan.leaves_whole(self.options.hold, charge, now, limit_of(charge.limit));
@@ -485,10 +527,9 @@ impl<W> Gate<W> {
     fn room_at(&self, route: &Route, units: u64) -> Option<Nanos> {
         let mut at = 0;
         for charge in &route.charges {
-            let rolling = &self.limits[charge.limit as usize].rolling;
-            let room =
-                rolling.limit().checked_sub(charge.weight * units)?.checked_sub(rolling.in_flight())?;
-            at = at.max(rolling.window_down_to(room));
+            let window = &self.limits[charge.limit as usize].window;
+            let room = window.limit().checked_sub(charge.weight * units)?.checked_sub(window.in_flight())?;
+            at = at.max(window.window_down_to(room));
         }
         Some(at)
     }
@@ -496,7 +537,7 @@ impl<W> Gate<W> {
     /// Brings the plan up to everybody who came before `place`: the next one of each closed route in any case, and
     /// of those behind them the oldest.
     fn plan_older(&self, scratch: &mut Scratch, now: Nanos, place: Place) {
-        let limit_of = |index: Index| &self.limits[index as usize].rolling;
+        let limit_of = |index: Index| &self.limits[index as usize].window;
         let Scratch { closed, plan, ahead, .. } = scratch;
         loop {
             let room = *ahead < PLAN_AHEAD;
@@ -540,24 +581,24 @@ impl<W> Gate<W> {
     }
 
     fn estimate(&self, scratch: &mut Scratch, now: Nanos, last: Place, route: &Route, units: u64) -> Nanos {
-        let limit_of = |index: Index| &self.limits[index as usize].rolling;
+        let limit_of = |index: Index| &self.limits[index as usize].window;
         self.plan_older(scratch, now, last);
         let from = Moment { at: now, moves: false };
         let mut at = scratch.plan.earliest(&route.charges, units, from, now, limit_of).at;
         // The plan looks a bounded number of waiters ahead. However many wait, they go before this one where they
         // are of its own route or wait for the same full limit.
         for charge in &route.charges {
-            let rolling = limit_of(charge.limit);
+            let window = limit_of(charge.limit);
             let ahead: u64 = (self.queues.busy().iter())
                 .filter_map(|&other| self.units_ahead(other, charge.limit, route.index))
                 .fold(charge.weight * units, u64::saturating_add);
-            at = at.max(plan::after_units(ahead, now, rolling));
+            at = at.max(plan::after_units(ahead, now, window));
         }
         if at > now {
             return at - now;
         }
         // It fits, but a reservation that hangs on requests in flight is in its way.
-        let shortest = route.charges.iter().map(|charge| limit_of(charge.limit).interval()).min();
+        let shortest = route.charges.iter().map(|charge| limit_of(charge.limit).frees_at(now) - now).min();
         self.wake.filter(|&wake| wake > now).map(|wake| wake - now).or(shortest).unwrap_or(1)
     }
 
@@ -566,27 +607,27 @@ impl<W> Gate<W> {
         let route = self.limits[other as usize].route.as_ref()?;
         let charge = route.charges.iter().find(|charge| charge.limit == limit)?;
         let head = self.queues.get(self.queues.head(other)?)?;
-        let full = !self.limits[limit as usize].rolling.fits(charge.weight * head.units);
+        let full = !self.limits[limit as usize].window.fits(charge.weight * head.units);
         (other == own || full).then(|| charge.weight.saturating_mul(self.queues.units_of(other)))
     }
 
     /// The usage of one limit.
     pub fn usage(&mut self, now: Nanos, route: &Route) -> Usage {
         let limit = &mut self.limits[route.index as usize];
-        limit.rolling.expire(now);
-        let rolling = &limit.rolling;
-        let resets_at = match rolling.next_expiry(now) {
+        limit.window.expire(now);
+        let window = &limit.window;
+        let resets_at = match window.next_expiry(now) {
             Some(at) => at,
-            None if rolling.in_flight() > 0 => now.saturating_add(rolling.interval()),
+            None if window.in_flight() > 0 => window.frees_at(now),
             None => now,
         };
         Usage {
             id: limit.id.to_string(),
-            limit: rolling.limit(),
-            used: rolling.used(),
-            in_flight: rolling.in_flight(),
+            limit: window.limit(),
+            used: window.used(),
+            in_flight: window.in_flight(),
             waiting: limit.waiting,
-            interval: Duration::from_nanos(rolling.interval()),
+            interval: Duration::from_nanos(window.interval()),
             resets_in: Duration::from_nanos(resets_at - now),
         }
     }

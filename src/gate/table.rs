@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::{Error, closest};
-use crate::limit::{MAX_LIMIT, RateLimit};
+use crate::limit::{MAX_LIMIT, MAX_PERIOD, RateLimit, Resets, Shape, Span};
 
 /// When a request's units go from *in flight* into the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,7 +22,8 @@ pub enum Hold {
 pub struct Options {
     /// When units start to leave.
     pub hold: Hold,
-    /// Units stay this share of the interval longer: 0.05 makes 60 s count as 63 s. 0 to 1.
+    /// Units stay this share of the interval longer: 0.05 makes 60 s count as 63 s. 0 to 1. Quotas end at their
+    /// boundaries all the same.
     pub safety_margin: f64,
     /// This bot's share of every limit, in percent: over 0, up to 100. Each limit stays at least 1.
     pub limits_share_percentage: f64,
@@ -43,7 +44,7 @@ impl Default for Options {
 }
 
 /// The longest interval: a hundred years. Longer ones are mistakes of the unit.
-pub(crate) const MAX_INTERVAL: Duration = Duration::from_secs(100 * 366 * 86_400);
+pub(crate) const MAX_INTERVAL: Duration = Duration::from_nanos(MAX_PERIOD);
 
 impl Options {
     /// Checks the options.
@@ -83,8 +84,7 @@ impl Options {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub id: String,
-    pub limit: u64,
-    pub interval: Nanos,
+    pub shape: Shape,
     /// (position in the table, weight), the limit's own weight first.
     pub takes: Vec<(usize, u64)>,
 }
@@ -120,20 +120,24 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
         takes.retain(|&(_, weight)| weight > 0);
         rows.push(Row {
             id: limit.id.clone(),
-            limit: options.share_of(limit.limit),
-            interval: options.stretch(nanos(limit.interval)),
+            shape: Shape { limit: options.share_of(limit.limit), span: span_of(limit, options) },
             takes,
         });
     }
     for row in rows.iter().filter(|_| !options.hopeless_routes) {
         for &(at, units) in &row.takes {
-            if units > rows[at].limit {
+            let available = rows[at].shape.limit;
+            if units > available {
                 let (id, limit) = (row.id.clone(), rows[at].id.clone());
-                return Err(Error::NeverPasses { id, limit, units, available: rows[at].limit, times: 1 });
+                return Err(Error::NeverPasses { id, limit, units, available, times: 1 });
             }
         }
     }
     Ok(rows)
+}
+
+fn span_of(limit: &RateLimit, options: &Options) -> Span {
+    limit.resets.map_or_else(|| Span::Rolling(options.stretch(nanos(limit.interval))), Span::Quota)
 }
 
 fn check_values(limit: &RateLimit) -> Result<(), Error> {
@@ -141,10 +145,12 @@ fn check_values(limit: &RateLimit) -> Result<(), Error> {
         let what = format!("the limit of {:?}", limit.id);
         return Err(Error::invalid(what, "1 or more", limit.limit));
     }
-    if limit.interval.is_zero() || limit.interval > MAX_INTERVAL {
+    let of_resets = |resets: Resets| Duration::from_nanos(resets.period.nanos());
+    let interval = limit.resets.map_or(limit.interval, of_resets);
+    if interval.is_zero() || interval > MAX_INTERVAL {
         let what = format!("the time_interval of {:?}", limit.id);
         let must = "over 0 s and at most 100 years";
-        return Err(Error::invalid(what, must, format_args!("{} s", limit.interval.as_secs_f64())));
+        return Err(Error::invalid(what, must, format_args!("{} s", interval.as_secs_f64())));
     }
     Ok(())
 }
@@ -152,6 +158,7 @@ fn check_values(limit: &RateLimit) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::{Period, Zone};
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -175,10 +182,25 @@ mod tests {
     }
 
     #[test]
+    fn a_quota_ends_at_its_boundaries_whatever_the_margin() {
+        let resets = Resets { period: Period::Daily(0), zone: Zone::Machine };
+        let options = Options { safety_margin: 0.05, ..Options::default() };
+        let rows = check(&[RateLimit::quota("a", 3, resets)], &options).expect("a fine table");
+        assert_eq!(rows[0].shape, Shape { limit: 3, span: Span::Quota(resets) });
+    }
+
+    #[test]
+    fn a_quota_of_no_length_is_refused() {
+        let resets = Resets { period: Period::Span(0), zone: Zone::Machine };
+        let refusal = check(&[RateLimit::quota("a", 3, resets)], &Options::default()).expect_err("bad");
+        assert!(refusal.to_string().contains("the time_interval of \"a\""));
+    }
+
+    #[test]
     fn of_equal_ids_the_last_one_stands() {
         let table = [RateLimit::new("a", 1, SECOND), RateLimit::new("a", 2, SECOND)];
         let rows = check(&table, &Options::default()).expect("a fine table");
-        assert_eq!((rows.len(), rows[0].limit), (1, 2));
+        assert_eq!((rows.len(), rows[0].shape.limit), (1, 2));
     }
 
     #[test]

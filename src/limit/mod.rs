@@ -1,7 +1,16 @@
 //! What a limit *is*: pure data and arithmetic. No lock, no waiting, no clock call.
 
+mod period;
+mod quota;
 mod rate_limit;
+mod resets;
 mod rolling;
+mod window;
+mod zone;
 
+pub(crate) use period::MAX_PERIOD;
+pub use period::Period;
 pub use rate_limit::{Link, MAX_LIMIT, RateLimit};
-pub(crate) use rolling::Rolling;
+pub use resets::Resets;
+pub(crate) use window::{Shape, Span, Window};
+pub use zone::Zone;

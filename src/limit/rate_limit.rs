@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use super::resets::Resets;
+
 /// The largest limit there is; a larger one (Hummingbot's tables say `sys.maxsize` for "no limit") means this.
 /// Small enough that the sum of a window and what is in flight cannot overflow.
 pub const MAX_LIMIT: u64 = 1 << 62;
 
-/// At most `limit` units in any window of `interval`, and what a request for `id` takes from other limits.
+/// At most `limit` units in any window of `interval` (or, of a quota, between two resets), and what a request for `id` takes from other limits.
 ///
 /// ```
 /// use sluicegate::RateLimit;
@@ -24,8 +26,10 @@ pub struct RateLimit {
     pub id: String,
     /// How many units fit in a window: 1 or more.
     pub limit: u64,
-    /// The length of the window: 1 ns or more.
+    /// The length of the window: 1 ns or more. Of a quota, that of most windows.
     pub interval: Duration,
+    /// When a quota's windows start; `None` for a window that rolls.
+    pub resets: Option<Resets>,
     /// How many units of this limit a request for `id` takes. 0 leaves its own limit out.
     pub weight: u64,
     /// The other limits that a request for `id` takes from.
@@ -44,7 +48,21 @@ pub struct Link {
 impl RateLimit {
     /// A limit whose requests weigh 1 and take from nothing else.
     pub fn new(id: impl Into<String>, limit: u64, interval: Duration) -> Self {
-        Self { id: id.into(), limit, interval, weight: 1, links: Vec::new() }
+        Self { id: id.into(), limit, interval, resets: None, weight: 1, links: Vec::new() }
+    }
+
+    /// A quota: at most `limit` units between two resets.
+    ///
+    /// ```
+    /// use sluicegate::{Period, RateLimit, Resets, Zone};
+    ///
+    /// let resets = Resets { period: Period::parse("@0815")?, zone: Zone::named("Asia/Shanghai")? };
+    /// let quota = RateLimit::quota("ORDERS", 10_000, resets);
+    /// # Ok::<(), sluicegate::Error>(())
+    /// ```
+    pub fn quota(id: impl Into<String>, limit: u64, resets: Resets) -> Self {
+        let interval = Duration::from_nanos(resets.period.nanos());
+        Self { resets: Some(resets), ..Self::new(id, limit, interval) }
     }
 
     /// The same limit, with requests that take `weight` units of it.

@@ -124,12 +124,6 @@ impl Rolling {
         self.stamp(now, units);
     }
 
-    /// Moves everything in flight into the window.
-    #[cfg(feature = "python")]
-    pub fn settle_all(&mut self, now: Nanos) {
-        self.settle(now, self.in_flight);
-    }
-
     /// Puts units into the window at `now`, or at the latest stamp should that be later: time does not go back.
     #[inline]
     pub fn stamp(&mut self, now: Nanos, units: u64) {

@@ -32,6 +32,18 @@ impl PyManualClock {
         Ok(())
     }
 
+    /// Seconds since the Unix epoch that the clock on the wall shows: 0 when the clock was made.
+    #[getter]
+    fn wall(&self) -> f64 {
+        self.clock.wall() as f64 / 1e9
+    }
+
+    /// Sets the clock on the wall, forward or back, in no time.
+    fn set_wall(&self, seconds: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.clock.set_wall(numbers::wall("the wall time", seconds)?);
+        Ok(())
+    }
+
     fn __repr__(&self) -> String {
         format!("<ManualClock at {} s>", self.now())
     }

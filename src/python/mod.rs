@@ -11,6 +11,7 @@ mod errors;
 mod fork;
 mod hummingbot;
 mod numbers;
+mod period;
 mod table;
 mod task;
 mod threads;
@@ -29,6 +30,8 @@ mod _core {
     use super::clock::PyManualClock;
     #[pymodule_export]
     use super::hummingbot::{HummingbotTask, HummingbotThrottler};
+    #[pymodule_export]
+    use super::period::{check_timezone, parse_period};
     #[pymodule_export]
     use super::task::Task;
     #[pymodule_export]

@@ -9,6 +9,8 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
+use crate::clock::WallNanos;
+
 /// "a whole number…, not 'x' (str)".
 pub fn wrong_type(what: &str, must: &str, value: &Bound<'_, PyAny>) -> PyErr {
     let kind = value.get_type();
@@ -84,6 +86,18 @@ pub fn interval(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     let seconds = float(what, must, value)?;
     let fits = |span: &Duration| !span.is_zero() && *span <= MAX_INTERVAL;
     Duration::try_from_secs_f64(seconds).ok().filter(fits).ok_or_else(|| wrong_value(what, must, value))
+}
+
+/// Seconds since the Unix epoch, within 292 years of it.
+pub fn wall(what: &str, value: &Bound<'_, PyAny>) -> PyResult<WallNanos> {
+    let must = "a number of seconds since 1970, at most 9e9 either way";
+    let seconds = float(what, must, value)?;
+    if seconds.is_nan() || seconds.abs() > 9e9 {
+        return Err(wrong_value(what, must, value));
+    }
+    // Whole seconds and the rest of them apart: a float does not hold both to the nanosecond.
+    let whole = seconds.floor();
+    Ok(whole as WallNanos * 1_000_000_000 + ((seconds - whole) * 1e9).round() as WallNanos)
 }
 
 /// Seconds, 0 or more; `None` and infinity are no timeout.

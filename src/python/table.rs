@@ -1,12 +1,15 @@
 //! A table of limits from Python objects, read by their attributes: Hummingbot's own `RateLimit` fits as well as ours.
 
-use pyo3::exceptions::PyTypeError;
+use std::time::Duration;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::{PyDict, PyList, PyString};
 
-use crate::limit::{Link, RateLimit};
+use crate::clock::nanos;
+use crate::limit::{Link, Period, RateLimit, Resets, Zone};
 
-use super::numbers;
+use super::{numbers, period};
 
 /// Reads a table. Any iterable of limits will do.
 pub fn read(limits: &Bound<'_, PyAny>) -> PyResult<Vec<RateLimit>> {
@@ -19,11 +22,34 @@ pub fn read(limits: &Bound<'_, PyAny>) -> PyResult<Vec<RateLimit>> {
 fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
     let id = id_of(row, "a rate limit", "limit_id")?;
     let of = |name: &str| format!("{name} of {id:?}");
-    let mut limit = RateLimit::new(
-        id.clone(),
-        numbers::limit(&of("limit"), &attribute(row, "a rate limit", "limit")?)?,
-        numbers::interval(&of("time_interval"), &attribute(row, "a rate limit", "time_interval")?)?,
-    );
+    let units = numbers::limit(&of("limit"), &attribute(row, "a rate limit", "limit")?)?;
+    let interval = attribute(row, "a rate limit", "time_interval")?;
+    let zone = row.getattr_opt("timezone")?.filter(|zone| !zone.is_none());
+    let mut limit = match kind_of(row, &of("kind"))? {
+        Kind::Rolling if zone.is_some() => {
+            let zone = repr(&zone.expect("it is there"));
+            return Err(PyValueError::new_err(format!(
+                "{} must be None for a rolling window, which is aligned to nothing, not {zone}; is it a \
+                 kind=\"quota\"?",
+                of("timezone")
+            )));
+        }
+        Kind::Rolling => {
+            let span = match interval.cast::<PyString>() {
+                Ok(text) => Duration::from_nanos(Period::parse_span(&text.to_cow()?)?),
+                Err(_) => numbers::interval(&of("time_interval"), &interval)?,
+            };
+            RateLimit::new(id.clone(), units, span)
+        }
+        Kind::Quota => {
+            let period = match interval.cast::<PyString>() {
+                Ok(text) => Period::parse(&text.to_cow()?)?,
+                Err(_) => Period::Span(nanos(numbers::interval(&of("time_interval"), &interval)?)),
+            };
+            let zone = zone.map_or(Ok(Zone::Machine), |zone| period::zone(&of("timezone"), &zone))?;
+            RateLimit::quota(id.clone(), units, Resets { period, zone })
+        }
+    };
     if let Some(weight) = row.getattr_opt("weight")? {
         limit.weight = numbers::units(&of("weight"), 0, &weight)?;
     }
@@ -51,6 +77,21 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
     Ok(limit)
 }
 
+enum Kind {
+    Rolling,
+    Quota,
+}
+
+/// Rolling, unless the limit says otherwise: Hummingbot's say nothing.
+fn kind_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<Kind> {
+    let Some(kind) = row.getattr_opt("kind")? else { return Ok(Kind::Rolling) };
+    match kind.extract::<String>().as_deref() {
+        Ok("rolling") => Ok(Kind::Rolling),
+        Ok("quota") => Ok(Kind::Quota),
+        _ => Err(numbers::wrong_value(what, "'rolling' or 'quota'", &kind)),
+    }
+}
+
 fn attribute<'py>(row: &Bound<'py, PyAny>, what: &str, name: &str) -> PyResult<Bound<'py, PyAny>> {
     row.getattr_opt(name)?
         .ok_or_else(|| PyTypeError::new_err(format!("{what} must have the attribute {name}: {}", repr(row))))
@@ -75,7 +116,19 @@ pub fn write<'py>(py: Python<'py>, table: &[RateLimit]) -> PyResult<Bound<'py, P
         let kwargs = PyDict::new(py);
         kwargs.set_item("limit_id", &limit.id)?;
         kwargs.set_item("limit", limit.limit)?;
-        kwargs.set_item("time_interval", limit.interval.as_secs_f64())?;
+        match limit.resets {
+            None => kwargs.set_item("time_interval", limit.interval.as_secs_f64())?,
+            Some(Resets { period, zone }) => {
+                kwargs.set_item("kind", "quota")?;
+                match period {
+                    Period::Span(_) => kwargs.set_item("time_interval", limit.interval.as_secs_f64())?,
+                    Period::Daily(_) => kwargs.set_item("time_interval", period.to_string())?,
+                }
+                if let Zone::Named(zone) = zone {
+                    kwargs.set_item("timezone", zone.name())?;
+                }
+            }
+        }
         kwargs.set_item("weight", limit.weight)?;
         let links: Vec<_> = limit
             .links

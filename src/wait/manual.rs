@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::clock::{Clock, Nanos, nanos};
+use crate::clock::{Clock, Nanos, WallNanos, nanos};
 use crate::error::Error;
 use crate::gate::Options;
 use crate::limit::RateLimit;
@@ -52,6 +52,21 @@ impl ManualClock {
         self.clock.now()
     }
 
+    /// What the clock on the wall shows, in nanoseconds since the Unix epoch: 0 when the clock was made.
+    pub fn wall(&self) -> WallNanos {
+        self.clock.wall()
+    }
+
+    /// Sets the clock on the wall to `wall`, forward or back, in no time. From there on it runs along again.
+    pub fn set_wall(&self, wall: WallNanos) {
+        self.clock.set_wall(wall);
+        self.throttlers().iter().for_each(Throttler::look);
+    }
+
+    fn throttlers(&self) -> Vec<Throttler> {
+        self.throttlers.lock().iter().filter_map(WeakThrottler::upgrade).collect()
+    }
+
     /// A throttler that lives by this clock.
     ///
     /// # Errors
@@ -69,8 +84,7 @@ impl ManualClock {
     pub fn advance(&self, by: Duration) {
         let end = self.clock.now().saturating_add(nanos(by));
         loop {
-            let throttlers: Vec<Throttler> =
-                self.throttlers.lock().iter().filter_map(WeakThrottler::upgrade).collect();
+            let throttlers = self.throttlers();
             let next = throttlers.iter().filter_map(Throttler::wake_at).min().filter(|&at| at < end);
             self.clock.set(next.unwrap_or(end));
             throttlers.iter().for_each(Throttler::look);

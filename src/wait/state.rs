@@ -11,6 +11,11 @@ use super::pass::Charge;
 use super::turn::{Phase, Turn};
 use super::watch::{Effects, Looker, Watch};
 
+/// How often whoever waits for a quota looks at the clock on the wall, which may have been set forward meanwhile.
+/// Nothing portable tells that it was. One waiter for each station looks, for some microseconds; a quota with nobody
+/// waiting, and a rolling limit, cost nothing.
+const LOOK_AT_THE_WALL: Nanos = 1_000_000_000;
+
 #[derive(Debug)]
 pub(super) struct State {
     pub clock: Clock,
@@ -41,8 +46,19 @@ impl State {
         }
     }
 
-    pub fn now(&self) -> Nanos {
-        self.clock.now()
+    pub fn now(&mut self) -> Nanos {
+        self.gate.now(&self.clock)
+    }
+
+    /// When somebody must look at the gate again if nothing happens before.
+    pub fn wake_at(&self, now: Nanos) -> Option<Nanos> {
+        let wake = self.gate.wake_at();
+        // Whoever sets a manual clock looks.
+        if self.clock.is_manual() || !self.gate.waits_for_wall_time() {
+            return wake;
+        }
+        let look = now.saturating_add(LOOK_AT_THE_WALL);
+        Some(wake.map_or(look, |wake| wake.min(look)))
     }
 
     /// Replaces the table, whole or not at all.
@@ -55,6 +71,8 @@ impl State {
         let refused = self.gate.set_table(now, &table)?;
         self.table = table;
         self.announce(refused.into_iter(), effects);
+        // A quota that is new does not know yet what the clock on the wall shows.
+        let now = self.now();
         self.advance(now, None, effects);
         Ok(())
     }
@@ -85,7 +103,7 @@ impl State {
             Looker::Loop(_) => true,
             Looker::Waiter(turn) => self.keeps_watch(turn),
         });
-        self.watch.set(self.gate.wake_at(), told.map(Looker::station), effects);
+        self.watch.set(self.wake_at(now), told.map(Looker::station), effects);
     }
 
     /// Whether a request waits, and keeps watch for its station.
@@ -108,5 +126,51 @@ impl State {
             }
             effects.wake(turn.waker());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Waker;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::gate::{Hold, Options};
+    use crate::limit::{Period, Resets, Zone};
+    use crate::wait::watch::Station;
+
+    const DAY: Nanos = 86_400_000_000_000;
+
+    /// When to look again, with one request passed and one waiting.
+    fn wake_after(limit: RateLimit, clock: Clock) -> Nanos {
+        let options = Options { hold: Hold::Start, ..Options::default() };
+        let gate = Gate::new(std::slice::from_ref(&limit), options).expect("a fine table");
+        let mut state = State::new(clock, gate, vec![limit]);
+        let now = state.now();
+        let route = state.gate.lookup("/x").expect("known").clone();
+        assert!(state.gate.try_acquire(now, &route, 1));
+        let turn = Arc::new(Turn::new(Station::Threads, Waker::noop().clone()));
+        state.join(now, &Charge::new(route, 1), None, &turn);
+        let mut effects = Effects::default();
+        state.advance(now, None, &mut effects);
+        effects.carry_out();
+        state.wake_at(now).expect("somebody waits") - now
+    }
+
+    fn quota() -> RateLimit {
+        let zone = Zone::named("UTC").expect("UTC");
+        RateLimit::quota("/x", 1, Resets { period: Period::Span(365 * DAY), zone })
+    }
+
+    #[test]
+    fn who_waits_for_a_quota_looks_at_the_wall_each_second() {
+        assert_eq!(wake_after(quota(), Clock::monotonic()), LOOK_AT_THE_WALL);
+    }
+
+    #[test]
+    fn nobody_looks_at_the_wall_for_a_rolling_limit_or_on_a_manual_clock() {
+        assert_eq!(wake_after(quota(), Clock::manual()), 365 * DAY);
+        let rolling = RateLimit::new("/x", 1, Duration::from_nanos(DAY));
+        assert_eq!(wake_after(rolling, Clock::monotonic()), DAY);
     }
 }

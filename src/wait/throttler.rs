@@ -217,7 +217,7 @@ impl Throttler {
             if !others || deadline.is_some() {
                 state.advance(now, None, effects);
             } else {
-                state.watch.set(state.gate.wake_at(), None, effects);
+                state.watch.set(state.wake_at(now), None, effects);
             }
             Ok(())
         })?;

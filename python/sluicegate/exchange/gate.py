@@ -1,0 +1,107 @@
+"""One way through a set of rules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sluicegate._core import Task, Throttler
+from sluicegate.errors import RateLimitTimeout
+from sluicegate.exchange.rules import Rule
+
+
+class Pass:
+    """Leave to send a call that has entered; the context in which it is under way.
+
+    Args:
+        task: What to leave when it is over; ``None`` where nothing limits the call.
+    """
+
+    __slots__ = ("_task",)
+
+    def __init__(self, task: Task | None = None) -> None:
+        """The task is entered already."""
+        self._task = task
+
+    def __enter__(self) -> None:
+        """Nothing to do: it has entered."""
+
+    def __exit__(self, *_: object) -> None:
+        """The call is over, however it ended."""
+        if self._task is not None:
+            self._task.__exit__(None, None, None)
+
+
+_SHORTEST = 0.001
+"""Seconds to wait at least before looking again whether a rule that refuses has become full."""
+
+
+@dataclass(frozen=True)
+class Gate:
+    """What a call must pass: all of the rules that cover it, together.
+
+    Attributes:
+        throttler: Whom to ask.
+        rules: The rules.
+        route: The id that takes one call from each of them.
+        refusing: The id that takes from those only whose calls are not sent when they are over the
+            limit; ``None`` where all of them delay.
+    """
+
+    throttler: Throttler
+    rules: tuple[Rule, ...]
+    route: str
+    refusing: str | None
+
+    def enter(self, *, wait: bool = True) -> Pass | None:
+        """Enters, in this thread; ``None`` if the call must not be sent.
+
+        Args:
+            wait: Whether to wait where the rules say so.
+
+        Raises:
+            UnknownLimitError: The rules were changed meanwhile.
+        """
+        for timeout in self._timeouts(wait):
+            task = self.throttler.execute_task(self.route, timeout=timeout)
+            try:
+                task.__enter__()
+            except RateLimitTimeout:
+                continue
+            return Pass(task)
+        return None
+
+    async def enter_async(self) -> Pass | None:
+        """Enters, in an event loop; see `enter`."""
+        for timeout in self._timeouts(wait=True):
+            task = self.throttler.execute_task(self.route, timeout=timeout)
+            try:
+                await task.__aenter__()
+            except RateLimitTimeout:
+                continue
+            return Pass(task)
+        return None
+
+    def _timeouts(self, wait: bool) -> Iterator[float | None]:
+        """For how long to wait at each attempt, until no more of them are to be made."""
+        delays = any(rule.delay for rule in self.rules)
+        if wait and self.refusing is None:
+            yield None
+            return
+        yield 0.0
+        while wait and delays:
+            # Only rules that delay may keep it waiting. One that refuses may become full meanwhile.
+            if self.refusing is not None and self.throttler.wait_time(self.refusing) > 0:
+                return
+            yield max(self.throttler.wait_time(self.route), _SHORTEST)
+
+    def why(self) -> str:
+        """Which rules have no room for a call now, and for how long."""
+        full = [
+            str(rule)
+            for rule, usage in ((rule, self.throttler.usage(rule.id)) for rule in self.rules)
+            if usage.used >= usage.limit
+        ]
+        wait = self.throttler.wait_time(self.route)
+        limits = "; ".join(full or map(str, self.rules))
+        return f"over the limit of {limits}; there is room in {wait:.3f} s"

@@ -1,0 +1,203 @@
+"""What one exchange object's calls must pass, and what happens to those that may not."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from sluicegate.errors import UnknownLimitError
+from sluicegate.exchange.book import Book
+from sluicegate.exchange.gate import Gate, Pass
+from sluicegate.exchange.names import IO_API, Names
+from sluicegate.exchange.rules import Rule
+
+log = logging.getLogger("sluicegate.exchange")
+
+Call = Callable[..., Any]
+
+
+class Limits:
+    """The limits of one exchange object.
+
+    Args:
+        inner: The object.
+        names: Its functions.
+        book: The rules, and whom to ask.
+        hold: ``"start"`` if calls count from when they are sent; ``"response"`` if they count until
+            they are answered, too.
+        asynchronous: Whether its functions give awaitables; ``None`` to look at each of them.
+        changed: Called with every call that is limited from now on.
+    """
+
+    def __init__(
+        self,
+        inner: Any,
+        names: Names,
+        book: Book,
+        hold: str,
+        asynchronous: bool | None,
+        changed: Callable[[dict[str, Call]], None],
+    ) -> None:
+        """Limits nothing before it joins the book."""
+        self.inner = inner
+        self.names = names
+        self.book = book
+        self.last_error: str | None = None
+        self.holds = hold == "response"
+        self.asynchronous = asynchronous
+        self._changed = changed
+        self._gates: dict[str, Gate] = {}
+        self._calls: dict[str, Call] = {}
+
+    # ---- what the book asks
+
+    def calls(self, rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
+        """The calls that some of the rules cover, with the functions they are charged to.
+
+        A rule that names ``Go`` covers all calls through it, beside those that name what it runs.
+        """
+        functions = {function for rule in rules for function in rule.functions}
+        covered = self.names.methods(functions)
+        if "Go" in functions:
+            by_go = {through_go(method): (*of, "Go") for method, of in covered.items()}
+            return {**covered, **by_go, through_go(""): ("Go",)}
+        return covered
+
+    def follow(self, gates: dict[str, Gate]) -> None:
+        """Has every call pass its gate from now on; those with none are not limited."""
+        self._gates = gates
+        names = [name for name in gates if not name.startswith(_THROUGH_GO)]
+        self._calls = {name: self._calls.get(name) or self._call(name) for name in names}
+        self._changed({name: call for name, call in self._calls.items() if name != IO_API})
+
+    # ---- calls
+
+    def io_api(self) -> Call:
+        """``IO`` as ``IO("api", …)`` calls it."""
+        call: Call = self._calls.get(IO_API) or self.inner.IO
+        return call
+
+    def is_asynchronous(self, method: str) -> bool:
+        """Whether a method gives an awaitable."""
+        if self.asynchronous is not None:
+            return self.asynchronous
+        function = inspect.unwrap(self.method(method))
+        return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+            getattr(function, "__call__", None)  # noqa: B004
+        )
+
+    def method(self, method: str) -> Call:
+        """A method of the object, as it is now."""
+        found: Call = getattr(self.inner, "IO" if method == IO_API else method)
+        return found
+
+    def _call(self, name: str) -> Call:
+        """A method as those who are limited call it; it is looked up anew for each call."""
+        asynchronous = self.is_asynchronous(name)
+        held = self._held_asynchronous(name) if asynchronous else self._held(name)
+        if self.holds:
+            return held
+        return self._sent_asynchronous(name, held) if asynchronous else self._sent(name, held)
+
+    def _sent(self, name: str, held: Call) -> Call:
+        """A call that counts from its start; nearly always there is room, and no more to do."""
+        inner, method = self.inner, ("IO" if name == IO_API else name)
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return (getattr(inner, method) if self._may(name) else held)(*args, **kwargs)
+
+        return call
+
+    def _sent_asynchronous(self, name: str, held: Call) -> Call:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await (self.method(name) if self._may(name) else held)(*args, **kwargs)
+
+        return call
+
+    def _may(self, name: str) -> bool:
+        gate = self._gates.get(name)
+        try:
+            return gate is None or gate.throttler.try_acquire(gate.route)
+        except UnknownLimitError:
+            # The rules were changed meanwhile.
+            return False
+
+    def _held(self, name: str) -> Call:
+        """A call that may wait, and counts until it is over where the throttler wants that."""
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            entered = self.enter(name)
+            if entered is None:
+                return None
+            with entered:
+                return self.method(name)(*args, **kwargs)
+
+        return call
+
+    def _held_asynchronous(self, name: str) -> Call:
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            entered = await self.enter_async(name)
+            if entered is None:
+                return None
+            with entered:
+                return await self.method(name)(*args, **kwargs)
+
+        return call
+
+    # ---- entering
+
+    def enter(self, name: str, *, wait: bool = True) -> Pass | None:
+        """Enters the gate of a call, in this thread; ``None`` if the call must not be sent.
+
+        Args:
+            name: The call.
+            wait: Whether to wait where the rules say so. Otherwise nothing is said of the refusal.
+        """
+        while gate := self._gates.get(name):
+            try:
+                entered = gate.enter(wait=wait)
+                if entered is None and wait:
+                    self._refuse(name, gate)
+            except UnknownLimitError:
+                # The rules were changed meanwhile.
+                self.book.repair()
+                continue
+            return entered
+        return Pass()
+
+    async def enter_async(self, name: str) -> Pass | None:
+        """Enters the gate of a call, in an event loop; see `enter`."""
+        while gate := self._gates.get(name):
+            try:
+                entered = await gate.enter_async()
+                if entered is None:
+                    self._refuse(name, gate)
+            except UnknownLimitError:
+                self.book.repair()
+                continue
+            return entered
+        return Pass()
+
+    def gate_through_go(self, method: str) -> str:
+        """The call whose gate a method must pass if ``Go`` calls it."""
+        names = (through_go(method), method, through_go(""))
+        return next((name for name in names if name in self._gates), method)
+
+    def may_wait(self, name: str) -> bool:
+        """Whether a call may wait for its turn, rather than not be sent."""
+        gate = self._gates.get(name)
+        return gate is not None and any(rule.delay for rule in gate.rules)
+
+    def _refuse(self, name: str, gate: Gate) -> None:
+        self.last_error = f"{name.removeprefix(_THROUGH_GO)} was not sent: {gate.why()}"
+        log.error("%s", self.last_error)
+
+
+_THROUGH_GO = "Go "
+
+
+def through_go(method: str) -> str:
+    """The call of a method by ``Go``, where rules limit that apart."""
+    return _THROUGH_GO + method
