@@ -3,7 +3,11 @@
 //! State, instant and request go in; a verdict comes out. No lock, no waiting, and one clock call: the one that the
 //! fast path saves.
 
+mod in_force;
+#[cfg(feature = "python")]
+mod log;
 mod plan;
+mod questions;
 mod queue;
 mod route;
 mod schedule;
@@ -15,10 +19,10 @@ mod model_tests;
 #[cfg(test)]
 mod quota_tests;
 
+#[cfg(feature = "python")]
+pub(crate) use log::LogEntry;
 pub(crate) use queue::{Place, Waiter};
 pub(crate) use route::Route;
-#[cfg(feature = "python")]
-pub(crate) use schedule::LogEntry;
 pub(crate) use schedule::{Decided, Gate};
 #[cfg(feature = "python")]
 pub(crate) use table::MAX_INTERVAL;

@@ -1,0 +1,140 @@
+//! The table in force: which limits there are, and what a request for each id takes.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::clock::Nanos;
+use crate::error::{Error, closest};
+use crate::limit::{RateLimit, Window};
+
+use super::route::{Charge, Index, Route};
+use super::schedule::{Decided, Gate, Limit};
+use super::table::{self, Row};
+
+impl<W> Gate<W> {
+    /// Replaces the table: whole, or not at all. What is used of ids that stay, stays used. Requests that wait for
+    /// an id that is gone, or no longer fit what they wait for, are refused. [`Gate::now`] and then [`Gate::advance`]
+    /// must follow.
+    pub fn set_table(&mut self, now: Nanos, table: &[RateLimit]) -> Result<Vec<Decided<W>>, Error> {
+        let rows = table::check(table, &self.options)?;
+        self.version += 1;
+        // Those that went with the table before this one are no longer named by anybody but who waits or is in flight.
+        let mut unused = self.unused(now, &rows);
+        self.limits.iter_mut().for_each(|limit| limit.route = None);
+        let indices: Vec<Index> = rows.iter().map(|row| self.index_of(row, &mut unused)).collect();
+        for (row, &index) in rows.iter().zip(&indices) {
+            let charge = |&(at, weight): &(usize, u64)| Charge { limit: indices[at], weight };
+            let limit = &mut self.limits[index as usize];
+            limit.window.expire(now);
+            limit.window.reshape(now, row.shape);
+            limit.route = Some(Arc::new(Route {
+                id: limit.id.clone(),
+                index,
+                version: self.version,
+                hold: self.options.hold,
+                charges: row.takes.iter().map(charge).collect(),
+            }));
+        }
+        self.quotas =
+            (0..).zip(&self.limits).filter(|(_, limit)| limit.window.is_quota()).map(|(at, _)| at).collect();
+        self.queues.resize(self.limits.len());
+        Ok(self.refuse_hopeless())
+    }
+
+    fn index_of(&mut self, row: &Row, unused: &mut Vec<Index>) -> Index {
+        if let Some(&index) = self.by_id.get(row.id.as_str()) {
+            return index;
+        }
+        let id: Arc<str> = row.id.as_str().into();
+        let limit = Limit { id: id.clone(), window: Window::new(row.shape), waiting: 0, route: None };
+        let index = match unused.pop() {
+            Some(index) => {
+                let old = std::mem::replace(&mut self.limits[index as usize], limit);
+                self.by_id.remove(&old.id);
+                index
+            }
+            None => {
+                self.limits.push(limit);
+                Index::try_from(self.limits.len() - 1).expect("fewer than 4 billion limits")
+            }
+        };
+        self.by_id.insert(id, index);
+        index
+    }
+
+    /// Limits that the tables before left behind, and that hold nothing any more.
+    fn unused(&mut self, now: Nanos, rows: &[table::Row]) -> Vec<Index> {
+        let kept: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        let idle = |(at, limit): (usize, &mut Limit)| {
+            limit.window.expire(now);
+            let idle = limit.route.is_none() && limit.window.used() == 0 && limit.waiting == 0;
+            (idle && !kept.contains(&*limit.id)).then_some(at as Index)
+        };
+        self.limits.iter_mut().enumerate().filter_map(idle).collect()
+    }
+
+    fn refuse_hopeless(&mut self) -> Vec<Decided<W>> {
+        let mut hopeless = Vec::new();
+        for &index in self.queues.busy() {
+            for (place, waiter) in self.queues.places(index) {
+                let verdict = match &self.limits[index as usize].route {
+                    Some(route) => self.check_units(route, waiter.units),
+                    None => Err(self.unknown(&self.limits[index as usize].id)),
+                };
+                hopeless.extend(verdict.err().map(|error| (place, error)));
+            }
+        }
+        let refused = hopeless
+            .into_iter()
+            .filter_map(|(place, error)| {
+                Some(Decided { outcome: Err(error), waiter: self.queues.remove(place)? })
+            })
+            .collect();
+        // Weights and links may have changed under those who stay: count anew.
+        self.limits.iter_mut().for_each(|limit| limit.waiting = 0);
+        for &index in self.queues.busy() {
+            let Some(route) = self.limits[index as usize].route.clone() else { continue };
+            let count = self.queues.len_of(index);
+            route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += count);
+        }
+        refused
+    }
+
+    /// The route of an id.
+    pub fn lookup(&self, id: &str) -> Result<&Arc<Route>, Error> {
+        let index = self.by_id.get(id);
+        index.and_then(|&index| self.limits[index as usize].route.as_ref()).ok_or_else(|| self.unknown(id))
+    }
+
+    fn unknown(&self, id: &str) -> Error {
+        let ids = self.limits.iter().filter(|limit| limit.route.is_some()).map(|limit| &*limit.id);
+        Error::UnknownLimit { id: id.to_owned(), closest: closest(id, ids) }
+    }
+
+    /// Whether a route still says what the table says.
+    #[inline]
+    pub fn is_current(&self, route: &Route) -> bool {
+        route.version == self.version
+    }
+
+    /// The routes of the whole table, in its order of first appearance.
+    pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        self.limits.iter().filter_map(|limit| limit.route.as_ref())
+    }
+
+    /// Checks that a request for `units` times a route's weights could ever pass.
+    pub fn check_units(&self, route: &Route, units: u64) -> Result<(), Error> {
+        if units == 0 {
+            return Err(Error::invalid("units", "1 or more", units));
+        }
+        for charge in &route.charges {
+            let limit = &self.limits[charge.limit as usize];
+            let (wanted, available) = (charge.weight.saturating_mul(units), limit.window.limit());
+            if wanted > available {
+                let (id, limit) = (route.id.to_string(), limit.id.to_string());
+                return Err(Error::NeverPasses { id, limit, units: wanted, available, times: units });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,80 @@
+//! What the gate is asked: how long a request would wait, and how much of a limit is used.
+
+use std::time::Duration;
+
+use crate::clock::Nanos;
+
+use super::plan::{self, Moment};
+use super::queue::Place;
+use super::route::{Index, Route};
+use super::schedule::{Gate, Scratch};
+use super::usage::Usage;
+
+impl<W> Gate<W> {
+    /// How long a request that came now would wait: 0 only if it could pass at once. Requests in flight count as
+    /// answered at once, so that it may be longer; exact where one limit decides and the units start to leave at
+    /// the start.
+    ///
+    /// [`Gate::advance`] must have been called for `now`.
+    pub fn wait_time(&mut self, now: Nanos, route: &Route, units: u64) -> Nanos {
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let last = Place { number: u64::MAX, route: route.index };
+        let blocked = self.queues.len_of(route.index) > 0
+            || (self.may_go(&mut scratch, now, last, route, units)).is_err();
+        let wait = if blocked { self.estimate(&mut scratch, now, last, route, units) } else { 0 };
+        self.scratch = scratch;
+        wait
+    }
+
+    fn estimate(&self, scratch: &mut Scratch, now: Nanos, last: Place, route: &Route, units: u64) -> Nanos {
+        let limit_of = |index: Index| &self.limits[index as usize].window;
+        self.plan_older(scratch, now, last);
+        let from = Moment { at: now, moves: false };
+        let mut at = scratch.plan.earliest(&route.charges, units, from, now, limit_of).at;
+        // The plan looks a bounded number of waiters ahead. However many wait, they go before this one where they
+        // are of its own route or wait for the same full limit.
+        for charge in &route.charges {
+            let window = limit_of(charge.limit);
+            let ahead: u64 = (self.queues.busy().iter())
+                .filter_map(|&other| self.units_ahead(other, charge.limit, route.index))
+                .fold(charge.weight * units, u64::saturating_add);
+            at = at.max(plan::after_units(ahead, now, window));
+        }
+        if at > now {
+            return at - now;
+        }
+        // It fits, but a reservation that hangs on requests in flight is in its way.
+        let shortest = route.charges.iter().map(|charge| limit_of(charge.limit).frees_at(now) - now).min();
+        self.wake.filter(|&wake| wake > now).map(|wake| wake - now).or(shortest).unwrap_or(1)
+    }
+
+    /// How many units of `limit` the waiters of `other` take before a newcomer to `own`.
+    fn units_ahead(&self, other: Index, limit: Index, own: Index) -> Option<u64> {
+        let route = self.limits[other as usize].route.as_ref()?;
+        let charge = route.charges.iter().find(|charge| charge.limit == limit)?;
+        let head = self.queues.get(self.queues.head(other)?)?;
+        let full = !self.limits[limit as usize].window.fits(charge.weight * head.units);
+        (other == own || full).then(|| charge.weight.saturating_mul(self.queues.units_of(other)))
+    }
+
+    /// The usage of one limit.
+    pub fn usage(&mut self, now: Nanos, route: &Route) -> Usage {
+        let limit = &mut self.limits[route.index as usize];
+        limit.window.expire(now);
+        let window = &limit.window;
+        let resets_at = match window.next_expiry(now) {
+            Some(at) => at,
+            None if window.in_flight() > 0 => window.frees_at(now),
+            None => now,
+        };
+        Usage {
+            id: limit.id.to_string(),
+            limit: window.limit(),
+            used: window.used(),
+            in_flight: window.in_flight(),
+            waiting: limit.waiting,
+            interval: Duration::from_nanos(window.interval()),
+            resets_in: Duration::from_nanos(resets_at - now),
+        }
+    }
+}
