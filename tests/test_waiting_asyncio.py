@@ -480,3 +480,34 @@ def test_an_interrupted_wake_up_is_made_again(clock: ManualClock, throttler: Thr
         loop.close()
     assert log == ["through"]
     assert len(reports) == 1
+
+
+def test_a_timer_set_while_another_thread_silences_the_loop_stays() -> None:
+    """The last waiter of a loop is let through from another thread; before that thread has put the
+    loop's timer out, the next waiter has come and set it again."""
+    throttler = Throttler([RateLimit("/x", 1, 0.5)], hold="start")
+    log: list[object] = []
+
+    class Meddled(asyncio.SelectorEventLoop):
+        next_waiter: asyncio.Task[None] | None = None
+
+        def call_soon_threadsafe(self, *args: Any, **kwargs: Any) -> asyncio.Handle:
+            handle = super().call_soon_threadsafe(*args, **kwargs)
+            if self.next_waiter is None:
+                self.next_waiter = self.create_task(pass_through(throttler, log, "second"))
+                thread = threading.Thread(target=self.run_until_complete, args=(settle(),))
+                thread.start()
+                thread.join()
+            return handle
+
+    loop = Meddled()
+    assert throttler.try_acquire("/x")
+    first = loop.create_task(pass_through(throttler, log, "first"))
+    loop.run_until_complete(settle())
+    assert throttler.usage("/x").waiting == 1
+    throttler.set_rate_limits([RateLimit("/x", 2, 0.5)])
+    assert loop.next_waiter is not None
+    assert throttler.usage("/x").waiting == 1
+    loop.run_until_complete(asyncio.wait_for(asyncio.gather(first, loop.next_waiter), 20))
+    loop.close()
+    assert log == ["first", "second"]
