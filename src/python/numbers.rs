@@ -22,7 +22,8 @@ pub fn wrong_value(what: &str, must: &str, value: &Bound<'_, PyAny>) -> PyErr {
     PyValueError::new_err(format!("{what} must be {must}, not {}", shown(value)))
 }
 
-fn shown(value: &Bound<'_, PyAny>) -> String {
+/// A value as an error shows it.
+pub fn shown(value: &Bound<'_, PyAny>) -> String {
     value.repr().map_or_else(|_| "an object without a repr".to_owned(), |repr| repr.to_string())
 }
 

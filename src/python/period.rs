@@ -6,7 +6,7 @@ use pyo3::types::PyString;
 
 use crate::limit::{Period, Zone};
 
-use super::{seconds, table};
+use super::{numbers, seconds};
 
 /// The seconds of a period such as `"100ms"`. A time of day, `"@0815"`, is a day, and for quotas only.
 #[pyfunction]
@@ -31,5 +31,5 @@ pub fn zone(what: &str, name: &Bound<'_, PyAny>) -> PyResult<Zone> {
 fn string<'a, 'py>(what: &str, value: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyString>> {
     value
         .cast::<PyString>()
-        .map_err(|_| PyTypeError::new_err(format!("{what} must be a str, not {}", table::repr(value))))
+        .map_err(|_| PyTypeError::new_err(format!("{what} must be a str, not {}", numbers::shown(value))))
 }

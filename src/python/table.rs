@@ -14,7 +14,10 @@ use super::{numbers, period};
 /// Reads a table. Any iterable of limits will do.
 pub fn read(limits: &Bound<'_, PyAny>) -> PyResult<Vec<RateLimit>> {
     let rows = limits.try_iter().map_err(|_| {
-        PyTypeError::new_err(format!("rate_limits must be an iterable of RateLimit, not {}", repr(limits)))
+        PyTypeError::new_err(format!(
+            "rate_limits must be an iterable of RateLimit, not {}",
+            numbers::shown(limits)
+        ))
     })?;
     rows.map(|row| read_limit(&row?)).collect()
 }
@@ -27,7 +30,7 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
     let zone = row.getattr_opt("timezone")?.filter(|zone| !zone.is_none());
     let mut limit = match kind_of(row, &of("kind"))? {
         Kind::Rolling if zone.is_some() => {
-            let zone = repr(&zone.expect("it is there"));
+            let zone = numbers::shown(&zone.expect("it is there"));
             return Err(PyValueError::new_err(format!(
                 "{} must be None for a rolling window, which is aligned to nothing, not {zone}; is it a \
                  kind=\"quota\"?",
@@ -57,7 +60,7 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
         return Ok(limit);
     };
     let links = links.try_iter().map_err(|_| {
-        let links = repr(&links);
+        let links = numbers::shown(&links);
         PyTypeError::new_err(format!(
             "linked_limits of {id:?} must be a list of LinkedLimitWeightPair or None, not {links}"
         ))
@@ -93,18 +96,16 @@ fn kind_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<Kind> {
 }
 
 fn attribute<'py>(row: &Bound<'py, PyAny>, what: &str, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    row.getattr_opt(name)?
-        .ok_or_else(|| PyTypeError::new_err(format!("{what} must have the attribute {name}: {}", repr(row))))
+    row.getattr_opt(name)?.ok_or_else(|| {
+        PyTypeError::new_err(format!("{what} must have the attribute {name}: {}", numbers::shown(row)))
+    })
 }
 
 fn id_of(row: &Bound<'_, PyAny>, what: &str, name: &str) -> PyResult<String> {
     let id = attribute(row, what, name)?;
-    id.extract()
-        .map_err(|_| PyTypeError::new_err(format!("the {name} of {what} must be a str, not {}", repr(&id))))
-}
-
-pub fn repr(value: &Bound<'_, PyAny>) -> String {
-    value.repr().map_or_else(|_| "an object without a repr".to_owned(), |repr| repr.to_string())
+    id.extract().map_err(|_| {
+        PyTypeError::new_err(format!("the {name} of {what} must be a str, not {}", numbers::shown(&id)))
+    })
 }
 
 /// The table as `sluicegate.RateLimit` objects.

@@ -88,7 +88,7 @@ impl PyThrottler {
     #[cold]
     fn route_of_subclass<'py>(&self, limit_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, RouteHandle>> {
         let id = limit_id.cast::<PyString>().map_err(|_| {
-            PyTypeError::new_err(format!("limit_id must be a str, not {}", table::repr(limit_id)))
+            PyTypeError::new_err(format!("limit_id must be a str, not {}", numbers::shown(limit_id)))
         })?;
         self.handle(id)
     }
