@@ -9,9 +9,7 @@ from typing import Any
 import pytest
 
 from fmz import Exchange, World
-from sluicegate import RateLimit, Throttler
-from sluicegate._core import ManualClock
-from sluicegate.exchange import IOMixin, add_limit, limit, limit_all
+from sluicegate.exchange import limit, limit_all
 
 
 @pytest.fixture
@@ -199,57 +197,6 @@ def test_rules_of_a_table_limit_all_objects_of_an_account_together() -> None:
 def test_a_bad_rule_of_a_table_is_named(rule: Any, error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         limit_all([Exchange()], [["rate", "GetDepth", 1, "1s"], rule])
-
-
-class Throttled(IOMixin, Throttler):
-    """As Hummingbot's throttler has `IO`."""
-
-
-@pytest.fixture
-def throttled() -> Throttled:
-    table = [RateLimit("/depth", 3, 1), RateLimit("/ping", 100, 1)]
-    return Throttled(table, hold="start", clock=ManualClock())
-
-
-def acquired(throttler: Throttler, limit_id: str) -> int:
-    return sum(throttler.try_acquire(limit_id) for _ in range(50))
-
-
-def test_io_adds_a_limit_to_an_id_of_a_throttler(throttled: Throttled) -> None:
-    throttled.IO("rate", "/depth", 2, "1s")
-    assert acquired(throttled, "/depth") == 2
-    throttled.IO("rate", "/depth", 5, "1m")
-    assert acquired(throttled, "/depth") == 1
-    throttled.IO("rate", "/depth", None)
-    assert acquired(throttled, "/depth") == 0
-    assert [limit.limit_id for limit in throttled.rate_limits] == ["/depth", "/ping"]
-
-
-def test_io_adds_an_id_that_the_throttler_lacks(throttled: Throttled) -> None:
-    throttled.IO("quota", "/new", 2, "1d")
-    assert acquired(throttled, "/new") == 2
-    throttled.IO("quota", "/new", None)
-    assert acquired(throttled, "/new") == 50
-
-
-@pytest.mark.parametrize(
-    ("args", "error", "message"),
-    [
-        (("rat", "/depth", 1, "1s"), ValueError, "mean 'rate'"),
-        (("rate", 5, 1, "1s"), TypeError, "limit_id must be a str, not 5"),
-        (("rate", "/depth", 0, "1s"), ValueError, "not 0"),
-        (("rate", "/depth", 1), ValueError, "a period must be"),
-        (("rate", "/depth", 1, "@0815"), ValueError, "quotas only"),
-        (("rate", "/depth", 1, "1s", "wait"), ValueError, "must be 'delay'"),
-    ],
-)
-def test_bad_limits_of_a_throttler_change_nothing(
-    throttled: Throttled, args: Any, error: type[Exception], message: str
-) -> None:
-    before = throttled.rate_limits
-    with pytest.raises(error, match=message):
-        add_limit(throttled, *args)
-    assert throttled.rate_limits == before
 
 
 def test_a_limited_object_may_be_limited_once_more() -> None:

@@ -18,15 +18,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from sluicegate._core import Throttler, check_timezone
+from sluicegate.exchange.added_limits import add_limit
 from sluicegate.exchange.book import Book
-from sluicegate.exchange.hummingbot import IOMixin, add_limit
 from sluicegate.exchange.names import ALIASES, FUNCTIONS
 from sluicegate.exchange.proxy import LimitedExchange, wrap
 
 __all__ = [
     "ALIASES",
     "FUNCTIONS",
-    "IOMixin",
     "LimitedExchange",
     "add_limit",
     "limit",

@@ -87,10 +87,7 @@ def read_rule(
         ValueError: An argument that cannot be. The message shows it and says what would be right.
     """
     example = f'IO("{mode}", "GetTicker", 10, "1s")'
-    if mode not in MODES:
-        close = closest(mode, MODES) if isinstance(mode, str) else None
-        hint = f"; did you mean {close!r}?" if close else ""
-        raise ValueError(f"the mode must be 'rate' or 'quota', not {mode!r}{hint}")
+    read_mode(mode)
     if timezone is not None:
         check_timezone(timezone)
     if function_names is _MISSING:
@@ -104,6 +101,18 @@ def read_rule(
     calls = read_count(max_calls)
     parse_period(period, quota=mode == "quota")
     return Rule(mode, functions, calls, period, read_behavior(behavior), timezone)
+
+
+def read_mode(mode: Any) -> None:
+    """Checks a mode.
+
+    Raises:
+        ValueError: An unknown mode. The message names the closest one.
+    """
+    if not isinstance(mode, str) or mode not in MODES:
+        close = closest(mode, MODES) if isinstance(mode, str) else None
+        hint = f"; did you mean {close!r}?" if close else ""
+        raise ValueError(f"the mode must be 'rate' or 'quota', not {mode!r}{hint}")
 
 
 def read_count(max_calls: Any) -> int:
