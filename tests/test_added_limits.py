@@ -8,6 +8,7 @@ import pytest
 
 from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
 from sluicegate.exchange import add_limit
+from sluicegate.hummingbot import AsyncThrottler
 from sluicegate.testing import ManualClock
 
 
@@ -63,6 +64,14 @@ def test_the_share_of_a_throttler_is_that_of_all_its_table(clock: ManualClock) -
     add_limit(throttler, "rate", "/x", 10, "1s")
     add_limit(throttler, "quota", "/x", 8, "1d")
     assert acquired(throttler, "/x") == 4
+
+
+def test_of_hummingbots_throttler_it_is_the_method() -> None:
+    throttler = AsyncThrottler([RateLimit("/x", 100, 1)], limits_share_percentage=50)
+    add_limit(throttler, "quota", "/x", 10, "1d", timezone="UTC")
+    assert throttler.usage("IO quota:/x").limit == 10
+    throttler.set_rate_limits([RateLimit("/x", 100, 1)])
+    assert throttler.usage("IO quota:/x").limit == 10
 
 
 @pytest.mark.parametrize(

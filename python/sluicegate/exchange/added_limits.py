@@ -104,7 +104,8 @@ def add_limit(
     """Limits the requests for an id, beside what limits them already.
 
     Of a `sluicegate.Throttler` it becomes a part of the table: the throttler's share and margin
-    apply to it, and `Throttler.set_rate_limits` replaces it with the rest.
+    apply to it, and `Throttler.set_rate_limits` replaces it with the rest. Hummingbot's throttler
+    has a method ``IO`` that does all of this, and is asked instead.
 
     Args:
         throttler: The throttler. Whoever waits for it keeps its place.
@@ -121,6 +122,10 @@ def add_limit(
         TypeError: Something of the wrong type; nothing has changed.
         ValueError: Something that cannot be; nothing has changed.
     """
+    io = getattr(throttler, "IO", None)
+    if io is not None:
+        io(mode, limit_id, max_calls, period, behavior, timezone=timezone)
+        return
     added = read_added_limit(mode, limit_id, max_calls, period, behavior, timezone)
     table = throttler.rate_limits
     if added.limit is None and all(row.limit_id != added.id for row in table):

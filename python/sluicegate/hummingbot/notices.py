@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
+from sluicegate import limits as core
 from sluicegate.hummingbot.data_types import RateLimit
 
 #: A limit is in the log at most once in so many seconds.
@@ -26,22 +27,28 @@ class Notices:
         return self._clock() < self._quiet_until.get(limit_id, 0.0)
 
     def almost_reached(
-        self, logger: logging.Logger, limit: RateLimit, used: int, free_in: float | None = None
+        self,
+        logger: logging.Logger,
+        limit: RateLimit | core.RateLimit,
+        used: int,
+        free_in: float | None = None,
     ) -> None:
         """Tells that a request must wait for a limit.
 
         Args:
             logger: Hummingbot's, which shows notices on the screen, or any.
-            limit: The limit.
+            limit: The limit. One that ``IO`` added has its period as its user wrote it.
             used: How many of its units are used.
             free_in: Seconds until the next of them come free, where that is known.
         """
         if self.is_quiet(limit.limit_id):
             return
         self._quiet_until[limit.limit_id] = self._clock() + QUIET_SECONDS
+        period = limit.time_interval
+        within = f"(period {period})" if isinstance(period, str) else f"in the last {period:g} s"
         text = (
             f"API rate limit on {limit.limit_id} has almost reached: {used} of {limit.limit} used "
-            f"in the last {limit.time_interval:g} s"
+            f"{within}"
         )
         if free_in is not None:
             text += f"; the next come free in {free_in:.1f} s"

@@ -17,6 +17,8 @@ class TaskLogs(list[TaskLog]):
 
     Requests in flight are in it as of now: their units do not count down before they are answered.
     What was written into it stays in it until `AsyncRequestContextBase.flush`, as in Hummingbot.
+    It is of Hummingbot's limits alone: what `AsyncThrottler.IO` added is not in it, and what these
+    limits hold stays there whatever is written.
     """
 
     def __init__(self, throttler: AsyncThrottler, started: float) -> None:
@@ -26,20 +28,23 @@ class TaskLogs(list[TaskLog]):
         self._started = started
         self._written: list[TaskLog] = []
         self._in_flight: list[TaskLog] = []
+        self._unseen: list[tuple[str, float, int]] = []
 
     def _read(self) -> None:
         throttler = self._throttler
         limits = throttler._id_to_limit_map
         taken: dict[float, dict[str, int]] = {}
         for limit_id, at, units in throttler._log():
-            taken.setdefault(at, {})[limit_id] = units
+            if limit_id in limits:
+                taken.setdefault(at, {})[limit_id] = units
         settled = [
             TaskLog(self._started + at, limit, weight)
             for at, units in sorted(taken.items(), key=itemgetter(0))
             for limit, weight in requests(units, limits)
         ]
         now = self._started + throttler._now()
-        flying = {limit_id: usage.in_flight for limit_id, usage in throttler.usage().items()}
+        usages = throttler.usage().items()
+        flying = {limit_id: usage.in_flight for limit_id, usage in usages if limit_id in limits}
         self._in_flight = [TaskLog(now, *takes) for takes in requests(flying, limits)]
         super().__setitem__(slice(None), [*self._written, *settled, *self._in_flight])
 
@@ -47,12 +52,24 @@ class TaskLogs(list[TaskLog]):
         # What is in flight stays so, whatever becomes of its entry.
         flying = {id(task) for task in self._in_flight}
         self._written = [task for task in super().__iter__() if id(task) not in flying]
-        self._throttler._rewrite_log(
-            [
-                (task.rate_limit.limit_id, task.timestamp - self._started, task.weight)
-                for task in self._written
-            ]
-        )
+        written = [
+            (task.rate_limit.limit_id, task.timestamp - self._started, task.weight)
+            for task in self._written
+        ]
+        self._unseen = self._still_unseen()
+        self._throttler._rewrite_log([*written, *self._unseen])
+
+    def _still_unseen(self) -> list[tuple[str, float, int]]:
+        throttler = self._throttler
+        seen, now = throttler._id_to_limit_map, throttler._now()
+        # The windows tell only what came since they were last rewritten.
+        log = [*self._unseen, *throttler._log()]
+        lasts = {limit_id: usage.time_interval for limit_id, usage in throttler.usage().items()}
+        return [
+            (limit_id, at, units)
+            for limit_id, at, units in log
+            if limit_id not in seen and at + lasts.get(limit_id, 0) >= now
+        ]
 
     def __iter__(self) -> Iterator[TaskLog]:
         """Over what is in the log now, whatever happens meanwhile."""

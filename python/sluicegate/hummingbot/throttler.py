@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluicegate import limits as core
 from sluicegate._core import HummingbotThrottler, ManualClock
+from sluicegate.exchange.added_limits import AddedLimit, beside, read_added_limit
 from sluicegate.hummingbot.context import (
     AsyncRequestContext,
     AsyncRequestContextBase,
@@ -130,7 +131,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
     exchange never sees more than the limit, however long requests are under way.
 
     Beside Hummingbot's methods it has those of `sluicegate.Throttler`: ``usage``, ``wait_time`` and
-    ``try_acquire``.
+    ``try_acquire``; and `IO`, for limits of the user's own.
     """
 
     hummingbot_module = "async_throttler"
@@ -153,6 +154,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         self._started = time.time() - self._now()
         self._logs: TaskLogs | None = None
         self._notices = Notices()
+        self._added: dict[str, AddedLimit] = {}
         super().__init__(rate_limits, retry_interval, safety_margin_pct, limits_share_percentage)
 
     if TYPE_CHECKING:
@@ -170,9 +172,50 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
 
     def _use_table(self, table: list[RateLimit], limits: dict[str, RateLimit]) -> None:
         rows = [self._row(limit, limits) for limit in limits.values()]
-        HummingbotThrottler.set_rate_limits(self, rows)
+        # Hummingbot's own tables, which are handed back and shared anew, have nothing of `IO`'s.
+        HummingbotThrottler.set_rate_limits(self, beside(rows, self._added.values()))
         super()._use_table(table, limits)
+        self._rows = rows
         self._tell_hopeless(rows)
+
+    def IO(  # noqa: N802
+        self,
+        mode: str,
+        limit_id: str,
+        max_calls: int | None,
+        period: str | None = None,
+        behavior: str | None = None,
+        *,
+        timezone: str | None = None,
+    ) -> None:
+        """Limits the requests for an id, beside what limits them already; all of it must have room.
+
+        It counts exactly so many calls: neither the share nor the safety margin of this throttler
+        applies. It stays when connectors replace their table. The same mode and ids again replace
+        it; what is used of this and all other limits stays used, and who waits keeps its place.
+
+        Args:
+            mode: ``"rate"`` for any window of that length, ``"quota"`` for those between two
+                resets.
+            limit_id: The id; several with commas between them, which share the budget; or ``"*"``
+                for all that there are, now or later. A pool's id counts every request that takes
+                from the pool, once each. An id without a limit has only this one.
+            max_calls: How many requests fit; ``None`` takes away what was added for this mode and
+                ids.
+            period: Such as ``"100ms"`` or, for a quota, ``"@0815"``.
+            behavior: ``"delay"`` or ``None``, which are the same here: requests always wait.
+            timezone: The IANA name of a quota's time zone; ``None`` for the machine's.
+
+        Raises:
+            TypeError: Something of the wrong type; nothing has changed.
+            ValueError: Something that cannot be; nothing has changed.
+        """
+        new = read_added_limit(mode, limit_id, max_calls, period, behavior, timezone)
+        if new.limit is None and new.id not in self._added:
+            return
+        added = {**self._added, new.id: new}
+        HummingbotThrottler.set_rate_limits(self, beside(self._rows, added.values()))
+        self._added = added
 
     def _row(self, limit: RateLimit, limits: dict[str, RateLimit]) -> core.RateLimit:
         return core.RateLimit(
@@ -214,9 +257,12 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
 
     def _must_wait(self, limit_id: str) -> None:
         limit, related = self.get_related_limits(limit_id)
-        if limit is None:
-            return
-        takes = [(limit, limit.weight), *related]
+        takes: list[tuple[RateLimit | core.RateLimit, int]] = [*related]
+        if limit is not None:
+            takes.insert(0, (limit, limit.weight))
+        takes_from = {limit_id, *(other.limit_id for other, _ in related)}
+        covering = (each.limit for each in self._added.values() if each.covers(takes_from))
+        takes += [(added, 1) for added in covering if added is not None]
         for full, weight in takes:
             if self._notices.is_quiet(full.limit_id):
                 continue
