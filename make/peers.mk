@@ -12,15 +12,15 @@ HUMMINGBOT := 20260922
 
 .PHONY: test-peers bench-hummingbot
 
-$(PEERS)/.made: peers/requirements.txt peers/check_python.py
-	@$(PEERS_PYTHON) peers/check_python.py
+$(PEERS)/.made: peers/hummingbot/requirements.txt peers/hummingbot/check_python.py
+	@$(PEERS_PYTHON) peers/hummingbot/check_python.py
 	$(PEERS_PYTHON) -m venv $(PEERS)
 	$(PEERS_BIN)/python -m pip install --quiet --upgrade pip
-	$(PEERS_BIN)/python -m pip install --quiet --requirement peers/requirements.txt
+	$(PEERS_BIN)/python -m pip install --quiet --requirement peers/hummingbot/requirements.txt
 	@touch $@
 
 # Without its requirements, which contradict each other (web3 wants websockets below 14, and
-# decibel-python-sdk 14 or later): what its connectors need is in peers/requirements.txt.
+# decibel-python-sdk 14 or later): what its connectors need is in peers/hummingbot/requirements.txt.
 # Its Cython modules are built unoptimised, as it offers itself: nothing here runs in them.
 $(PEERS)/.hummingbot-$(HUMMINGBOT): $(PEERS)/.made
 	@echo "building Hummingbot $(HUMMINGBOT) from PyPI: once, and it takes some minutes"
@@ -33,7 +33,7 @@ $(PEERS)/.built: $(PEERS)/.hummingbot-$(HUMMINGBOT) $(RUST_SOURCES)
 	@touch $@
 
 test-peers: $(PEERS)/.built
-	$(PEERS_BIN)/python -m pytest -W default peers
+	$(PEERS_BIN)/python -m pytest -W default peers/hummingbot
 
 bench-hummingbot: $(PEERS)/.built
-	$(PEERS_BIN)/python -m peers.bench
+	$(PEERS_BIN)/python -m peers.hummingbot.bench

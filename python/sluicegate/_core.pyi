@@ -161,6 +161,7 @@ class Cache(MutableMapping[_K, _V]):
     def stats(self) -> CacheStats:
         """Counters since the cache was made."""
     def _entry(self, key: _K, read: bool = False) -> tuple[_V, Any, int] | None: ...
+    def _grow(self, maxsize: float) -> None: ...
     def _count(
         self,
         *,

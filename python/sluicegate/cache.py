@@ -252,13 +252,15 @@ class LoadingCache(TTLCache[K, V]):
         loader: Callable[[list[K]], Mapping[K, V | Exception]],
         *,
         ahead: Any = None,
+        error_ahead: Any = None,
     ) -> dict[K, Exception]:
         """Load those of `keys` that are missing, in one call, and return the errors.
 
-        With `ahead`, so are those that have less than this time left. What is present does not
-        count as read, nor does it become recently used.
+        With `ahead`, so are those that have less than this time left. What failed is not tried
+        again while its error is remembered or, with `error_ahead`, while it has more than this time
+        left. What is present does not count as read, nor does it become recently used.
         """
-        plan = self._plan_warming(keys, ahead)
+        plan = self._plan_warming(keys, ahead, error_ahead)
         self._load(plan, loader, single=False, anew=True)
         return {key: error for key, (_, error) in plan.outcomes.items() if error is not None}
 
@@ -268,11 +270,22 @@ class LoadingCache(TTLCache[K, V]):
         loader: Callable[[list[K]], Awaitable[Mapping[K, V | Exception]]],
         *,
         ahead: Any = None,
+        error_ahead: Any = None,
     ) -> dict[K, Exception]:
         """Like `warm`, for asyncio: `loader(missing)` is awaited."""
-        plan = self._plan_warming(keys, ahead)
+        plan = self._plan_warming(keys, ahead, error_ahead)
         await self._aload(plan, loader, single=False, anew=True)
         return {key: error for key, (_, error) in plan.outcomes.items() if error is not None}
+
+    def due(self, keys: Iterable[K], *, ahead: Any = None, error_ahead: Any = None) -> list[K]:
+        """Those of `keys` that `warm` would load now."""
+        return self._plan_warming(keys, ahead, error_ahead).missing
+
+    def error(self, key: K) -> Exception | None:
+        """The error that is remembered for `key`; None if it has a value, or was not loaded."""
+        if self._errors is None or self._entry(key) is not None:
+            return None
+        return self._errors.get(key)
 
     def forget_errors(self) -> None:
         """Let the next read of every failed key load again."""
@@ -319,18 +332,17 @@ class LoadingCache(TTLCache[K, V]):
             error.with_traceback(None)
         return plan
 
-    def _plan_warming(self, keys: Iterable[K], ahead: Any) -> _Plan:
+    def _plan_warming(self, keys: Iterable[K], ahead: Any, error_ahead: Any) -> _Plan:
         plan = _Plan()
         for key in dict.fromkeys(keys):
             entry = self._entry(key)
             if entry is not None and (ahead is None or not entry[1] < ahead):
                 continue
-            if entry is None and self._errors is not None:
-                error = self._errors.get(key)
-                if error is not None:
-                    plan.outcomes[key] = Outcome(None, error)
-                    continue
-            plan.missing.append(key)
+            error = None if self._errors is None else self._errors._entry(key)
+            if error is None or (error_ahead is not None and error[1] < error_ahead):
+                plan.missing.append(key)
+            elif entry is None:
+                plan.outcomes[key] = Outcome(None, error[0])
         return plan
 
     def _has_failed(self, key: K) -> bool:

@@ -158,6 +158,15 @@ impl<K, V, T> Store<K, V, T> {
         self.limit
     }
 
+    /// Makes room for more, if there is less than that; whether it did.
+    pub fn grow(&mut self, limit: Number) -> bool {
+        let more = self.limit.before(limit);
+        if more {
+            self.limit = limit;
+        }
+        more
+    }
+
     /// The sum of the entries' sizes.
     #[must_use]
     pub fn size(&self) -> Number {

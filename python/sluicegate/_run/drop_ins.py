@@ -62,6 +62,13 @@ DROP_INS = (
         module="sluicegate.hummingbot.installing",
         what="AsyncThrottler",
     ),
+    DropIn(
+        program="Freqtrade",
+        package="freqtrade",
+        trigger="freqtrade.freqtradebot",
+        module="sluicegate.freqtrade.installing",
+        what="rates",
+    ),
 )
 
 

@@ -41,6 +41,7 @@ def limit(
     throttler: Throttler | None = None,
     timezone: str | None = None,
     asynchronous: bool | None = None,
+    refusal: type[Exception] | None = None,
 ) -> LimitedExchange:
     """Gives an exchange object ``IO("rate" | "quota", names, max_calls, period[, behavior])``.
 
@@ -60,6 +61,8 @@ def limit(
         timezone: The IANA name of the time zone in which quotas are aligned; ``None`` for the
             machine's.
         asynchronous: Whether the object's functions give awaitables; ``None`` to look at each.
+        refusal: An exception that a call over a limit raises, such as ``ccxt.RateLimitExceeded``
+            for a program that expects it; ``None`` for FMZ's way, which is to return ``None``.
 
     Raises:
         ValueError: A ``hold`` that is not the throttler's, a time zone or a method that does not
@@ -79,7 +82,13 @@ def limit(
         )
     else:
         book = Book.of(throttler)
-    return wrap(exchange, names, book, throttler.hold, timezone, asynchronous)
+    if refusal is not None and not _is_exception(refusal):
+        raise TypeError(f"refusal must be a class of exceptions or None, not {refusal!r}")
+    return wrap(exchange, names, book, throttler.hold, timezone, asynchronous, refusal)
+
+
+def _is_exception(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Exception)
 
 
 def limit_all(

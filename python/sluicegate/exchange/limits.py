@@ -28,6 +28,7 @@ class Limits:
         hold: ``"start"`` if calls count from when they are sent; ``"response"`` if they count until
             they are answered, too.
         asynchronous: Whether its functions give awaitables; ``None`` to look at each of them.
+        refusal: What is raised for a call that is over a limit; ``None`` to return ``None``.
         changed: Called with every call that is limited from now on.
     """
 
@@ -38,6 +39,7 @@ class Limits:
         book: Book,
         hold: str,
         asynchronous: bool | None,
+        refusal: type[Exception] | None,
         changed: Callable[[dict[str, Call]], None],
     ) -> None:
         """Limits nothing before it joins the book."""
@@ -47,6 +49,7 @@ class Limits:
         self.last_error: str | None = None
         self.holds = hold == "response"
         self.asynchronous = asynchronous
+        self.refusal = refusal
         self._changed = changed
         self._gates: dict[str, Gate] = {}
         self._calls: dict[str, Call] = {}
@@ -193,6 +196,8 @@ class Limits:
     def _refuse(self, name: str, gate: Gate) -> None:
         self.last_error = f"{name.removeprefix(_THROUGH_GO)} was not sent: {gate.why()}"
         log.error("%s", self.last_error)
+        if self.refusal is not None:
+            raise self.refusal(self.last_error)
 
 
 _THROUGH_GO = "Go "

@@ -37,13 +37,14 @@ class LimitedExchange:
         hold: str,
         timezone: str | None,
         asynchronous: bool | None,
+        refusal: type[Exception] | None,
     ) -> None:
         """Made by `sluicegate.exchange.limit`."""
         _set(self, "_inner", inner)
         _set(self, "_timezone", timezone)
         _set(self, "_more", names)
         known = Names(inner, names)
-        limits = Limits(inner, known, book, hold, asynchronous, _Follower(self))
+        limits = Limits(inner, known, book, hold, asynchronous, refusal, _Follower(self))
         _set(self, "_limits", limits)
         book.join(limits)
 
@@ -111,7 +112,8 @@ class LimitedExchange:
     def _with(self, inner: Any) -> LimitedExchange:
         limits = self._limits
         hold = "response" if limits.holds else "start"
-        return wrap(inner, self._more, limits.book, hold, self._timezone, limits.asynchronous)
+        more, timezone = self._more, self._timezone
+        return wrap(inner, more, limits.book, hold, timezone, limits.asynchronous, limits.refusal)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         """Refused: what a call is charged to belongs to this process."""
@@ -187,12 +189,13 @@ def wrap(
     hold: str,
     timezone: str | None,
     asynchronous: bool | None,
+    refusal: type[Exception] | None,
 ) -> LimitedExchange:
     """An exchange object with limits, of a class that answers as the object's own does."""
     kind = _CLASSES.get(type(inner))
     if kind is None:
         kind = _CLASSES[type(inner)] = _class_for(type(inner))
-    return kind(inner, names, book, hold, timezone, asynchronous)
+    return kind(inner, names, book, hold, timezone, asynchronous, refusal)
 
 
 def _class_for(kind: type) -> type[LimitedExchange]:

@@ -11,7 +11,7 @@ use super::super::cache_iter::CacheIterator;
 use super::super::cache_key::Query;
 use super::super::cache_stats::CacheStats;
 use super::super::cache_time::number_to_object;
-use super::{Cache, Default, Garbage, LiveEntry, abc, empty, key_error, state};
+use super::{Cache, Default, Garbage, LiveEntry, abc, empty, key_error, number, state};
 use crate::cache::{Found, Store};
 
 #[pymethods]
@@ -273,6 +273,18 @@ impl Cache {
             _ => expires.to_object(py)?.sub(now.to_object(py)?)?,
         };
         Ok(Some((value, remaining, stamp)))
+    }
+
+    /// Makes room for entries of the size `maxsize` in all, if there is less.
+    fn _grow(&self, maxsize: Bound<'_, PyAny>) -> PyResult<()> {
+        let limit = number(&maxsize, "maxsize")?;
+        let mut maxsize = maxsize.unbind();
+        self.with(|state| {
+            if state.store.grow(limit) {
+                // The old number is dropped outside of the lock.
+                std::mem::swap(&mut state.maxsize, &mut maxsize);
+            }
+        })
     }
 
     /// Adds to the counters of the loads.

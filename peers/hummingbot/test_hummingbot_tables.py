@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from hummingbot.core.api_throttler import async_request_context_base, async_throttler
 
-from peers.tables import tables
+from peers.hummingbot.tables import tables
 from sluicegate._core import ManualClock
 from sluicegate.hummingbot import AsyncThrottler, RateLimit
 

@@ -1,0 +1,212 @@
+"""Starts real Freqtrade bots in processes of their own, and asks their REST servers."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import requests
+
+STRATEGY = '''
+from freqtrade.strategy import IStrategy
+
+
+class Patient(IStrategy):
+    """Neither buys nor sells."""
+
+    timeframe = "5m"
+    minimal_roi = {"0": 100}
+    stoploss = -0.99
+    startup_candle_count = 0
+
+    def populate_indicators(self, dataframe, metadata):
+        return dataframe
+
+    def populate_entry_trend(self, dataframe, metadata):
+        dataframe["enter_long"] = 0
+        return dataframe
+
+    def populate_exit_trend(self, dataframe, metadata):
+        dataframe["exit_long"] = 0
+        return dataframe
+'''
+
+LOGIN = ("bot", "a password")
+PATIENCE = 90.0
+"""Seconds that a bot may take to start or to end; it imports for some of them."""
+
+
+def configuration(
+    folder: Path, url: str, pairs: Sequence[str], settings: Mapping[str, Any] | None, **more: Any
+) -> dict[str, Any]:
+    """A config as a user would write it, for a bot against a stand-in exchange.
+
+    Args:
+        folder: Where the bot keeps its files.
+        url: The stand-in's.
+        pairs: The whitelist.
+        settings: The `sluicegate` section; None for none.
+        **more: Other settings of Freqtrade.
+    """
+    address = f"{url}/api/v3"
+    ccxt = {
+        "urls": {"api": dict.fromkeys(("public", "private", "v1", "v3", "sapi"), address)},
+        "options": {"fetchCurrencies": False, "fetchMarkets": {"types": ["spot"]}},
+    }
+    pricing = {"price_side": "same", "use_order_book": False}
+    config: dict[str, Any] = {
+        "dry_run": True,
+        "dry_run_wallet": 100_000,
+        "db_url": f"sqlite:///{folder}/trades.sqlite",
+        "stake_currency": "USDT",
+        "stake_amount": 10,
+        "max_open_trades": -1,
+        "fiat_display_currency": "USD",
+        "timeframe": "5m",
+        "strategy": "Patient",
+        "initial_state": "stopped",
+        "entry_pricing": pricing,
+        "exit_pricing": pricing,
+        "exchange": {
+            "name": "binance",
+            "enable_ws": False,
+            "pair_whitelist": list(pairs),
+            "ccxt_config": ccxt,
+            "ccxt_async_config": ccxt,
+        },
+        "pairlists": [{"method": "StaticPairList"}],
+        "api_server": {
+            "enabled": True,
+            "listen_ip_address": "127.0.0.1",
+            "listen_port": _free_port(),
+            "username": LOGIN[0],
+            "password": LOGIN[1],
+            "jwt_secret_key": "not a secret, but as long as Freqtrade wants it to be",
+        },
+        "internals": {"process_throttle_secs": 1},
+    }
+    if settings is not None:
+        config["sluicegate"] = dict(settings)
+    return {**config, **more}
+
+
+class Bot:
+    """One bot, as long as the block lasts.
+
+    Args:
+        folder: An empty one.
+        config: See `configuration`.
+        words: For `peers.freqtrade.program`; or, with ``command``, for that.
+        command: Starts the bot in another way.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        config: Mapping[str, Any],
+        *words: str,
+        command: Sequence[str] | None = None,
+    ) -> None:
+        """Writes what the bot reads; it does not run yet."""
+        (folder / "strategies").mkdir()
+        (folder / "strategies" / "patient.py").write_text(STRATEGY)
+        (folder / "config.json").write_text(json.dumps(config))
+        self._log = folder / "log"
+        self._url = f"http://127.0.0.1:{config['api_server']['listen_port']}/api/v1"
+        program = [sys.executable, "-m", "peers.freqtrade.program", str(folder), *words]
+        self._words = program if command is None else list(command)
+        self._process: subprocess.Popen[str] | None = None
+
+    def __enter__(self) -> Bot:
+        """Starts it, and waits until its REST server answers."""
+        self.start()
+        deadline = time.monotonic() + PATIENCE
+        while not self._answers():
+            assert self._process is not None
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                self._process.kill()
+                raise RuntimeError(f"the bot did not start:\n{self.log()[-4_000:]}")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Ends it."""
+        self.quit()
+
+    def start(self) -> None:
+        """Starts it, and does not wait."""
+        with self._log.open("w") as log:
+            self._process = subprocess.Popen(
+                self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+
+    def wait(self) -> int:
+        """Waits until it ends by itself."""
+        assert self._process is not None
+        return self._process.wait(PATIENCE)
+
+    def quit(self) -> None:
+        """Ends it, and waits."""
+        process = self._process
+        assert process is not None
+        if process.poll() is None:
+            assert process.stdin is not None
+            process.stdin.close()
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                raise
+
+    def get(self, path: str, **parameters: Any) -> Any:
+        """What the REST server answers."""
+        answer = requests.get(
+            f"{self._url}/{path}", params=parameters, auth=LOGIN, timeout=2 * PATIENCE
+        )
+        answer.raise_for_status()
+        return answer.json()
+
+    def post(self, path: str) -> Any:
+        """What the REST server answers to a command."""
+        answer = requests.post(f"{self._url}/{path}", auth=LOGIN, timeout=2 * PATIENCE)
+        answer.raise_for_status()
+        return answer.json()
+
+    def shift(self, seconds: float) -> None:
+        """Moves the bot's wall clock."""
+        process = self._process
+        assert process is not None
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(f"shift {seconds}\n")
+        process.stdin.flush()
+        assert process.stdout.readline() == "done\n"
+
+    def log(self) -> str:
+        """All that it has logged."""
+        return self._log.read_text()
+
+    def _answers(self) -> bool:
+        try:
+            return bool(self.get("ping"))
+        except requests.RequestException:
+            return False
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port

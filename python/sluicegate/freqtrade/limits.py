@@ -1,0 +1,46 @@
+"""The rules of the config's `limits`, on every ccxt object of one bot."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import ccxt
+
+from sluicegate._core import Throttler
+from sluicegate.exchange import limit_all
+from sluicegate.freqtrade.settings import SECTION, Settings
+
+
+class Limits:
+    """The rules, and the one budget that all ccxt objects of a bot share for each."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Nothing is limited yet."""
+        self._rules: Sequence[Sequence[Any]] = settings.limits
+        self._timezone = settings.timezone
+        self._throttler = Throttler([])
+
+    def apply(self, api: Any) -> Any:
+        """A ccxt object under the rules; the object itself if there are none.
+
+        A call that is over a limit without "delay" raises ccxt's `DDoSProtection`: Freqtrade then
+        waits and tries again, as when the exchange itself refuses. `None`, as elsewhere, would stop
+        the bot.
+
+        Raises:
+            ValueError: A rule that cannot be; the message shows it.
+        """
+        if not self._rules:
+            return api
+        try:
+            [limited] = limit_all(
+                [api],
+                self._rules,
+                throttler=self._throttler,
+                timezone=self._timezone,
+                refusal=ccxt.DDoSProtection,
+            )
+        except (TypeError, ValueError) as error:
+            raise ValueError(f'"{SECTION}": limits: {error}') from error
+        return limited

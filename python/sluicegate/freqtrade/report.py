@@ -1,0 +1,43 @@
+"""A line in the log that says what the cache was good for."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from datetime import timedelta
+
+from sluicegate.freqtrade.rates import Rates
+
+log = logging.getLogger("sluicegate.freqtrade")
+
+
+def line(rates: Rates) -> str:
+    """What the caches of a bot have done since it started."""
+    stats = [cache.stats() for cache in rates.caches.values()]
+    hits = sum(one.hits for one in stats)
+    reads = hits + sum(one.misses for one in stats)
+    quotes = rates.quotes
+    calls = quotes.calls + rates.asked_by_bot
+    text = (
+        f"rates: {reads:,} asked for, {hits / reads if reads else 0:.1%} of them answered from the "
+        f"cache; {calls:,} exchange calls"
+    )
+    saved = reads - calls
+    if saved <= 0:
+        return text
+    text += f", {saved:,} saved"
+    if quotes.calls:
+        waiting = timedelta(seconds=round(saved * quotes.seconds / quotes.calls))
+        text += f" (about {waiting} of waiting)"
+    return text
+
+
+async def report(rates: Rates, interval: float) -> None:
+    """Logs the line every `interval` seconds, where it has changed, until it is cancelled."""
+    last = line(rates)
+    while True:
+        await asyncio.sleep(interval)
+        now = line(rates)
+        if now != last:
+            log.info("%s", now)
+        last = now

@@ -1,0 +1,119 @@
+"""The `sluicegate` section of Freqtrade's config file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+from sluicegate._core import check_timezone
+from sluicegate.exchange.names import closest
+
+SECTION = "sluicegate"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a user may set, with the defaults.
+
+    Attributes:
+        ttl: Seconds for which a rate is good; none is returned that is older.
+        size: How many rates each of the two caches has room for. They grow by themselves, so that
+            all open trades and the whole whitelist always fit.
+        keep_warm: Whether the rates of open trades are renewed in the background before they
+            expire.
+        batch: How many pairs one exchange call may name. When more are missing, it names none, and
+            the exchange answers for all that it trades. 1 asks for each pair by itself.
+        error_ttl: Seconds for which a pair that could not be priced is answered at once with the
+            same exception.
+        log_interval: Seconds between two lines in the log; 0 for the one at exit only.
+        limits: Rules for the bot's ccxt objects, as `exchange.IO` takes them.
+        timezone: The IANA name of the time zone of quotas; None for the machine's.
+    """
+
+    ttl: float = 300
+    size: int = 1_000
+    keep_warm: bool = True
+    batch: int = 200
+    error_ttl: float = 60
+    log_interval: float = 3_600
+    limits: Sequence[Sequence[Any]] = ()
+    timezone: str | None = None
+
+
+def read(config: Mapping[str, Any]) -> Settings:
+    """The settings in a config of Freqtrade.
+
+    Raises:
+        ValueError: Some of them cannot be; the message shows all of those.
+    """
+    section = config.get(SECTION, {})
+    if not isinstance(section, Mapping):
+        raise ValueError(f'"{SECTION}" must be a section such as {{"ttl": 300}}, not {section!r}')
+    known = [field.name for field in fields(Settings)]
+    problems = [_unknown(name, known) for name in section if name not in known]
+    for name, check in _CHECKS.items():
+        if name in section and (must := check(section[name])):
+            problems.append(f"{name} must be {must}, not {section[name]!r}")
+    if problems:
+        raise ValueError(f'"{SECTION}": {"; ".join(problems)}')
+    return Settings(**section)
+
+
+def _unknown(name: object, known: Sequence[str]) -> str:
+    close = closest(str(name), known)
+    hint = f"did you mean {close!r}?" if close else f"there are {', '.join(known)}"
+    return f"there is no setting {name!r}; {hint}"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _ttl(value: Any) -> str:
+    return "" if _is_number(value) and value >= 1 else "seconds, at least 1"
+
+
+def _count(value: Any) -> str:
+    return "" if _is_count(value) else "a whole number of at least 1"
+
+
+def _flag(value: Any) -> str:
+    return "" if isinstance(value, bool) else "true or false"
+
+
+def _log_interval(value: Any) -> str:
+    fits = _is_number(value) and (value == 0 or value >= 1)
+    return "" if fits else "seconds, at least 1, or 0 for a line at exit only"
+
+
+def _limits(value: Any) -> str:
+    fits = isinstance(value, list | tuple) and all(isinstance(rule, list | tuple) for rule in value)
+    return "" if fits else 'a list of rules such as [["rate", "GetTicker", 10, "1s", "delay"]]'
+
+
+def _timezone(value: Any) -> str:
+    if value is None:
+        return ""
+    try:
+        check_timezone(value)
+    except (TypeError, ValueError):
+        return 'the name of a time zone such as "Europe/Berlin"'
+    return ""
+
+
+_CHECKS = {
+    "ttl": _ttl,
+    "size": _count,
+    "keep_warm": _flag,
+    "batch": _count,
+    "error_ttl": _ttl,
+    "log_interval": _log_interval,
+    "limits": _limits,
+    "timezone": _timezone,
+}
