@@ -3,7 +3,6 @@
 import asyncio
 import inspect
 import json
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -16,6 +15,7 @@ from aiohttp import web
 from sluicegate.testing.answers import Handler, binance_handlers
 from sluicegate.testing.calls import Call, CallLog
 from sluicegate.testing.control import Control
+from sluicegate.testing.error_answers import failure, refusal, rejection
 from sluicegate.testing.failing import Failing
 from sluicegate.testing.latency import Latency
 from sluicegate.testing.ledger import Ledger, Verdict
@@ -317,7 +317,7 @@ class StandInExchange:
         response: web.StreamResponse
         try:
             if failing is not None:
-                status, response = failing.status, _failure(failing.status)
+                status, response = failing.status, failure(failing.status)
             else:
                 response = await self._answer(request, endpoint, verdict)
                 status = response.status
@@ -346,7 +346,7 @@ class StandInExchange:
         self, request: web.Request, endpoint: Endpoint | None, verdict: Verdict
     ) -> web.StreamResponse:
         if verdict.status != 200:
-            return _rejection(verdict)
+            return rejection(verdict)
         if endpoint is None:
             message = f"No endpoint {request.method} {request.path} on this exchange."
             return web.json_response({"code": 404, "msg": message}, status=404)
@@ -356,9 +356,7 @@ class StandInExchange:
             if inspect.isawaitable(answer):
                 answer = await answer
         except RefusedError as error:
-            return web.json_response(
-                {"code": error.code, "msg": error.message}, status=error.status
-            )
+            return refusal(error)
         if isinstance(answer, web.StreamResponse):
             return answer
         return web.Response(text=json.dumps(answer), content_type="application/json")
@@ -370,29 +368,3 @@ def _by_path(table: Table) -> dict[tuple[str, str], tuple[Endpoint, ...]]:
         key = (endpoint.method, endpoint.path)
         found[key] = (*found.get(key, ()), endpoint)
     return found
-
-
-def _failure(status: int | None) -> web.Response:
-    """What Binance answers when it is at fault; its code and message for an internal error."""
-    message = "Internal error; unable to process your request. Please try again."
-    return web.json_response({"code": -1001, "msg": message}, status=status or 503)
-
-
-def _rejection(verdict: Verdict) -> web.Response:
-    seconds = verdict.wait / 1e9
-    if verdict.status == 418:
-        until = time.time_ns() // 1_000_000 + math.ceil(verdict.wait / 1e6)
-        code, message = -1003, f"Way too many requests; IP banned until {until}."
-    else:
-        limit = verdict.over[0]
-        orders = limit.name.startswith("ORDERS")
-        code = -1015 if orders else -1003
-        message = (
-            f"Too many {'new orders' if orders else 'requests'}; current limit of {limit.name} is "
-            f"{limit.limit} per {limit.interval:g} seconds."
-        )
-    return web.json_response(
-        {"code": code, "msg": message, "retryAfter": seconds},
-        status=verdict.status,
-        headers={"Retry-After": str(max(1, math.ceil(seconds)))},
-    )
