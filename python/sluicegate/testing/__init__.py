@@ -7,8 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import ManualClock
 from sluicegate.testing.ban import BanRule
+from sluicegate.testing.calls import Call
+from sluicegate.testing.coingecko import CoinGecko
 from sluicegate.testing.ledger import Ledger, Verdict
+from sluicegate.testing.market import Market
+from sluicegate.testing.price import Price
+from sluicegate.testing.refusal import RefusedError
 from sluicegate.testing.stats import LimitStatistics, Statistics
+from sluicegate.testing.symbol import Symbol
 from sluicegate.testing.table import Endpoint, Limit, Table
 from sluicegate.testing.table_json import table_from_file, table_from_json, table_to_json
 from sluicegate.testing.tables import binance_spot, load_table
@@ -19,14 +25,20 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BanRule",
+    "Call",
+    "CoinGecko",
     "Endpoint",
     "Ledger",
     "Limit",
     "LimitStatistics",
     "ManualClock",
+    "Market",
+    "Price",
+    "RefusedError",
     "RollingWindow",
     "StandInExchange",
     "Statistics",
+    "Symbol",
     "Table",
     "Verdict",
     "binance_spot",

@@ -1,7 +1,8 @@
 """`python -m sluicegate.testing`: the stand-in exchange in a process of its own.
 
 Its first line on standard output is the address, such as `http://127.0.0.1:40123`. It ends when
-standard input is closed, so it never outlives the program that started it, or on Ctrl-C.
+standard input is closed, so it never outlives the program that started it, or on Ctrl-C. While it
+runs, it is steered over HTTP: see `docs/testing.md`.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import asyncio
 import contextlib
 import sys
 
-from sluicegate.testing import StandInExchange, load_table
+from sluicegate.testing import CoinGecko, Market, StandInExchange, load_table
 
 
 def main() -> None:
@@ -29,16 +30,30 @@ def main() -> None:
         metavar=("MIN", "MAX"),
         help="seconds from a request to its answer (0 0)",
     )
+    parser.add_argument(
+        "--markets",
+        type=int,
+        help="trade so many symbols against USDT and refuse all others (5, and an answer for any)",
+    )
+    parser.add_argument(
+        "--coingecko", action="store_true", help="serve CoinGecko's prices, too, under /coingecko"
+    )
     parser.add_argument("--seed", type=int, help="makes latencies the same each time")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (%(default)s)")
     options = parser.parse_args()
     try:
         table = load_table(options.table, minute=options.minute)
         exchange = StandInExchange(
-            table, latency=tuple(options.latency), seed=options.seed, port=options.port
+            table,
+            market=None if options.markets is None else Market.of_size(options.markets),
+            latency=tuple(options.latency),
+            seed=options.seed,
+            port=options.port,
         )
     except (ValueError, OSError) as error:
         parser.error(str(error))
+    if options.coingecko:
+        CoinGecko().serve(exchange)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(exchange))
 

@@ -2,44 +2,147 @@
 
 import json
 import time
-import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
 from aiohttp import web
 
+from sluicegate.testing.calls import read_symbols
+from sluicegate.testing.candles import INTERVALS, opening, span
 from sluicegate.testing.interval import interval_parts
+from sluicegate.testing.market import Market
+from sluicegate.testing.price import Price
+from sluicegate.testing.refusal import (
+    bad_combination,
+    empty,
+    illegal_characters,
+    invalid_interval,
+    invalid_symbol,
+)
+from sluicegate.testing.symbol import decimal
 from sluicegate.testing.table import Table
 
 Handler = Callable[[web.Request], Any | Awaitable[Any]]
-"""Answers a request: with a `web.Response`, or with anything that JSON can hold."""
+"""Answers a request: with a `web.Response`, or with anything that JSON can hold.
 
-SYMBOLS = ("BTCUSDT", "ETHUSDT", "BNBUSDT", "SOLUSDT", "XRPUSDT")
-DEPTH = 100
-"""Levels on either side of an order book, however many are asked for: it keeps answers small."""
+It may raise a `RefusedError` (see there), which is answered as Binance answers errors.
+"""
+
+ONE = "1.00000000"
+LAST_PRICES = (
+    "weightedAvgPrice",
+    "prevClosePrice",
+    "lastPrice",
+    "openPrice",
+    "highPrice",
+    "lowPrice",
+)
+"""What `ticker/24hr` tells that is the last price here, as if it had stood for a day."""
 
 
-def binance_handlers(table: Table) -> Mapping[tuple[str, str], Handler]:
+def binance_handlers(table: Table, market: Market) -> Mapping[tuple[str, str], Handler]:
     """A handler for each of Binance spot's endpoints that the ready-made table has."""
+    answers = BinanceAnswers(table, market)
     return {
         ("GET", "/api/v3/ping"): lambda _: {},
         ("GET", "/api/v3/time"): lambda _: {"serverTime": _milliseconds()},
-        ("GET", "/api/v3/exchangeInfo"): lambda _: {
+        ("GET", "/api/v3/exchangeInfo"): answers.exchange_info,
+        ("GET", "/api/v3/depth"): answers.depth,
+        ("GET", "/api/v3/klines"): answers.klines,
+        ("GET", "/api/v3/ticker/24hr"): lambda request: answers.per_symbol(request, _day),
+        ("GET", "/api/v3/ticker/price"): lambda request: answers.per_symbol(request, _last),
+        ("GET", "/api/v3/ticker/bookTicker"): lambda request: answers.per_symbol(request, _best),
+        ("POST", "/api/v3/order"): lambda request: answers.order(request, "NEW"),
+        ("DELETE", "/api/v3/order"): lambda request: answers.order(request, "CANCELED"),
+    }
+
+
+class BinanceAnswers:
+    """Answers about one market.
+
+    A symbol that a request leaves out where Binance wants one is the market's first.
+    """
+
+    def __init__(self, table: Table, market: Market) -> None:
+        """Answers with the limits of this table and the prices of this market."""
+        self._table = table
+        self._market = market
+
+    def exchange_info(self, _: web.Request) -> dict[str, Any]:
+        """The limits and all symbols that are listed."""
+        return {
             "timezone": "UTC",
             "serverTime": _milliseconds(),
-            "rateLimits": rate_limits(table),
+            "rateLimits": rate_limits(self._table),
             "exchangeFilters": [],
-            "symbols": [_symbol_info(symbol) for symbol in SYMBOLS],
-        },
-        ("GET", "/api/v3/depth"): _depth,
-        ("GET", "/api/v3/klines"): _klines,
-        ("GET", "/api/v3/ticker/24hr"): lambda request: _per_symbol(request, _day),
-        ("GET", "/api/v3/ticker/price"): lambda request: _per_symbol(request, _price),
-        ("GET", "/api/v3/ticker/bookTicker"): lambda request: _per_symbol(request, _book),
-        ("POST", "/api/v3/order"): lambda request: _order(request, "NEW"),
-        ("DELETE", "/api/v3/order"): lambda request: _order(request, "CANCELED"),
-    }
+            "symbols": [symbol.to_json() for symbol in self._market.symbols],
+        }
+
+    def depth(self, request: web.Request) -> web.Response:
+        """The order book; `limit` above the market's most levels is answered with those."""
+        price = self._price(request.query.get("symbol"))
+        most = self._market.max_levels
+        return _json(_order_book(price, min(_whole(request, "limit") or 100, most)))
+
+    def klines(self, request: web.Request) -> web.Response:
+        """Candles that stand at the last price; `interval` is a minute if it is left out."""
+        price = self._price(request.query.get("symbol"))
+        interval = request.query.get("interval", "1m")
+        if interval not in INTERVALS:
+            raise invalid_interval()
+        candles = span(
+            interval,
+            now=_milliseconds(),
+            limit=min(_whole(request, "limit") or 500, self._market.max_candles),
+            start=_whole(request, "startTime"),
+            end=_whole(request, "endTime"),
+        )
+        return _json(_candles(price.last, interval, candles))
+
+    def per_symbol(
+        self, request: web.Request, entry: Callable[[str, Price], dict[str, Any]]
+    ) -> Any:
+        """One entry for `symbol`; a list for `symbols` or, without either, for all that trade."""
+        symbol, symbols = request.query.get("symbol"), request.query.get("symbols")
+        if symbol and symbols:
+            raise bad_combination()
+        if symbol:
+            return entry(symbol, self._price(symbol))
+        names = self._market.trading if symbols is None else _names(symbols)
+        # All prices first: one symbol that does not trade has the whole request refused.
+        prices = [self._price(name) for name in names]
+        return [entry(name, price) for name, price in zip(names, prices, strict=True)]
+
+    async def order(self, request: web.Request, status: str) -> dict[str, Any]:
+        """An order as it was given, which is never filled."""
+        given = {**request.query, **await request.post()}
+        symbol = str(given.get("symbol", self._first()))
+        self._price(symbol)
+        return {
+            "symbol": symbol,
+            "orderId": 28,
+            "orderListId": -1,
+            "clientOrderId": str(given.get("newClientOrderId", "stand-in")),
+            "transactTime": _milliseconds(),
+            "price": str(given.get("price", "0.00000000")),
+            "origQty": str(given.get("quantity", ONE)),
+            "executedQty": "0.00000000",
+            "status": status,
+            "timeInForce": str(given.get("timeInForce", "GTC")),
+            "type": str(given.get("type", "LIMIT")),
+            "side": str(given.get("side", "BUY")),
+        }
+
+    def _price(self, symbol: str | None) -> Price:
+        name = self._first() if symbol is None else symbol
+        if "/" in name or not self._market.trades(name):
+            raise invalid_symbol()
+        return self._market.price(name)
+
+    def _first(self) -> str:
+        symbols = self._market.symbols
+        return symbols[0].name if symbols else ""
 
 
 def rate_limits(table: Table) -> list[dict[str, Any]]:
@@ -67,16 +170,23 @@ def _milliseconds() -> int:
     return time.time_ns() // 1_000_000
 
 
-@lru_cache(maxsize=1024)
-def _quote(symbol: str) -> float:
-    """A price for any symbol, always the same one."""
-    return 1 + zlib.crc32(symbol.encode()) % 100_000 / 10
+def _whole(request: web.Request, parameter: str) -> int | None:
+    text = request.query.get(parameter)
+    if text is None:
+        return None
+    if not text.isdecimal():
+        raise illegal_characters(parameter, "^[0-9]{1,20}$")
+    return int(text)
 
 
-def _depth(request: web.Request) -> web.Response:
-    limit = request.query.get("limit", "100")
-    levels = min(int(limit), DEPTH) if limit.isdecimal() else DEPTH
-    return _json(_order_book(request.query.get("symbol", SYMBOLS[0]), levels))
+def _names(symbols: str) -> tuple[str, ...]:
+    try:
+        names = read_symbols(symbols)
+    except ValueError:
+        raise illegal_characters("symbols", '["BTCUSDT","ETHUSDT"]') from None
+    if not names:
+        raise empty("symbols")
+    return names
 
 
 def _json(body: str) -> web.Response:
@@ -85,114 +195,59 @@ def _json(body: str) -> web.Response:
 
 # The large answers are kept as text: writing them anew for each request would take the event loop
 # longer than all the rest, and so distort the instants at which other requests arrive.
-@lru_cache(maxsize=256)
-def _order_book(symbol: str, levels: int) -> str:
-    price = _quote(symbol)
+@lru_cache(maxsize=128)
+def _order_book(price: Price, levels: int) -> str:
+    # Steps of a hundredth of a percent of the price in the middle, where bid and ask are the
+    # default ones; from any other bid, too, 5,000 levels stay above 0.
+    down, up = price.bid / 9_999, price.ask / 10_001
     return json.dumps(
         {
             "lastUpdateId": 1_027_024,
-            "bids": [[f"{price * (1 - i / 1e4):.8f}", "1.00000000"] for i in range(1, levels + 1)],
-            "asks": [[f"{price * (1 + i / 1e4):.8f}", "1.00000000"] for i in range(1, levels + 1)],
+            "bids": [[decimal(price.bid - i * down), ONE] for i in range(levels)],
+            "asks": [[decimal(price.ask + i * up), ONE] for i in range(levels)],
         }
     )
 
 
-def _klines(request: web.Request) -> web.Response:
-    limit = request.query.get("limit", "500")
-    count = min(int(limit), DEPTH) if limit.isdecimal() else DEPTH
-    minute = _milliseconds() // 60_000
-    return _json(_candles(request.query.get("symbol", SYMBOLS[0]), count, minute))
-
-
-@lru_cache(maxsize=256)
-def _candles(symbol: str, count: int, minute: int) -> str:
-    price = f"{_quote(symbol):.8f}"
-    one = "1.00000000"
+@lru_cache(maxsize=128)
+def _candles(last: float, interval: str, numbers: range) -> str:
+    price = decimal(last)
+    ohlcv = [price, price, price, price, ONE]
     candles = []
-    for start in range((minute - count + 1) * 60_000, (minute + 1) * 60_000, 60_000):
-        ohlcv = [price, price, price, price, one]
-        candles.append([start, *ohlcv, start + 59_999, price, 1, one, price, "0"])
+    for number in numbers:
+        opens, next_opens = opening(interval, number), opening(interval, number + 1)
+        candles.append([opens, *ohlcv, next_opens - 1, price, 1, ONE, price, "0"])
     return json.dumps(candles)
 
 
-def _per_symbol(request: web.Request, entry: Callable[[str], dict[str, Any]]) -> Any:
-    symbol = request.query.get("symbol")
-    return entry(symbol) if symbol else [entry(symbol) for symbol in SYMBOLS]
+def _last(symbol: str, price: Price) -> dict[str, Any]:
+    return {"symbol": symbol, "price": decimal(price.last)}
 
 
-def _price(symbol: str) -> dict[str, Any]:
-    return {"symbol": symbol, "price": f"{_quote(symbol):.8f}"}
-
-
-def _book(symbol: str) -> dict[str, Any]:
+def _best(symbol: str, price: Price) -> dict[str, Any]:
     return {
         "symbol": symbol,
-        "bidPrice": f"{_quote(symbol) * 0.9999:.8f}",
-        "bidQty": "1.00000000",
-        "askPrice": f"{_quote(symbol) * 1.0001:.8f}",
-        "askQty": "1.00000000",
+        "bidPrice": decimal(price.bid),
+        "bidQty": ONE,
+        "askPrice": decimal(price.ask),
+        "askQty": ONE,
     }
 
 
-def _day(symbol: str) -> dict[str, Any]:
-    price = f"{_quote(symbol):.8f}"
+def _day(symbol: str, price: Price) -> dict[str, Any]:
+    last = decimal(price.last)
     now = _milliseconds()
     return {
-        **_book(symbol),
-        **dict.fromkeys(
-            (
-                "weightedAvgPrice",
-                "prevClosePrice",
-                "lastPrice",
-                "openPrice",
-                "highPrice",
-                "lowPrice",
-            ),
-            price,
-        ),
+        **_best(symbol, price),
+        **dict.fromkeys(LAST_PRICES, last),
         "priceChange": "0.00000000",
         "priceChangePercent": "0.000",
-        "lastQty": "1.00000000",
-        "volume": "1.00000000",
-        "quoteVolume": price,
+        "lastQty": ONE,
+        "volume": ONE,
+        "quoteVolume": last,
         "openTime": now - 86_400_000,
         "closeTime": now,
         "firstId": 1,
         "lastId": 1,
         "count": 1,
-    }
-
-
-def _symbol_info(symbol: str) -> dict[str, Any]:
-    return {
-        "symbol": symbol,
-        "status": "TRADING",
-        "baseAsset": symbol.removesuffix("USDT"),
-        "baseAssetPrecision": 8,
-        "quoteAsset": "USDT",
-        "quotePrecision": 8,
-        "quoteAssetPrecision": 8,
-        "orderTypes": ["LIMIT", "MARKET"],
-        "isSpotTradingAllowed": True,
-        "isMarginTradingAllowed": False,
-        "filters": [],
-        "permissions": ["SPOT"],
-    }
-
-
-async def _order(request: web.Request, status: str) -> dict[str, Any]:
-    given = {**request.query, **await request.post()}
-    return {
-        "symbol": str(given.get("symbol", SYMBOLS[0])),
-        "orderId": 28,
-        "orderListId": -1,
-        "clientOrderId": str(given.get("newClientOrderId", "stand-in")),
-        "transactTime": _milliseconds(),
-        "price": str(given.get("price", "0.00000000")),
-        "origQty": str(given.get("quantity", "1.00000000")),
-        "executedQty": "0.00000000",
-        "status": status,
-        "timeInForce": str(given.get("timeInForce", "GTC")),
-        "type": str(given.get("type", "LIMIT")),
-        "side": str(given.get("side", "BUY")),
     }

@@ -3,19 +3,25 @@
 import asyncio
 import inspect
 import json
-import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from sluicegate.testing.answers import Handler, binance_handlers
+from sluicegate.testing.calls import Call, CallLog
+from sluicegate.testing.control import Control
+from sluicegate.testing.error_answers import failure, refusal, rejection
+from sluicegate.testing.failing import Failing
 from sluicegate.testing.latency import Latency
 from sluicegate.testing.ledger import Ledger, Verdict
+from sluicegate.testing.market import Market, default_market
+from sluicegate.testing.refusal import RefusedError
+from sluicegate.testing.server_thread import ServerThread
 from sluicegate.testing.stats import Statistics
 from sluicegate.testing.table import Endpoint, Table
 from sluicegate.testing.tables import binance_spot
@@ -25,8 +31,6 @@ if TYPE_CHECKING:
 
     from sluicegate import RateLimit
 
-STATISTICS_PATH = "/stand-in/stats"
-RESET_PATH = "/stand-in/reset"
 PATIENCE = 1.0
 """Seconds beyond the longest latency that requests under way get to finish when it is stopped."""
 
@@ -47,10 +51,12 @@ class StandInExchange:
     Use it as `async with StandInExchange() as exchange:` in a running event loop or, in programs
     without one, as `with StandInExchange() as exchange:`, which serves from a thread of its own.
     Over HTTP, `GET /stand-in/stats` gives the statistics as JSON, and `POST /stand-in/reset`
-    forgets everything; neither takes latency or counts.
+    forgets everything; these and the other paths under `/stand-in/` (see `Control`) neither take
+    latency nor count.
 
     Args:
         table: The limits and what endpoints cost; Binance spot's published ones by default.
+        market: The symbols and their prices; by default five, and an answer for any other.
         latency: (shortest, longest) seconds from a request to its answer; see `Latency`.
         seed: Makes latencies the same each time; None draws others.
         handlers: What endpoints answer, by (method, path). Binance spot's have plausible answers
@@ -69,6 +75,7 @@ class StandInExchange:
         self,
         table: Table | None = None,
         *,
+        market: Market | None = None,
         latency: tuple[float, float] = (0.0, 0.0),
         seed: int | None = None,
         handlers: Mapping[tuple[str, str], Handler] | None = None,
@@ -79,11 +86,12 @@ class StandInExchange:
     ) -> None:
         """An exchange that does not listen yet."""
         self._table = binance_spot() if table is None else table
+        self._market = default_market() if market is None else market
         shortest, longest = latency
         self._latency = Latency(shortest, longest, seed)
-        self._patience = longest + PATIENCE
+        self._failing: Failing | None = None
         self._handlers: dict[tuple[str, str], Handler] = {
-            **binance_handlers(self._table),
+            **binance_handlers(self._table, self._market),
             **{
                 (method.upper(), path): answer
                 for (method, path), answer in (handlers or {}).items()
@@ -93,18 +101,40 @@ class StandInExchange:
         self._headers = {limit.name: limit.header_name for limit in self._table.limits}
         self._charge_rejected = charge_rejected
         self._ledger = Ledger(self._table, charge_rejected=charge_rejected)
+        self._log = CallLog()
+        self._control = Control(self)
         # The server may run in a thread while another one asks for statistics.
         self._lock = threading.Lock()
         self._clock = clock
         self._host, self._port = host, port
         self._runner: web.AppRunner | None = None
         self._url: str | None = None
-        self._thread: _ServerThread | None = None
+        self._thread: ServerThread | None = None
 
     @property
     def table(self) -> Table:
         """The limits, and what endpoints cost."""
         return self._table
+
+    @property
+    def market(self) -> Market:
+        """The symbols and their prices; delist and set prices here, also while it runs."""
+        return self._market
+
+    @property
+    def latency(self) -> tuple[float, float]:
+        """(shortest, longest) seconds from a request to its answer.
+
+        May be set while it runs; requests under way keep theirs.
+
+        Raises:
+            ValueError: A latency that cannot be.
+        """
+        return self._latency.range
+
+    @latency.setter
+    def latency(self, range_: tuple[float, float]) -> None:
+        self._latency.change(*range_)
 
     @property
     def url(self) -> str:
@@ -124,12 +154,66 @@ class StandInExchange:
     def statistics(self) -> Statistics:
         """What it saw since it was made or reset. May be asked from any thread."""
         with self._lock:
-            return self._ledger.statistics(self._clock())
+            seen = self._ledger.statistics(self._clock())
+            return replace(seen, failed=self._log.failed, calls=self._log.counts)
+
+    def calls(self, path: str | None = None) -> list[Call]:
+        """The latest 10,000 requests, in the order of their answers. May be asked from any thread.
+
+        Args:
+            path: Only requests for this path; all by default.
+        """
+        with self._lock:
+            return self._log.calls(path)
+
+    def clear_calls(self) -> None:
+        """Empty the list that `calls` gives. The counts in the statistics stay."""
+        with self._lock:
+            self._log.clear()
 
     def reset(self) -> None:
-        """Forget all arrivals, bans and statistics. What is under way counts when it arrives."""
+        """Forget all arrivals, bans, statistics and calls.
+
+        What is under way counts when it arrives. What it was told to do stays: the market as it is,
+        latency, failing.
+        """
         with self._lock:
             self._ledger = Ledger(self._table, charge_rejected=self._charge_rejected)
+            self._log = CallLog()
+
+    def fail(
+        self,
+        *,
+        share: float | None = None,
+        every: int | None = None,
+        status: int = 503,
+        drop: bool = False,
+        paths: tuple[str, ...] | list[str] = (),
+        seed: int | None = None,
+    ) -> None:
+        """Fail requests from now on, instead of those that it failed so far.
+
+        A request that fails has arrived: it counts against its limits. One that is over a limit is
+        answered 429 or 418 all the same.
+
+        Args:
+            share: The share of the requests to fail, above 0 and at most 1, each drawn on its own.
+            every: Fail each n-th request, instead. With neither, all fail.
+            status: What they are answered: 500 to 599.
+            drop: Close their connections with no answer, instead.
+            paths: Fail only requests for these paths; all if it is empty.
+            seed: Makes the requests of a share the same ones each time; None draws others.
+
+        Raises:
+            ValueError: A value cannot be, or both a share and `every` are given.
+        """
+        self._failing = Failing(
+            share=share, every=every, status=status, drop=drop, paths=paths, seed=seed
+        )
+
+    def heal(self) -> None:
+        """Fail no more requests (see `fail`)."""
+        self._failing = None
 
     def add_endpoint(self, endpoint: Endpoint, handler: Handler | None = None) -> None:
         """Serve one endpoint more, or the same one at another cost; also while it runs.
@@ -158,7 +242,8 @@ class StandInExchange:
             raise RuntimeError("the stand-in exchange is running already")
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._serve)
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=self._patience)
+        patience = self._latency.range[1] + PATIENCE
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=patience)
         self._runner = runner
         try:
             await runner.setup()
@@ -193,7 +278,7 @@ class StandInExchange:
         """Start in a thread with an event loop of its own (see `start`)."""
         if self._runner is not None or self._thread is not None:
             raise RuntimeError("the stand-in exchange is running already")
-        thread = _ServerThread(self)
+        thread = ServerThread(self)
         thread.start()
         thread.started.result()
         self._thread = thread
@@ -211,13 +296,11 @@ class StandInExchange:
             thread.finish()
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
-        key = (request.method, request.path)
-        if key == ("GET", STATISTICS_PATH):
-            return web.json_response(self.statistics().to_json())
-        if key == ("POST", RESET_PATH):
-            self.reset()
-            return web.json_response({})
+        control = await self._control.answer(request)
+        if control is not None:
+            return control
 
+        key = (request.method, request.path)
         endpoint = next((e for e in self._endpoints.get(key, ()) if e.applies(request.query)), None)
         weights = self._table.default_weights if endpoint is None else endpoint.weights
         before, after = self._latency.draw()
@@ -227,58 +310,56 @@ class StandInExchange:
             now = self._clock()
             verdict = self._ledger.arrive(now, weights)
             used = [(self._headers[name], self._ledger.used(name, now)) for name in weights]
-        response = await self._answer(request, endpoint, verdict)
+            failing, log = self._failing, self._log
+            if failing is not None and (verdict.status != 200 or not failing.picks(request.path)):
+                failing = None
+        status: int | None = 500
+        response: web.StreamResponse
+        try:
+            if failing is not None:
+                status, response = failing.status, failure(failing.status)
+            else:
+                response = await self._answer(request, endpoint, verdict)
+                status = response.status
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        finally:
+            with self._lock:
+                log.record(
+                    now,
+                    request.method,
+                    request.path,
+                    request.query,
+                    status,
+                    failed=failing is not None,
+                )
         response.headers.update({header: str(units) for header, units in used if header})
         if after:
             await asyncio.sleep(after)
+        if status is None and request.transport is not None:
+            # What is answered to a closed connection goes nowhere.
+            request.transport.close()
         return response
 
     async def _answer(
         self, request: web.Request, endpoint: Endpoint | None, verdict: Verdict
     ) -> web.StreamResponse:
         if verdict.status != 200:
-            return _refusal(verdict)
+            return rejection(verdict)
         if endpoint is None:
             message = f"No endpoint {request.method} {request.path} on this exchange."
             return web.json_response({"code": 404, "msg": message}, status=404)
         handler = self._handlers.get((endpoint.method, endpoint.path))
-        answer = {} if handler is None else handler(request)
-        if inspect.isawaitable(answer):
-            answer = await answer
+        try:
+            answer = {} if handler is None else handler(request)
+            if inspect.isawaitable(answer):
+                answer = await answer
+        except RefusedError as error:
+            return refusal(error)
         if isinstance(answer, web.StreamResponse):
             return answer
         return web.Response(text=json.dumps(answer), content_type="application/json")
-
-
-class _ServerThread(threading.Thread):
-    """Serves one exchange from an event loop of its own, for programs that have none."""
-
-    def __init__(self, exchange: StandInExchange) -> None:
-        super().__init__(name="stand-in-exchange", daemon=True)
-        self.started: Future[None] = Future()
-        self._exchange = exchange
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._over: asyncio.Event | None = None
-
-    def run(self) -> None:
-        asyncio.run(self._serve())
-
-    def finish(self) -> None:
-        assert self._loop is not None
-        assert self._over is not None
-        self._loop.call_soon_threadsafe(self._over.set)
-        self.join()
-
-    async def _serve(self) -> None:
-        self._loop, self._over = asyncio.get_running_loop(), asyncio.Event()
-        try:
-            await self._exchange.start()
-        except BaseException as error:
-            self.started.set_exception(error)
-            return
-        self.started.set_result(None)
-        await self._over.wait()
-        await self._exchange.stop()
 
 
 def _by_path(table: Table) -> dict[tuple[str, str], tuple[Endpoint, ...]]:
@@ -287,23 +368,3 @@ def _by_path(table: Table) -> dict[tuple[str, str], tuple[Endpoint, ...]]:
         key = (endpoint.method, endpoint.path)
         found[key] = (*found.get(key, ()), endpoint)
     return found
-
-
-def _refusal(verdict: Verdict) -> web.Response:
-    seconds = verdict.wait / 1e9
-    if verdict.status == 418:
-        until = time.time_ns() // 1_000_000 + math.ceil(verdict.wait / 1e6)
-        code, message = -1003, f"Way too many requests; IP banned until {until}."
-    else:
-        limit = verdict.over[0]
-        orders = limit.name.startswith("ORDERS")
-        code = -1015 if orders else -1003
-        message = (
-            f"Too many {'new orders' if orders else 'requests'}; current limit of {limit.name} is "
-            f"{limit.limit} per {limit.interval:g} seconds."
-        )
-    return web.json_response(
-        {"code": code, "msg": message, "retryAfter": seconds},
-        status=verdict.status,
-        headers={"Retry-After": str(max(1, math.ceil(seconds)))},
-    )

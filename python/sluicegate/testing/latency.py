@@ -22,6 +22,20 @@ class Latency:
 
     def __init__(self, shortest: float, longest: float, seed: int | None = None) -> None:
         """A range to draw from."""
+        self.change(shortest, longest)
+        self._random = random.Random(seed)  # noqa: S311 - nothing is kept secret with it
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """(shortest, longest), in seconds."""
+        return self._range
+
+    def change(self, shortest: float, longest: float) -> None:
+        """Draw from another range from now on.
+
+        Raises:
+            ValueError: The range cannot be; then it stays as it was.
+        """
         for seconds in (shortest, longest):
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
                 raise ValueError(f"latency must be two numbers of seconds, got {seconds!r}")
@@ -33,7 +47,6 @@ class Latency:
                 f"got ({shortest!r}, {longest!r}), whose first is the longer one"
             )
         self._range = (shortest, longest)
-        self._random = random.Random(seed)  # noqa: S311 - nothing is kept secret with it
 
     def draw(self) -> tuple[float, float]:
         """(seconds until the request arrives, seconds from there until it is answered)."""

@@ -1,7 +1,7 @@
 """What a stand-in exchange saw: plain values, which JSON can hold."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -52,6 +52,9 @@ class Statistics:
         first_ban: Seconds from the first request to the beginning of the first ban, or None.
         elapsed: Seconds from the first request until now; 0.0 before it.
         limits: One entry for each limit, in the order of the table.
+        failed: Requests that the exchange was told to fail; they are among the accepted, too.
+        calls: How many requests there were by `METHOD path`, such as `GET /api/v3/depth`, whatever
+            they were answered. A request is in here once its answer is decided.
     """
 
     requests: int
@@ -63,6 +66,8 @@ class Statistics:
     first_ban: float | None
     elapsed: float
     limits: tuple[LimitStatistics, ...]
+    failed: int = 0
+    calls: Mapping[str, int] = field(default_factory=dict, hash=False)
 
     def limit(self, name: str) -> LimitStatistics:
         """What the limit of this name saw.

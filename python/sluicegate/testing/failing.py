@@ -1,0 +1,64 @@
+"""Which requests an exchange in trouble fails, and how."""
+
+import random
+
+from sluicegate.testing.table import is_count
+
+
+class Failing:
+    """Picks requests to fail: all, a share of them, or each n-th.
+
+    Args:
+        share: The share of the requests to fail, above 0 and at most 1, drawn for each on its own.
+        every: Fail each n-th request: with 3, the third, the sixth, …. With neither, all fail.
+        status: What they are answered: 500 to 599.
+        drop: Close their connections with no answer, instead.
+        paths: Only requests for these paths fail, or are counted for `every`; all if it is empty.
+        seed: The same seed draws the same ones of a share; None draws others each time.
+
+    Raises:
+        ValueError: A value cannot be, or both a share and `every` are given.
+    """
+
+    def __init__(
+        self,
+        *,
+        share: float | None = None,
+        every: int | None = None,
+        status: int = 503,
+        drop: bool = False,
+        paths: tuple[str, ...] | list[str] = (),
+        seed: int | None = None,
+    ) -> None:
+        """What to fail from now on."""
+        if share is not None and every is not None:
+            raise ValueError(f"give share or every, not both: got {share!r} and {every!r}")
+        if share is not None and not (_is_number(share) and 0 < share <= 1):
+            raise ValueError(f"share must be above 0 and at most 1, got {share!r}")
+        if every is not None and not is_count(every):
+            raise ValueError(f"every must be a whole number of at least 1, got {every!r}")
+        if not is_count(status) or not 500 <= status <= 599:
+            raise ValueError(f"status must be from 500 to 599, got {status!r}")
+        if isinstance(paths, str):
+            raise ValueError(f"paths must be a list such as [{paths!r}], got {paths!r}")
+        for path in paths:
+            if not isinstance(path, str) or not path.startswith("/"):
+                raise ValueError(f"paths must begin with '/', got {path!r}")
+        self.status = None if drop else status
+        """The status to answer; None to drop the connection."""
+        self._share = 1.0 if share is None else share
+        self._every = 1 if every is None else every
+        self._paths = frozenset(paths)
+        self._random = random.Random(seed)  # noqa: S311 - nothing is kept secret with it
+        self._count = 0
+
+    def picks(self, path: str) -> bool:
+        """Whether the next request, which is for this path, fails."""
+        if self._paths and path not in self._paths:
+            return False
+        self._count += 1
+        return self._count % self._every == 0 and self._random.random() < self._share
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
