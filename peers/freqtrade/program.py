@@ -1,4 +1,4 @@
-"""A real Freqtrade bot, as `freqtrade trade` runs it, with open trades and a clock that can be moved.
+"""A real Freqtrade bot, as `freqtrade trade` runs it, with open trades and a clock to be moved.
 
 It reads commands from standard input, one a line, and answers each with a line: `shift SECONDS`
 moves the wall clock; `quit` ends the bot as Ctrl-C does, and so does the end of the input.

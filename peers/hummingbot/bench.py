@@ -216,7 +216,14 @@ def shown(row: str, seen: dict[str, Any]) -> str:
 
 def measure(row: str, drop_in: bool) -> dict[str, Any]:
     """One row in a process of its own."""
-    words = [sys.executable, "-m", "peers.hummingbot.bench", "--row", row, *(["--drop-in"] * drop_in)]
+    words = [
+        sys.executable,
+        "-m",
+        "peers.hummingbot.bench",
+        "--row",
+        row,
+        *(["--drop-in"] * drop_in),
+    ]
     done = subprocess.run(words, check=True, capture_output=True, text=True)
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found

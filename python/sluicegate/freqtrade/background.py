@@ -5,13 +5,17 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine
-from concurrent.futures import Future
+from concurrent.futures import CancelledError, Future
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
 #: Seconds for which `close` waits for what it has cancelled.
 _PATIENCE = 5.0
+
+
+class ClosedError(Exception):
+    """It takes no more work, or gave up what it was doing."""
 
 
 class Background:
@@ -39,12 +43,12 @@ class Background:
         """Runs a coroutine, and does not wait for it.
 
         Raises:
-            RuntimeError: It is closed.
+            ClosedError: It is closed.
         """
         with self._lock:
             if self._closed:
                 work.close()
-                raise RuntimeError(f"{self._name} is closed")
+                raise ClosedError(f"{self._name} is closed")
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 self._thread = threading.Thread(
@@ -57,11 +61,13 @@ class Background:
         """Runs a coroutine, and waits for its result.
 
         Raises:
-            RuntimeError: It is closed, or was while the work was under way.
+            ClosedError: It is closed, or was while the work was under way.
         """
         future = self.start(work)
         try:
             return future.result()
+        except CancelledError as error:
+            raise ClosedError(f"{self._name} was closed") from error
         except BaseException:
             future.cancel()
             raise

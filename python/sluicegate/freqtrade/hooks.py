@@ -111,8 +111,9 @@ def _of_bot(own: Methods) -> Methods:
     def init(self: Any, config: Any) -> None:
         own_init(self, config)
         running = _running_of(self.exchange)
-        if running is not None:
+        if running is not None and running.rates is not None:
             running.start(config, _fiat)
+            running.rates.make_room(len(self.active_pair_whitelist))
 
     @wraps(own_process)
     def process(self: Any) -> None:

@@ -28,8 +28,10 @@ class KeepWarm:
     async def run(self) -> None:
         """Renews what is due, until it is cancelled."""
         while True:
+            pause = self._interval
             try:
                 await self._rates.renew()
             except Exception:
-                log.warning("could not renew rates; trying again", exc_info=True)
-            await asyncio.sleep(self._interval)
+                pause = self._rates.settings.error_ttl
+                log.warning("could not renew rates; trying again in %g s", pause, exc_info=True)
+            await asyncio.sleep(pause)

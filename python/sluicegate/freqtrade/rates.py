@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import get_ident
 from typing import Any
 
 from sluicegate.cache import LoadingCache
 from sluicegate.freqtrade.age import AgeClock
-from sluicegate.freqtrade.background import Background
+from sluicegate.freqtrade.background import Background, ClosedError
 from sluicegate.freqtrade.errors import is_about_the_pair
 from sluicegate.freqtrade.quotes import Quotes
 from sluicegate.freqtrade.settings import Settings
+
+log = logging.getLogger("sluicegate.freqtrade")
+
+Loader = Callable[[list[str]], Awaitable[Mapping[str, float | Exception]]]
 
 #: Freqtrade's own `get_rate`, with the exchange as its first argument.
 GetRate = Callable[..., float]
@@ -21,6 +26,9 @@ GetRate = Callable[..., float]
 #: Rates with less than this share of the TTL left are due to be renewed; and once some are, all
 #: with less than the other, so that one call does for all of them.
 _DUE, _SOON = 0.2, 0.5
+
+#: How many pairs are named in a line of the log.
+_NAMED = 5
 
 #: Seconds that closing may take.
 _PATIENCE = 5.0
@@ -56,13 +64,14 @@ class Rates:
         }
         self.quotes = Quotes(exchange, connect, settings.batch)
         self.background = Background("sluicegate-rates")
-        #: Rates that the bot's own loop had to ask the exchange for.
-        self.asked_by_bot = 0
+        #: Rates for which Freqtrade itself had to ask the exchange.
+        self.own_calls = 0
         self._exchange = exchange
         self._get_rate = get_rate
         self._open_trades = open_trades
         self._pricing = _Pricing(exchange)
         self._known: dict[str, bool] = {}
+        self._failing: set[str] = set()
         self._bots_thread: int | None = None
 
     # ---- what Freqtrade asks
@@ -79,38 +88,36 @@ class Rates:
         rate = cache.get(pair)
         if rate:
             return rate
-        if self.background.is_closed:
-            return self._get_rate(self._exchange, pair, True, side, is_short)
         wanted = {**self.note_open_trades(), pair: is_short}
-        if get_ident() == self._bots_thread:
-            return self._rate_for_bot(cache, wanted, pair, side, is_short)
-        errors = self.background.run(cache.awarm(wanted, self._loader(side, wanted)))
-        if pair in errors:
-            # Without the traceback of whoever got it before.
-            raise errors[pair].with_traceback(None)
-        entry = cache._entry(pair)
-        if entry is None:  # Its short life is over already.
-            return self._get_rate(self._exchange, pair, True, side, is_short)
-        return entry[0]
+        load = self._loader(side, wanted)
+        with suppress(ClosedError):
+            if get_ident() == self._bots_thread:
+                self._help_bot(cache, wanted, pair, load)
+            else:
+                errors = self.background.run(cache.awarm(wanted, load))
+                if pair in errors:
+                    # Without the traceback of whoever got it before.
+                    raise errors[pair].with_traceback(None)
+                if (entry := cache._entry(pair)) is not None:
+                    return entry[0]
+        self.own_calls += 1
+        return self._get_rate(self._exchange, pair, True, side, is_short)
 
-    def _rate_for_bot(
-        self,
-        cache: LoadingCache[str, float],
-        wanted: Mapping[str, bool],
-        pair: str,
-        side: str,
-        is_short: bool,
-    ) -> float:
-        """What the bot's own loop gets: it waits for no load but for its own call."""
+    def _help_bot(
+        self, cache: LoadingCache[str, float], wanted: Mapping[str, bool], pair: str, load: Loader
+    ) -> None:
+        """Loads for the bot's own loop what it will ask for next; it waits for its own call only.
+
+        Raises:
+            FreqtradeException: What an API caller has just got, if it is about the pair. (An
+                exchange that did not answer then may answer the bot.)
+        """
         error = cache.error(pair)
-        # An exchange that did not answer an API caller may answer the bot.
         if error is not None and is_about_the_pair(error):
             raise error.with_traceback(None)
-        others = {other: short for other, short in wanted.items() if other != pair}
-        if cache.due(others):
-            self.background.start(cache.awarm(others, self._loader(side, others)))
-        self.asked_by_bot += 1
-        return self._get_rate(self._exchange, pair, True, side, is_short)
+        others = cache.due(other for other in wanted if other != pair)
+        if others:
+            self.background.start(cache.awarm(others, load))
 
     # ---- what the bot tells
 
@@ -130,9 +137,9 @@ class Rates:
         return trades
 
     def make_room(self, pairs: int) -> None:
-        """Lets each cache hold the rates of at least so many pairs."""
+        """Lets each cache hold the rates of all open trades, and of so many pairs more."""
         for cache in self.caches.values():
-            cache._grow(pairs)
+            cache._grow(len(self._known) + pairs)
 
     # ---- in the background
 
@@ -156,13 +163,25 @@ class Rates:
             self.background.start(self.quotes.close()).result(_PATIENCE)
         self.background.close()
 
-    def _loader(self, side: str, shorts: Mapping[str, bool]) -> Callable[[list[str]], Any]:
+    def _loader(self, side: str, shorts: Mapping[str, bool]) -> Loader:
         async def load(pairs: list[str]) -> dict[str, float | Exception]:
-            self.make_room(len(shorts))
+            self.make_room(1)
             quotes = await self.quotes.fetch(side, pairs)
-            return {pair: self._price(pair, side, shorts[pair], quotes[pair]) for pair in pairs}
+            rates = {pair: self._price(pair, side, shorts[pair], quotes[pair]) for pair in pairs}
+            self._log_failures(rates)
+            return rates
 
         return load
+
+    def _log_failures(self, rates: Mapping[str, float | Exception]) -> None:
+        """Tells of each pair once that it cannot be priced, until it can be again."""
+        failures = {pair: rate for pair, rate in rates.items() if isinstance(rate, Exception)}
+        new = sorted(failures.keys() - self._failing)
+        self._failing = (self._failing - rates.keys()) | failures.keys()
+        if new:
+            more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
+            pairs = ", ".join(new[:_NAMED])
+            log.warning("no rate for %s%s: %s", pairs, more, failures[new[0]])
 
     def _price(
         self, pair: str, side: str, is_short: bool, quote: dict[str, Any] | Exception

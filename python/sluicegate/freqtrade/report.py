@@ -17,10 +17,10 @@ def line(rates: Rates) -> str:
     hits = sum(one.hits for one in stats)
     reads = hits + sum(one.misses for one in stats)
     quotes = rates.quotes
-    calls = quotes.calls + rates.asked_by_bot
+    calls = quotes.calls + rates.own_calls
     text = (
         f"rates: {reads:,} asked for, {hits / reads if reads else 0:.1%} of them answered from the "
-        f"cache; {calls:,} exchange calls"
+        f"cache; {calls:,} exchange call{'s' if calls != 1 else ''}"
     )
     saved = reads - calls
     if saved <= 0:

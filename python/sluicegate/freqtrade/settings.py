@@ -41,6 +41,10 @@ class Settings:
     limits: Sequence[Sequence[Any]] = ()
     timezone: str | None = None
 
+    def __str__(self) -> str:
+        """The settings in a line."""
+        return ", ".join(f"{field.name} {getattr(self, field.name)}" for field in fields(self))
+
 
 def read(config: Mapping[str, Any]) -> Settings:
     """The settings in a config of Freqtrade.
