@@ -19,7 +19,7 @@ class Limits:
         """Nothing is limited yet."""
         self._rules: Sequence[Sequence[Any]] = settings.limits
         self._timezone = settings.timezone
-        self._throttler = Throttler([])
+        self._throttler = Throttler([], hold=settings.hold)
 
     def apply(self, api: Any) -> Any:
         """A ccxt object under the rules; the object itself if there are none.

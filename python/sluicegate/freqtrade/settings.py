@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from sluicegate._core import check_timezone
 from sluicegate.exchange.names import closest
@@ -29,6 +29,8 @@ class Settings:
             same exception.
         log_interval: Seconds between two lines in the log; 0 for the one at exit only.
         limits: Rules for the bot's ccxt objects, as `exchange.IO` takes them.
+        hold: From when a call counts against them: "start", when it is sent, as `exchange.IO` counts;
+            "response", until one period after its answer, so that the exchange never sees more.
         timezone: The IANA name of the time zone of quotas; None for the machine's.
     """
 
@@ -39,6 +41,7 @@ class Settings:
     error_ttl: float = 60
     log_interval: float = 3_600
     limits: Sequence[Sequence[Any]] = ()
+    hold: Literal["start", "response"] = "start"
     timezone: str | None = None
 
     def __str__(self) -> str:
@@ -101,6 +104,10 @@ def _limits(value: Any) -> str:
     return "" if fits else 'a list of rules such as [["rate", "GetTicker", 10, "1s", "delay"]]'
 
 
+def _hold(value: Any) -> str:
+    return "" if value in ("start", "response") else '"start" or "response"'
+
+
 def _timezone(value: Any) -> str:
     if value is None:
         return ""
@@ -119,5 +126,6 @@ _CHECKS = {
     "error_ttl": _ttl,
     "log_interval": _log_interval,
     "limits": _limits,
+    "hold": _hold,
     "timezone": _timezone,
 }

@@ -1,0 +1,92 @@
+"""The config's `limits`, on the ccxt objects of a real bot."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from peers.freqtrade.bot import Bot, configuration
+from sluicegate.testing import Call, Market, StandInExchange
+
+CANDLES, TICKERS = "/api/v3/klines", "/api/v3/ticker/24hr"
+PAIRS = 12
+
+
+@pytest.fixture
+def exchange() -> Iterator[StandInExchange]:
+    with StandInExchange(market=Market.of_size(PAIRS)) as exchange:
+        yield exchange
+
+
+def bot_with(folder: Path, exchange: StandInExchange, settings: dict[str, Any]) -> Bot:
+    """A bot with a trade open in each pair: its loop looks at all of them in each round."""
+    config = configuration(
+        folder,
+        exchange.url,
+        exchange.market.pairs,
+        {"keep_warm": False, **settings},
+        initial_state="running",
+        fiat_display_currency="",
+    )
+    return Bot(folder, config, "--trades", str(PAIRS))
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen"
+        time.sleep(0.05)
+
+
+def of_one_pair(calls: list[Call]) -> list[Call]:
+    return [call for call in calls if len(call.symbols) == 1]
+
+
+def test_rules_hold_on_the_synchronous_and_the_asynchronous_object(
+    tmp_path: Path, exchange: StandInExchange
+) -> None:
+    rules = [["rate", "GetTicker", 5, "1s", "delay"], ["rate", "fetch_ohlcv", 4, "1s", "delay"]]
+    # So counted, the server never sees more, however long requests take to arrive.
+    with bot_with(tmp_path, exchange, {"limits": rules, "hold": "response"}):
+        wait_for(lambda: len(of_one_pair(exchange.calls(TICKERS))) >= PAIRS)
+    for path, most in ((TICKERS, 5), (CANDLES, 4)):
+        arrivals = [call.at for call in of_one_pair(exchange.calls(path))]
+        assert len(arrivals) >= PAIRS
+        spans = [late - early for early, late in zip(arrivals, arrivals[most:], strict=False)]
+        assert min(spans) >= 1
+
+
+def test_a_call_over_a_rule_without_delay_is_not_sent_and_the_bot_goes_on(
+    tmp_path: Path, exchange: StandInExchange
+) -> None:
+    with bot_with(tmp_path, exchange, {"limits": [["quota", "GetTicker", 3, "1d"]]}) as bot:
+        wait_for(lambda: "DDosProtection backoff" in bot.log())
+        assert bot.get("show_config")["state"] == "running"
+    sent = len(of_one_pair(exchange.calls(TICKERS)))
+    # A day may have ended meanwhile.
+    assert 3 <= sent <= 6
+    assert "fetch_ticker was not sent: over the limit of" in " ".join(bot.log().split())
+
+
+@pytest.mark.parametrize(
+    ("rules", "why"),
+    [
+        ([["rate", "GetTikcer", 10, "1s", "delay"]], r"rule 1, .*'GetTikcer'.*did you mean"),
+        ([["rate", "GetTicker", 0, "1s", "delay"]], r"rule 1, .* not 0"),
+        ([["rate", "GetTicker", 1, "1s"], ["speed", "GetTicker", 1, "1s"]], r"rule 2 .*'speed'"),
+    ],
+)
+def test_a_rule_that_cannot_be_is_one_clear_error_at_start_up(
+    tmp_path: Path, exchange: StandInExchange, rules: list[Any], why: str
+) -> None:
+    bot = bot_with(tmp_path, exchange, {"limits": rules})
+    bot.start()
+    bot.wait()
+    log = " ".join(bot.log().split())  # It breaks long lines.
+    assert re.search(rf'Configuration error: "sluicegate": limits: {why}', log)
+    assert "Traceback" not in log
