@@ -761,8 +761,7 @@ def test_a_loaded_value_ends_a_remembered_error():
     clock = Clock()
     cache = LoadingCache(10, 5, clock, error_ttl=30)
     error_of(cache.get_or_load, "a", Loader(OSError()))
-    cache["a"] = 1
-    cache.warm("a", lambda _: {"a": 2}, ahead=10)
+    cache.warm("a", Loader(2).batch, error_ahead=31)
     clock.now = 6
     assert cache.get_or_load("a", Loader(3)) == 3
 
