@@ -1,6 +1,8 @@
 """Loading before anybody asks."""
 
-from loaders import AsyncLoader, Clock, Loader, error_of
+from datetime import datetime, timedelta
+
+from loaders import AsyncLoader, Clock, Loader
 from sluicegate import LoadingCache
 
 
@@ -45,10 +47,39 @@ async def test_warming_in_an_event_loop():
     assert dict(cache.items()) == {"a": 1, "b": 1}
 
 
-def test_a_loaded_value_ends_a_remembered_error():
-    clock = Clock()
-    cache = LoadingCache(10, 5, clock, error_ttl=30)
-    error_of(cache.get_or_load, "a", Loader(OSError()))
-    cache.warm("a", Loader(2).batch, error_ahead=31)
-    clock.now = 6
-    assert cache.get_or_load("a", Loader(3)) == 3
+def test_what_is_due_is_what_warming_would_load():
+    clock, loader = Clock(), Loader("new")
+    cache = LoadingCache(10, 100, clock)
+    cache["a"] = cache["b"] = "old"
+    clock.now = 50
+    cache["c"] = "old"
+    clock.now = 80
+    assert cache.due("dcbad") == ["d"]
+    assert cache.due("dcbad", ahead=20) == ["d"]
+    assert cache.due("dcbad", ahead=20.5) == ["d", "b", "a"]
+    assert cache.due([]) == []
+    cache.warm("dcbad", loader.batch, ahead=20.5)
+    assert loader.calls == [["d", "b", "a"]]
+    assert cache.due("dcba", ahead=20.5) == []
+
+
+def test_what_is_due_is_told_without_a_trace():
+    cache = LoadingCache(2)
+    cache["a"] = cache["b"] = 1
+    before = cache.stats()
+    assert cache.due("abc") == ["c"]
+    assert cache.stats() == before
+    cache["c"] = 1
+    # "a" has not become recently used.
+    assert list(cache) == ["b", "c"]
+
+
+def test_times_may_be_of_any_kind_that_the_timer_tells():
+    now = datetime(2026, 1, 1)
+    cache = LoadingCache(10, timedelta(minutes=5), lambda: now, error_ttl=timedelta(minutes=1))
+    cache.warm("a", lambda _: {"a": OSError()})
+    cache["b"] = 1
+    now += timedelta(seconds=50)
+    assert cache.due("ab", ahead=timedelta(minutes=4)) == []
+    assert cache.due("ab", ahead=timedelta(minutes=4.5)) == ["b"]
+    assert cache.due("ab", error_ahead=timedelta(seconds=11)) == ["a"]

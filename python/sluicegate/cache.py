@@ -200,9 +200,19 @@ class LoadingCache(Renewals[K, V]):
     ) -> dict[K, Exception]:
         """Load those of `keys` that are missing, in one call, and return the errors.
 
-        With `ahead`, so are those that have less than this time left. What failed is not tried
-        again while its error is remembered or, with `error_ahead`, while it has more than this time
-        left. What is present does not count as read, nor does it become recently used.
+        What is present does not count as read, nor does it become recently used.
+
+        Args:
+            keys: The keys; one that comes twice counts once.
+            loader: As for `get_many_or_load`. Not called if there is nothing to load.
+            ahead: What has less than this time left is loaded again, too: a time like the TTL.
+                None: only what is missing.
+            error_ahead: What failed is not loaded again while its error is remembered, be it
+                missing or present and due; with this, only until the error has less than this time
+                left: a time like `error_ttl`.
+
+        Returns:
+            The errors of this call, and those that are remembered for keys without a value.
         """
         plan = self._plan_warming(keys, ahead, error_ahead)
         self._load(plan, loader, single=False, anew=True)
@@ -222,11 +232,17 @@ class LoadingCache(Renewals[K, V]):
         return {key: error for key, (_, error) in plan.outcomes.items() if error is not None}
 
     def due(self, keys: Iterable[K], *, ahead: Any = None, error_ahead: Any = None) -> list[K]:
-        """Those of `keys` that `warm` would load now."""
+        """Tell which of `keys` `warm` would load now, in the order in which they are given.
+
+        Nothing is loaded, and nothing counts as read. What somebody else is loading is among them.
+        """
         return self._plan_warming(keys, ahead, error_ahead).missing
 
     def error(self, key: K) -> Exception | None:
-        """The error that is remembered for `key`; None if it has a value, or was not loaded."""
+        """Return the error that is remembered for `key`; None if there is none, or it has a value.
+
+        Nothing counts as read. An error is remembered if `error_ttl` is set, and as long as that.
+        """
         if self._errors is None or self._entry(key) is not None:
             return None
         return self._errors.get(key)
