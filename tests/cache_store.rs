@@ -120,6 +120,7 @@ enum Step {
     Touch(u8),
     Remove(u8),
     Expire(u64),
+    Grow(i64),
     Clear,
     Copy,
 }
@@ -130,6 +131,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => (0..8u8).prop_map(Step::Touch),
         2 => (0..8u8).prop_map(Step::Remove),
         1 => (0..20u64).prop_map(Step::Expire),
+        1 => (0..12i64).prop_map(Step::Grow),
         1 => Just(Step::Clear),
         1 => Just(Step::Copy),
     ]
@@ -164,14 +166,18 @@ proptest! {
                     prop_assert!(bin.iter().all(|entry| entry.expires <= now));
                     model.expire(now);
                 }
+                Step::Grow(limit) => {
+                    prop_assert_eq!(map.grow(Number::Int(limit)), limit > model.limit);
+                    model.limit = model.limit.max(limit);
+                }
                 Step::Clear => {
                     drop(map.clear());
-                    model = Model { limit, ..Model::default() };
+                    model = Model { limit: model.limit, ..Model::default() };
                 }
                 Step::Copy => {
                     let entries: Vec<_> =
                         map.by_age().map(|entry| (hash(entry.key), entry.clone())).collect();
-                    let mut copy = Map::new(Number::Int(limit), true);
+                    let mut copy = Map::new(map.limit(), true);
                     copy.restore(entries, &map.by_birth(), &map.by_use());
                     prop_assert_eq!(copy.by_birth(), map.by_birth());
                     map = copy;
@@ -185,7 +191,8 @@ proptest! {
             let by_use: Vec<u8> = map.by_use().into_iter().map(|place| entries[place].0).collect();
             prop_assert_eq!(&by_use, &model.by_use);
             prop_assert_eq!(map.size().as_f64() as i64, model.size());
-            prop_assert!(map.size().as_f64() as i64 <= limit);
+            prop_assert_eq!(map.limit().as_f64() as i64, model.limit);
+            prop_assert!(model.size() <= model.limit);
             prop_assert_eq!(map.len(), entries.len());
             prop_assert_eq!(
                 map.least_used().and_then(|slot| map.at(slot)).map(|entry| entry.key),
@@ -249,6 +256,26 @@ fn without_leave_to_evict_nothing_goes() {
     let judge = &mut Sure { key: 2, now: 0 };
     assert_eq!(map.place(hash(2), judge, &mut item, false, &mut bin), Ok(Placed::NeedsRoom));
     assert_eq!((keys(&map), item.is_some()), (vec![1], true));
+}
+
+#[test]
+fn room_grows_and_never_shrinks() {
+    let mut map = Map::new(Number::Int(2), true);
+    put(&mut map, 0, 1, 1, 10, 2);
+    for (limit, grows) in [
+        (Number::Int(2), false),
+        (Number::Int(1), false),
+        (Number::Float(2.0), false),
+        (Number::Float(f64::NAN), false),
+        (Number::Float(2.5), true),
+        (Number::Int(3), true),
+        (Number::Int(-1), false),
+    ] {
+        assert_eq!(map.grow(limit), grows, "{limit:?}");
+    }
+    assert_eq!((map.limit().as_f64() as i64, keys(&map)), (3, vec![1]));
+    assert_eq!(put(&mut map, 0, 2, 1, 10, 1), Placed::Stored);
+    assert_eq!(keys(&map), [1, 2]);
 }
 
 #[test]

@@ -3,79 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import suppress
-from time import perf_counter
-from typing import Any, Final, Literal, TypeVar, cast, overload
+from concurrent.futures import Executor
+from typing import Any, Literal, TypeVar, cast, overload
 
-from sluicegate import _flights
 from sluicegate._core import TTLCache
-from sluicegate._flights import Flight, Load, Outcome
+from sluicegate._flights import Load, Outcome
+from sluicegate._loads import MISSING, Loading, Plan
+from sluicegate._renewals import Renewals
+from sluicegate.errors import NotLoadedError
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 __all__ = ["LoadingCache", "NotLoadedError"]
 
-_MISSING: Final[Any] = object()
-
 #: How many failed keys are remembered at most.
 _MOST_ERRORS = 10_000
 
 
-class NotLoadedError(KeyError):
-    """A batch loader returned nothing for a key that it was asked for."""
-
-    def __str__(self) -> str:
-        """Say which."""
-        return f"the batch loader returned nothing for {self.args[0]!r}"
-
-
-class _Plan:
-    """What is known, and what is not, of the keys that one call asks for."""
-
-    def __init__(self) -> None:
-        self.outcomes: dict[Any, Outcome] = {}
-        self.missing: list[Any] = []
-        self.due: list[Any] = []
-
-    def result(self, return_exceptions: bool) -> dict[Any, Any]:
-        """All values in the order in which the keys were asked for; or the first error."""
-        result = {}
-        for key, (value, error) in self.outcomes.items():
-            if error is None:
-                result[key] = value
-            elif return_exceptions:
-                result[key] = error
-            else:
-                raise error
-        return result
-
-
-class _Loading:
-    """What a cache needs for loading, apart from what it holds. A copy of a cache gets its own."""
-
-    def __init__(
-        self, error_ttl: Any, error_types: Any, refresh_ahead: Any, executor: Executor | None
-    ) -> None:
-        self.settings = (error_ttl, error_types, refresh_ahead)
-        self.given_executor = executor
-        self.executor = executor
-        self.lock = threading.Lock()
-        #: Only its atomic methods are used, so that no lock is held while keys are compared.
-        self.flights: dict[Any, Flight] = {}
-
-    def __copy__(self) -> _Loading:
-        return _Loading(*self.settings, self.given_executor)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # An executor cannot be copied.
-        return (_Loading, (*self.settings, None))
-
-
-class LoadingCache(TTLCache[K, V]):
+class LoadingCache(Renewals[K, V]):
     """A `TTLCache` that loads what it lacks.
 
     However many threads, tasks and event loops ask for a key at the same time, it is loaded once:
@@ -96,10 +43,7 @@ class LoadingCache(TTLCache[K, V]):
             cache's own. (Event loops run theirs themselves.)
     """
 
-    _loading: _Loading
     _margin: Any
-    _errors: TTLCache[K, Exception, Any] | None
-    _failed: TTLCache[K, None, Any] | None
 
     def __init__(
         self,
@@ -115,9 +59,9 @@ class LoadingCache(TTLCache[K, V]):
     ) -> None:
         """Make an empty cache."""
         super().__init__(maxsize, ttl, timer, getsizeof)
-        self._prepare(_Loading(error_ttl, error_types, refresh_ahead, executor))
+        self._prepare(Loading(error_ttl, error_types, refresh_ahead, executor))
 
-    def _prepare(self, loading: _Loading) -> None:
+    def _prepare(self, loading: Loading) -> None:
         error_ttl, _, ahead = loading.settings
         self._loading = loading
         self._margin = None
@@ -148,8 +92,8 @@ class LoadingCache(TTLCache[K, V]):
             Exception: What the loader raised; those who waited for it get it, too.
         """
         if self._margin is None:
-            value = self.get(key, _MISSING)
-            if value is not _MISSING:
+            value = self.get(key, MISSING)
+            if value is not MISSING:
                 return cast("V", value)
         plan = self._plan([key], known_missing=self._margin is None)
         if plan.due:
@@ -164,8 +108,8 @@ class LoadingCache(TTLCache[K, V]):
         wait for it and for the cache.
         """
         if self._margin is None:
-            value = self.get(key, _MISSING)
-            if value is not _MISSING:
+            value = self.get(key, MISSING)
+            if value is not MISSING:
                 return cast("V", value)
         plan = self._plan([key], known_missing=self._margin is None)
         if plan.due:
@@ -256,9 +200,19 @@ class LoadingCache(TTLCache[K, V]):
     ) -> dict[K, Exception]:
         """Load those of `keys` that are missing, in one call, and return the errors.
 
-        With `ahead`, so are those that have less than this time left. What failed is not tried
-        again while its error is remembered or, with `error_ahead`, while it has more than this time
-        left. What is present does not count as read, nor does it become recently used.
+        What is present does not count as read, nor does it become recently used.
+
+        Args:
+            keys: The keys; one that comes twice counts once.
+            loader: As for `get_many_or_load`. Not called if there is nothing to load.
+            ahead: What has less than this time left is loaded again, too: a time like the TTL.
+                None: only what is missing.
+            error_ahead: What failed is not loaded again while its error is remembered, be it
+                missing or present and due; with this, only until the error has less than this time
+                left: a time like `error_ttl`.
+
+        Returns:
+            The errors of this call, and those that are remembered for keys without a value.
         """
         plan = self._plan_warming(keys, ahead, error_ahead)
         self._load(plan, loader, single=False, anew=True)
@@ -278,11 +232,17 @@ class LoadingCache(TTLCache[K, V]):
         return {key: error for key, (_, error) in plan.outcomes.items() if error is not None}
 
     def due(self, keys: Iterable[K], *, ahead: Any = None, error_ahead: Any = None) -> list[K]:
-        """Those of `keys` that `warm` would load now."""
+        """Tell which of `keys` `warm` would load now, in the order in which they are given.
+
+        Nothing is loaded, and nothing counts as read. What somebody else is loading is among them.
+        """
         return self._plan_warming(keys, ahead, error_ahead).missing
 
     def error(self, key: K) -> Exception | None:
-        """The error that is remembered for `key`; None if it has a value, or was not loaded."""
+        """Return the error that is remembered for `key`; None if there is none, or it has a value.
+
+        Nothing counts as read. An error is remembered if `error_ttl` is set, and as long as that.
+        """
         if self._errors is None or self._entry(key) is not None:
             return None
         return self._errors.get(key)
@@ -307,8 +267,8 @@ class LoadingCache(TTLCache[K, V]):
 
     # -- what is there, and what is not -----------------------------------------------------------
 
-    def _plan(self, keys: Iterable[K], known_missing: bool = False) -> _Plan:
-        plan = _Plan()
+    def _plan(self, keys: Iterable[K], known_missing: bool = False) -> Plan:
+        plan = Plan()
         for key in dict.fromkeys(keys):
             entry = None if known_missing else self._entry(key, True)
             if entry is not None:
@@ -332,8 +292,8 @@ class LoadingCache(TTLCache[K, V]):
             error.with_traceback(None)
         return plan
 
-    def _plan_warming(self, keys: Iterable[K], ahead: Any, error_ahead: Any) -> _Plan:
-        plan = _Plan()
+    def _plan_warming(self, keys: Iterable[K], ahead: Any, error_ahead: Any) -> Plan:
+        plan = Plan()
         for key in dict.fromkeys(keys):
             entry = self._entry(key)
             if entry is not None and (ahead is None or not entry[1] < ahead):
@@ -347,247 +307,6 @@ class LoadingCache(TTLCache[K, V]):
 
     def _has_failed(self, key: K) -> bool:
         return self._failed is not None and key in self._failed
-
-    # -- loading ----------------------------------------------------------------------------------
-
-    def _load(
-        self, plan: _Plan, loader: Callable[..., Any], *, single: bool, anew: bool = False
-    ) -> None:
-        while plan.missing:
-            load = Load(loader, single, None)
-            try:
-                joined = self._claim(plan, load, anew)
-                if load.flights:
-                    with _flights.waiting(plan.missing[0], load):
-                        self._run(load)
-            except BaseException:
-                self._abandon(load)
-                raise
-            for key, flight in load.flights.items():
-                plan.outcomes[key] = cast("Outcome", flight.future.result())
-            plan.missing = []
-            for key, flight in joined.items():
-                outcome = self._wait(key, flight)
-                if outcome is None:
-                    plan.missing.append(key)
-                else:
-                    plan.outcomes[key] = outcome
-
-    async def _aload(
-        self, plan: _Plan, loader: Callable[..., Any], *, single: bool, anew: bool = False
-    ) -> None:
-        loop = asyncio.get_running_loop()
-        while plan.missing:
-            load = Load(loader, single, loop)
-            try:
-                joined = self._claim(plan, load, anew)
-                if load.flights:
-                    load.task = loop.create_task(self._arun(load))
-            except BaseException:
-                self._abandon(load)
-                raise
-            plan.missing = []
-            for key, flight in (load.flights | joined).items():
-                _flights.check_thread(key, flight.load)
-                with _flights.waiting(key, flight.load):
-                    outcome = await asyncio.wrap_future(flight.future)
-                if outcome is not None:
-                    plan.outcomes[key] = outcome
-                elif flight.load is load and load.failure is not None:
-                    raise load.failure
-                else:
-                    plan.missing.append(key)
-
-    def _wait(self, key: K, flight: Flight) -> Outcome | None:
-        load = flight.load
-        if load.take():
-            # A renewal that is still in the queue: no reason to stand in line with it.
-            self._run(load)
-            return flight.future.result()
-        _flights.check_thread(key, load)
-        _flights.check_loop(key, load)
-        with _flights.waiting(key, load):
-            return flight.future.result()
-
-    def _claim(self, plan: _Plan, load: Load, anew: bool) -> dict[Any, Flight]:
-        """Take charge of the keys that nobody is loading, and return the flights of the others."""
-        flights = self._loading.flights
-        joined: dict[Any, Flight] = {}
-        for key in plan.missing:
-            # Noted first: an interrupt after the next line must not leave others waiting.
-            mine = load.flights[key] = Flight(load)
-            flight = flights.setdefault(key, mine)
-            while flight is not mine and flight.load.is_dead():
-                self._drop(key, flight)
-                flight.land(None)
-                flight = flights.setdefault(key, mine)
-            if flight is not mine:
-                del load.flights[key]
-                joined[key] = flight
-                continue
-            entry = self._entry(key)
-            if entry is None:
-                continue
-            mine.stamp = entry[2]
-            if not anew:
-                # Somebody else's load has just ended.
-                plan.outcomes[key] = Outcome(entry[0], None)
-                del load.flights[key]
-                self._drop(key, mine)
-                mine.land(plan.outcomes[key])
-        self._count(joined=len(joined))
-        return joined
-
-    def _run(self, load: Load) -> None:
-        load.thread = threading.get_ident()
-        token = _flights.current.set(load)
-        began = perf_counter()
-        try:
-            keys = list(load.flights)
-            try:
-                result = load.loader(keys[0] if load.single else keys)
-            except Exception as error:
-                result = error
-                failed = True
-            else:
-                failed = False
-            finally:
-                _flights.current.reset(token)
-            self._land(load, result, failed, perf_counter() - began)
-        except BaseException as error:
-            load.failure = error
-            raise
-        finally:
-            self._abandon(load)
-
-    async def _arun(self, load: Load) -> None:
-        _flights.current.set(load)
-        began = perf_counter()
-        try:
-            keys = list(load.flights)
-            try:
-                result = await load.loader(keys[0] if load.single else keys)
-            except Exception as error:
-                result = error
-                failed = True
-            else:
-                failed = False
-            self._land(load, result, failed, perf_counter() - began)
-        except BaseException as error:
-            load.failure = error
-            raise
-        finally:
-            self._abandon(load)
-
-    def _land(self, load: Load, result: Any, failed: bool, seconds: float) -> None:
-        if not failed and not load.single and not isinstance(result, Mapping):
-            kind = type(result).__name__
-            result = TypeError(
-                f"a batch loader must return a mapping of keys to values, not {kind}"
-            )
-            failed = True
-        errors = 0
-        for key, flight in load.flights.items():
-            try:
-                outcome = self._outcome(load, key, result, failed)
-                if outcome.error is None:
-                    self._keep(key, outcome.value, flight.stamp)
-            except Exception as error:
-                outcome = Outcome(None, error)
-            if outcome.error is not None:
-                errors += 1
-                self._remember(key, outcome.error)
-            # First stored, then no longer under way: who comes in between finds either.
-            self._drop(key, flight)
-            flight.land(outcome)
-        self._count(loads=len(load.flights), errors=errors, seconds=seconds)
-
-    @staticmethod
-    def _outcome(load: Load, key: K, result: Any, failed: bool) -> Outcome:
-        if failed:
-            return Outcome(None, result)
-        if load.single:
-            return Outcome(result, None)
-        value = result.get(key, _MISSING)
-        if value is _MISSING:
-            return Outcome(None, NotLoadedError(key))
-        if isinstance(value, Exception):
-            return Outcome(None, value)
-        return Outcome(value, None)
-
-    def _keep(self, key: K, value: V, stamp: int) -> None:
-        """Store what was loaded, unless somebody has stored something since the load began."""
-        entry = self._entry(key)
-        if entry is None or entry[2] == stamp:
-            # A value that is too large is returned all the same.
-            with suppress(ValueError):
-                self[key] = value
-        for failures in (self._errors, self._failed):
-            if failures is not None:
-                failures.pop(key, None)
-
-    def _remember(self, key: K, error: Exception) -> None:
-        if self._errors is not None and isinstance(error, self._loading.settings[1]):
-            self._errors[key] = error
-        if self._failed is not None:
-            self._failed[key] = None
-
-    def _drop(self, key: K, flight: Flight) -> None:
-        flights = self._loading.flights
-        if flights.get(key) is flight:
-            flights.pop(key, None)
-
-    def _abandon(self, load: Load) -> None:
-        """Let those who wait for it begin again; nothing, if it has ended well."""
-        for key, flight in load.flights.items():
-            if not flight.future.done():
-                self._drop(key, flight)
-                flight.land(None)
-
-    # -- ahead of time ----------------------------------------------------------------------------
-
-    def _renew(self, keys: list[K], load: Load) -> None:
-        """Load again, in the background, what nobody is loading yet."""
-        flights = self._loading.flights
-        try:
-            for key in keys:
-                entry = self._entry(key)
-                mine = load.flights[key] = Flight(load)
-                if entry is None or flights.setdefault(key, mine) is not mine:
-                    del load.flights[key]
-                else:
-                    mine.stamp = entry[2]
-            if not load.flights:
-                return
-            self._count(refreshes=len(load.flights))
-            if load.loop is not None:
-                load.task = load.loop.create_task(self._arun(load))
-                return
-            load.offer()
-            renewal = self._get_executor().submit(self._run_renewal, load)
-            renewal.add_done_callback(lambda renewal: self._end_renewal(renewal, load))
-        except RuntimeError:
-            # The executor was shut down. The reader has a value; the next one will load.
-            self._abandon(load)
-        except BaseException:
-            self._abandon(load)
-            raise
-
-    def _run_renewal(self, load: Load) -> None:
-        if load.take():
-            self._run(load)
-
-    def _end_renewal(self, renewal: Future[None], load: Load) -> None:
-        # Cancelled before it began: whoever waits loads for himself.
-        if renewal.cancelled() and load.take():
-            self._abandon(load)
-
-    def _get_executor(self) -> Executor:
-        loading = self._loading
-        with loading.lock:
-            if loading.executor is None:
-                loading.executor = ThreadPoolExecutor(1, thread_name_prefix="sluicegate-refresh")
-            return loading.executor
 
     # -- copies -----------------------------------------------------------------------------------
 

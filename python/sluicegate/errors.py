@@ -1,4 +1,4 @@
-"""What a throttler raises, beside `ValueError` and `TypeError` for bad input."""
+"""What sluicegate raises, beside `ValueError` and `TypeError` for bad input."""
 
 from __future__ import annotations
 
@@ -41,3 +41,11 @@ class RateLimitTimeout(TimeoutError):  # noqa: N818 - like TimeoutError, its bas
     def __str__(self) -> str:
         """The message alone."""
         return str(self.args[0])
+
+
+class NotLoadedError(KeyError):
+    """A batch loader returned nothing for a key that it was asked for."""
+
+    def __str__(self) -> str:
+        """Say which."""
+        return f"the batch loader returned nothing for {self.args[0]!r}"

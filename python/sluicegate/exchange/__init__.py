@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-from sluicegate._core import Throttler, check_timezone
+from sluicegate._core import HummingbotThrottler, Throttler, check_timezone
 from sluicegate.exchange.added_limits import add_limit
 from sluicegate.exchange.book import Book
 from sluicegate.exchange.names import ALIASES, FUNCTIONS
@@ -57,12 +57,14 @@ def limit(
             until one period after it was answered, so that the server never sees more than the
             limit. By default ``"start"``, or what ``throttler`` does.
         throttler: Where the limits are kept: several exchanges with the same throttler share its
-            rules, and one budget for each. By default each has its own.
+            rules, and one budget for each. By default each has its own. Hummingbot's cannot be
+            used: it has a method ``IO`` for limits of the user's own.
         timezone: The IANA name of the time zone in which quotas are aligned; ``None`` for the
             machine's.
         asynchronous: Whether the object's functions give awaitables; ``None`` to look at each.
-        refusal: An exception that a call over a limit raises, such as ``ccxt.RateLimitExceeded``
-            for a program that expects it; ``None`` for FMZ's way, which is to return ``None``.
+        refusal: A class of exceptions, such as ``ccxt.RateLimitExceeded``: a call that is not sent
+            raises one, made with the message of `last_error`, for a program that expects that.
+            ``None`` for FMZ's way, where it returns ``None``.
 
     Raises:
         ValueError: A ``hold`` that is not the throttler's, a time zone or a method that does not
@@ -74,6 +76,12 @@ def limit(
     if throttler is None:
         throttler = Throttler([], hold=hold or "start")
         book = Book(throttler)
+    elif isinstance(throttler, HummingbotThrottler):
+        raise TypeError(
+            "throttler must be a sluicegate.Throttler, not Hummingbot's "
+            f"{type(throttler).__name__}, whose share, margin and tables would change the rules: "
+            "leave it out, or limit Hummingbot's own requests with throttler.IO(…)"
+        )
     elif not isinstance(throttler, Throttler):
         raise TypeError(f"throttler must be a sluicegate.Throttler, not {throttler!r}")
     elif hold not in (None, throttler.hold):

@@ -66,10 +66,24 @@ class Scheduled:
 
 
 class Refused:
-    """A call that was not sent."""
+    """A call that was not sent.
+
+    Args:
+        error: What `wait` raises; ``None`` to return ``None``.
+    """
+
+    def __init__(self, error: Exception | None) -> None:
+        """It is over already."""
+        self._error = error
 
     def wait(self, timeout: float | None = None) -> None:
-        """``None``, at once."""
+        """``None``, at once.
+
+        Raises:
+            Exception: What the object raises for calls that are not sent, where it was given any.
+        """
+        if self._error is not None:
+            raise self._error
 
 
 def _seconds(timeout: float | None) -> float | None:
@@ -102,10 +116,14 @@ def go(limits: Limits, name: str, *args: Any, **kwargs: Any) -> Any:
         return _schedule(limits, gate, name, args, kwargs)
     entered = limits.enter(gate, wait=False)
     if entered is None and not limits.may_wait(gate):
+        refusal = limits.refusal or ()
         # Once more, to say why.
-        entered = limits.enter(gate)
+        try:
+            entered = limits.enter(gate)
+        except refusal as error:
+            return Refused(error)
         if entered is None:
-            return Refused()
+            return Refused(None)
     if own_go is not None and entered is not None and not limits.holds:
         return own_go(name, *args, **kwargs)
 

@@ -75,20 +75,21 @@ class Background:
     def close(self) -> None:
         """Cancels everything that runs, and ends the thread."""
         with self._lock:
-            self._closed = True
+            first, self._closed = not self._closed, True
             loop, thread = self._loop, self._thread
-        if loop is None or thread is None or not thread.is_alive():
-            return
-        loop.call_soon_threadsafe(loop.stop)
-        if thread is not threading.current_thread():
+            if first and loop is not None:
+                loop.call_soon_threadsafe(loop.stop)
+        if thread is not None and thread is not threading.current_thread():
             thread.join(_PATIENCE)
 
-    @staticmethod
-    def _run(loop: asyncio.AbstractEventLoop) -> None:
+    def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
         try:
             loop.run_forever()
         finally:
+            with self._lock:
+                # It may have ended without `close`: a SystemExit goes through an event loop.
+                self._closed = True
             tasks = asyncio.all_tasks(loop)
             for task in tasks:
                 task.cancel()

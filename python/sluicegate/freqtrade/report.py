@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-from sluicegate.freqtrade.rates import Rates
+if TYPE_CHECKING:
+    from sluicegate.freqtrade.rates import Rates
 
 log = logging.getLogger("sluicegate.freqtrade")
 

@@ -1,0 +1,265 @@
+"""Running loads, each key once at a time, and keeping how they end."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Executor
+from contextlib import suppress
+from time import perf_counter
+from typing import Any, Final, TypeVar, cast
+
+from sluicegate import _flights
+from sluicegate._core import TTLCache
+from sluicegate._flights import Flight, Load, Outcome
+from sluicegate.errors import NotLoadedError
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+MISSING: Final[Any] = object()
+
+
+class Plan:
+    """What is known, and what is not, of the keys that one call asks for."""
+
+    def __init__(self) -> None:
+        self.outcomes: dict[Any, Outcome] = {}
+        self.missing: list[Any] = []
+        self.due: list[Any] = []
+
+    def result(self, return_exceptions: bool) -> dict[Any, Any]:
+        """All values in the order in which the keys were asked for; or the first error."""
+        result = {}
+        for key, (value, error) in self.outcomes.items():
+            if error is None:
+                result[key] = value
+            elif return_exceptions:
+                result[key] = error
+            else:
+                raise error
+        return result
+
+
+class Loading:
+    """What a cache needs for loading, apart from what it holds. A copy of a cache gets its own."""
+
+    def __init__(
+        self, error_ttl: Any, error_types: Any, refresh_ahead: Any, executor: Executor | None
+    ) -> None:
+        self.settings = (error_ttl, error_types, refresh_ahead)
+        self.given_executor = executor
+        self.executor = executor
+        self.lock = threading.Lock()
+        #: Only its atomic methods are used, so that no lock is held while keys are compared.
+        self.flights: dict[Any, Flight] = {}
+
+    def __copy__(self) -> Loading:
+        return Loading(*self.settings, self.given_executor)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An executor cannot be copied.
+        return (Loading, (*self.settings, None))
+
+
+class Loads(TTLCache[K, V]):
+    """A cache whose keys are loaded, each once at a time, for whoever waits for them."""
+
+    _loading: Loading
+    _errors: TTLCache[K, Exception, Any] | None
+    _failed: TTLCache[K, None, Any] | None
+
+    def _load(
+        self, plan: Plan, loader: Callable[..., Any], *, single: bool, anew: bool = False
+    ) -> None:
+        while plan.missing:
+            load = Load(loader, single, None)
+            try:
+                joined = self._claim(plan, load, anew)
+                if load.flights:
+                    with _flights.waiting(plan.missing[0], load):
+                        self._run(load)
+            except BaseException:
+                self._abandon(load)
+                raise
+            for key, flight in load.flights.items():
+                plan.outcomes[key] = cast("Outcome", flight.future.result())
+            plan.missing = []
+            for key, flight in joined.items():
+                outcome = self._wait(key, flight)
+                if outcome is None:
+                    plan.missing.append(key)
+                else:
+                    plan.outcomes[key] = outcome
+
+    async def _aload(
+        self, plan: Plan, loader: Callable[..., Any], *, single: bool, anew: bool = False
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while plan.missing:
+            load = Load(loader, single, loop)
+            try:
+                joined = self._claim(plan, load, anew)
+                if load.flights:
+                    load.task = loop.create_task(self._arun(load))
+            except BaseException:
+                self._abandon(load)
+                raise
+            plan.missing = []
+            for key, flight in (load.flights | joined).items():
+                _flights.check_thread(key, flight.load)
+                with _flights.waiting(key, flight.load):
+                    outcome = await asyncio.wrap_future(flight.future)
+                if outcome is not None:
+                    plan.outcomes[key] = outcome
+                elif flight.load is load and load.failure is not None:
+                    raise load.failure
+                else:
+                    plan.missing.append(key)
+
+    def _wait(self, key: K, flight: Flight) -> Outcome | None:
+        load = flight.load
+        if load.take():
+            # A renewal that is still in the queue: no reason to stand in line with it.
+            self._run(load)
+            return flight.future.result()
+        _flights.check_thread(key, load)
+        _flights.check_loop(key, load)
+        with _flights.waiting(key, load):
+            return flight.future.result()
+
+    def _claim(self, plan: Plan, load: Load, anew: bool) -> dict[Any, Flight]:
+        """Take charge of the keys that nobody is loading, and return the flights of the others."""
+        flights = self._loading.flights
+        joined: dict[Any, Flight] = {}
+        for key in plan.missing:
+            # Noted first: an interrupt after the next line must not leave others waiting.
+            mine = load.flights[key] = Flight(load)
+            flight = flights.setdefault(key, mine)
+            while flight is not mine and flight.load.is_dead():
+                self._drop(key, flight)
+                flight.land(None)
+                flight = flights.setdefault(key, mine)
+            if flight is not mine:
+                del load.flights[key]
+                joined[key] = flight
+                continue
+            entry = self._entry(key)
+            if entry is None:
+                continue
+            mine.stamp = entry[2]
+            if not anew:
+                # Somebody else's load has just ended.
+                plan.outcomes[key] = Outcome(entry[0], None)
+                del load.flights[key]
+                self._drop(key, mine)
+                mine.land(plan.outcomes[key])
+        self._count(joined=len(joined))
+        return joined
+
+    def _run(self, load: Load) -> None:
+        load.thread = threading.get_ident()
+        token = _flights.current.set(load)
+        began = perf_counter()
+        try:
+            keys = list(load.flights)
+            try:
+                result = load.loader(keys[0] if load.single else keys)
+            except Exception as error:
+                result = error
+                failed = True
+            else:
+                failed = False
+            finally:
+                _flights.current.reset(token)
+            self._land(load, result, failed, perf_counter() - began)
+        except BaseException as error:
+            load.failure = error
+            raise
+        finally:
+            self._abandon(load)
+
+    async def _arun(self, load: Load) -> None:
+        _flights.current.set(load)
+        began = perf_counter()
+        try:
+            keys = list(load.flights)
+            try:
+                result = await load.loader(keys[0] if load.single else keys)
+            except Exception as error:
+                result = error
+                failed = True
+            else:
+                failed = False
+            self._land(load, result, failed, perf_counter() - began)
+        except BaseException as error:
+            load.failure = error
+            raise
+        finally:
+            self._abandon(load)
+
+    def _land(self, load: Load, result: Any, failed: bool, seconds: float) -> None:
+        if not failed and not load.single and not isinstance(result, Mapping):
+            kind = type(result).__name__
+            result = TypeError(
+                f"a batch loader must return a mapping of keys to values, not {kind}"
+            )
+            failed = True
+        errors = 0
+        for key, flight in load.flights.items():
+            try:
+                outcome = self._outcome(load, key, result, failed)
+                if outcome.error is None:
+                    self._keep(key, outcome.value, flight.stamp)
+            except Exception as error:
+                outcome = Outcome(None, error)
+            if outcome.error is not None:
+                errors += 1
+                self._remember(key, outcome.error)
+            # First stored, then no longer under way: who comes in between finds either.
+            self._drop(key, flight)
+            flight.land(outcome)
+        self._count(loads=len(load.flights), errors=errors, seconds=seconds)
+
+    @staticmethod
+    def _outcome(load: Load, key: K, result: Any, failed: bool) -> Outcome:
+        if failed:
+            return Outcome(None, result)
+        if load.single:
+            return Outcome(result, None)
+        value = result.get(key, MISSING)
+        if value is MISSING:
+            return Outcome(None, NotLoadedError(key))
+        if isinstance(value, Exception):
+            return Outcome(None, value)
+        return Outcome(value, None)
+
+    def _keep(self, key: K, value: V, stamp: int) -> None:
+        """Store what was loaded, unless somebody has stored something since the load began."""
+        entry = self._entry(key)
+        if entry is None or entry[2] == stamp:
+            # A value that is too large is returned all the same.
+            with suppress(ValueError):
+                self[key] = value
+        for failures in (self._errors, self._failed):
+            if failures is not None:
+                failures.pop(key, None)
+
+    def _remember(self, key: K, error: Exception) -> None:
+        if self._errors is not None and isinstance(error, self._loading.settings[1]):
+            self._errors[key] = error
+        if self._failed is not None:
+            self._failed[key] = None
+
+    def _drop(self, key: K, flight: Flight) -> None:
+        flights = self._loading.flights
+        if flights.get(key) is flight:
+            flights.pop(key, None)
+
+    def _abandon(self, load: Load) -> None:
+        """Let those who wait for it begin again; nothing, if it has ended well."""
+        for key, flight in load.flights.items():
+            if not flight.future.done():
+                self._drop(key, flight)
+                flight.land(None)

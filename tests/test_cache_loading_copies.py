@@ -1,0 +1,33 @@
+"""Copies of a loading cache load for themselves."""
+
+import copy
+import pickle
+
+import pytest
+
+from loaders import Loader, error_of
+from sluicegate import LoadingCache
+
+
+@pytest.mark.parametrize(
+    "duplicate", [copy.copy, copy.deepcopy, lambda cache: pickle.loads(pickle.dumps(cache))]
+)
+def test_a_copy_loads_for_itself(duplicate):
+    cache = LoadingCache(10, 100, error_ttl=30, refresh_ahead=10)
+    cache["a"] = 1
+    error_of(cache.get_or_load, "b", Loader(ZeroDivisionError()))
+    copied = duplicate(cache)
+    assert type(copied) is LoadingCache
+    assert copied.get_or_load("a", Loader(2)) == 1
+    assert copied.get_or_load("b", Loader(2)) == 2
+    error_of(copied.get_or_load, "c", Loader(OSError()))
+    assert cache.get_or_load("c", Loader(3)) == 3
+
+
+def test_an_error_that_cannot_be_pickled_does_not_matter():
+    class LocalError(Exception):
+        pass
+
+    cache = LoadingCache(error_ttl=30)
+    error_of(cache.get_or_load, "b", Loader(LocalError()))
+    assert pickle.loads(pickle.dumps(cache)).get_or_load("b", Loader(2)) == 2

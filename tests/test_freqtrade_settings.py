@@ -1,0 +1,127 @@
+"""The `sluicegate` section of Freqtrade's config file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, fields
+from typing import Any
+
+import pytest
+
+from sluicegate.freqtrade.settings import Settings, read
+
+SECONDS = "seconds, at least 1"
+COUNT = "a whole number of at least 1"
+INTERVAL = "seconds, at least 1, or 0 for a line at exit only"
+RULES = 'a list of rules such as [["rate", "GetTicker", 10, "1s", "delay"]]'
+ZONE = 'the name of a time zone such as "Europe/Berlin"'
+
+RULE = ["rate", "GetTicker", 10, "1s", "delay"]
+
+GOOD: dict[str, list[Any]] = {
+    "ttl": [1, 0.5 + 0.5, 300, 1e9],
+    "size": [1, 100_000],
+    "keep_warm": [True, False],
+    "batch": [1, 500],
+    "error_ttl": [1, 90.5],
+    "log_interval": [0, 0.0, 1, 86_400],
+    "limits": [[], [RULE], (tuple(RULE), ["quota", "*", 9, "1d"])],
+    "timezone": [None, "UTC", "Asia/Shanghai"],
+}
+
+NO_NUMBERS = [None, "300", True, [300], float("nan"), float("inf")]
+
+BAD: dict[str, tuple[str, list[Any]]] = {
+    "ttl": (SECONDS, [0, -1, 0.999, *NO_NUMBERS]),
+    "size": (COUNT, [0, -1, 1.5, 10.0, *NO_NUMBERS]),
+    "keep_warm": ("true or false", [0, 1, "yes", None]),
+    "batch": (COUNT, [0, -1, 1.5, *NO_NUMBERS]),
+    "error_ttl": (SECONDS, [0, -1, 0.999, *NO_NUMBERS]),
+    "log_interval": (INTERVAL, [-1, 0.5, False, *NO_NUMBERS]),
+    "limits": (RULES, [RULE, "rate", {"rate": 1}, [RULE, "rate"], None]),
+    "timezone": (ZONE, ["Europe/Atlantis", "", 1, ["UTC"]]),
+}
+
+
+def error_of(section: Any) -> str:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011
+        read({"sluicegate": section})
+    return str(caught.value)
+
+
+def test_every_setting_has_examples_here() -> None:
+    names = {field.name for field in fields(Settings)}
+    assert GOOD.keys() == BAD.keys() == names
+
+
+@pytest.mark.parametrize("config", [{}, {"sluicegate": {}}, {"stake_currency": "USDT"}])
+def test_nothing_need_be_set(config: dict[str, Any]) -> None:
+    assert asdict(read(config)) == {
+        "ttl": 300,
+        "size": 1_000,
+        "keep_warm": True,
+        "batch": 200,
+        "error_ttl": 60,
+        "log_interval": 3_600,
+        "limits": (),
+        "timezone": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [(name, value) for name, values in GOOD.items() for value in values]
+)
+def test_each_may_be_set_by_itself(name: str, value: Any) -> None:
+    assert asdict(read({"sluicegate": {name: value}})) == asdict(Settings()) | {name: value}
+
+
+@pytest.mark.parametrize(
+    ("name", "must", "value"),
+    [(name, must, value) for name, (must, values) in BAD.items() for value in values],
+)
+def test_a_value_that_cannot_be_is_shown_with_what_would_be_right(
+    name: str, must: str, value: Any
+) -> None:
+    assert error_of({name: value}) == f'"sluicegate": {name} must be {must}, not {value!r}'
+
+
+@pytest.mark.parametrize("name", ["ttl", "size", "batch", "error_ttl", "log_interval"])
+def test_a_number_that_no_clock_or_cache_can_take_is_told_as_any_other(name: str) -> None:
+    assert f"{name} must be {BAD[name][0]}, not 1000" in error_of({name: 10**400})
+
+
+def test_all_that_cannot_be_is_told_at_once() -> None:
+    section = {name: values[0] for name, (_, values) in BAD.items()}
+    problems = [f"{name} must be {BAD[name][0]}, not {section[name]!r}" for name in section]
+    assert error_of(section | {"tll": 5, "size": 7}) == (
+        "\"sluicegate\": there is no setting 'tll'; did you mean 'ttl'?; "
+        + "; ".join(problem for problem in problems if not problem.startswith("size "))
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [
+        ("TTL", "did you mean 'ttl'?"),
+        ("keepwarm", "did you mean 'keep_warm'?"),
+        ("time_zone", "did you mean 'timezone'?"),
+        ("limit", "did you mean 'limits'?"),
+        ("exchange", "there are ttl, size, keep_warm, batch, error_ttl, log_interval, limits, "),
+    ],
+)
+def test_a_setting_that_does_not_exist_is_told_with_the_closest(name: str, hint: str) -> None:
+    message = error_of({name: 1})
+    assert message.startswith(f'"sluicegate": there is no setting {name!r}; {hint}')
+
+
+@pytest.mark.parametrize("section", [None, [], 300, "ttl", [["ttl", 300]]])
+def test_a_section_that_is_none_is_shown(section: Any) -> None:
+    assert error_of(section) == (
+        f'"sluicegate" must be a section such as {{"ttl": 300}}, not {section!r}'
+    )
+
+
+def test_the_settings_fit_a_line() -> None:
+    assert str(read({"sluicegate": {"ttl": 30, "limits": [RULE]}})) == (
+        "ttl 30, size 1000, keep_warm True, batch 200, error_ttl 60, log_interval 3600, "
+        "limits [['rate', 'GetTicker', 10, '1s', 'delay']], timezone None"
+    )
