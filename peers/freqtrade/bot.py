@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -165,6 +166,7 @@ class Bot:
         config: See `configuration`.
         words: For `peers.freqtrade.program`; or, with ``command``, for that.
         command: Starts the bot in another way.
+        environment: More variables for its environment.
     """
 
     def __init__(
@@ -173,6 +175,7 @@ class Bot:
         config: Mapping[str, Any],
         *words: str,
         command: Sequence[str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Writes what the bot reads; it does not run yet."""
         (folder / "strategies").mkdir()
@@ -183,6 +186,7 @@ class Bot:
         self._url = f"http://127.0.0.1:{config['api_server']['listen_port']}/api/v1"
         program = [sys.executable, "-m", "peers.freqtrade.program", str(folder), *words]
         self._words = program if command is None else list(command)
+        self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
         self._interrupted = False
 
@@ -213,13 +217,19 @@ class Bot:
         """Starts it, and does not wait."""
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+                self._words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=self._environment,
             )
 
-    def wait(self) -> int:
+    def wait(self) -> None:
         """Waits until it ends by itself."""
         assert self._process is not None
-        return self._process.wait(PATIENCE)
+        with self._process as process:
+            process.wait(PATIENCE)
 
     def interrupt(self) -> None:
         """Has it end as by Ctrl-C, and does not wait."""
