@@ -1,7 +1,7 @@
 # Everything that this project does, from a fresh clone: needs a stable Rust toolchain and Python, and nothing else.
 #
 #   make demo    50 bots against a stand-in exchange, without a limiter and through sluicegate
-#   make test    all tests: cargo, pytest, and the examples of the README and docs
+#   make test    all tests: cargo, pytest with the examples of the README and docs, and inside Freqtrade
 #   make lint    rustfmt, clippy, ruff, mypy, stubtest
 #   make bench   sluicegate beside other libraries; writes benches/RESULTS.md
 #   make clean   removes what the others made
@@ -44,7 +44,7 @@ build: $(VENV)/.built
 demo: build
 	$(BIN)/sluicegate demo
 
-test: test-rust test-python
+test: test-rust test-python test-freqtrade
 
 test-rust: tools
 	cargo test --locked --features tokio
@@ -65,8 +65,8 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benches
 
 clean:
-	rm -rf $(VENV) target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find python tests benches -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) .venv-freqtrade target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find python tests benches peers -name __pycache__ -type d -prune -exec rm -rf {} +
 	find python -name '_core*.so' -delete
 
 -include make/*.mk

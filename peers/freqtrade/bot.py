@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 import requests
+
+from sluicegate.testing import Call, StandInExchange
 
 STRATEGY = '''
 from freqtrade.strategy import IStrategy
@@ -39,12 +43,21 @@ class Patient(IStrategy):
 '''
 
 LOGIN = ("bot", "a password")
+SPOT = ("public", "private", "v1", "v3", "sapi")
+FUTURES = ("fapiPublic", "fapiPublicV2", "fapiPublicV3", "fapiData", "dapiPublic", "dapiData")
+PRICES = ("/api/v3/ticker/24hr", "/api/v3/ticker/bookTicker", "/api/v3/depth")
 PATIENCE = 90.0
 """Seconds that a bot may take to start or to end; it imports for some of them."""
 
 
 def configuration(
-    folder: Path, url: str, pairs: Sequence[str], settings: Mapping[str, Any] | None, **more: Any
+    folder: Path,
+    url: str,
+    pairs: Sequence[str],
+    settings: Mapping[str, Any] | None,
+    *,
+    pace: float | None = None,
+    **more: Any,
 ) -> dict[str, Any]:
     """A config as a user would write it, for a bot against a stand-in exchange.
 
@@ -53,13 +66,18 @@ def configuration(
         url: The stand-in's.
         pairs: The whitelist.
         settings: The `sluicegate` section; None for none.
+        pace: Milliseconds that ccxt leaves between two requests of weight 1; None for its own,
+            by which all tickers take 2 seconds.
         **more: Other settings of Freqtrade.
     """
     address = f"{url}/api/v3"
-    ccxt = {
-        "urls": {"api": dict.fromkeys(("public", "private", "v1", "v3", "sapi"), address)},
+    ccxt: dict[str, Any] = {
+        # Freqtrade asks the futures, too, where it finds no rate for a coin of the wallet.
+        "urls": {"api": dict.fromkeys((*SPOT, *FUTURES), address)},
         "options": {"fetchCurrencies": False, "fetchMarkets": {"types": ["spot"]}},
     }
+    if pace is not None:
+        ccxt["rateLimit"] = pace
     pricing = {"price_side": "same", "use_order_book": False}
     config: dict[str, Any] = {
         "dry_run": True,
@@ -97,6 +115,49 @@ def configuration(
     return {**config, **more}
 
 
+def bot_on(
+    exchange: StandInExchange,
+    folder: Path,
+    settings: Mapping[str, Any] | None,
+    *words: str,
+    trades: int = 120,
+    **more: Any,
+) -> Bot:
+    """A bot on a stand-in exchange, and on the stand-in for CoinGecko that is served beside it.
+
+    Args:
+        exchange: Its pairs are the whitelist.
+        folder: Where the bot gets a folder of its own.
+        settings: See `configuration`.
+        words: For `peers.freqtrade.program`.
+        trades: How many of the pairs have an open trade.
+        **more: Other settings of Freqtrade.
+    """
+    own = folder / f"bot-{len(list(folder.iterdir()))}"
+    own.mkdir()
+    config = configuration(own, exchange.url, exchange.market.pairs, settings, pace=1, **more)
+    coin_gecko = f"{exchange.url}/coingecko/api/v3/"
+    return Bot(own, config, "--trades", str(trades), "--coin-gecko", coin_gecko, *words)
+
+
+def price_calls(exchange: StandInExchange) -> list[Call]:
+    """The calls that asked the exchange for prices, oldest answer first."""
+    return [call for call in exchange.calls() if call.path in PRICES]
+
+
+def until(condition: Callable[[], object], what: str) -> None:
+    """Waits for something in another process or thread.
+
+    Raises:
+        TimeoutError: It did not happen for as long as anything may take.
+    """
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"waited in vain until {what}")
+        time.sleep(0.02)
+
+
 class Bot:
     """One bot, as long as the block lasts.
 
@@ -105,6 +166,7 @@ class Bot:
         config: See `configuration`.
         words: For `peers.freqtrade.program`; or, with ``command``, for that.
         command: Starts the bot in another way.
+        environment: More variables for its environment.
     """
 
     def __init__(
@@ -113,27 +175,33 @@ class Bot:
         config: Mapping[str, Any],
         *words: str,
         command: Sequence[str] | None = None,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         """Writes what the bot reads; it does not run yet."""
         (folder / "strategies").mkdir()
         (folder / "strategies" / "patient.py").write_text(STRATEGY)
-        (folder / "config.json").write_text(json.dumps(config))
+        self._config = folder / "config.json"
+        self._config.write_text(json.dumps(config))
         self._log = folder / "log"
         self._url = f"http://127.0.0.1:{config['api_server']['listen_port']}/api/v1"
         program = [sys.executable, "-m", "peers.freqtrade.program", str(folder), *words]
         self._words = program if command is None else list(command)
+        self._environment = {**os.environ, **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
+        self._interrupted = False
 
     def __enter__(self) -> Bot:
-        """Starts it, and waits until its REST server answers."""
-        self.start()
-        deadline = time.monotonic() + PATIENCE
-        while not self._answers():
-            assert self._process is not None
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self._process.kill()
-                raise RuntimeError(f"the bot did not start:\n{self.log()[-4_000:]}")
-            time.sleep(0.1)
+        """Starts it, unless it was, and waits until its REST server answers."""
+        if self._process is None:
+            self.start()
+        process = self._process
+        assert process is not None
+        try:
+            until(lambda: self._answers() or process.poll() is not None, "the bot answers")
+            assert process.poll() is None
+        except (AssertionError, TimeoutError) as error:
+            process.kill()
+            raise RuntimeError(f"the bot did not start:\n{self.log()[-4_000:]}") from error
         return self
 
     def __exit__(
@@ -149,21 +217,44 @@ class Bot:
         """Starts it, and does not wait."""
         with self._log.open("w") as log:
             self._process = subprocess.Popen(
-                self._words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True
+                self._words,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=self._environment,
             )
 
-    def wait(self) -> int:
+    def wait(self) -> None:
         """Waits until it ends by itself."""
         assert self._process is not None
-        return self._process.wait(PATIENCE)
+        with self._process as process:
+            process.wait(PATIENCE)
+
+    def interrupt(self) -> None:
+        """Has it end as by Ctrl-C, and does not wait."""
+        assert self._process is not None
+        if not self._interrupted:
+            self._process.send_signal(signal.SIGINT)
+        self._interrupted = True
+
+    def reload(self, **changes: Any) -> None:
+        """Changes its config, and has it begin anew with that."""
+        config = json.loads(self._config.read_text())
+        self._config.write_text(json.dumps({**config, **changes}))
+        reloaded = self.log().count("after config reloaded")
+        self.post("reload_config")
+        until(
+            lambda: self.log().count("after config reloaded") > reloaded and self._answers(),
+            "the bot has reloaded its config",
+        )
 
     def quit(self) -> None:
         """Ends it, and waits."""
+        self.interrupt()
         process = self._process
         assert process is not None
-        if process.poll() is None:
-            assert process.stdin is not None
-            process.stdin.close()
+        with process:
             try:
                 process.wait(PATIENCE)
             except subprocess.TimeoutExpired:
@@ -184,15 +275,18 @@ class Bot:
         answer.raise_for_status()
         return answer.json()
 
-    def shift(self, seconds: float) -> None:
-        """Moves the bot's wall clock."""
+    def tell(self, *words: object) -> Any:
+        """What `peers.freqtrade.program` answers to a command."""
         process = self._process
         assert process is not None
         assert process.stdin is not None
         assert process.stdout is not None
-        process.stdin.write(f"shift {seconds}\n")
-        process.stdin.flush()
-        assert process.stdout.readline() == "done\n"
+        print(*words, file=process.stdin, flush=True)
+        return json.loads(process.stdout.readline())
+
+    def shift(self, seconds: float) -> None:
+        """Moves the bot's wall clock."""
+        self.tell("shift", seconds)
 
     def log(self) -> str:
         """All that it has logged."""

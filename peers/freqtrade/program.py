@@ -1,7 +1,14 @@
 """A real Freqtrade bot, as `freqtrade trade` runs it, with open trades and a clock to be moved.
 
-It reads commands from standard input, one a line, and answers each with a line: `shift SECONDS`
-moves the wall clock; `quit` ends the bot as Ctrl-C does, and so does the end of the input.
+It reads commands from standard input, one a line, and answers each with a line of JSON:
+
+- `shift SECONDS` moves the wall clock.
+- `threads`: the names of the threads of sluicegate's that run.
+- `joined`: how many rates API callers have got from a load that somebody else had begun.
+- `used`: by which threads each asynchronous ccxt object was used, and the calls that began on a
+  ccxt object while another thread's was under way.
+
+The end of the input ends the bot, as Ctrl-C does.
 """
 
 from __future__ import annotations
@@ -11,8 +18,10 @@ import json
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import time_machine
 from freqtrade.enums import RunMode
@@ -23,14 +32,14 @@ from freqtrade.util import FtTTLCache
 from freqtrade.util.coin_gecko import FtCoinGeckoApi
 
 import sluicegate.freqtrade
+from peers.freqtrade.uses import Uses
 
 STOCK_ROOM = 1_000
 
 
-def make_trades(db_url: str, pairs: list[str]) -> None:
-    """An open trade for each pair, bought in full an hour ago, at a rate of its own."""
+def make_trades(db_url: str, pairs: list[str], opened: datetime) -> None:
+    """An open trade for each pair, bought in full, at a rate of its own."""
     init_db(db_url)
-    opened = datetime.now(UTC) - timedelta(hours=1)
     for number, pair in enumerate(pairs):
         rate = 1.0 + number / 10
         amount = 10.0 / rate
@@ -103,15 +112,24 @@ def give_room() -> None:
     Exchange.__init__ = init
 
 
-def obey(clock: time_machine.Coordinates | None) -> None:
+def threads() -> list[str]:
+    """The names of sluicegate's threads that run now."""
+    return [thread.name for thread in threading.enumerate() if "sluicegate" in thread.name]
+
+
+def joined() -> int:
+    """Rates that were got from a load that somebody else had begun, over all bots so far."""
+    from sluicegate.freqtrade.hooks import _running
+
+    rates = [running.rates for running in _running if running.rates is not None]
+    return sum(cache.stats().joined for one in rates for cache in one.caches.values())
+
+
+def obey(commands: dict[str, Callable[..., Any]]) -> None:
     """Does what standard input says."""
     for line in sys.stdin:
         command, *values = line.split()
-        if command == "quit":
-            break
-        if command == "shift" and clock is not None:
-            clock.shift(float(values[0]))
-        print("done", flush=True)
+        print(json.dumps(commands[command](*values)), flush=True)
     signal.raise_signal(signal.SIGINT)
 
 
@@ -120,21 +138,32 @@ def run() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--trades", type=int, default=0)
+    parser.add_argument("--opened", type=datetime.fromisoformat, help="when; an hour ago")
     parser.add_argument("--coin-gecko")
     parser.add_argument("--stock", action="store_true", help="without the drop-in")
     parser.add_argument("--room", action="store_true", help="larger caches of Freqtrade's own")
     options = parser.parse_args()
     config = json.loads((options.folder / "config.json").read_text())
     if options.trades:
-        make_trades(config["db_url"], config["exchange"]["pair_whitelist"][: options.trades])
+        pairs = config["exchange"]["pair_whitelist"][: options.trades]
+        opened = options.opened or datetime.now(UTC) - timedelta(hours=1)
+        make_trades(config["db_url"], pairs, opened)
     if options.coin_gecko:
         lead_to_stand_in(options.coin_gecko)
     if options.room:
         give_room()
+    uses = Uses()
+    uses.watch()
     if not options.stock:
         sluicegate.freqtrade.install()
     with time_machine.travel(datetime.now(UTC), tick=True) as clock:
-        threading.Thread(target=obey, args=(clock,), daemon=True).start()
+        commands = {
+            "shift": lambda seconds: clock.shift(float(seconds)),
+            "threads": threads,
+            "joined": joined,
+            "used": uses.told,
+        }
+        threading.Thread(target=obey, args=(commands,), daemon=True).start()
         folder = str(options.folder)
         main(["trade", "--config", f"{folder}/config.json", "--userdir", folder])
 

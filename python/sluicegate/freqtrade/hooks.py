@@ -109,6 +109,8 @@ def _of_bot(own: Methods) -> Methods:
 
     @wraps(own_init)
     def init(self: Any, config: Any) -> None:
+        # Here, since an exchange that was not begun could not be closed.
+        _settings(config)
         own_init(self, config)
         running = _running_of(self.exchange)
         if running is not None and running.rates is not None:
