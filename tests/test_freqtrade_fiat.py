@@ -183,6 +183,7 @@ def test_nobody_waits_while_a_price_is_tried_again(
     prices: FiatPrices, converter: Converter, time: Time
 ) -> None:
     converter.answer = 0.0
+    prices.start()
     prices.price("BTC", "USD")
     time.now += ERROR_TTL
     converter.go_on.clear()
@@ -192,6 +193,17 @@ def test_nobody_waits_while_a_price_is_tried_again(
     assert prices.price("BTC", "USD") == 0
     converter.go_on.set()
     renewing.outcome()
+    prices.stop()
+
+
+def test_a_price_that_expired_while_the_machine_slept_is_waited_for(
+    prices: FiatPrices, converter: Converter, time: Time
+) -> None:
+    prices.start()
+    prices.price("BTC", "USD")
+    time.now += 7 * 3_600
+    assert prices.price("BTC", "USD") == 97_000
+    prices.stop()
 
 
 def test_a_currency_that_is_not_supported_is_an_error_each_time(

@@ -39,6 +39,11 @@ class Background:
         """Whether it takes no more work."""
         return self._closed
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it has begun, and was not closed."""
+        return self._loop is not None and not self._closed
+
     def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Runs a coroutine, and does not wait for it.
 

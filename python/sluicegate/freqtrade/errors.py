@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import ccxt
 from freqtrade.exceptions import (
     DDosProtection,
     ExchangeError,
+    FreqtradeException,
     OperationalException,
     TemporaryError,
 )
@@ -28,7 +31,6 @@ def as_freqtrades(error: Exception, asked_for: str) -> Exception:
         found = TemporaryError(f"Could not load {asked_for} due to {kind}. Message: {error}")
     else:
         found = OperationalException(error)
-    found.__cause__ = error
     return found
 
 
@@ -38,6 +40,17 @@ def not_traded(pair: str) -> Exception:
     return found
 
 
-def is_about_the_pair(error: Exception) -> bool:
-    """Whether an exception tells of the pair, rather than of an exchange that does not answer."""
-    return not isinstance(error.__cause__, ccxt.OperationFailed)
+def bare(error: Exception) -> Exception:
+    """An exception that can be kept: without the frames in which it and its cause were raised."""
+    if error.__cause__ is not None:
+        error.__cause__ = error.__cause__.with_traceback(None)
+    return error.with_traceback(None)
+
+
+def again(error: Exception) -> Exception:
+    """A kept exception, to be raised: each who gets it has one of his own."""
+    if not isinstance(error, FreqtradeException):
+        return error
+    found: Exception = copy.copy(error)
+    found.__cause__ = error.__cause__
+    return found

@@ -30,7 +30,8 @@ class FiatPrices:
     """What stands behind the `get_price` of Freqtrade's converter.
 
     A pair's first price is waited for. From then on it is renewed ahead of its six hours; if that
-    goes on failing for so long, the price is 0, as Freqtrade has it when CoinGecko gives none.
+    goes on failing for so long, the price is 0, as Freqtrade has it when CoinGecko gives none, and
+    nobody waits for the next attempt.
 
     Args:
         converter: Freqtrade's `CryptoToFiatConverter`.
@@ -48,7 +49,8 @@ class FiatPrices:
         self._uncached = _Uncached(converter)
         self._get_price = get_price
         self._error_ttl = error_ttl
-        self._asked: dict[Pair, None] = {}
+        #: The pairs that have been asked for → whether the last attempt failed.
+        self._asked: dict[Pair, bool] = {}
         self._lock = threading.Lock()
         self._stop: threading.Event | None = None
 
@@ -60,18 +62,20 @@ class FiatPrices:
         """
         pair = (coin.lower(), currency.lower())
         price = self.cache.get(pair)
-        if price is not None or pair in self._asked:
-            return price or 0.0
+        if price is not None:
+            return price
+        if self._asked.get(pair) and self._stop is not None:
+            return 0.0
         error = self.cache.warm([pair], self._load).get(pair)
         if error is not None and not isinstance(error, _NoPriceError):
             raise error
-        self._asked[pair] = None
+        self._asked[pair] = error is not None
         return self.cache.get(pair, 0.0)
 
     def renew(self) -> None:
         """Loads what is due of all that was ever asked for."""
-        pairs = list(self._asked)
-        self.cache.warm(pairs, self._load, ahead=AHEAD)
+        errors = self.cache.warm(list(self._asked), self._load, ahead=AHEAD)
+        self._asked.update((pair, pair in errors) for pair in list(self._asked))
 
     def start(self, coin: str | None = None, currency: str | None = None) -> None:
         """Renews prices on a thread, until `stop`.

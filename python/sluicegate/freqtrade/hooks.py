@@ -52,12 +52,12 @@ def _of_exchange(own: Methods) -> Methods:
         own_init(self, config, *args, **kwargs)
 
         def connect() -> Any:
-            # Prices are public: Freqtrade keeps the keys elsewhere, and they are not needed here.
-            return self._init_ccxt(self._config["exchange"], False, running.ccxt_kwargs)
+            # With keys, if the bot has them: some exchanges show prices to their customers only.
+            return self._init_ccxt(*running.ccxt_arguments)
 
         running.rates = Rates(self, settings, own_get_rate, connect, _open_trades)
-        self._entry_rate_cache = running.rates.caches["entry"]
-        self._exit_rate_cache = running.rates.caches["exit"]
+        self._entry_rate_cache = running.rates.entry
+        self._exit_rate_cache = running.rates.exit
         _running.add(running)
 
     @wraps(own_init_ccxt)
@@ -67,7 +67,7 @@ def _of_exchange(own: Methods) -> Methods:
         if running is None:
             return api
         if not sync:
-            running.ccxt_kwargs = ccxt_kwargs
+            running.ccxt_arguments = (exchange_config, sync, ccxt_kwargs)
         try:
             return running.limits.apply(api)
         except ValueError as error:
@@ -105,7 +105,7 @@ def _of_exchange(own: Methods) -> Methods:
 
 
 def _of_bot(own: Methods) -> Methods:
-    own_init, own_process = own["FreqtradeBot", "__init__"], own["FreqtradeBot", "process"]
+    own_init = own["FreqtradeBot", "__init__"]
 
     @wraps(own_init)
     def init(self: Any, config: Any) -> None:
@@ -117,17 +117,27 @@ def _of_bot(own: Methods) -> Methods:
             running.start(config, _fiat)
             running.rates.make_room(len(self.active_pair_whitelist))
 
-    @wraps(own_process)
-    def process(self: Any) -> None:
-        rates = _rates_of(self.exchange)
-        if rates is None:
-            own_process(self)
-            return
-        rates.make_room(len(self.active_pair_whitelist))
-        with rates.bots_round():
-            own_process(self)
+    def at_work(name: str) -> Callable[[Any], None]:
+        own_method = own["FreqtradeBot", name]
 
-    return {("FreqtradeBot", "__init__"): init, ("FreqtradeBot", "process"): process}
+        @wraps(own_method)
+        def method(self: Any) -> None:
+            rates = _rates_of(getattr(self, "exchange", None))
+            if rates is None:
+                own_method(self)
+                return
+            if name.startswith("process"):
+                # Before its work, which ends the transaction that this begins.
+                rates.note_open_trades()
+                rates.make_room(len(self.active_pair_whitelist))
+            with rates.bots_work():
+                own_method(self)
+
+        return method
+
+    methods = ("startup", "process", "process_stopped", "cleanup")
+    work = {("FreqtradeBot", name): at_work(name) for name in methods}
+    return {("FreqtradeBot", "__init__"): init, **work}
 
 
 def _of_converter(own: Methods) -> Methods:
@@ -167,7 +177,7 @@ def _settings(config: Mapping[str, Any]) -> Settings | None:
 
 
 def _running_of(exchange: Any) -> Running | None:
-    found: Running | None = vars(exchange).get("_sluicegate")
+    found: Running | None = getattr(exchange, "_sluicegate", None)
     return found
 
 

@@ -13,7 +13,13 @@ KNOWN_VERSIONS = frozenset({"2026.9"})
 #: What is put in the place of Freqtrade's own, by module and class.
 _PLACES: dict[tuple[str, str], tuple[str, ...]] = {
     ("freqtrade.exchange.exchange", "Exchange"): ("__init__", "_init_ccxt", "get_rate", "close"),
-    ("freqtrade.freqtradebot", "FreqtradeBot"): ("__init__", "process"),
+    ("freqtrade.freqtradebot", "FreqtradeBot"): (
+        "__init__",
+        "startup",
+        "process",
+        "process_stopped",
+        "cleanup",
+    ),
     ("freqtrade.rpc.fiat_convert", "CryptoToFiatConverter"): ("__init__", "get_price"),
 }
 

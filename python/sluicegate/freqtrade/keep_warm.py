@@ -13,25 +13,20 @@ log = logging.getLogger("sluicegate.freqtrade")
 _LONGEST = 5.0
 
 
-class KeepWarm:
-    """Looks every so often which rates are due, and has them renewed.
+async def keep_warm(rates: Rates) -> None:
+    """Looks every so often which rates are due, and has them renewed, until it is cancelled.
 
-    It looks, rather than computing when to look next, because trades open and clocks are set.
+    It looks, rather than computing when to look next, because trades open and clocks are set. While
+    the exchange does not answer it asks less and less often, down to once in a TTL.
     """
-
-    def __init__(self, rates: Rates) -> None:
-        """Nothing runs yet."""
-        self._rates = rates
-        settings = rates.settings
-        self._interval = min(_LONGEST, settings.ttl / 20, settings.error_ttl / 20)
-
-    async def run(self) -> None:
-        """Renews what is due, until it is cancelled."""
-        while True:
-            pause = self._interval
-            try:
-                await self._rates.renew()
-            except Exception:
-                pause = self._rates.settings.error_ttl
-                log.warning("could not renew rates; trying again in %g s", pause, exc_info=True)
-            await asyncio.sleep(pause)
+    settings = rates.settings
+    interval = min(_LONGEST, settings.ttl / 20, settings.error_ttl / 20)
+    pause = interval
+    while True:
+        try:
+            well = await rates.renew()
+        except Exception:
+            log.warning("could not renew rates", exc_info=True)
+            well = False
+        pause = interval if well else min(max(2 * pause, settings.error_ttl), settings.ttl)
+        await asyncio.sleep(pause)

@@ -1,9 +1,11 @@
-"""What the exchange says of prices: many pairs in one call where it can, in parallel where not."""
+"""What the exchange says of prices: many pairs in one call where it can, one by one where not."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import logging
+import math
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -11,63 +13,38 @@ import ccxt
 from freqtrade.exchange.common import API_RETRY_COUNT, calculate_backoff
 
 from sluicegate.freqtrade.errors import as_freqtrades, not_traded
+from sluicegate.freqtrade.settings import Settings
+from sluicegate.freqtrade.source import Quote, Source
 
-#: What Freqtrade's `get_rate` takes to price a pair: `{"ticker": …}` or `{"order_book": …}`.
-Quote = dict[str, Any]
+log = logging.getLogger("sluicegate.freqtrade")
 
 #: Requests under way at most, where they go out one for each pair. ccxt paces their start.
 _PARALLEL = 16
 
+#: After so many failures in a row, one load asks no further.
+_MOST_FAILURES = 10
 
-class Source:
-    """Where the quotes for one side come from, by Freqtrade's pricing settings.
+_REFUSED = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
+"""The exchange wants to be asked less."""
 
-    Attributes:
-        many: ccxt's method that tells of many pairs in one call; None if this exchange has none.
-        by_book: Whether pairs are priced by their order book, rather than by their ticker.
-        limit: How many levels of the book to ask for.
-    """
 
-    def __init__(self, exchange: Any, side: str) -> None:
-        """The source for "entry" or "exit"."""
-        pricing = exchange._config.get(f"{side}_pricing", {})
-        has = exchange._ft_has
-        top = pricing.get("order_book_top", 1)
-        self.by_book: bool = pricing.get("use_order_book", False)
-        self.limit = exchange.get_next_limit_in_list(
-            top, has["l2_limit_range"], has["l2_limit_range_required"], has["l2_limit_upper"]
-        )
-        self.many: str | None = None
-        if self.by_book and top > 1:
-            return
-        if self.by_book and _can(exchange, "fetchBidsAsks"):
-            self.many = "fetch_bids_asks"
-        elif _can(exchange, "fetchTickers") and has["tickers_have_bid_ask"]:
-            self.many = "fetch_tickers"
+class Trouble:
+    """How the exchange behaves during one load, so that an outage is not met by a storm."""
 
-    def ask(self, api: Any, pair: str) -> Awaitable[Any]:
-        """Asks for one pair, as Freqtrade itself does."""
-        question: Awaitable[Any] = (
-            api.fetch_l2_order_book(pair, self.limit) if self.by_book else api.fetch_ticker(pair)
-        )
-        return question
+    def __init__(self) -> None:
+        """No trouble so far."""
+        self.error: ccxt.OperationFailed | None = None
+        self._failures = 0
 
-    def quote(self, answer: Any) -> Quote:
-        """The answer to `ask`, as a quote."""
-        return {"order_book": answer} if self.by_book else {"ticker": answer}
+    def met(self, error: ccxt.OperationFailed) -> None:
+        """A question got no answer."""
+        self._failures += 1
+        if isinstance(error, _REFUSED) or self._failures >= _MOST_FAILURES:
+            self.error = error
 
-    def quote_of_many(self, answer: Any) -> Quote | None:
-        """One pair of the answer to `many`, as a quote; None if it does not tell enough."""
-        if not answer or not answer.get("bid") or not answer.get("ask"):
-            return None
-        if not self.by_book:
-            return {"ticker": answer}
-        bid, ask = ([[answer[side], answer.get(f"{side}Volume")]] for side in ("bid", "ask"))
-        return {"order_book": {"bids": bid, "asks": ask}}
-
-    def __str__(self) -> str:
-        """What one pair is asked for."""
-        return "order book" if self.by_book else "ticker"
+    def over(self) -> None:
+        """A question got an answer."""
+        self._failures = 0
 
 
 class Quotes:
@@ -78,47 +55,87 @@ class Quotes:
     Args:
         exchange: Freqtrade's exchange: its settings, and its markets.
         connect: Makes an asynchronous ccxt object.
-        batch: How many pairs one call may name.
+        settings: The user's.
     """
 
-    def __init__(self, exchange: Any, connect: Callable[[], Any], batch: int) -> None:
+    def __init__(self, exchange: Any, connect: Callable[[], Any], settings: Settings) -> None:
         """Connects with the first question."""
         self._exchange = exchange
         self._connect = connect
-        self._batch = batch
-        self._sources = {side: Source(exchange, side) for side in ("entry", "exit")}
+        self._batch = settings.batch
+        # Under rules of the user's, the bot's own questions must not wait behind many of these.
+        self._room = asyncio.Semaphore(1 if settings.limits else _PARALLEL)
+        self._pause = settings.error_ttl
         self._api: Any = None
-        self._room: asyncio.Semaphore | None = None
         self._doubtful: set[str] = set()
+        self._one_by_one_until = -math.inf
+        #: Questions asked, and the seconds that their answers took.
         self.calls = 0
         self.seconds = 0.0
 
-    async def fetch(self, side: str, pairs: Sequence[str]) -> dict[str, Quote | Exception]:
-        """The quotes of some pairs, and for those that have none, what Freqtrade would raise."""
-        api, source = self.connected(), self._sources[side]
-        found: dict[str, Quote | Exception] = {}
-        named = [pair for pair in pairs if pair not in self._doubtful and self._is_traded(pair)]
-        if source.many is not None and self._batch > 1 and len(named) > 1:
-            try:
-                answers = await self._ask_for_many(getattr(api, source.many), named)
-            except ccxt.OperationFailed as error:
-                failure = as_freqtrades(error, f"the {source}s of {len(named)} pairs")
-                found = dict.fromkeys(named, failure)
-            else:
-                quotes = {pair: source.quote_of_many(answers.get(pair)) for pair in named}
-                found = {pair: quote for pair, quote in quotes.items() if quote is not None}
-        # What a call for many does not tell of has to say itself why.
-        rest = [pair for pair in pairs if pair not in found]
-        answers = await asyncio.gather(*(self._ask_for_one(api, source, pair) for pair in rest))
-        return found | dict(zip(rest, answers, strict=True))
+    def of_many(self, pairs: Iterable[str]) -> list[str]:
+        """Those of some pairs that may be asked for together; none if this is not possible."""
+        if Source(self._exchange).many is None or self._batch == 1:
+            return []
+        if asyncio.get_running_loop().time() < self._one_by_one_until:
+            return []
+        return [pair for pair in pairs if pair not in self._doubtful and self._is_traded(pair)]
+
+    async def many(self, pairs: Sequence[str], attempts: int) -> dict[str, Quote]:
+        """The quotes of pairs from `of_many`; those that are not in it have to be asked for singly.
+
+        Raises:
+            TemporaryError: The exchange does not answer at all.
+        """
+        source = Source(self._exchange)
+        method = getattr(self.connected(), str(source.many))
+        try:
+            answers = await self._ask_for_many(method, pairs, attempts)
+        except _REFUSED as error:
+            raise as_freqtrades(error, f"the {source}s of {len(pairs)} pairs") from error
+        except ccxt.OperationFailed as error:
+            quote = await self.one(pairs[0], 1)
+            # Only the call for many does not work: too much for a slow line, for one.
+            self._give_up_many(error)
+            return {pairs[0]: quote}
+        except Exception as error:
+            # One odd row in the answer must not cost all the others their rates.
+            self._give_up_many(error)
+            return {}
+        quotes = {pair: source.quote_of_many(answers.get(pair)) for pair in pairs}
+        return {pair: quote for pair, quote in quotes.items() if quote is not None}
+
+    async def one(self, pair: str, attempts: int, trouble: Trouble | None = None) -> Quote:
+        """The quote of one pair.
+
+        Args:
+            pair: The pair.
+            attempts: How often to ask while the exchange does not answer.
+            trouble: That of the load to which this question belongs.
+
+        Raises:
+            FreqtradeException: What Freqtrade raises for the same cause.
+        """
+        source = Source(self._exchange)
+        if not source.by_book and not self._is_traded(pair):
+            raise not_traded(pair)
+        api = self.connected()
+        try:
+            async with self._room:
+                answer = await self._ask(lambda: source.ask(api, pair), attempts, trouble)
+        except ccxt.BaseError as error:
+            if isinstance(error, ccxt.ExchangeError):
+                self._doubtful.add(pair)
+            raise as_freqtrades(error, f"the {source} of {pair}") from error
+        self._doubtful.discard(pair)
+        return source.quote(answer)
 
     def connected(self) -> Any:
         """The ccxt object, with the markets that the bot knows now."""
         if self._api is None:
             self._api = self._connect()
-            self._room = asyncio.Semaphore(_PARALLEL)
         bots = self._exchange._api
-        if self._api.markets is not bots.markets and bots.markets:
+        if bots.markets:
             self._api.set_markets_from_exchange(bots)
             self._api.options = bots.options
         return self._api
@@ -131,60 +148,58 @@ class Quotes:
     def _is_traded(self, pair: str) -> bool:
         return self._exchange.markets.get(pair, {}).get("active", False) is not False
 
-    async def _ask_for_many(self, method: Callable[..., Any], pairs: Sequence[str]) -> Any:
+    def _give_up_many(self, error: Exception) -> None:
+        self._one_by_one_until = asyncio.get_running_loop().time() + self._pause
+        why = f"{type(error).__name__} {error}"
+        log.warning("rates are asked for one by one for %g s: %s", self._pause, why)
+
+    async def _ask_for_many(
+        self, method: Callable[..., Any], pairs: Sequence[str], attempts: int
+    ) -> Any:
         if len(pairs) <= self._batch:
             try:
-                return await self._ask(lambda: method(list(pairs)), ccxt.ExchangeNotAvailable)
+                return await self._ask(
+                    lambda: method(list(pairs)), attempts, final=ccxt.ExchangeNotAvailable
+                )
             except (ccxt.ExchangeError, ccxt.ExchangeNotAvailable):
                 # Exchanges refuse a call whole for one pair that they do not trade any more.
                 pass
         try:
-            return await self._ask(method)
+            return await self._ask(method, attempts)
         except ccxt.ExchangeError:
             return {}
 
-    async def _ask_for_one(self, api: Any, source: Source, pair: str) -> Quote | Exception:
-        if not source.by_book and not self._is_traded(pair):
-            return not_traded(pair)
-        assert self._room is not None
-        try:
-            async with self._room:
-                answer = await self._ask(lambda: source.ask(api, pair))
-        except Exception as error:
-            if isinstance(error, ccxt.ExchangeError):
-                self._doubtful.add(pair)
-            return as_freqtrades(error, f"the {source} of {pair}")
-        self._doubtful.discard(pair)
-        return source.quote(answer)
-
     async def _ask(
-        self, question: Callable[[], Awaitable[Any]], *final: type[ccxt.BaseError]
+        self,
+        question: Callable[[], Awaitable[Any]],
+        attempts: int,
+        trouble: Trouble | None = None,
+        final: type[ccxt.BaseError] | tuple[()] = (),
     ) -> Any:
-        """Asks as often as Freqtrade does while the exchange does not answer.
+        """Asks until there is an answer, with Freqtrade's pauses.
 
         Freqtrade also repeats what the exchange has refused. Here a refusal is final, and so are
         the errors in `final`.
         """
-        for left in range(API_RETRY_COUNT, 0, -1):
+        trouble = Trouble() if trouble is None else trouble
+        for left in range(attempts - 1, -1, -1):
+            if trouble.error is not None:
+                raise trouble.error
+            began = perf_counter()
             try:
-                return await self._ask_once(question)
+                answer = await question()
             except ccxt.OperationFailed as error:
-                if isinstance(error, final):
+                trouble.met(error)
+                if left == 0 or isinstance(error, final):
                     raise
-                pause = isinstance(error, ccxt.DDoSProtection | ccxt.RateLimitExceeded)
-            if pause:
-                await asyncio.sleep(calculate_backoff(left, API_RETRY_COUNT))
-        return await self._ask_once(question)
-
-    async def _ask_once(self, question: Callable[[], Awaitable[Any]]) -> Any:
-        began = perf_counter()
-        try:
-            return await question()
-        finally:
-            self.calls += 1
-            self.seconds += perf_counter() - began
-
-
-def _can(exchange: Any, what: str) -> bool:
-    # ccxt emulates some calls for many by one call for each.
-    return bool(exchange.exchange_has(what)) and exchange._api.has.get(what) != "emulated"
+                pause = (
+                    calculate_backoff(left, API_RETRY_COUNT) if isinstance(error, _REFUSED) else 0
+                )
+            else:
+                trouble.over()
+                return answer
+            finally:
+                self.calls += 1
+                self.seconds += perf_counter() - began
+            await asyncio.sleep(pause)
+        raise AssertionError("it is asked at least once")

@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from threading import get_ident
 from typing import Any
 
+from freqtrade.exceptions import FreqtradeException
+from freqtrade.exchange.common import API_RETRY_COUNT
+
+from sluicegate._core import TTLCache
 from sluicegate.cache import LoadingCache
 from sluicegate.freqtrade.age import AgeClock
 from sluicegate.freqtrade.background import Background, ClosedError
-from sluicegate.freqtrade.errors import is_about_the_pair
-from sluicegate.freqtrade.quotes import Quotes
+from sluicegate.freqtrade.errors import again, bare
+from sluicegate.freqtrade.quotes import Quotes, Trouble
 from sluicegate.freqtrade.settings import Settings
+from sluicegate.freqtrade.source import Quote
 
 log = logging.getLogger("sluicegate.freqtrade")
-
-Loader = Callable[[list[str]], Awaitable[Mapping[str, float | Exception]]]
 
 #: Freqtrade's own `get_rate`, with the exchange as its first argument.
 GetRate = Callable[..., float]
 
+Loader = Callable[[list[str]], Awaitable[Mapping[str, float | Exception]]]
+
 #: Rates with less than this share of the TTL left are due to be renewed; and once some are, all
 #: with less than the other, so that one call does for all of them.
 _DUE, _SOON = 0.2, 0.5
+
+#: How often a question is asked while the exchange does not answer: by those who wait, as often as
+#: Freqtrade asks; in the background, once, for there is always another time.
+_PATIENT, _ONCE = API_RETRY_COUNT + 1, 1
 
 #: How many pairs are named in a line of the log.
 _NAMED = 5
@@ -36,6 +47,10 @@ _PATIENCE = 5.0
 
 class Rates:
     """What stands behind one exchange's `get_rate`.
+
+    The exit rates, which Freqtrade's reports are made of, are loaded and renewed here. The entry
+    rates are cached only: Freqtrade reads them one at a time, for a notification, and may hold a
+    lock meanwhile that its loop needs, so each is asked for as ever.
 
     Args:
         exchange: Freqtrade's exchange.
@@ -56,13 +71,15 @@ class Rates:
         """Empty caches; nothing runs yet."""
         self.settings = settings
         clock = AgeClock()
-        self.caches: dict[str, LoadingCache[str, float]] = {
-            side: LoadingCache(
-                settings.size, settings.ttl, timer=clock, error_ttl=settings.error_ttl
-            )
-            for side in ("entry", "exit")
-        }
-        self.quotes = Quotes(exchange, connect, settings.batch)
+        self.entry: TTLCache[str, float, float] = TTLCache(settings.size, settings.ttl, clock)
+        self.exit: LoadingCache[str, float] = LoadingCache(
+            settings.size,
+            settings.ttl,
+            clock,
+            error_ttl=settings.error_ttl,
+            error_types=FreqtradeException,
+        )
+        self.quotes = Quotes(exchange, connect, settings)
         self.background = Background("sluicegate-rates")
         #: Rates for which Freqtrade itself had to ask the exchange.
         self.own_calls = 0
@@ -73,6 +90,8 @@ class Rates:
         self._known: dict[str, bool] = {}
         self._failing: set[str] = set()
         self._bots_thread: int | None = None
+        #: An event loop alone does not keep its tasks alive.
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     # ---- what Freqtrade asks
 
@@ -84,52 +103,47 @@ class Rates:
             ExchangeError: The pair is not traded, or the exchange does not answer.
             OperationalException: ccxt cannot do it.
         """
-        cache = self.caches[side]
-        rate = cache.get(pair)
-        if rate:
-            return rate
-        wanted = {**self.note_open_trades(), pair: is_short}
-        load = self._loader(side, wanted)
-        with suppress(ClosedError):
-            if get_ident() == self._bots_thread:
-                self._help_bot(cache, wanted, pair, load)
-            else:
-                errors = self.background.run(cache.awarm(wanted, load))
-                if pair in errors:
-                    # Without the traceback of whoever got it before.
-                    raise errors[pair].with_traceback(None)
-                if (entry := cache._entry(pair)) is not None:
-                    return entry[0]
+        cached = (self.entry if side == "entry" else self.exit).get(pair)
+        if cached:
+            return cached
+        if side == "exit" and cached is None:
+            with suppress(ClosedError):
+                rate = self._load(pair, is_short)
+                if rate is not None:
+                    return rate
         self.own_calls += 1
         return self._get_rate(self._exchange, pair, True, side, is_short)
 
-    def _help_bot(
-        self, cache: LoadingCache[str, float], wanted: Mapping[str, bool], pair: str, load: Loader
-    ) -> None:
-        """Loads for the bot's own loop what it will ask for next; it waits for its own call only.
+    def _load(self, pair: str, is_short: bool) -> float | None:
+        """Loads a rate, and with it those of all open trades; None if the caller is to ask himself.
 
         Raises:
-            FreqtradeException: What an API caller has just got, if it is about the pair. (An
-                exchange that did not answer then may answer the bot.)
+            ClosedError: Nothing is loaded any more.
+            Exception: The pair has no rate.
         """
-        error = cache.error(pair)
-        if error is not None and is_about_the_pair(error):
-            raise error.with_traceback(None)
-        others = cache.due(other for other in wanted if other != pair)
-        if others:
-            self.background.start(cache.awarm(others, load))
+        others = {**self.note_open_trades()}
+        others.pop(pair, None)
+        if get_ident() == self._bots_thread:
+            # It waits for no load but for its own call.
+            if self.exit.due(others):
+                self.background.start(self._load_all(others, _ONCE))
+            return None
+        error = self.background.run(self._load_first(pair, {pair: is_short, **others}))
+        if error is not None:
+            raise again(error)
+        entry = self.exit._entry(pair)
+        return None if entry is None else entry[0]
 
     # ---- what the bot tells
 
     @contextmanager
-    def bots_round(self) -> Iterator[None]:
+    def bots_work(self) -> Iterator[None]:
         """The calling thread is the bot's own loop, as long as the block lasts."""
-        self.note_open_trades()
-        self._bots_thread = get_ident()
+        before, self._bots_thread = self._bots_thread, get_ident()
         try:
             yield
         finally:
-            self._bots_thread = None
+            self._bots_thread = before
 
     def note_open_trades(self) -> dict[str, bool]:
         """The open trades now, for those in the background, which cannot ask the database."""
@@ -138,7 +152,7 @@ class Rates:
 
     def make_room(self, pairs: int) -> None:
         """Lets each cache hold the rates of all open trades, and of so many pairs more."""
-        for cache in self.caches.values():
+        for cache in (self.entry, self.exit):
             cache._grow(len(self._known) + pairs)
 
     # ---- in the background
@@ -147,51 +161,102 @@ class Rates:
         """Connects to the exchange, so that the first caller need not wait for it."""
         self.quotes.connected()
 
-    async def renew(self) -> None:
-        """Loads the rates of open trades that are missing or due, all in one call."""
-        trades, cache = self._known, self.caches["exit"]
-        ttl, error_ahead = self.settings.ttl, self.settings.error_ttl * _DUE
-        if cache.due(trades, ahead=ttl * _DUE, error_ahead=error_ahead):
-            load = self._loader("exit", trades)
-            await cache.awarm(trades, load, ahead=ttl * _SOON, error_ahead=error_ahead)
+    async def renew(self) -> bool:
+        """Renews the rates of open trades that are missing or due, all in one call if it can.
+
+        Returns:
+            Whether it is well: nothing was due, or something was renewed.
+        """
+        trades, ttl = self._known, self.settings.ttl
+        error_ahead = self.settings.error_ttl * _DUE
+        due = self.exit.due(trades, ahead=ttl * _DUE, error_ahead=error_ahead)
+        if not due:
+            return True
+        singles = await self._load_all(trades, _ONCE, ahead=ttl * _SOON, error_ahead=error_ahead)
+        await asyncio.gather(*singles.values())
+        left = (entry[1] for pair in due if (entry := self.exit._entry(pair)) is not None)
+        return any(seconds >= ttl * _DUE for seconds in left)
 
     def close(self) -> None:
-        """Ends everything that runs. Rates are still read, and loaded as Freqtrade does."""
-        if self.background.is_closed:
-            return
-        with suppress(Exception):
-            self.background.start(self.quotes.close()).result(_PATIENCE)
+        """Ends everything that runs. Rates are still read, and asked for as Freqtrade does."""
+        # An interpreter that ends has no more threads to run.
+        if self.background.is_running and not sys.is_finalizing():
+            with suppress(Exception):
+                self.background.start(self.quotes.close()).result(_PATIENCE)
         self.background.close()
 
-    def _loader(self, side: str, shorts: Mapping[str, bool]) -> Loader:
+    # ---- loading, in the background's event loop
+
+    async def _load_all(
+        self, shorts: Mapping[str, bool], attempts: int, **ahead: float
+    ) -> dict[str, asyncio.Task[dict[str, Exception]]]:
+        """Loads what is due: together what can be, and what that did not tell one by one.
+
+        What it has to ask for one by one is under way when it returns.
+        """
+        self.make_room(1)
+        together = self.quotes.of_many(self.exit.due(shorts, **ahead))
+        if len(together) > 1:
+            await self.exit.awarm(together, self._many(shorts, attempts), **ahead)
+        single = self._single(shorts, attempts, Trouble())
+        return {
+            pair: self._run(self.exit.awarm([pair], single, **ahead))
+            for pair in self.exit.due(shorts, **ahead)
+        }
+
+    async def _load_first(self, pair: str, shorts: Mapping[str, bool]) -> Exception | None:
+        """Loads everything, and returns as soon as one pair is loaded: what it failed with."""
+        under_way = await self._load_all(shorts, _PATIENT)
+        errors = await under_way[pair] if pair in under_way else {}
+        return errors.get(pair, self.exit.error(pair))
+
+    def _run(self, work: Any) -> asyncio.Task[Any]:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _many(self, shorts: Mapping[str, bool], attempts: int) -> Loader:
         async def load(pairs: list[str]) -> dict[str, float | Exception]:
-            self.make_room(1)
-            quotes = await self.quotes.fetch(side, pairs)
-            rates = {pair: self._price(pair, side, shorts[pair], quotes[pair]) for pair in pairs}
-            self._log_failures(rates)
-            return rates
+            try:
+                quotes = await self.quotes.many(pairs, attempts)
+            except Exception as error:
+                return self._told(dict.fromkeys(pairs, bare(error)))
+            rates = {pair: self._price(pair, shorts[pair], quote) for pair, quote in quotes.items()}
+            return self._told(rates)
 
         return load
 
-    def _log_failures(self, rates: Mapping[str, float | Exception]) -> None:
-        """Tells of each pair once that it cannot be priced, until it can be again."""
+    def _single(self, shorts: Mapping[str, bool], attempts: int, trouble: Trouble) -> Loader:
+        async def load(pairs: list[str]) -> dict[str, float | Exception]:
+            [pair] = pairs
+            rate: float | Exception
+            try:
+                quote = await self.quotes.one(pair, attempts, trouble)
+                rate = self._price(pair, shorts[pair], quote)
+            except Exception as error:
+                rate = bare(error)
+            return self._told({pair: rate})
+
+        return load
+
+    def _price(self, pair: str, is_short: bool, quote: Quote) -> float | Exception:
+        try:
+            return self._get_rate(self._pricing, pair, True, "exit", is_short, **quote)
+        except Exception as error:
+            return bare(error)
+
+    def _told(self, rates: dict[str, float | Exception]) -> dict[str, float | Exception]:
+        """The same, having logged once of each pair that it cannot be priced, until it can be."""
         failures = {pair: rate for pair, rate in rates.items() if isinstance(rate, Exception)}
         new = sorted(failures.keys() - self._failing)
         self._failing = (self._failing - rates.keys()) | failures.keys()
         if new:
             more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
-            pairs = ", ".join(new[:_NAMED])
-            log.warning("no rate for %s%s: %s", pairs, more, failures[new[0]])
-
-    def _price(
-        self, pair: str, side: str, is_short: bool, quote: dict[str, Any] | Exception
-    ) -> float | Exception:
-        if isinstance(quote, Exception):
-            return quote
-        try:
-            return self._get_rate(self._pricing, pair, True, side, is_short, **quote)
-        except Exception as error:
-            return error
+            error = failures[new[0]]
+            why = f"{type(error).__name__} {error}"
+            log.warning("no rate for %s%s: %s", ", ".join(new[:_NAMED]), more, why)
+        return rates
 
 
 class _Pricing:

@@ -15,7 +15,7 @@ log = logging.getLogger("sluicegate.freqtrade")
 
 def line(rates: Rates) -> str:
     """What the caches of a bot have done since it started."""
-    stats = [cache.stats() for cache in rates.caches.values()]
+    stats = [cache.stats() for cache in (rates.entry, rates.exit)]
     hits = sum(one.hits for one in stats)
     reads = hits + sum(one.misses for one in stats)
     quotes = rates.quotes

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sluicegate.freqtrade.fiat import FiatPrices
-from sluicegate.freqtrade.keep_warm import KeepWarm
+from sluicegate.freqtrade.keep_warm import keep_warm
 from sluicegate.freqtrade.limits import Limits
 from sluicegate.freqtrade.rates import Rates
 from sluicegate.freqtrade.report import line, report
@@ -23,7 +23,7 @@ class Running:
         settings: The user's.
         limits: On the ccxt objects, from the first of them on.
         rates: Once the exchange is complete.
-        ccxt_kwargs: With which Freqtrade has made its asynchronous ccxt object.
+        ccxt_arguments: With which Freqtrade has made its asynchronous ccxt object.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -31,7 +31,7 @@ class Running:
         self.settings = settings
         self.limits = Limits(settings)
         self.rates: Rates | None = None
-        self.ccxt_kwargs: dict[str, Any] = {}
+        self.ccxt_arguments: tuple[Any, ...] = ()
         self._fiat: list[FiatPrices] = []
 
     def start(self, config: Mapping[str, Any], fiat: Iterable[FiatPrices]) -> None:
@@ -48,7 +48,7 @@ class Running:
         background = rates.background
         background.start(rates.prepare())
         if settings.keep_warm:
-            background.start(KeepWarm(rates).run())
+            background.start(keep_warm(rates))
         if settings.log_interval:
             background.start(report(rates, settings.log_interval))
         self._fiat = list(fiat)
@@ -61,5 +61,6 @@ class Running:
         for prices in self._fiat:
             prices.stop()
         if self.rates is not None and not self.rates.background.is_closed:
-            log.info("%s", line(self.rates))
+            if self.rates.background.is_running:
+                log.info("%s", line(self.rates))
             self.rates.close()

@@ -29,8 +29,8 @@ class Settings:
             same exception.
         log_interval: Seconds between two lines in the log; 0 for the one at exit only.
         limits: Rules for the bot's ccxt objects, as `exchange.IO` takes them.
-        hold: From when a call counts against them: "start", when it is sent, as `exchange.IO` counts;
-            "response", until one period after its answer, so that the exchange never sees more.
+        hold: From when a call counts against them: "start", when it is sent, as `exchange.IO` has
+            it; "response", until one period after its answer, so that the exchange never sees more.
         timezone: The IANA name of the time zone of quotas; None for the machine's.
     """
 
