@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 from unittest.mock import patch
 
 import pytest
@@ -27,10 +28,8 @@ class Machine:
 
     @contextmanager
     def in_place(self) -> Iterator[None]:
-        with (
-            patch("sluicegate.freqtrade.age.time.monotonic", lambda: self.monotonic),
-            patch("sluicegate.freqtrade.age.time.time", lambda: self.wall),
-        ):
+        clocks = SimpleNamespace(monotonic=lambda: self.monotonic, time=lambda: self.wall)
+        with patch("sluicegate.freqtrade.age.time", clocks):
             yield
 
 

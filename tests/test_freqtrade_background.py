@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -115,6 +116,16 @@ def test_who_is_interrupted_gives_up_what_he_waits_for(
     with pytest.raises(KeyboardInterrupt):
         background.run(work())
     until(lambda: work.ended == "cancelled")
+
+
+def test_a_thread_that_cannot_be_had_now_may_be_had_later(background: Background) -> None:
+    with (
+        patch.object(threading.Thread, "start", side_effect=RuntimeError("can't start new thread")),
+        pytest.raises(RuntimeError, match="can't start new thread"),
+    ):
+        background.start(answer())
+    asked = Thread(background.run, answer())
+    assert asked.outcome() == "answer"
 
 
 # -- closing --------------------------------------------------------------------------------------

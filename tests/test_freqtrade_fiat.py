@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -57,10 +58,8 @@ class Time:
 @pytest.fixture
 def time() -> Iterator[Time]:
     time = Time()
-    with (
-        patch("sluicegate.freqtrade.age.time.monotonic", lambda: time.now),
-        patch("sluicegate.freqtrade.age.time.time", lambda: time.now),
-    ):
+    clocks = SimpleNamespace(monotonic=lambda: time.now, time=lambda: time.now)
+    with patch("sluicegate.freqtrade.age.time", clocks):
         yield time
 
 

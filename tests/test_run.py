@@ -75,10 +75,10 @@ def test_the_exit_status_is_the_programs(folder: Path) -> None:
     assert run(folder, "-c", "raise SystemExit(7)").returncode == 7
 
 
-def test_a_program_without_hummingbot_is_told_and_runs(tmp_path: Path) -> None:
+def test_a_program_without_anything_to_put_in_place_is_told_and_runs(tmp_path: Path) -> None:
     done = run(tmp_path, "-c", "import sys; print('hummingbot' in sys.modules)")
     assert done.stdout == "False\n"
-    assert "nothing to put in place was found (Hummingbot)" in done.stderr
+    assert "nothing to put in place was found (Hummingbot, Freqtrade)" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

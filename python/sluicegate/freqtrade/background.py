@@ -49,18 +49,18 @@ class Background:
 
         Raises:
             ClosedError: It is closed.
+            RuntimeError: The machine has no thread left for it; it may have one later.
         """
         with self._lock:
             if self._closed:
                 work.close()
                 raise ClosedError(f"{self._name} is closed")
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(
-                    target=self._run, args=(self._loop,), name=self._name, daemon=True
-                )
-                self._thread.start()
-            return asyncio.run_coroutine_threadsafe(work, self._loop)
+            try:
+                loop = self._loop or self._begin()
+            except BaseException:
+                work.close()
+                raise
+            return asyncio.run_coroutine_threadsafe(work, loop)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
         """Runs a coroutine, and waits for its result.
@@ -86,6 +86,18 @@ class Background:
                 loop.call_soon_threadsafe(loop.stop)
         if thread is not None and thread is not threading.current_thread():
             thread.join(_PATIENCE)
+
+    def _begin(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=self._run, args=(loop,), name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            loop.close()
+            raise
+        # Not before: work for a loop that nobody runs would be waited for in vain.
+        self._loop, self._thread = loop, thread
+        return loop
 
     def _run(self, loop: asyncio.AbstractEventLoop) -> None:
         asyncio.set_event_loop(loop)
