@@ -9,21 +9,22 @@ from typing import Any
 
 import pytest
 
-from sluicegate import LoadingCache
+from sluicegate import LoadingCache, TTLCache
 from sluicegate.freqtrade import report
 
 
 def rates() -> Any:
     """As far as a report looks at them."""
     return SimpleNamespace(
-        caches={side: LoadingCache(10, 300) for side in ("entry", "exit")},
+        entry=TTLCache(10, 300),
+        exit=LoadingCache(10, 300),
         quotes=SimpleNamespace(calls=0, seconds=0.0),
         own_calls=0,
     )
 
 
 def read(rates: Any, hits: int, misses: int, side: str = "exit") -> None:
-    cache = rates.caches[side]
+    cache = getattr(rates, side)
     cache["BTC/USDT"] = 97_000.0
     for key, times in (("BTC/USDT", hits), ("ETH/USDT", misses)):
         for _ in range(times):

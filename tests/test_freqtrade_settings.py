@@ -25,6 +25,7 @@ GOOD: dict[str, list[Any]] = {
     "error_ttl": [1, 90.5],
     "log_interval": [0, 0.0, 1, 86_400],
     "limits": [[], [RULE], (tuple(RULE), ["quota", "*", 9, "1d"])],
+    "hold": ["start", "response"],
     "timezone": [None, "UTC", "Asia/Shanghai"],
 }
 
@@ -38,6 +39,7 @@ BAD: dict[str, tuple[str, list[Any]]] = {
     "error_ttl": (SECONDS, [0, -1, 0.999, *NO_NUMBERS]),
     "log_interval": (INTERVAL, [-1, 0.5, False, *NO_NUMBERS]),
     "limits": (RULES, [RULE, "rate", {"rate": 1}, [RULE, "rate"], None]),
+    "hold": ('"start" or "response"', ["end", "Start", None, True, ["start"]]),
     "timezone": (ZONE, ["Europe/Atlantis", "", 1, ["UTC"]]),
 }
 
@@ -63,6 +65,7 @@ def test_nothing_need_be_set(config: dict[str, Any]) -> None:
         "error_ttl": 60,
         "log_interval": 3_600,
         "limits": (),
+        "hold": "start",
         "timezone": None,
     }
 

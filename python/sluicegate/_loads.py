@@ -108,9 +108,13 @@ class Loads(TTLCache[K, V]):
                 raise
             plan.missing = []
             for key, flight in (load.flights | joined).items():
-                _flights.check_thread(key, flight.load)
-                with _flights.waiting(key, flight.load):
-                    outcome = await asyncio.wrap_future(flight.future)
+                if flight.future.done():
+                    # The keys of a load land together: only the first of them is waited for.
+                    outcome = flight.future.result()
+                else:
+                    _flights.check_thread(key, flight.load)
+                    with _flights.waiting(key, flight.load):
+                        outcome = await asyncio.wrap_future(flight.future)
                 if outcome is not None:
                     plan.outcomes[key] = outcome
                 elif flight.load is load and load.failure is not None:

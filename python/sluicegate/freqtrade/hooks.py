@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Callable, Mapping
 from functools import wraps
@@ -29,6 +30,8 @@ _fiat: WeakSet[FiatPrices] = WeakSet()
 
 def hooks(own: Methods) -> Methods:
     """What takes the place of some methods of Freqtrade."""
+    # Threads that outlive an interrupted start could keep the interpreter from its end.
+    atexit.register(close_all)
     return {**_of_exchange(own), **_of_bot(own), **_of_converter(own)}
 
 

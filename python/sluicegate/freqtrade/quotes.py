@@ -10,6 +10,7 @@ from time import perf_counter
 from typing import Any
 
 import ccxt
+from freqtrade.exceptions import FreqtradeException
 from freqtrade.exchange.common import API_RETRY_COUNT, calculate_backoff
 
 from sluicegate.freqtrade.errors import as_freqtrades, not_traded
@@ -67,6 +68,7 @@ class Quotes:
         self._room = asyncio.Semaphore(1 if settings.limits else _PARALLEL)
         self._pause = settings.error_ttl
         self._api: Any = None
+        #: Pairs that a call for many has left out, and that have not answered since.
         self._doubtful: set[str] = set()
         self._one_by_one_until = -math.inf
         #: Questions asked, and the seconds that their answers took.
@@ -85,7 +87,7 @@ class Quotes:
         """The quotes of pairs from `of_many`; those that are not in it have to be asked for singly.
 
         Raises:
-            TemporaryError: The exchange does not answer at all.
+            FreqtradeException: The exchange does not answer single questions, either.
         """
         source = Source(self._exchange)
         method = getattr(self.connected(), str(source.many))
@@ -93,17 +95,34 @@ class Quotes:
             answers = await self._ask_for_many(method, pairs, attempts)
         except _REFUSED as error:
             raise as_freqtrades(error, f"the {source}s of {len(pairs)} pairs") from error
-        except ccxt.OperationFailed as error:
-            quote = await self.one(pairs[0], 1)
+        except ccxt.BaseError as error:
+            told = await self._some(pairs)
             # Only the call for many does not work: too much for a slow line, for one.
             self._give_up_many(error)
-            return {pairs[0]: quote}
+            return told
         except Exception as error:
             # One odd row in the answer must not cost all the others their rates.
             self._give_up_many(error)
             return {}
         quotes = {pair: source.quote_of_many(answers.get(pair)) for pair in pairs}
-        return {pair: quote for pair, quote in quotes.items() if quote is not None}
+        told = {pair: quote for pair, quote in quotes.items() if quote is not None}
+        self._doubtful.update(quotes.keys() - told.keys())
+        return told
+
+    async def _some(self, pairs: Sequence[str]) -> dict[str, Quote]:
+        """The quote of one of some pairs; of three, for some may not be traded any more.
+
+        Raises:
+            FreqtradeException: None of the three has one.
+        """
+        failure: Exception | None = None
+        for pair in dict.fromkeys((pairs[0], pairs[len(pairs) // 2], pairs[-1])):
+            try:
+                return {pair: await self.one(pair, 1)}
+            except FreqtradeException as error:
+                failure = error
+        assert failure is not None
+        raise failure
 
     async def one(self, pair: str, attempts: int, trouble: Trouble | None = None) -> Quote:
         """The quote of one pair.
@@ -124,8 +143,6 @@ class Quotes:
             async with self._room:
                 answer = await self._ask(lambda: source.ask(api, pair), attempts, trouble)
         except ccxt.BaseError as error:
-            if isinstance(error, ccxt.ExchangeError):
-                self._doubtful.add(pair)
             raise as_freqtrades(error, f"the {source} of {pair}") from error
         self._doubtful.discard(pair)
         return source.quote(answer)
@@ -164,10 +181,7 @@ class Quotes:
             except (ccxt.ExchangeError, ccxt.ExchangeNotAvailable):
                 # Exchanges refuse a call whole for one pair that they do not trade any more.
                 pass
-        try:
-            return await self._ask(method, attempts)
-        except ccxt.ExchangeError:
-            return {}
+        return await self._ask(method, attempts)
 
     async def _ask(
         self,
@@ -181,25 +195,29 @@ class Quotes:
         Freqtrade also repeats what the exchange has refused. Here a refusal is final, and so are
         the errors in `final`.
         """
-        trouble = Trouble() if trouble is None else trouble
         for left in range(attempts - 1, -1, -1):
-            if trouble.error is not None:
+            if trouble is not None and trouble.error is not None:
                 raise trouble.error
-            began = perf_counter()
             try:
-                answer = await question()
+                answer = await self._ask_once(question)
             except ccxt.OperationFailed as error:
-                trouble.met(error)
+                if trouble is not None:
+                    trouble.met(error)
                 if left == 0 or isinstance(error, final):
                     raise
-                pause = (
-                    calculate_backoff(left, API_RETRY_COUNT) if isinstance(error, _REFUSED) else 0
-                )
+                refused = isinstance(error, _REFUSED)
             else:
-                trouble.over()
+                if trouble is not None:
+                    trouble.over()
                 return answer
-            finally:
-                self.calls += 1
-                self.seconds += perf_counter() - began
-            await asyncio.sleep(pause)
+            if refused and trouble is None:
+                await asyncio.sleep(calculate_backoff(left, API_RETRY_COUNT))
         raise AssertionError("it is asked at least once")
+
+    async def _ask_once(self, question: Callable[[], Awaitable[Any]]) -> Any:
+        began = perf_counter()
+        try:
+            return await question()
+        finally:
+            self.calls += 1
+            self.seconds += perf_counter() - began

@@ -7,6 +7,7 @@ import logging
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from threading import get_ident
 from typing import Any
@@ -90,6 +91,7 @@ class Rates:
         self._known: dict[str, bool] = {}
         self._failing: set[str] = set()
         self._bots_thread: int | None = None
+        self._help: Future[Any] | None = None
         #: An event loop alone does not keep its tasks alive.
         self._tasks: set[asyncio.Task[Any]] = set()
 
@@ -125,8 +127,8 @@ class Rates:
         others.pop(pair, None)
         if get_ident() == self._bots_thread:
             # It waits for no load but for its own call.
-            if self.exit.due(others):
-                self.background.start(self._load_all(others, _ONCE))
+            if (self._help is None or self._help.done()) and self.exit.due(others):
+                self._help = self.background.start(self._load_all(others, _ONCE))
             return None
         error = self.background.run(self._load_first(pair, {pair: is_short, **others}))
         if error is not None:
@@ -159,7 +161,11 @@ class Rates:
 
     async def prepare(self) -> None:
         """Connects to the exchange, so that the first caller need not wait for it."""
-        self.quotes.connected()
+        try:
+            # Which reads the certificates of all authorities, for one.
+            self.quotes.connected().open()
+        except Exception:
+            log.warning("could not connect; trying again with the first load", exc_info=True)
 
     async def renew(self) -> bool:
         """Renews the rates of open trades that are missing or due, all in one call if it can.

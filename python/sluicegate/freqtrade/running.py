@@ -58,7 +58,9 @@ class Running:
 
     def close(self) -> None:
         """The bot is at its end, or the exchange was never completed."""
-        for prices in self._fiat:
+        # Once: an old bot's exchange may be collected when the next one has started them again.
+        fiat, self._fiat = self._fiat, []
+        for prices in fiat:
             prices.stop()
         if self.rates is not None and not self.rates.background.is_closed:
             if self.rates.background.is_running:
