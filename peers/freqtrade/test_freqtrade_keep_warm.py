@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,14 +15,24 @@ TRADES = 50
 SETTINGS = {"keep_warm": True, "ttl": TTL, "error_ttl": 1}
 
 
-@pytest.fixture
-def bot(exchange: StandInExchange, tmp_path: Path) -> Iterator[Bot]:
-    """A bot with open trades whose rates were loaded once, when it began."""
-    with bot_on(exchange, tmp_path, SETTINGS, trades=TRADES) as bot:
-        wait_for_calls(exchange, 1)
-        # Not before they are stored.
-        assert None not in rates(bot)
+@pytest.fixture(scope="module")
+def running_bot(
+    running_exchange: StandInExchange, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bot]:
+    folder = tmp_path_factory.mktemp("keep-warm")
+    with bot_on(running_exchange, folder, SETTINGS, trades=TRADES) as bot:
         yield bot
+
+
+@pytest.fixture
+def bot(running_bot: Bot, exchange: StandInExchange) -> Bot:
+    """A bot with open trades whose rates were loaded once, when it began."""
+    bot = running_bot
+    bot.reload(sluicegate=SETTINGS)
+    wait_for_calls(exchange, 1)
+    # Not before they are stored.
+    assert None not in rates(bot)
+    return bot
 
 
 def wait_for_calls(exchange: StandInExchange, count: int) -> None:
@@ -87,13 +96,6 @@ def test_it_ends_when_reloading_turns_it_off(bot: Bot, exchange: StandInExchange
     assert len(price_calls(exchange)) == 2
 
 
-def test_it_ends_with_the_bot(bot: Bot, exchange: StandInExchange) -> None:
-    exchange.clear_calls()
-    bot.quit()
-    assert price_calls(exchange) == []
-    assert "Traceback" not in bot.log()
-
-
 def test_pairs_without_a_rate_are_tried_again(bot: Bot, exchange: StandInExchange) -> None:
     delisted = exchange.market.pairs[:20]
     exchange.market.delist(*delisted)
@@ -102,3 +104,11 @@ def test_pairs_without_a_rate_are_tried_again(bot: Bot, exchange: StandInExchang
     exchange.market.relist(*delisted)
     bot.shift(1)
     until(lambda: rates(bot).count(None) == 0, "all have rates again")
+
+
+def test_it_ends_with_the_bot(bot: Bot, exchange: StandInExchange) -> None:
+    """The last of these tests: it ends the bot that they share."""
+    exchange.clear_calls()
+    bot.quit()
+    assert price_calls(exchange) == []
+    assert "Traceback" not in bot.log()
