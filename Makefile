@@ -65,7 +65,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benches
 
 clean:
-	rm -rf $(VENV) .venv-freqtrade target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(FREQTRADE) target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find python tests benches peers -name __pycache__ -type d -prune -exec rm -rf {} +
 	find python -name '_core*.so' -delete
 

@@ -11,7 +11,7 @@ FREQTRADE_BIN := $(FREQTRADE)/bin
 .PHONY: test-freqtrade test-in-freqtrade
 
 test-freqtrade:
-	@python="$(FREQTRADE_PYTHON)"; if [ -n "$$python" ]; then \
+	@python=$$(sh make/freqtrade_python.sh $(FREQTRADE_PYTHON)); if [ -n "$$python" ]; then \
 		$(MAKE) --no-print-directory test-in-freqtrade FREQTRADE_PYTHON="$$python"; \
 	else \
 		echo "sluicegate: SKIPPED the tests inside Freqtrade: it is for Python 3.11 to 3.13 (with venv), and" \

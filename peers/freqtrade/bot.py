@@ -232,10 +232,13 @@ class Bot:
             process.wait(PATIENCE)
 
     def interrupt(self) -> None:
-        """Has it end as by Ctrl-C, and does not wait."""
+        """Has it end, and does not wait.
+
+        By SIGTERM: SIGINT is ignored by whatever a shell began in the background.
+        """
         assert self._process is not None
         if not self._interrupted:
-            self._process.send_signal(signal.SIGINT)
+            self._process.send_signal(signal.SIGTERM)
         self._interrupted = True
 
     def reload(self, **changes: Any) -> None:

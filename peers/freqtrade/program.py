@@ -8,7 +8,7 @@ It reads commands from standard input, one a line, and answers each with a line 
 - `used`: by which threads each asynchronous ccxt object was used, and the calls that began on a
   ccxt object while another thread's was under way.
 
-The end of the input ends the bot, as Ctrl-C does.
+The end of the input ends the bot, as SIGTERM does.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ def obey(commands: dict[str, Callable[..., Any]]) -> None:
     for line in sys.stdin:
         command, *values = line.split()
         print(json.dumps(commands[command](*values)), flush=True)
-    signal.raise_signal(signal.SIGINT)
+    signal.raise_signal(signal.SIGTERM)
 
 
 def run() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -16,14 +15,24 @@ TRADES = 50
 SETTINGS = {"keep_warm": True, "ttl": TTL, "error_ttl": 1}
 
 
-@pytest.fixture
-def bot(exchange: StandInExchange, tmp_path: Path) -> Iterator[Bot]:
-    """A bot with open trades whose rates were loaded once, when it began."""
-    with bot_on(exchange, tmp_path, SETTINGS, trades=TRADES) as bot:
-        wait_for_calls(exchange, 1)
-        # Not before they are stored.
-        assert None not in rates(bot)
+@pytest.fixture(scope="module")
+def running_bot(
+    running_exchange: StandInExchange, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Bot]:
+    folder = tmp_path_factory.mktemp("keep-warm")
+    with bot_on(running_exchange, folder, SETTINGS, trades=TRADES) as bot:
         yield bot
+
+
+@pytest.fixture
+def bot(running_bot: Bot, exchange: StandInExchange) -> Bot:
+    """A bot with open trades whose rates were loaded once, when it began."""
+    bot = running_bot
+    bot.reload(sluicegate=SETTINGS)
+    wait_for_calls(exchange, 1)
+    # Not before they are stored.
+    assert None not in rates(bot)
+    return bot
 
 
 def wait_for_calls(exchange: StandInExchange, count: int) -> None:
@@ -78,20 +87,16 @@ def test_it_goes_on_with_the_new_bot_after_reloading_the_config(
 
 def test_it_ends_when_reloading_turns_it_off(bot: Bot, exchange: StandInExchange) -> None:
     bot.reload(sluicegate={**SETTINGS, "keep_warm": False})
-    exchange.clear_calls()
-    bot.shift(TTL)
     assert None not in rates(bot)
-    bot.shift(TTL)
-    assert None not in rates(bot)
-    # Those of the two requests, which found none.
-    assert len(price_calls(exchange)) == 2
-
-
-def test_it_ends_with_the_bot(bot: Bot, exchange: StandInExchange) -> None:
     exchange.clear_calls()
-    bot.quit()
+    bot.shift(TTL - 50)
+    # It would look many times as often while these are answered.
+    for _ in range(10):
+        assert None not in rates(bot)
     assert price_calls(exchange) == []
-    assert "Traceback" not in bot.log()
+    bot.shift(50)
+    assert None not in rates(bot)
+    assert len(price_calls(exchange)) == 1
 
 
 def test_pairs_without_a_rate_are_tried_again(bot: Bot, exchange: StandInExchange) -> None:
@@ -100,5 +105,16 @@ def test_pairs_without_a_rate_are_tried_again(bot: Bot, exchange: StandInExchang
     bot.shift(TTL)
     until(lambda: rates(bot).count(None) == 20, "it is known that 20 are delisted")
     exchange.market.relist(*delisted)
+    exchange.clear_calls()
     bot.shift(1)
+    # Nobody else asks.
+    wait_for_calls(exchange, 1)
     until(lambda: rates(bot).count(None) == 0, "all have rates again")
+
+
+def test_it_ends_with_the_bot(bot: Bot, exchange: StandInExchange) -> None:
+    """The last of these tests: it ends the bot that they share."""
+    exchange.clear_calls()
+    bot.quit()
+    assert price_calls(exchange) == []
+    assert "Traceback" not in bot.log()

@@ -17,7 +17,7 @@ class Uses:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._objects = 0
-        self._under_way: dict[int, list[str]] = {}
+        self._under_way: dict[int, list[threading.Thread]] = {}
         self._by: dict[int, set[str]] = {}
         self._overlaps: list[tuple[str, list[str]]] = []
 
@@ -46,16 +46,17 @@ class Uses:
         number = self._objects
         under_way = self._under_way.setdefault(number, [])
 
-        def begin() -> str:
-            thread = threading.current_thread().name
+        def begin() -> threading.Thread:
+            thread = threading.current_thread()
             with self._lock:
-                others = [other for other in under_way if other != thread]
+                # By identity: the REST server's threads have one name for all.
+                others = [other.name for other in under_way if other is not thread]
                 if others:
-                    self._overlaps.append((thread, others))
+                    self._overlaps.append((thread.name, others))
                 under_way.append(thread)
             return thread
 
-        def end(thread: str) -> None:
+        def end(thread: threading.Thread) -> None:
             with self._lock:
                 under_way.remove(thread)
 
@@ -68,7 +69,7 @@ class Uses:
 
         async def asynchronous(*args: Any, **kwargs: Any) -> Any:
             thread = begin()
-            self._by.setdefault(number, set()).add(thread)
+            self._by.setdefault(number, set()).add(thread.name)
             try:
                 return await fetch(*args, **kwargs)
             finally:
