@@ -238,6 +238,9 @@ def write(findings: Findings) -> None:
         "Stock takes long, and was measured once, in bots that did so at the same time: nearly all "
         "of it is waiting. Calls are those to the exchange; CoinGecko's are in the seconds only.",
         "",
+        f"With {DELISTED} pairs delisted, the other {TRADES - DELISTED} just fit into stock's own "
+        "cache: its calls are for the delisted ones, 5 for each.",
+        "",
         "An hour of silence is the bot's clock moved in steps; after each, keep-warm had its time "
         "to renew the rates, which takes one call, made by nobody's `/profit`.",
         "",
