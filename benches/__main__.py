@@ -87,7 +87,7 @@ def main() -> int:
     for note in total.notes:
         console.print(f"• {note}", highlight=False)
     if not asked.quick and not asked.only:
-        distributions = ["sluicegate", "uvloop", *(peer.distribution for peer in peers)]
+        distributions = ["uvloop", *(peer.distribution for peer in peers)]
         report.write(rows, total.figures, libraries, distributions, total.notes, missing)
     return 1 if report.failed(total.figures) else 0
 

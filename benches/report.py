@@ -2,6 +2,7 @@
 
 import os
 import platform
+import re
 import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,8 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from sluicegate import __version__
 
 RESULTS = Path(__file__).parent / "RESULTS.md"
 
@@ -54,7 +57,8 @@ def machine(libraries: Iterable[str]) -> list[str]:
     except (OSError, KeyError):
         system = ""
     kernel = f"{platform.system()} {platform.release().split('-')[0]}"
-    versions = [f"{name} {metadata.version(name)}" for name in libraries]
+    versions = [f"sluicegate {__version__}"]
+    versions += [f"{name} {metadata.version(name)}" for name in libraries]
     load = (
         f", load average {os.getloadavg()[0]:.1f} at the end" if hasattr(os, "getloadavg") else ""
     )
@@ -91,6 +95,13 @@ def show(
     console.print(table)
 
 
+def markdown(rows: Sequence[Row], figures: Sequence[Figure], libraries: Sequence[str]) -> list[str]:
+    """The table's lines."""
+    header = ["", "must reach", *libraries]
+    grid = (header, ["---"] * len(header), *_grid(rows, figures, libraries))
+    return ["| " + " | ".join(cells) + " |" for cells in grid]
+
+
 def write(
     rows: Sequence[Row],
     figures: Sequence[Figure],
@@ -99,9 +110,7 @@ def write(
     notes: Sequence[str],
     missing: dict[str, str],
 ) -> None:
-    """Writes RESULTS.md."""
-    grid = _grid(rows, figures, libraries)
-    header = ["", "must reach", *libraries]
+    """Writes the part of `make bench`."""
     left_out = [f"- {name} was left out: {reason}." for name, reason in missing.items()]
     lines = [
         "# Side by side, measured",
@@ -112,7 +121,7 @@ def write(
         *(f"- {line}" for line in machine(distributions)),
         *left_out,
         "",
-        *("| " + " | ".join(cells) + " |" for cells in (header, ["---"] * len(header), *grid)),
+        *markdown(rows, figures, libraries),
         "",
         "## How it was measured",
         "",
@@ -122,9 +131,23 @@ def write(
         "garbage collector is off during such rounds, for all alike.",
         "",
         *(f"- {note}" for note in notes),
-        "",
     ]
-    RESULTS.write_text("\n".join(lines), encoding="utf-8")
+    write_part("make bench", lines)
+
+
+def write_part(command: str, lines: Sequence[str]) -> None:
+    """Writes what one command has measured into RESULTS.md; the other parts stay as they are.
+
+    A part begins with a comment that names its command.
+    """
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    _, *found = re.split(r"^<!-- (make .+) -->\n", text, flags=re.MULTILINE)
+    parts = dict(zip(found[::2], found[1::2], strict=True))
+    parts[command] = "\n".join(lines)
+    RESULTS.write_text(
+        "\n".join(f"<!-- {name} -->\n{parts[name].strip()}\n" for name in sorted(parts)),
+        encoding="utf-8",
+    )
     print(
         "written: "
         f"{RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS.name}"
