@@ -1,6 +1,8 @@
 # Freqtrade itself, from PyPI, in an environment of its own that is kept between runs.
 #
 #   make test-freqtrade    the drop-in inside the real program; part of `make test`
+#   make bench-freqtrade   a stock Freqtrade beside one with the drop-in; writes its part of
+#                          benches/RESULTS.md, and takes some minutes
 #
 # Another Python: make test-freqtrade FREQTRADE_PYTHON=python3.12
 
@@ -8,7 +10,7 @@ FREQTRADE_PYTHON ?= $(shell sh make/freqtrade_python.sh $(PYTHON) python3.13 pyt
 FREQTRADE := .venv-freqtrade
 FREQTRADE_BIN := $(FREQTRADE)/bin
 
-.PHONY: test-freqtrade test-in-freqtrade
+.PHONY: test-freqtrade test-in-freqtrade bench-freqtrade
 
 test-freqtrade:
 	@python=$$(sh make/freqtrade_python.sh $(FREQTRADE_PYTHON)); if [ -n "$$python" ]; then \
@@ -21,7 +23,12 @@ test-freqtrade:
 test-in-freqtrade: $(FREQTRADE)/.built
 	$(FREQTRADE_BIN)/python -m pytest peers/freqtrade
 
+bench-freqtrade: $(FREQTRADE)/.built
+	$(FREQTRADE_BIN)/python -m peers.freqtrade.bench
+
 $(FREQTRADE)/.made: peers/freqtrade/requirements.txt
+	@[ -n "$(FREQTRADE_PYTHON)" ] || { \
+		echo "sluicegate: Freqtrade is for Python 3.11 to 3.13; name one: FREQTRADE_PYTHON=..." >&2; exit 1; }
 	@echo "installing Freqtrade from PyPI: once, and it takes about a minute"
 	$(FREQTRADE_PYTHON) -m venv $(FREQTRADE)
 	$(FREQTRADE_BIN)/python -m pip install --quiet --upgrade pip

@@ -126,5 +126,5 @@ def test_a_section_that_is_none_is_shown(section: Any) -> None:
 def test_the_settings_fit_a_line() -> None:
     assert str(read({"sluicegate": {"ttl": 30, "limits": [RULE]}})) == (
         "ttl 30, size 1000, keep_warm True, batch 200, error_ttl 60, log_interval 3600, "
-        "limits [['rate', 'GetTicker', 10, '1s', 'delay']], timezone None"
+        "limits [['rate', 'GetTicker', 10, '1s', 'delay']], hold start, timezone None"
     )

@@ -122,15 +122,17 @@ def joined() -> int:
     from sluicegate.freqtrade.hooks import _running
 
     rates = [running.rates for running in _running if running.rates is not None]
-    return sum(cache.stats().joined for one in rates for cache in one.caches.values())
+    return sum(one.exit.stats().joined for one in rates)
 
 
 def obey(commands: dict[str, Callable[..., Any]]) -> None:
-    """Does what standard input says."""
-    for line in sys.stdin:
-        command, *values = line.split()
-        print(json.dumps(commands[command](*values)), flush=True)
-    signal.raise_signal(signal.SIGTERM)
+    """Does what standard input says, and ends the bot when it says no more, or something wrong."""
+    try:
+        for line in sys.stdin:
+            command, *values = line.split()
+            print(json.dumps(commands[command](*values)), flush=True)
+    finally:
+        signal.raise_signal(signal.SIGTERM)
 
 
 def run() -> None:
