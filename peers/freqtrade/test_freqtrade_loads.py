@@ -110,10 +110,11 @@ def test_the_bots_loop_gets_no_remembered_error(api: FakeApi, make: Any) -> None
 
 
 def test_an_odd_row_costs_nobody_his_rate(api: FakeApi, make: Any) -> None:
-    api.named = KeyError("bidPrice")
+    odd = KeyError("bidPrice")
+    api.named = api.prices[FIRST] = api.prices[SECOND] = odd
     bot = make()
     assert bot.rate(LAST) == 129.0
-    assert failures(bot, PAIRS) == {}
+    assert failures(bot, PAIRS) == {FIRST: odd, SECOND: odd}
     assert len(api.asked("many")) == 1
 
 
@@ -288,7 +289,7 @@ def test_what_is_closed_asks_as_freqtrade_does(api: FakeApi, make: Any) -> None:
 
 def test_closing_what_never_ran_starts_nothing(make: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[threading.Thread] = []
-    monkeypatch.setattr(threading.Thread, "start", started.append)
+    monkeypatch.setattr(threading.Thread, "start", lambda thread: started.append(thread))
     make().rates.close()
     assert started == []
 
