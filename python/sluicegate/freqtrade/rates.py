@@ -92,8 +92,8 @@ class Rates:
         self._failing: set[str] = set()
         self._bots_thread: int | None = None
         self._help: Future[Any] | None = None
-        #: An event loop alone does not keep its tasks alive.
-        self._tasks: set[asyncio.Task[Any]] = set()
+        #: Pairs that are being asked for one by one → what each failed with, once it is through.
+        self._singles: dict[str, asyncio.Task[dict[str, Exception]]] = {}
 
     # ---- what Freqtrade asks
 
@@ -178,8 +178,8 @@ class Rates:
         due = self.exit.due(trades, ahead=ttl * _DUE, error_ahead=error_ahead)
         if not due:
             return True
-        singles = await self._load_all(trades, _ONCE, ahead=ttl * _SOON, error_ahead=error_ahead)
-        await asyncio.gather(*singles.values())
+        await self._load_all(trades, _ONCE, ahead=ttl * _SOON, error_ahead=error_ahead)
+        await asyncio.gather(*self._singles.values())
         left = (entry[1] for pair in due if (entry := self.exit._entry(pair)) is not None)
         return any(seconds >= ttl * _DUE for seconds in left)
 
@@ -193,9 +193,7 @@ class Rates:
 
     # ---- loading, in the background's event loop
 
-    async def _load_all(
-        self, shorts: Mapping[str, bool], attempts: int, **ahead: float
-    ) -> dict[str, asyncio.Task[dict[str, Exception]]]:
+    async def _load_all(self, shorts: Mapping[str, bool], attempts: int, **ahead: float) -> None:
         """Loads what is due: together what can be, and what that did not tell one by one.
 
         What it has to ask for one by one is under way when it returns.
@@ -204,23 +202,19 @@ class Rates:
         together = self.quotes.of_many(self.exit.due(shorts, **ahead))
         if len(together) > 1:
             await self.exit.awarm(together, self._many(shorts, attempts), **ahead)
-        single = self._single(shorts, attempts, Trouble())
-        return {
-            pair: self._run(self.exit.awarm([pair], single, **ahead))
-            for pair in self.exit.due(shorts, **ahead)
-        }
+        load = self._single(shorts, attempts, Trouble())
+        for pair in self.exit.due(shorts, **ahead):
+            if pair not in self._singles:
+                task = asyncio.create_task(self.exit.awarm([pair], load, **ahead), name=pair)
+                self._singles[pair] = task
+                task.add_done_callback(lambda task: self._singles.pop(task.get_name()))
 
     async def _load_first(self, pair: str, shorts: Mapping[str, bool]) -> Exception | None:
         """Loads everything, and returns as soon as one pair is loaded: what it failed with."""
-        under_way = await self._load_all(shorts, _PATIENT)
-        errors = await under_way[pair] if pair in under_way else {}
+        await self._load_all(shorts, _PATIENT)
+        single = self._singles.get(pair)
+        errors = {} if single is None else await asyncio.shield(single)
         return errors.get(pair, self.exit.error(pair))
-
-    def _run(self, work: Any) -> asyncio.Task[Any]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     def _many(self, shorts: Mapping[str, bool], attempts: int) -> Loader:
         async def load(pairs: list[str]) -> dict[str, float | Exception]:
