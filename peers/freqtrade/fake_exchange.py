@@ -27,6 +27,7 @@ class FakeApi:
         self.markets = {pair: {"active": True} for pair in prices}
         self.has = {"fetchTickers": True, "fetchTicker": True}
         self.options: dict[str, Any] = {}
+        self.rateLimit = 50
         self.calls: list[tuple[str, tuple[str, ...]]] = []
 
     def asked(self, method: str) -> list[tuple[str, ...]]:

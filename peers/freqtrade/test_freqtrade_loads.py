@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import ccxt
@@ -13,6 +14,7 @@ from freqtrade.exceptions import ExchangeError, FreqtradeException, PricingError
 
 from peers.freqtrade.bot import until
 from peers.freqtrade.fake_exchange import FakeApi, FakeBot
+from sluicegate.freqtrade.quotes import Pace
 
 PAIRS = [f"COIN{number}/USDT" for number in range(120)]
 FIRST, SECOND, LAST = PAIRS[0], PAIRS[1], PAIRS[-1]
@@ -104,6 +106,50 @@ def test_the_bots_loop_gets_no_remembered_error(api: FakeApi, make: Any) -> None
     api.prices[FIRST] = 9.0
     with bot.rates.bots_work():
         assert bot.rate(FIRST) == 9.0
+
+
+def test_what_a_report_will_read_is_loaded_while_it_looks_for_it(api: FakeApi, make: Any) -> None:
+    bot = make()
+    bot.rates.note_open_trades()
+    bot.rates.expect_reads()
+    bot.rates.expect_reads()
+    assert [bot.rate(pair) for pair in PAIRS] == list(api.prices.values())
+    bot.rates.expect_reads()
+    assert api.calls == [("many", tuple(PAIRS))]
+
+
+def test_a_remembered_error_costs_no_look_at_the_database(api: FakeApi, make: Any) -> None:
+    api.prices[FIRST] = DELISTED
+    bot = make(batch=1)
+    looks: list[None] = []
+    bot.rates._open_trades = lambda: looks.append(None) or bot.trades
+    for _ in range(3):
+        assert failures(bot, [FIRST]).keys() == {FIRST}
+    assert len(looks) == 1
+
+
+# ---- how often is asked
+
+
+def test_questions_are_as_far_apart_as_they_cost(monkeypatch: pytest.MonkeyPatch) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    async def ask() -> None:
+        now = 100.0
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now)
+        pace = Pace(SimpleNamespace(rateLimit=50))
+        for cost in (16.0, 1.0, None):
+            await pace(cost)
+        now += 1.0  # The time in which nobody asks counts, too.
+        await pace(1.0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("sluicegate.freqtrade.quotes.asyncio.sleep", sleep)
+        asyncio.run(ask())
+    assert slept == pytest.approx([0.8, 0.85])
 
 
 # ---- when the call for many fails

@@ -32,7 +32,7 @@ def hooks(own: Methods) -> Methods:
     """What takes the place of some methods of Freqtrade."""
     # Threads that outlive an interrupted start could keep the interpreter from its end.
     atexit.register(close_all)
-    return {**_of_exchange(own), **_of_bot(own), **_of_converter(own)}
+    return {**_of_exchange(own), **_of_bot(own), **_of_reports(own), **_of_converter(own)}
 
 
 def close_all() -> None:
@@ -141,6 +141,22 @@ def _of_bot(own: Methods) -> Methods:
     methods = ("startup", "process", "process_stopped", "cleanup")
     work = {("FreqtradeBot", name): at_work(name) for name in methods}
     return {("FreqtradeBot", "__init__"): init, **work}
+
+
+def _of_reports(own: Methods) -> Methods:
+    def told(name: str) -> Callable[..., Any]:
+        own_method = own["RPC", name]
+
+        @wraps(own_method)
+        def method(self: Any, *args: Any, **kwargs: Any) -> Any:
+            rates = _rates_of(self._freqtrade.exchange)
+            if rates is not None:
+                rates.expect_reads()
+            return own_method(self, *args, **kwargs)
+
+        return method
+
+    return {("RPC", name): told(name) for name in ("_rpc_trade_status", "_rpc_trade_statistics")}
 
 
 def _of_converter(own: Methods) -> Methods:

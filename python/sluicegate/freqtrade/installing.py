@@ -20,6 +20,7 @@ _PLACES: dict[tuple[str, str], tuple[str, ...]] = {
         "process_stopped",
         "cleanup",
     ),
+    ("freqtrade.rpc.rpc", "RPC"): ("_rpc_trade_status", "_rpc_trade_statistics"),
     ("freqtrade.rpc.fiat_convert", "CryptoToFiatConverter"): ("__init__", "get_price"),
 }
 

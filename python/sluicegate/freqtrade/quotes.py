@@ -48,6 +48,28 @@ class Trouble:
         self._failures = 0
 
 
+class Pace:
+    """ccxt's own pace: after each question, a pause of as long as it costs.
+
+    ccxt's asynchronous objects keep it too, but do not count the time in which nothing is asked: the
+    first question of the day would wait for what yesterday's last one has cost.
+    """
+
+    def __init__(self, api: Any) -> None:
+        """The pace of a ccxt object."""
+        self._api = api
+        self._free_at = -math.inf
+
+    async def __call__(self, cost: float | None = None) -> None:
+        """Waits for its turn."""
+        now = asyncio.get_running_loop().time()
+        turn = max(now, self._free_at)
+        # ccxt's rateLimit is in milliseconds.
+        self._free_at = turn + self._api.rateLimit * (1 if cost is None else cost) / 1_000
+        if turn > now:
+            await asyncio.sleep(turn - now)
+
+
 class Quotes:
     """Asks an exchange for quotes, through a ccxt object that nothing else uses.
 
@@ -151,6 +173,7 @@ class Quotes:
         """The ccxt object, with the markets that the bot knows now."""
         if self._api is None:
             self._api = self._connect()
+            self._api.throttle = Pace(self._api)
         bots = self._exchange._api
         if bots.markets:
             self._api.set_markets_from_exchange(bots)

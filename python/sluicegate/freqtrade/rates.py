@@ -91,7 +91,7 @@ class Rates:
         self._known: dict[str, bool] = {}
         self._failing: set[str] = set()
         self._bots_thread: int | None = None
-        self._help: Future[Any] | None = None
+        self._ahead: Future[Any] | None = None
         #: Pairs that are being asked for one by one → what each failed with, once it is through.
         self._singles: dict[str, asyncio.Task[dict[str, Exception]]] = {}
 
@@ -123,18 +123,32 @@ class Rates:
             ClosedError: Nothing is loaded any more.
             Exception: The pair has no rate.
         """
-        others = {**self.note_open_trades()}
-        others.pop(pair, None)
         if get_ident() == self._bots_thread:
             # It waits for no load but for its own call.
-            if (self._help is None or self._help.done()) and self.exit.due(others):
-                self._help = self.background.start(self._load_all(others, _ONCE))
+            others = {**self.note_open_trades()}
+            others.pop(pair, None)
+            self._load_ahead(others, _ONCE)
             return None
-        error = self.background.run(self._load_first(pair, {pair: is_short, **others}))
+        error = self.exit.error(pair)
+        if error is None:
+            wanted = {pair: is_short, **self.note_open_trades()} | {pair: is_short}
+            error = self.background.run(self._load_first(pair, wanted))
         if error is not None:
             raise again(error)
         entry = self.exit._entry(pair)
         return None if entry is None else entry[0]
+
+    def expect_reads(self) -> None:
+        """Somebody is about to read the rates of all open trades, once he has found which they are.
+
+        What is missing is loaded meanwhile.
+        """
+        with suppress(ClosedError):
+            self._load_ahead(self._known, _PATIENT)
+
+    def _load_ahead(self, shorts: Mapping[str, bool], attempts: int) -> None:
+        if (self._ahead is None or self._ahead.done()) and self.exit.due(shorts):
+            self._ahead = self.background.start(self._load_all(shorts, attempts))
 
     # ---- what the bot tells
 
