@@ -85,6 +85,36 @@ def test_each_pair_is_asked_for_once_however_many_wait(api: FakeApi, make: Any) 
     assert sorted(api.asked("one")) == sorted((pair,) for pair in PAIRS)
 
 
+def test_nobody_waits_for_the_turn_of_one_who_waits_for_the_exchange(
+    api: FakeApi, make: Any
+) -> None:
+    loaded, reported = asyncio.Event(), threading.Event()
+    api.named = loaded.wait
+    bot = make()
+
+    def report() -> None:
+        with bot.rates.report():
+            reported.set()
+
+    def report_with_rates() -> None:
+        with bot.rates.report():
+            bot.rate(FIRST)
+
+    waiting = threading.Thread(target=report_with_rates)
+    waiting.start()
+    until(lambda: api.calls != [], "one waits for the exchange")
+    other = threading.Thread(target=report)
+    other.start()
+    assert reported.wait(30)
+    other.join()
+    bot.run(_set(loaded))
+    waiting.join()
+
+
+async def _set(event: asyncio.Event) -> None:
+    event.set()
+
+
 def test_an_entry_rate_is_asked_for_alone_and_by_freqtrade_itself(api: FakeApi, make: Any) -> None:
     bot = make()
     assert bot.rate(SECOND, "entry") == 11.0
@@ -111,10 +141,10 @@ def test_the_bots_loop_gets_no_remembered_error(api: FakeApi, make: Any) -> None
 def test_what_a_report_will_read_is_loaded_while_it_looks_for_it(api: FakeApi, make: Any) -> None:
     bot = make()
     bot.rates.note_open_trades()
-    bot.rates.expect_reads()
-    bot.rates.expect_reads()
-    assert [bot.rate(pair) for pair in PAIRS] == list(api.prices.values())
-    bot.rates.expect_reads()
+    with bot.rates.report(), bot.rates.report():
+        assert [bot.rate(pair) for pair in PAIRS] == list(api.prices.values())
+    with bot.rates.report():
+        pass
     assert api.calls == [("many", tuple(PAIRS))]
 
 

@@ -150,9 +150,10 @@ def _of_reports(own: Methods) -> Methods:
         @wraps(own_method)
         def method(self: Any, *args: Any, **kwargs: Any) -> Any:
             rates = _rates_of(self._freqtrade.exchange)
-            if rates is not None:
-                rates.expect_reads()
-            return own_method(self, *args, **kwargs)
+            if rates is None:
+                return own_method(self, *args, **kwargs)
+            with rates.report():
+                return own_method(self, *args, **kwargs)
 
         return method
 

@@ -51,8 +51,8 @@ class Trouble:
 class Pace:
     """ccxt's own pace: after each question, a pause of as long as it costs.
 
-    ccxt's asynchronous objects keep it too, but do not count the time in which nothing is asked: the
-    first question of the day would wait for what yesterday's last one has cost.
+    ccxt's asynchronous objects keep it too, but do not count the time in which nothing is asked:
+    the first question of the day would wait for what yesterday's last one has cost.
     """
 
     def __init__(self, api: Any) -> None:

@@ -23,6 +23,7 @@ from sluicegate.freqtrade.errors import again, bare
 from sluicegate.freqtrade.quotes import Quotes, Trouble
 from sluicegate.freqtrade.settings import Settings
 from sluicegate.freqtrade.source import Quote
+from sluicegate.freqtrade.turns import Turns
 
 log = logging.getLogger("sluicegate.freqtrade")
 
@@ -82,6 +83,7 @@ class Rates:
         )
         self.quotes = Quotes(exchange, connect, settings)
         self.background = Background("sluicegate-rates")
+        self.turns = Turns()
         #: Rates for which Freqtrade itself had to ask the exchange.
         self.own_calls = 0
         self._exchange = exchange
@@ -132,19 +134,23 @@ class Rates:
         error = self.exit.error(pair)
         if error is None:
             wanted = {pair: is_short, **self.note_open_trades()} | {pair: is_short}
-            error = self.background.run(self._load_first(pair, wanted))
+            with self.turns.away():
+                error = self.background.run(self._load_first(pair, wanted))
         if error is not None:
             raise again(error)
         entry = self.exit._entry(pair)
         return None if entry is None else entry[0]
 
-    def expect_reads(self) -> None:
-        """Somebody is about to read the rates of all open trades, once he has found which they are.
+    @contextmanager
+    def report(self) -> Iterator[None]:
+        """The block makes a report: it reads the rates of all open trades, having found these.
 
         What is missing is loaded meanwhile.
         """
         with suppress(ClosedError):
             self._load_ahead(self._known, _PATIENT)
+        with self.turns.turn():
+            yield
 
     def _load_ahead(self, shorts: Mapping[str, bool], attempts: int) -> None:
         if (self._ahead is None or self._ahead.done()) and self.exit.due(shorts):
