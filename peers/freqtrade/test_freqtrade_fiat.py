@@ -24,6 +24,7 @@ class HeldCoinGecko(CoinGecko):
     def __init__(self) -> None:
         super().__init__()
         object.__setattr__(self, "open", threading.Event())
+        object.__setattr__(self, "held", threading.Event())
         self.open.set()
 
     def serve(self, exchange: StandInExchange, prefix: str = "/coingecko") -> None:
@@ -31,6 +32,7 @@ class HeldCoinGecko(CoinGecko):
         exchange.add_endpoint(Endpoint("GET", PRICES, {}), self.held_price)
 
     async def held_price(self, request: web.Request) -> Any:
+        self.held.set()
         while not self.open.is_set():  # noqa: ASYNC110 - set by another thread
             await asyncio.sleep(0.005)
         return self.simple_price(request)
@@ -88,9 +90,10 @@ def test_prices_are_renewed_ahead_of_their_six_hours(
 
 def test_nobody_waits_for_a_renewal(bot: Bot, coin_gecko: HeldCoinGecko) -> None:
     coin_gecko.open.clear()
+    coin_gecko.held.clear()
     coin_gecko.prices["tether"] = 2.0
     bot.shift(5.2 * HOUR)
-    # Answered, although whatever asks CoinGecko now is held.
+    until(coin_gecko.held.is_set, "the renewal waits for CoinGecko")
     assert price(bot) == pytest.approx(1)
     bot.shift(1.2 * HOUR)
     # Older than six hours: none, as Freqtrade has it when CoinGecko does not answer.

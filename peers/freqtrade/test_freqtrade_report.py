@@ -24,6 +24,8 @@ def test_it_is_logged_every_so_often_and_at_the_end(
 ) -> None:
     settings = {"keep_warm": False, "log_interval": 1}
     with bot_on(exchange, tmp_path, settings, trades=TRADES) as bot:
+        # Long enough for the first rate to be asked for before it is there.
+        exchange.latency = (0.3, 0.3)
         bot.get("status")
         # The first of the trades was not there; the others had come with it.
         first = ("5", "80.0", "1", "4")
@@ -42,5 +44,7 @@ def test_it_is_logged_every_so_often_and_at_the_end(
 def test_it_is_logged_at_the_end_only(exchange: StandInExchange, tmp_path: Path) -> None:
     settings = {"keep_warm": False, "log_interval": 0}
     with bot_on(exchange, tmp_path, settings, trades=TRADES) as bot:
+        # Long enough for the first rate to be asked for before it is there.
+        exchange.latency = (0.3, 0.3)
         bot.get("status")
     assert lines(bot) == [("5", "80.0", "1", "4")]

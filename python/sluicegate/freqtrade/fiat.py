@@ -49,7 +49,7 @@ class FiatPrices:
         self._uncached = _Uncached(converter)
         self._get_price = get_price
         self._error_ttl = error_ttl
-        #: The pairs that have been asked for → whether the last attempt failed.
+        #: The pairs that have been asked for → whether the last renewal failed, or is under way.
         self._asked: dict[Pair, bool] = {}
         self._lock = threading.Lock()
         self._stop: threading.Event | None = None
@@ -74,8 +74,11 @@ class FiatPrices:
 
     def renew(self) -> None:
         """Loads what is due of all that was ever asked for."""
-        errors = self.cache.warm(list(self._asked), self._load, ahead=AHEAD)
-        self._asked.update((pair, pair in errors) for pair in list(self._asked))
+        due = self.cache.due(list(self._asked), ahead=AHEAD)
+        # Until it is known better, nobody is to wait for these.
+        self._asked.update(dict.fromkeys(due, True))
+        errors = self.cache.warm(due, self._load, ahead=AHEAD)
+        self._asked.update((pair, pair in errors) for pair in due)
 
     def start(self, coin: str | None = None, currency: str | None = None) -> None:
         """Renews prices on a thread, until `stop`.
