@@ -137,6 +137,8 @@ class FakeBot:
 
 
 async def _answered(answer: Answer) -> Any:
+    # As over a network, others may ask meanwhile.
+    await asyncio.sleep(0)
     if callable(answer):
         answer = answer()
         if asyncio.iscoroutine(answer):

@@ -274,8 +274,95 @@ def test_the_background_asks_once(api: FakeApi, make: Any, deep: bool) -> None:
     assert len(api.calls) <= 26
     assert len(set(api.calls)) == len(api.calls)
     api.calls.clear()
-    assert renew(bot) is True  # Nothing is due while the errors are remembered.
-    assert api.calls == []
+    assert renew(bot) is False
+    assert api.calls == []  # Nothing is asked again so soon.
+
+
+def test_who_waits_is_not_given_what_the_background_asked_only_once(
+    api: FakeApi, make: Any
+) -> None:
+    api.named = api.unnamed = BANNED
+    bot = make()
+    assert renew(bot) is False
+    api.named = api.unnamed = None
+    assert failures(bot, PAIRS) == {}
+
+
+def test_who_joins_a_load_of_the_backgrounds_asks_again_himself(api: FakeApi, make: Any) -> None:
+    answer = asyncio.Event()
+
+    async def once_down() -> float:
+        await answer.wait()
+        api.prices[FIRST] = 5.0
+        raise DOWN
+
+    api.prices = {FIRST: once_down}
+    bot = make()
+    bot.rates.note_open_trades()
+    bot.rates.background.start(bot.rates.renew())
+    until(lambda: api.calls != [], "the background asks")
+    rates: list[float] = []
+    reader = threading.Thread(target=lambda: rates.append(bot.rate(FIRST)))
+    reader.start()
+    until(lambda: bot.rates.exit.stats().misses, "somebody waits for it")
+    bot.run(_set(answer))
+    reader.join()
+    assert rates == [5.0]
+
+
+@pytest.mark.parametrize("rules", [[], [["rate", "*", 5, "1s", "delay"]]])
+def test_a_few_pairs_that_always_fail_cost_no_other_its_rate(
+    api: FakeApi, make: Any, rules: list[Any]
+) -> None:
+    for pair in PAIRS[:5]:
+        api.prices[pair] = ccxt.ExchangeNotAvailable("503")
+    assert failures(make(deep=True, limits=rules), PAIRS).keys() == set(PAIRS[:5])
+
+
+def test_a_refusal_is_waited_out_and_the_rest_goes_one_at_a_time(
+    api: FakeApi, make: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(
+        "sluicegate.freqtrade.quotes.calculate_backoff", lambda *args: pauses.append(0) or 0
+    )
+    room = [5]
+
+    def limited() -> float:
+        if not room[0]:
+            room[0] = 40
+            raise BANNED
+        room[0] -= 1
+        return 1.0
+
+    api.prices = dict.fromkeys(PAIRS, limited)
+    assert failures(make(deep=True), PAIRS) == {}
+    assert 1 <= len(pauses) <= 4
+
+
+def test_keep_warm_does_not_wait_for_a_pair_that_is_not_answered(api: FakeApi, make: Any) -> None:
+    never = asyncio.Event()
+    api.prices[FIRST] = never.wait
+    api.named = DELISTED
+    assert renew(make(ttl=1)) is True
+
+
+def test_an_odd_shape_of_the_answer_is_not_asked_for_again_at_once(api: FakeApi, make: Any) -> None:
+    api.fetch_tickers = odd = OddTickers()  # type: ignore[method-assign, assignment]
+    api.prices[FIRST] = api.prices[SECOND] = KeyError("bidPrice")
+    assert failures(make(), PAIRS).keys() == {FIRST, SECOND}
+    assert odd.calls == 1
+
+
+class OddTickers:
+    """Answers with a list, where ccxt has a dict."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    async def __call__(self, symbols: list[str] | None = None) -> Any:
+        self.calls += 1
+        return []
 
 
 def test_renewing_is_well_when_something_was_renewed(api: FakeApi, make: Any) -> None:

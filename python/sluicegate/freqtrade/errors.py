@@ -40,6 +40,11 @@ def not_traded(pair: str) -> Exception:
     return found
 
 
+def is_passing(error: Exception) -> bool:
+    """Whether the exchange did not answer, rather than say that it will not."""
+    return isinstance(error.__cause__, ccxt.OperationFailed)
+
+
 def bare(error: Exception) -> Exception:
     """An exception that can be kept: without the frames in which it and its cause were raised."""
     if error.__cause__ is not None:

@@ -75,8 +75,8 @@ class FiatPrices:
     def renew(self) -> None:
         """Loads what is due of all that was ever asked for."""
         due = self.cache.due(list(self._asked), ahead=AHEAD)
-        # Until it is known better, nobody is to wait for these.
-        self._asked.update(dict.fromkeys(due, True))
+        # Should these expire meanwhile, nobody is to wait.
+        self._asked.update((pair, True) for pair in due if pair in self.cache)
         errors = self.cache.warm(due, self._load, ahead=AHEAD)
         self._asked.update((pair, pair in errors) for pair in due)
 

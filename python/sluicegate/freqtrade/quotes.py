@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from time import perf_counter
 from typing import Any
 
@@ -30,22 +31,57 @@ _REFUSED = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
 
 
 class Trouble:
-    """How the exchange behaves during one load, so that an outage is not met by a storm."""
+    """How the exchange behaves during one load, so that an outage is not met by a storm.
 
-    def __init__(self) -> None:
+    Args:
+        patience: How often the exchange may refuse before the load gives up.
+    """
+
+    def __init__(self, patience: int = 0) -> None:
         """No trouble so far."""
         self.error: ccxt.OperationFailed | None = None
-        self._failures = 0
+        self._patience = patience
+        self._refusals = 0
+        self._failed: set[str] = set()
+        self._in_line = asyncio.Lock()
 
-    def met(self, error: ccxt.OperationFailed) -> None:
-        """A question got no answer."""
-        self._failures += 1
-        if isinstance(error, _REFUSED) or self._failures >= _MOST_FAILURES:
+    @asynccontextmanager
+    async def question(self, pair: str) -> AsyncIterator[None]:
+        """The block asks for a pair. Once the exchange has refused, one question goes at a time.
+
+        Raises:
+            OperationFailed: The load has given up.
+        """
+        async with AsyncExitStack() as stack:
+            if self._refusals:
+                await stack.enter_async_context(self._in_line)
+            if self.error is not None:
+                raise self.error
+            try:
+                yield
+            except _REFUSED as error:
+                await self._refused(error)
+                raise
+            except ccxt.OperationFailed as error:
+                # A pair that goes on failing is no outage; many in a row are.
+                self._failed.add(pair)
+                if len(self._failed) >= _MOST_FAILURES:
+                    self.error = error
+                raise
+            self._failed.clear()
+
+    async def _refused(self, error: ccxt.OperationFailed) -> None:
+        if not self._in_line.locked():
+            # All that were under way together are refused together.
+            self._refusals = max(self._refusals, 1)
+            if self._patience == 0:
+                self.error = error
+        elif self._refusals > self._patience:
             self.error = error
-
-    def over(self) -> None:
-        """A question got an answer."""
-        self._failures = 0
+        else:
+            pause = calculate_backoff(API_RETRY_COUNT + 1 - self._refusals, API_RETRY_COUNT)
+            self._refusals += 1
+            await asyncio.sleep(pause)
 
 
 class Pace:
@@ -115,6 +151,7 @@ class Quotes:
         method = getattr(self.connected(), str(source.many))
         try:
             answers = await self._ask_for_many(method, pairs, attempts)
+            quotes = {pair: source.quote_of_many(answers.get(pair)) for pair in pairs}
         except _REFUSED as error:
             raise as_freqtrades(error, f"the {source}s of {len(pairs)} pairs") from error
         except ccxt.BaseError as error:
@@ -126,7 +163,6 @@ class Quotes:
             # One odd row in the answer must not cost all the others their rates.
             self._give_up_many(error)
             return {}
-        quotes = {pair: source.quote_of_many(answers.get(pair)) for pair in pairs}
         told = {pair: quote for pair, quote in quotes.items() if quote is not None}
         self._doubtful.update(quotes.keys() - told.keys())
         return told
@@ -160,10 +196,15 @@ class Quotes:
         source = Source(self._exchange)
         if not source.by_book and not self._is_traded(pair):
             raise not_traded(pair)
-        api = self.connected()
+        api, load = self.connected(), trouble or Trouble()
+
+        async def ask() -> Any:
+            async with load.question(pair):
+                return await source.ask(api, pair)
+
         try:
             async with self._room:
-                answer = await self._ask(lambda: source.ask(api, pair), attempts, trouble)
+                answer = await self._ask(ask, attempts, load)
         except ccxt.BaseError as error:
             raise as_freqtrades(error, f"the {source} of {pair}") from error
         self._doubtful.discard(pair)
@@ -215,27 +256,22 @@ class Quotes:
     ) -> Any:
         """Asks until there is an answer, with Freqtrade's pauses.
 
-        Freqtrade also repeats what the exchange has refused. Here a refusal is final, and so are
-        the errors in `final`.
+        Freqtrade also repeats what the exchange has refused to answer. Here a refusal of that kind
+        is final, and so are the errors in `final`, and what comes once a load has given up.
         """
-        for left in range(attempts - 1, -1, -1):
-            if trouble is not None and trouble.error is not None:
-                raise trouble.error
+        left = attempts
+        while True:
             try:
-                answer = await self._ask_once(question)
+                return await self._ask_once(question)
             except ccxt.OperationFailed as error:
-                if trouble is not None:
-                    trouble.met(error)
-                if left == 0 or isinstance(error, final):
-                    raise
                 refused = isinstance(error, _REFUSED)
-            else:
-                if trouble is not None:
-                    trouble.over()
-                return answer
+                if trouble is None or not refused:
+                    left -= 1
+                given_up = trouble is not None and trouble.error is not None
+                if left == 0 or given_up or isinstance(error, final):
+                    raise
             if refused and trouble is None:
                 await asyncio.sleep(calculate_backoff(left, API_RETRY_COUNT))
-        raise AssertionError("it is asked at least once")
 
     async def _ask_once(self, question: Callable[[], Awaitable[Any]]) -> Any:
         began = perf_counter()

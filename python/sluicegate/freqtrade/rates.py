@@ -10,16 +10,17 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from threading import get_ident
+from time import monotonic
 from typing import Any
 
 from freqtrade.exceptions import FreqtradeException
 from freqtrade.exchange.common import API_RETRY_COUNT
 
 from sluicegate._core import TTLCache
-from sluicegate.cache import LoadingCache
+from sluicegate.cache import LoadingCache, NotLoadedError
 from sluicegate.freqtrade.age import AgeClock
 from sluicegate.freqtrade.background import Background, ClosedError
-from sluicegate.freqtrade.errors import again, bare
+from sluicegate.freqtrade.errors import again, bare, is_passing
 from sluicegate.freqtrade.quotes import Quotes, Trouble
 from sluicegate.freqtrade.settings import Settings
 from sluicegate.freqtrade.source import Quote
@@ -92,6 +93,8 @@ class Rates:
         self._pricing = _Pricing(exchange)
         self._known: dict[str, bool] = {}
         self._failing: set[str] = set()
+        #: Pairs that the background has asked for in vain → when it may again.
+        self._not_before: dict[str, float] = {}
         self._bots_thread: int | None = None
         self._ahead: Future[Any] | None = None
         #: Pairs that are being asked for one by one → what each failed with, once it is through.
@@ -191,17 +194,23 @@ class Rates:
         """Renews the rates of open trades that are missing or due, all in one call if it can.
 
         Returns:
-            Whether it is well: nothing was due, or something was renewed.
+            Whether it is well: some of them, if there are any, are not due any more.
         """
-        trades, ttl = self._known, self.settings.ttl
-        error_ahead = self.settings.error_ttl * _DUE
+        now, ttl, error_ahead = monotonic(), self.settings.ttl, self.settings.error_ttl * _DUE
+        # What has just failed is asked for by those only who want it now.
+        self._not_before = {pair: at for pair, at in self._not_before.items() if at > now}
+        trades = {
+            pair: short for pair, short in self._known.items() if pair not in self._not_before
+        }
         due = self.exit.due(trades, ahead=ttl * _DUE, error_ahead=error_ahead)
-        if not due:
-            return True
-        await self._load_all(trades, _ONCE, ahead=ttl * _SOON, error_ahead=error_ahead)
-        await asyncio.gather(*self._singles.values())
-        left = (entry[1] for pair in due if (entry := self.exit._entry(pair)) is not None)
-        return any(seconds >= ttl * _DUE for seconds in left)
+        if due:
+            await self._load_all(trades, _ONCE, ahead=ttl * _SOON, error_ahead=error_ahead)
+            singles = [self._singles[pair] for pair in due if pair in self._singles]
+            if singles:
+                # One that is not answered does not keep the others from being renewed.
+                await asyncio.wait(singles, timeout=ttl * _DUE / 2)
+        left = (entry[1] for pair in self._known if (entry := self.exit._entry(pair)) is not None)
+        return not self._known or any(seconds >= ttl * _DUE for seconds in left)
 
     def close(self) -> None:
         """Ends everything that runs. Rates are still read, and asked for as Freqtrade does."""
@@ -213,35 +222,51 @@ class Rates:
 
     # ---- loading, in the background's event loop
 
-    async def _load_all(self, shorts: Mapping[str, bool], attempts: int, **ahead: float) -> None:
+    async def _load_all(
+        self, shorts: Mapping[str, bool], attempts: int, **ahead: float
+    ) -> dict[str, Exception]:
         """Loads what is due: together what can be, and what that did not tell one by one.
 
         What it has to ask for one by one is under way when it returns.
+
+        Returns:
+            What was asked for together, and failed.
         """
         self.make_room(1)
         together = self.quotes.of_many(self.exit.due(shorts, **ahead))
+        errors: dict[str, Exception] = {}
         if len(together) > 1:
-            await self.exit.awarm(together, self._many(shorts, attempts), **ahead)
-        load = self._single(shorts, attempts, Trouble())
+            errors = await self.exit.awarm(together, self._many(shorts, attempts), **ahead)
+        load = self._single(shorts, attempts, Trouble(attempts - 1))
         for pair in self.exit.due(shorts, **ahead):
-            if pair not in self._singles:
+            if pair not in self._singles and not isinstance(errors.get(pair), _AskedOnceError):
                 task = asyncio.create_task(self.exit.awarm([pair], load, **ahead), name=pair)
                 self._singles[pair] = task
                 task.add_done_callback(lambda task: self._singles.pop(task.get_name()))
+        return errors
 
     async def _load_first(self, pair: str, shorts: Mapping[str, bool]) -> Exception | None:
         """Loads everything, and returns as soon as one pair is loaded: what it failed with."""
-        await self._load_all(shorts, _PATIENT)
-        single = self._singles.get(pair)
-        errors = {} if single is None else await asyncio.shield(single)
-        return errors.get(pair, self.exit.error(pair))
+        error: Exception | None = None
+        for _ in range(2):
+            errors = await self._load_all(shorts, _PATIENT)
+            single = self._singles.get(pair)
+            if single is not None:
+                errors = await asyncio.shield(single)
+            error = self.exit.error(pair) or errors.get(pair)
+            # Where the background has asked, and only once, he who waits may expect more.
+            if not isinstance(error, _AskedOnceError):
+                break
+        if isinstance(error, _AskedOnceError):
+            return error.failure
+        return None if isinstance(error, NotLoadedError) else error
 
     def _many(self, shorts: Mapping[str, bool], attempts: int) -> Loader:
         async def load(pairs: list[str]) -> dict[str, float | Exception]:
             try:
                 quotes = await self.quotes.many(pairs, attempts)
             except Exception as error:
-                return self._told(dict.fromkeys(pairs, bare(error)))
+                return self._told(dict.fromkeys(pairs, self._failure(pairs, error, attempts)))
             rates = {pair: self._price(pair, shorts[pair], quote) for pair, quote in quotes.items()}
             return self._told(rates)
 
@@ -255,10 +280,19 @@ class Rates:
                 quote = await self.quotes.one(pair, attempts, trouble)
                 rate = self._price(pair, shorts[pair], quote)
             except Exception as error:
-                rate = bare(error)
+                rate = self._failure(pairs, error, attempts)
             return self._told({pair: rate})
 
         return load
+
+    def _failure(self, pairs: list[str], error: Exception, attempts: int) -> Exception:
+        """What is told of a load that failed; what a second question might mend is not kept."""
+        bare(error)
+        if attempts > _ONCE or not is_passing(error):
+            return error
+        at = monotonic() + self.settings.error_ttl * (1 - _DUE)
+        self._not_before.update(dict.fromkeys(pairs, at))
+        return _AskedOnceError(error)
 
     def _price(self, pair: str, is_short: bool, quote: Quote) -> float | Exception:
         try:
@@ -274,9 +308,17 @@ class Rates:
         if new:
             more = f" and {len(new) - _NAMED} more" if len(new) > _NAMED else ""
             error = failures[new[0]]
-            why = f"{type(error).__name__} {error}"
+            why = str(error) or type(error).__name__
             log.warning("no rate for %s%s: %s", ", ".join(new[:_NAMED]), more, why)
         return rates
+
+
+class _AskedOnceError(Exception):
+    """The background got no answer to its one question."""
+
+    def __init__(self, failure: Exception) -> None:
+        super().__init__(str(failure))
+        self.failure = failure
 
 
 class _Pricing:
