@@ -34,7 +34,7 @@ class Trouble:
     """How the exchange behaves during one load, so that an outage is not met by a storm.
 
     Args:
-        patience: How often the exchange may refuse before the load gives up.
+        patience: How often in a row the exchange may refuse before the load gives up.
     """
 
     def __init__(self, patience: int = 0) -> None:
@@ -69,6 +69,7 @@ class Trouble:
                     self.error = error
                 raise
             self._failed.clear()
+            self._refusals = min(self._refusals, 1)
 
     async def _refused(self, error: ccxt.OperationFailed) -> None:
         if not self._in_line.locked():
