@@ -13,7 +13,9 @@ from freqtrade.persistence import init_db
 from freqtrade.resolvers import ExchangeResolver
 
 import sluicegate.freqtrade as drop_in
+from peers.freqtrade import fake_exchange
 from peers.freqtrade.bot import configuration
+from peers.freqtrade.fake_exchange import FakeApi, FakeBot
 from sluicegate.testing import CoinGecko, Market, Price, StandInExchange
 
 PAIRS = 120
@@ -68,3 +70,23 @@ def make_exchange(exchange: StandInExchange, tmp_path: Path) -> Iterator[Callabl
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def api() -> FakeApi:
+    """An exchange whose every answer a test decides; each pair has a price of its own."""
+    return FakeApi({pair: 10.0 + n for n, pair in enumerate(fake_exchange.PAIRS)})
+
+
+@pytest.fixture
+def make(api: FakeApi) -> Iterator[Callable[..., FakeBot]]:
+    """Makes bots on that exchange, with a trade open in each pair."""
+    made: list[FakeBot] = []
+
+    def make(**options: Any) -> FakeBot:
+        made.append(FakeBot(api, **options))
+        return made[-1]
+
+    yield make
+    for bot in made:
+        bot.rates.close()

@@ -7,12 +7,21 @@ from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any
 
+import ccxt
 from freqtrade.exceptions import PricingError
 
 from sluicegate.freqtrade.rates import Rates
 from sluicegate.freqtrade.settings import Settings
 
 Answer = float | Exception | Callable[[], Any]
+
+
+PAIRS = [f"COIN{number}/USDT" for number in range(120)]
+FIRST, SECOND, LAST = PAIRS[0], PAIRS[1], PAIRS[-1]
+
+DELISTED = ccxt.BadSymbol("Invalid symbol.")
+DOWN = ccxt.NetworkError("no route")
+BANNED = ccxt.DDoSProtection("418")
 
 
 class FakeApi:
@@ -28,6 +37,7 @@ class FakeApi:
         self.has = {"fetchTickers": True, "fetchTicker": True}
         self.options: dict[str, Any] = {}
         self.rateLimit = 50
+        self.throttle: Any = None
         self.calls: list[tuple[str, tuple[str, ...]]] = []
 
     def asked(self, method: str) -> list[tuple[str, ...]]:
@@ -134,6 +144,28 @@ class FakeBot:
             raise PricingError(f"Exit-Rate for {pair} was empty.")
         found: float = price
         return found
+
+
+def failures(bot: FakeBot, pairs: list[str]) -> dict[str, Exception]:
+    """Reads some pairs in turn: what those that have no rate failed with."""
+    found = {}
+    for pair in pairs:
+        try:
+            bot.rate(pair)
+        except Exception as error:
+            found[pair] = error
+    return found
+
+
+def renew(bot: FakeBot) -> Any:
+    """Renews what is due, as keep-warm does: whether it is well."""
+    bot.rates.note_open_trades()
+    return bot.run(bot.rates.renew())
+
+
+async def happen(event: asyncio.Event) -> None:
+    """Sets an event, in the loop that waits for it."""
+    event.set()
 
 
 async def _answered(answer: Answer) -> Any:

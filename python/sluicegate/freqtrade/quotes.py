@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -15,96 +14,15 @@ from freqtrade.exceptions import FreqtradeException
 from freqtrade.exchange.common import API_RETRY_COUNT, calculate_backoff
 
 from sluicegate.freqtrade.errors import as_freqtrades, not_traded
+from sluicegate.freqtrade.pace import Pace
 from sluicegate.freqtrade.settings import Settings
 from sluicegate.freqtrade.source import Quote, Source
+from sluicegate.freqtrade.trouble import REFUSED, Trouble
 
 log = logging.getLogger("sluicegate.freqtrade")
 
 #: Requests under way at most, where they go out one for each pair. ccxt paces their start.
 _PARALLEL = 16
-
-#: After so many failures in a row, one load asks no further.
-_MOST_FAILURES = 10
-
-_REFUSED = (ccxt.DDoSProtection, ccxt.RateLimitExceeded)
-"""The exchange wants to be asked less."""
-
-
-class Trouble:
-    """How the exchange behaves during one load, so that an outage is not met by a storm.
-
-    Args:
-        patience: How often in a row the exchange may refuse before the load gives up.
-    """
-
-    def __init__(self, patience: int = 0) -> None:
-        """No trouble so far."""
-        self.error: ccxt.OperationFailed | None = None
-        self._patience = patience
-        self._refusals = 0
-        self._failed: set[str] = set()
-        self._in_line = asyncio.Lock()
-
-    @asynccontextmanager
-    async def question(self, pair: str) -> AsyncIterator[None]:
-        """The block asks for a pair. Once the exchange has refused, one question goes at a time.
-
-        Raises:
-            OperationFailed: The load has given up.
-        """
-        async with AsyncExitStack() as stack:
-            if self._refusals:
-                await stack.enter_async_context(self._in_line)
-            if self.error is not None:
-                raise self.error
-            try:
-                yield
-            except _REFUSED as error:
-                await self._refused(error)
-                raise
-            except ccxt.OperationFailed as error:
-                # A pair that goes on failing is no outage; many in a row are.
-                self._failed.add(pair)
-                if len(self._failed) >= _MOST_FAILURES:
-                    self.error = error
-                raise
-            self._failed.clear()
-            self._refusals = min(self._refusals, 1)
-
-    async def _refused(self, error: ccxt.OperationFailed) -> None:
-        if not self._in_line.locked():
-            # All that were under way together are refused together.
-            self._refusals = max(self._refusals, 1)
-            if self._patience == 0:
-                self.error = error
-        elif self._refusals > self._patience:
-            self.error = error
-        else:
-            pause = calculate_backoff(API_RETRY_COUNT + 1 - self._refusals, API_RETRY_COUNT)
-            self._refusals += 1
-            await asyncio.sleep(pause)
-
-
-class Pace:
-    """ccxt's own pace: after each question, a pause of as long as it costs.
-
-    ccxt's asynchronous objects keep it too, but do not count the time in which nothing is asked:
-    the first question of the day would wait for what yesterday's last one has cost.
-    """
-
-    def __init__(self, api: Any) -> None:
-        """The pace of a ccxt object."""
-        self._api = api
-        self._free_at = -math.inf
-
-    async def __call__(self, cost: float | None = None) -> None:
-        """Waits for its turn."""
-        now = asyncio.get_running_loop().time()
-        turn = max(now, self._free_at)
-        # ccxt's rateLimit is in milliseconds.
-        self._free_at = turn + self._api.rateLimit * (1 if cost is None else cost) / 1_000
-        if turn > now:
-            await asyncio.sleep(turn - now)
 
 
 class Quotes:
@@ -153,7 +71,7 @@ class Quotes:
         try:
             answers = await self._ask_for_many(method, pairs, attempts)
             quotes = {pair: source.quote_of_many(answers.get(pair)) for pair in pairs}
-        except _REFUSED as error:
+        except REFUSED as error:
             raise as_freqtrades(error, f"the {source}s of {len(pairs)} pairs") from error
         except ccxt.BaseError as error:
             told = await self._some(pairs)
@@ -265,7 +183,7 @@ class Quotes:
             try:
                 return await self._ask_once(question)
             except ccxt.OperationFailed as error:
-                refused = isinstance(error, _REFUSED)
+                refused = isinstance(error, REFUSED)
                 if trouble is None or not refused:
                     left -= 1
                 given_up = trouble is not None and trouble.error is not None

@@ -21,9 +21,10 @@ from sluicegate.cache import LoadingCache, NotLoadedError
 from sluicegate.freqtrade.age import AgeClock
 from sluicegate.freqtrade.background import Background, ClosedError
 from sluicegate.freqtrade.errors import again, bare, is_passing
-from sluicegate.freqtrade.quotes import Quotes, Trouble
+from sluicegate.freqtrade.quotes import Quotes
 from sluicegate.freqtrade.settings import Settings
 from sluicegate.freqtrade.source import Quote
+from sluicegate.freqtrade.trouble import Trouble
 from sluicegate.freqtrade.turns import Turns
 
 log = logging.getLogger("sluicegate.freqtrade")
@@ -136,6 +137,7 @@ class Rates:
             return None
         error = self.exit.error(pair)
         if error is None:
+            # The first in line, and as the caller has it.
             wanted = {pair: is_short, **self.note_open_trades()} | {pair: is_short}
             with self.turns.away():
                 error = self.background.run(self._load_first(pair, wanted))
