@@ -1,7 +1,7 @@
 //! The gate against a schedule made by brute force, with random tables of rolling limits and quotas, requests and
 //! cancellations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +38,9 @@ struct World {
 }
 
 const END: Nanos = 1200;
+
+/// How long a request lasts whose answer never comes.
+const NEVER: Nanos = 2 * END;
 
 impl World {
     /// When units that a request takes from a limit at `at` come free, if it is answered at once.
@@ -135,6 +138,8 @@ struct Run<'a> {
     ended: Vec<Option<Nanos>>,
     /// When each request became the oldest of all that wait.
     oldest_since: Vec<Option<Nanos>>,
+    /// When the gate was looked at because it had asked for it.
+    woken: Vec<Nanos>,
 }
 
 impl<'a> Run<'a> {
@@ -153,6 +158,7 @@ impl<'a> Run<'a> {
             started: vec![None; count],
             ended: vec![None; count],
             oldest_since: vec![None; count],
+            woken: Vec::new(),
         }
     }
 
@@ -190,18 +196,33 @@ impl<'a> Run<'a> {
                 break;
             }
         }
+        assert!(self.gate.wake_at().is_none_or(|at| at > now), "asks at {now} for {:?}", self.gate.wake_at());
         if let Some((&at, _)) = self.places.iter().next() {
             self.oldest_since[at].get_or_insert(now);
         }
     }
 
+    /// The next instant at which anything happens.
+    fn next(&self, now: Nanos) -> Option<Nanos> {
+        let ends = self.running.iter().map(|&(end, ..)| end);
+        let quits = self.places.keys().filter_map(|&at| self.world.requests[at].gives_up);
+        let arrivals = self.world.requests.iter().map(|request| request.arrives).filter(|&at| at > now);
+        // What began or was set at this instant is seen at the next one.
+        let others = ends.chain(quits).chain(self.gate.wake_at()).map(|at| at.max(now + 1));
+        arrivals.chain(others).min()
+    }
+
     fn go(mut self, polls: bool, loner: Option<(Nanos, usize)>) -> Self {
         let last_arrival = self.world.requests.last().map_or(0, |request| request.arrives);
-        for now in 0..END {
+        let mut now = 0;
+        while now < END {
             if now > last_arrival && self.places.is_empty() && self.running.is_empty() {
                 break;
             }
-            if polls || self.gate.wake_at().is_some_and(|at| at <= now) {
+            if self.gate.wake_at().is_some_and(|at| at <= now) {
+                self.woken.push(now);
+                self.advance(now);
+            } else if polls {
                 self.advance(now);
             }
             for (_, at, route) in self.running.extract_if(.., |(end, ..)| *end <= now).collect::<Vec<_>>() {
@@ -232,9 +253,33 @@ impl<'a> Run<'a> {
                     self.advance(now);
                 }
             }
+            now = if polls { now + 1 } else { self.next(now).unwrap_or(END) };
         }
-        assert!(self.places.is_empty(), "{:?} still wait", self.places);
+        let endless = self.world.requests.iter().any(|request| request.lasts >= NEVER);
+        assert!(endless || self.places.is_empty(), "{:?} still wait", self.places);
         self
+    }
+
+    /// Every instant at which the clock alone changes anything: what was stamped comes free, a window of a quota ends, or
+    /// a request gives up.
+    fn known_instants(&self) -> BTreeSet<Nanos> {
+        let mut instants: BTreeSet<Nanos> =
+            self.world.requests.iter().filter_map(|one| one.gives_up).collect();
+        let stamped = if self.gate.options.hold == Hold::Start { &self.started } else { &self.ended };
+        for (request, at) in
+            self.world.requests.iter().zip(stamped).filter_map(|(one, at)| Some((one, (*at)?)))
+        {
+            let own = std::iter::once(request.route);
+            let links = &self.world.table[request.route].links;
+            let takes = own.chain(links.iter().map(|link| link.id.parse().expect("a number")));
+            instants.extend(takes.map(|limit| self.world.end(limit, at)));
+        }
+        let quotas = (0..self.world.table.len()).filter(|&limit| self.world.table[limit].resets.is_some());
+        instants.extend(quotas.flat_map(|limit| {
+            let boundary = move |&at: &Nanos| Some(self.world.end(limit, at)).filter(|&end| end < END);
+            std::iter::successors(Some(0), boundary).skip(1)
+        }));
+        instants
     }
 }
 
@@ -438,6 +483,32 @@ proptest! {
                 let usage = run.gate.usage(END + 100, &route);
                 prop_assert_eq!((usage.used, usage.in_flight, usage.waiting), (0, 0, 0));
             }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100_000, ..ProptestConfig::default() })]
+
+    /// I6: a wake-up is one of finitely many known instants, and each is visited once: whatever is in flight, and however
+    /// late it ends, if it ends at all.
+    #[test]
+    fn every_wake_up_is_an_expiry_a_boundary_or_a_deadline(
+        world in worlds(30),
+        late in prop::collection::vec(prop::option::weighted(0.3, prop_oneof![20..200_u64, Just(NEVER)]), 30),
+        deadlines in any::<bool>(),
+    ) {
+        let mut world = world;
+        for (request, late) in world.requests.iter_mut().zip(late) {
+            request.lasts = late.unwrap_or(request.lasts);
+        }
+        for hold in [Hold::Start, Hold::Response] {
+            let mut run = Run::new(&world, hold);
+            run.deadlines = deadlines;
+            let run = run.go(false, None);
+            let known = run.known_instants();
+            prop_assert!(run.woken.is_sorted_by(|a, b| a < b), "{:?}", run.woken);
+            prop_assert!(run.woken.iter().all(|at| known.contains(at)), "{:?} of {:?}", run.woken, known);
         }
     }
 }
