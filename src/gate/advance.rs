@@ -26,9 +26,9 @@ use super::schedule::{Decided, Gate, Limit};
 use super::table::Hold;
 
 /// The next requests of so many routes are planned for,
-const HEADS: usize = 64;
+pub(super) const HEADS: usize = 64;
 /// and so many of those behind them, all routes together.
-const BEHIND: usize = 32;
+pub(super) const BEHIND: usize = 32;
 
 /// What one walk over the queue needs.
 #[derive(Debug, Default)]
@@ -88,11 +88,18 @@ impl Walk {
 
 /// Why a request does not go now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// It does not fit beside what is used.
-    Full,
-    /// It fits, and would take what an older request has reserved.
-    Reserved,
+pub(super) struct Refusal {
+    /// It fits beside what is used, and would take what an older request has reserved.
+    reserved: bool,
+    /// When it will go, where that was asked to know whether it may go now.
+    start: Option<Nanos>,
+}
+
+/// What became of the next request of a route.
+enum Visit {
+    Gone,
+    /// And when it will go, where that is known.
+    Waits(Option<Nanos>),
 }
 
 impl<W> Gate<W> {
@@ -135,21 +142,18 @@ impl<W> Gate<W> {
         self.wake = None;
         let mut reserved = false;
         self.walk(now, |gate, walk, next, route, units| {
-            match gate.may_go(walk, now, route, units) {
-                Ok(()) => {
-                    gate.charge(route, units, Window::take);
-                    if let Some(waiter) = gate.remove(next) {
-                        decided.push(Decided { outcome: Ok(route.clone()), waiter });
-                    }
-                    return true;
+            let Err(refusal) = gate.may_go(walk, now, route, units) else {
+                gate.charge(route, units, Window::take);
+                if let Some(waiter) = gate.remove(next) {
+                    decided.push(Decided { outcome: Ok(route.clone()), waiter });
                 }
-                Err(Refusal::Full) => {}
-                // A reservation that hangs on requests in flight comes later with the next expiry.
-                Err(Refusal::Reserved) => reserved = true,
-            }
-            let again = gate.fits_at(walk, now, route, units);
-            gate.wake = gate.wake.into_iter().chain(again.filter(|&at| at > now)).min();
-            false
+                return Visit::Gone;
+            };
+            // A reservation that hangs on requests in flight comes later with the next expiry.
+            reserved |= refusal.reserved;
+            let again = refusal.start.or_else(|| gate.fits_at(walk, route, units));
+            gate.wake = gate.wake.into_iter().chain(again.filter(|&at| at > now && at != NEVER)).min();
+            Visit::Waits(refusal.start)
         });
         if reserved {
             self.wake = self.wake.into_iter().chain(self.next_expiry(now)).min();
@@ -158,15 +162,15 @@ impl<W> Gate<W> {
 
     /// Makes a plan for all requests that wait, with nobody going: what a request that comes now must leave whole.
     pub(super) fn plan_all(&mut self, now: Nanos) {
-        self.walk(now, |_, _, _, _, _| false);
+        self.walk(now, |_, _, _, _, _| Visit::Waits(None));
     }
 
-    /// Visits the next request of each route in the order of arrival. `go` says whether it goes, and takes it out of the
-    /// queue then.
+    /// Visits the requests that wait in the order of arrival. `visit` lets the next one of a route go, and takes it out
+    /// of the queue, or says when it will go if it knows.
     fn walk(
         &mut self,
         now: Nanos,
-        mut go: impl FnMut(&mut Self, &mut Walk, Place, &Arc<Route>, u64) -> bool,
+        mut visit: impl FnMut(&mut Self, &Walk, Place, &Arc<Route>, u64) -> Visit,
     ) {
         let event = self.last_event(now);
         let mut walk = std::mem::take(&mut self.walk);
@@ -178,17 +182,20 @@ impl<W> Gate<W> {
             else {
                 continue;
             };
-            let units = waiter.units;
+            let (units, mut known) = (waiter.units, None);
             if after.is_none() {
                 let follower = self.queues.first_after(place);
-                if go(self, &mut walk, place, &route, units) {
-                    walk.followers.extend(follower.map(|place| Reverse(Follower { place, after: None })));
-                    continue;
+                match visit(self, &walk, place, &route, units) {
+                    Visit::Gone => {
+                        walk.followers.extend(follower.map(|place| Reverse(Follower { place, after: None })));
+                        continue;
+                    }
+                    Visit::Waits(start) => known = start,
                 }
             } else if !walk.has_heads() {
                 break;
             }
-            if let Some(start) = self.reserve(&mut walk, now, &route, units, after) {
+            if let Some(start) = self.reserve(&mut walk, now, &route, units, after, known) {
                 let follower = self.queues.first_after(place).filter(|_| walk.planned_behind < BEHIND);
                 let after = Some(start);
                 walk.followers.extend(follower.map(|place| Reverse(Follower { place, after })));
@@ -226,27 +233,27 @@ impl<W> Gate<W> {
     /// Whether the next request of a route may go now.
     pub(super) fn may_go(&self, walk: &Walk, now: Nanos, route: &Route, units: u64) -> Result<(), Refusal> {
         let windows = || route.charges.iter().map(|charge| (charge, self.window(charge.limit)));
-        if !windows().all(|(charge, window)| window.fits(charge.weight * units)) {
-            return Err(Refusal::Full);
+        let fits = windows().all(|(charge, window)| window.fits(charge.weight * units));
+        if self.options.hold == Hold::Start && walk.plans_heads() {
+            let start = walk.plan.earliest(&route.charges, units, now, |index| self.window(index));
+            let refusal = Refusal { reserved: false, start: Some(start) };
+            return if fits && start <= now { Ok(()) } else { Err(refusal) };
         }
         let wanted = |charge: &Charge| Charge { weight: charge.weight * units, ..*charge };
-        let leaves_whole = walk.plan.is_empty()
-            || if !walk.plans_heads() {
-                windows().all(|(charge, window)| walk.plan.fits_beside_all(wanted(charge), window) <= now)
-            } else if self.options.hold == Hold::Start {
-                walk.plan.earliest(&route.charges, units, now, |index| self.window(index)) <= now
+        let leaves_whole = |(charge, window): (&Charge, &Window)| {
+            if walk.plans_heads() {
+                walk.plan.leaves_whole(wanted(charge), window)
             } else {
-                windows().all(|(charge, window)| walk.plan.leaves_whole(wanted(charge), window))
-            };
-        if leaves_whole { Ok(()) } else { Err(Refusal::Reserved) }
+                walk.plan.fits_beside_all(wanted(charge), window) <= now
+            }
+        };
+        let goes = fits && (walk.plan.is_empty() || windows().all(leaves_whole));
+        if goes { Ok(()) } else { Err(Refusal { reserved: fits, start: None }) }
     }
 
-    /// When a request that does not go now can, as far as the clock alone decides; `None` where it does not.
-    fn fits_at(&self, walk: &Walk, now: Nanos, route: &Route, units: u64) -> Option<Nanos> {
-        if self.options.hold == Hold::Start && walk.plans_heads() {
-            let at = walk.plan.earliest(&route.charges, units, now, |index| self.window(index));
-            return Some(at).filter(|&at| at != NEVER);
-        }
+    /// When a request that does not go now can, as far as the clock alone decides, whatever is in flight; `None` where it
+    /// does not.
+    fn fits_at(&self, walk: &Walk, route: &Route, units: u64) -> Option<Nanos> {
         let mut at = 0;
         for charge in &route.charges {
             let (window, wanted) = (self.window(charge.limit), charge.weight * units);
@@ -256,7 +263,7 @@ impl<W> Gate<W> {
                 walk.plan.fits_beside_all(Charge { weight: wanted, ..*charge }, window)
             });
         }
-        Some(at).filter(|&at| at != NEVER)
+        Some(at)
     }
 
     /// The next instant at which anything expires that waiting requests want.
@@ -274,6 +281,7 @@ impl<W> Gate<W> {
         route: &Route,
         units: u64,
         after: Option<Nanos>,
+        known: Option<Nanos>,
     ) -> Option<Nanos> {
         let head = after.is_none();
         if head && !walk.plans_heads() {
@@ -282,7 +290,7 @@ impl<W> Gate<W> {
         }
         let limit_of = |index: Index| self.window(index);
         let from = after.unwrap_or_else(|| self.plans_from(now));
-        let start = walk.plan.earliest(&route.charges, units, from, limit_of);
+        let start = known.unwrap_or_else(|| walk.plan.earliest(&route.charges, units, from, limit_of));
         walk.plan.reserve(&route.charges, units, start, head, limit_of);
         *(if head { &mut walk.planned_heads } else { &mut walk.planned_behind }) += 1;
         Some(start).filter(|&start| start != NEVER)

@@ -16,6 +16,8 @@ mod table;
 mod usage;
 
 #[cfg(test)]
+mod cost_tests;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod quota_tests;

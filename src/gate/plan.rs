@@ -63,6 +63,8 @@ impl Profile {
         let mut level = next.checked_sub(1).map_or(0, |at| self.steps[at].level);
         let (mut start, mut at) = (from, from);
         loop {
+            #[cfg(test)]
+            SWEEPS.with(|sweeps| sweeps.set(sweeps.get() + 1));
             // What is used only falls: from `free` on the units fit, until the next step.
             let free = room.checked_sub(level).map_or(NEVER, |room| used_down_to(room, event, limit).max(at));
             let Some(&step) = self.steps.get(next) else { return if free > at { free } else { start } };
@@ -226,4 +228,15 @@ pub(super) fn after_units(units: u64, now: Nanos, limit: &Window) -> Nanos {
     let rest = units - rounds * limit.limit();
     let at = used_down_to(limit.limit() - rest, now, limit).max(now);
     limit.frees_after(at, rounds)
+}
+
+#[cfg(test)]
+thread_local! {
+    static SWEEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How many steps of profiles this thread has gone through.
+#[cfg(test)]
+pub(super) fn sweeps() -> u64 {
+    SWEEPS.get()
 }

@@ -16,6 +16,7 @@ impl<W> Gate<W> {
     ///
     /// [`Gate::advance`] must have been called for `now`.
     pub fn wait_time(&mut self, now: Nanos, route: &Route, units: u64) -> Nanos {
+        self.expire(now, route);
         self.plan_all(now);
         let walk = std::mem::take(&mut self.walk);
         let blocked = self.queues.len_of(route.index) > 0 || self.may_go(&walk, now, route, units).is_err();

@@ -218,11 +218,16 @@ impl<W> Gate<W> {
     }
 
     #[inline]
-    pub(super) fn fits(&mut self, now: Nanos, route: &Route, units: u64) -> bool {
-        route.charges.iter().all(|charge| {
-            let window = &mut self.limits[charge.limit as usize].window;
-            window.expire(now);
-            window.fits(charge.weight * units)
-        })
+    fn fits(&mut self, now: Nanos, route: &Route, units: u64) -> bool {
+        self.expire(now, route);
+        self.has_room(route, units)
+    }
+
+    /// Drops what has left the windows of a route.
+    #[inline]
+    pub(super) fn expire(&mut self, now: Nanos, route: &Route) {
+        for charge in &route.charges {
+            self.limits[charge.limit as usize].window.expire(now);
+        }
     }
 }
