@@ -31,9 +31,11 @@ pub(super) const HEADS: usize = 64;
 pub(super) const BEHIND: usize = 32;
 
 /// What one walk over the queue needs.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Walk {
     pub(super) plan: Plan,
+    /// How many are planned for: the next ones of routes, and those behind them.
+    pub(super) plans_for: (usize, usize),
     /// The next request of each route.
     heads: Vec<Place>,
     /// Those that come behind one that was visited.
@@ -48,6 +50,19 @@ struct Follower {
     place: Place,
     /// When the one before it will go; `None` if that has gone, and this one is the next of its route.
     after: Option<Nanos>,
+}
+
+impl Default for Walk {
+    fn default() -> Self {
+        Self {
+            plan: Plan::default(),
+            plans_for: (HEADS, BEHIND),
+            heads: Vec::new(),
+            followers: BinaryHeap::new(),
+            planned_heads: 0,
+            planned_behind: 0,
+        }
+    }
 }
 
 impl Walk {
@@ -82,7 +97,11 @@ impl Walk {
 
     /// Whether there is room in the plan for the next request of another route.
     pub(super) fn plans_heads(&self) -> bool {
-        self.planned_heads < HEADS
+        self.planned_heads < self.plans_for.0
+    }
+
+    fn plans_behind(&self) -> bool {
+        self.planned_behind < self.plans_for.1
     }
 }
 
@@ -196,7 +215,7 @@ impl<W> Gate<W> {
                 break;
             }
             if let Some(start) = self.reserve(&mut walk, now, &route, units, after, known) {
-                let follower = self.queues.first_after(place).filter(|_| walk.planned_behind < BEHIND);
+                let follower = self.queues.first_after(place).filter(|_| walk.plans_behind());
                 let after = Some(start);
                 walk.followers.extend(follower.map(|place| Reverse(Follower { place, after })));
             }

@@ -35,6 +35,8 @@ struct World {
     /// What the clock on the wall shows at 0.
     wall: WallNanos,
     requests: Vec<Request>,
+    /// How many requests are planned for, if not as many as ever.
+    plans_for: Option<(usize, usize)>,
 }
 
 const END: Nanos = 1200;
@@ -52,6 +54,14 @@ impl World {
         }
         // As few nanoseconds as that are aligned to the epoch, whether they divide a day or not.
         at + interval - self.wall_at(at).rem_euclid(interval as WallNanos) as Nanos
+    }
+
+    /// The limits that requests for a route take from.
+    fn takes(&self, route: usize) -> impl Iterator<Item = usize> {
+        let RateLimit { weight, links, .. } = &self.table[route];
+        let own = Some(route).filter(|_| *weight > 0);
+        let linked = links.iter().filter(|link| link.weight > 0);
+        own.into_iter().chain(linked.map(|link| link.id.parse().expect("a number")))
     }
 
     fn wall_at(&self, at: Nanos) -> WallNanos {
@@ -78,7 +88,8 @@ fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
         prop::bool::weighted(0.1),
     );
     let requests = prop::collection::vec(request, 1..max_requests);
-    (limits, requests, 0..100 as WallNanos).prop_map(move |(limits, requests, wall)| {
+    let plans_for = prop_oneof![2 => Just(None), 1 => (0..3_usize, 0..2_usize).prop_map(Some)];
+    (limits, requests, 0..100 as WallNanos, plans_for).prop_map(move |(limits, requests, wall, plans_for)| {
         let count = limits.len();
         let table: Vec<RateLimit> = limits
             .iter()
@@ -120,7 +131,7 @@ fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
             })
             .collect();
         requests.sort_by_key(|request| request.arrives);
-        World { table, wall, requests }
+        World { table, wall, requests, plans_for }
     })
 }
 
@@ -136,7 +147,7 @@ struct Run<'a> {
     running: Vec<(Nanos, usize, Arc<Route>)>,
     started: Vec<Option<Nanos>>,
     ended: Vec<Option<Nanos>>,
-    /// When each request became the oldest of all that wait.
+    /// When each request became the oldest that waits on any of its limits.
     oldest_since: Vec<Option<Nanos>>,
     /// When the gate was looked at because it had asked for it.
     woken: Vec<Nanos>,
@@ -144,7 +155,8 @@ struct Run<'a> {
 
 impl<'a> Run<'a> {
     fn new(world: &'a World, hold: Hold) -> Self {
-        let gate = Gate::new(&world.table, Options { hold, ..Options::default() }).expect("a fine table");
+        let mut gate = Gate::new(&world.table, Options { hold, ..Options::default() }).expect("a fine table");
+        gate.walk.plans_for = world.plans_for.unwrap_or(gate.walk.plans_for);
         let routes =
             world.table.iter().map(|limit| gate.lookup(&limit.id).expect("present").clone()).collect();
         let count = world.requests.len();
@@ -197,8 +209,13 @@ impl<'a> Run<'a> {
             }
         }
         assert!(self.gate.wake_at().is_none_or(|at| at > now), "asks at {now} for {:?}", self.gate.wake_at());
-        if let Some((&at, _)) = self.places.iter().next() {
-            self.oldest_since[at].get_or_insert(now);
+        let waiting: Vec<usize> = self.places.keys().copied().collect();
+        for (nth, &at) in waiting.iter().enumerate() {
+            let takes = |at: usize| self.world.takes(self.world.requests[at].route);
+            let shares = |&older: &usize| takes(older).any(|limit| takes(at).any(|own| own == limit));
+            if !waiting[..nth].iter().any(shares) {
+                self.oldest_since[at].get_or_insert(now);
+            }
         }
     }
 
@@ -269,10 +286,7 @@ impl<'a> Run<'a> {
         for (request, at) in
             self.world.requests.iter().zip(stamped).filter_map(|(one, at)| Some((one, (*at)?)))
         {
-            let own = std::iter::once(request.route);
-            let links = &self.world.table[request.route].links;
-            let takes = own.chain(links.iter().map(|link| link.id.parse().expect("a number")));
-            instants.extend(takes.map(|limit| self.world.end(limit, at)));
+            instants.extend(self.world.takes(request.route).map(|limit| self.world.end(limit, at)));
         }
         let quotas = (0..self.world.table.len()).filter(|&limit| self.world.table[limit].resets.is_some());
         instants.extend(quotas.flat_map(|limit| {
@@ -409,7 +423,7 @@ proptest! {
     #[test]
     fn starts_equal_the_brute_force_schedule(world in worlds(30), deadlines in any::<bool>()) {
         // At one instant, the gate turns away whoever gives up before it hears of a grant that nobody wanted.
-        let mut world = world;
+        let mut world = World { plans_for: None, ..world };
         world.requests.iter_mut().for_each(|request| request.abandons &= !deadlines);
         let mut run = Run::new(&world, Hold::Start);
         run.deadlines = deadlines;
@@ -433,19 +447,21 @@ proptest! {
         prop_assert!(!over(&world, &arrivals));
     }
 
-    /// I3 where nobody knows how long requests take: from the moment in which a request is the oldest of all, it goes
-    /// as early as if nothing came after it.
+    /// I3, also where nobody knows how long requests take: from the moment in which a request is the oldest on
+    /// each of its limits, it goes as early as if nothing came after it.
     #[test]
     fn the_oldest_goes_as_if_nothing_came_after_it(world in worlds(25), pick in any::<prop::sample::Index>()) {
-        let run = Run::new(&world, Hold::Response).go(false, None);
-        let oldest: Vec<(usize, Nanos)> =
-            run.oldest_since.iter().enumerate().filter_map(|(at, since)| Some((at, (*since)?))).collect();
-        if oldest.is_empty() {
-            return Ok(());
+        for hold in [Hold::Start, Hold::Response] {
+            let run = Run::new(&world, hold).go(false, None);
+            let oldest: Vec<(usize, Nanos)> =
+                run.oldest_since.iter().enumerate().filter_map(|(at, since)| Some((at, (*since)?))).collect();
+            if oldest.is_empty() {
+                continue;
+            }
+            let (at, since) = oldest[pick.index(oldest.len())];
+            let alone = Run::new(&world, hold).go(false, Some((since, at)));
+            prop_assert_eq!(run.started[at], alone.started[at], "request {} since {}, {:?}", at, since, hold);
         }
-        let (at, since) = oldest[pick.index(oldest.len())];
-        let alone = Run::new(&world, Hold::Response).go(false, Some((since, at)));
-        prop_assert_eq!(run.started[at], alone.started[at], "request {} since {}", at, since);
     }
 
     /// I6: the gate names the instant of the next grant itself; looking more often finds nothing earlier.
@@ -523,6 +539,7 @@ fn request(arrives: Nanos, route: usize, lasts: Nanos) -> Request {
 fn the_oldest_of_each_limit_is_not_delayed_by_later_ones() {
     let ns = Duration::from_nanos;
     let world = World {
+        plans_for: None,
         wall: 0,
         table: vec![
             RateLimit::new("0", 1, ns(10)).link("2", 1),
@@ -547,6 +564,7 @@ fn the_oldest_of_each_limit_is_not_delayed_by_later_ones() {
 fn a_plan_that_moves_with_the_clock_is_looked_at_again_when_it_changes() {
     let ns = Duration::from_nanos;
     let world = World {
+        plans_for: None,
         wall: 0,
         table: vec![RateLimit::new("0", 3, ns(4)), RateLimit::new("1", 1, ns(3)).link("0", 1)],
         requests: vec![
