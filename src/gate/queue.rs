@@ -74,17 +74,22 @@ impl<W> Queues<W> {
     }
 
     pub fn push(&mut self, route: Index, waiter: Waiter<W>) -> Place {
-        let queue = &mut self.by_route[route as usize];
-        if queue.waiters.is_empty() {
-            self.busy.push(route);
-        }
         let place = Place { number: self.next, route };
+        self.next += 1;
+        self.insert(place, waiter);
+        place
+    }
+
+    /// Puts a waiter back where it was removed.
+    pub fn insert(&mut self, place: Place, waiter: Waiter<W>) {
+        let queue = &mut self.by_route[place.route as usize];
+        if queue.waiters.is_empty() {
+            self.busy.push(place.route);
+        }
         queue.units = queue.units.saturating_add(waiter.units);
         self.deadlines.extend(waiter.deadline.map(|at| (at, place)));
         queue.waiters.insert(place.number, waiter);
-        self.next += 1;
         self.len += 1;
-        place
     }
 
     pub fn remove(&mut self, place: Place) -> Option<Waiter<W>> {

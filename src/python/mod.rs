@@ -70,15 +70,19 @@ fn undisturbed(f: impl Fn(Python<'_>) -> PyResult<()>) {
         let passing_by = PyErr::take(py);
         for _ in 0..3 {
             let Err(error) = f(py) else { break };
-            // Ctrl-C is delivered again, where Python looks for it.
-            let again = error.is_instance_of::<PyKeyboardInterrupt>(py)
-                && py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main")).is_ok();
-            if !again {
-                error.write_unraisable(py, None);
-            }
+            report(py, error);
         }
         if let Some(exception) = passing_by {
             exception.restore(py);
         }
     });
+}
+
+/// Reports an error that nobody can be given. Ctrl-C is delivered again, where Python looks for it.
+fn report(py: Python<'_>, error: PyErr) {
+    let again = error.is_instance_of::<PyKeyboardInterrupt>(py)
+        && py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main")).is_ok();
+    if !again {
+        error.write_unraisable(py, None);
+    }
 }
