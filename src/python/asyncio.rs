@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
 
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyAttributeError, PyBaseException, PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -17,16 +17,11 @@ use pyo3::types::{PyCFunction, PyIterator, PySet, PyWeakrefMethods, PyWeakrefRef
 use crate::clock::{Clock, Nanos};
 use crate::wait::{Call, Charge, Claim, Entry, EventLoop, LoopTimer, Throttler, Ticket, Turn, WakeGroup};
 
+use super::ready::{ready, thrown};
 use super::seconds;
 use super::task::Task;
 use super::throttler::RouteHandle;
 use super::undisturbed;
-
-/// An awaitable that is over before it begins: see `sluicegate/_ready.py`.
-pub fn ready(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    Ok(READY.import(py, "sluicegate._ready", "READY")?.clone())
-}
 
 /// The event loop that runs in this thread.
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
@@ -190,12 +185,7 @@ impl Wait {
         _traceback: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.give_up(exception.py());
-        // Before Python 3.12 the three parts of an exception come apart.
-        match value.filter(|value| !value.is_none()) {
-            Some(value) if value.is_instance_of::<PyBaseException>() => Err(PyErr::from_value(value)),
-            Some(value) => Err(PyErr::from_value(exception.call1((value,))?)),
-            None => Err(PyErr::from_value(exception)),
-        }
+        Err(thrown(exception, value)?)
     }
 
     /// As a generator's.

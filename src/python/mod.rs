@@ -12,6 +12,7 @@ mod fork;
 mod hummingbot;
 mod numbers;
 mod period;
+mod ready;
 mod table;
 mod task;
 mod threads;
@@ -32,6 +33,8 @@ mod _core {
     use super::hummingbot::{HummingbotTask, HummingbotThrottler};
     #[pymodule_export]
     use super::period::{check_timezone, parse_period};
+    #[pymodule_export]
+    use super::ready::Ready;
     #[pymodule_export]
     use super::task::Task;
     #[pymodule_export]

@@ -120,6 +120,7 @@ impl State {
     }
 
     /// As [`State::advance`], by the timer of an event loop.
+    #[cfg(any(feature = "python", feature = "tokio", test))]
     pub fn poll(&mut self, now: Nanos, group: &WakeGroup, effects: &mut Effects) -> Option<Nanos> {
         self.groups.unset(group);
         self.decide(now, effects);
