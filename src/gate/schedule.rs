@@ -134,6 +134,15 @@ impl<W> Gate<W> {
         self.queues.push(route.index, waiter)
     }
 
+    /// Returns to the queue, to the old place of that number. [`Gate::advance`] must follow.
+    pub fn rejoin(&mut self, number: u64, route: &Route, waiter: Waiter<W>) -> Place {
+        self.changed = true;
+        route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += 1);
+        let place = Place { number, route: route.index };
+        self.queues.insert(place, waiter);
+        place
+    }
+
     /// Whether requests wait for this route.
     pub fn waits_for(&self, route: &Route) -> bool {
         self.queues.len_of(route.index) > 0
@@ -173,6 +182,12 @@ impl<W> Gate<W> {
     pub fn give_back(&mut self, route: &Route, units: u64) {
         self.changed = true;
         self.charge(route, units, Window::give_back);
+    }
+
+    /// The route that a place in the queue is for.
+    #[cfg(feature = "python")]
+    pub fn route_at(&self, place: Place) -> Option<Arc<Route>> {
+        self.limits[place.route as usize].route.clone()
     }
 
     /// Everything in flight moves into the window, as if it had just been answered.
