@@ -244,11 +244,6 @@ impl<W> Gate<W> {
         self.event
     }
 
-    /// From when on a plan lets requests start. With [`Hold::Start`] it is exact, and begins now.
-    fn plans_from(&self, now: Nanos) -> Nanos {
-        if self.options.hold == Hold::Start { now } else { self.event }
-    }
-
     /// Whether the next request of a route may go now.
     pub(super) fn may_go(&self, walk: &Walk, now: Nanos, route: &Route, units: u64) -> Result<(), Refusal> {
         let windows = || route.charges.iter().map(|charge| (charge, self.window(charge.limit)));
@@ -308,7 +303,7 @@ impl<W> Gate<W> {
             return None;
         }
         let limit_of = |index: Index| self.window(index);
-        let from = after.unwrap_or_else(|| self.plans_from(now));
+        let from = after.unwrap_or(now);
         let start = known.unwrap_or_else(|| walk.plan.earliest(&route.charges, units, from, limit_of));
         walk.plan.reserve(&route.charges, units, start, head, limit_of);
         *(if head { &mut walk.planned_heads } else { &mut walk.planned_behind }) += 1;
