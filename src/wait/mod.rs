@@ -13,6 +13,7 @@ mod log;
 mod loop_timer;
 mod manual;
 mod pass;
+mod route;
 mod state;
 mod throttler;
 #[cfg(feature = "tokio")]
@@ -21,6 +22,7 @@ mod turn;
 
 pub use manual::ManualClock;
 pub use pass::Pass;
+pub use route::Route;
 pub use throttler::Throttler;
 
 // What Python's ways to wait are made of.

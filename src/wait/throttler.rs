@@ -107,8 +107,8 @@ impl Throttler {
         self.state.lock().table.clone()
     }
 
-    /// Looks an id up once, for any number of requests.
-    pub(crate) fn route(&self, id: &str) -> Result<Arc<Route>, Error> {
+    /// What a request for an id takes, by the table in force.
+    pub(crate) fn lookup(&self, id: &str) -> Result<Arc<Route>, Error> {
         self.state.lock().gate.lookup(id).cloned()
     }
 
@@ -124,7 +124,7 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`], [`Error::Invalid`] for 0 units, [`Error::NeverPasses`].
     pub fn try_enter(&self, id: &str, units: u64) -> Result<Option<Pass>, Error> {
-        let route = self.route(id)?;
+        let route = self.lookup(id)?;
         self.check_units(&route, units)?;
         let mut charge = Charge::new(route, units);
         // Where others wait, only the queue can tell whether this one may go before them.
@@ -194,8 +194,20 @@ impl Throttler {
     pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
         let mut state = self.state.lock();
         let State { gate, clock, epoch, .. } = &mut *state;
-        let entered = gate.is_current(route) && gate.try_enter(clock, route, units);
+        let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
         entered.then_some(*epoch)
+    }
+
+    /// Charges for good if that can be done at once. The route must fit the table in force.
+    #[inline]
+    pub(super) fn charge_at_once(&self, route: &Route, units: u64) -> bool {
+        let mut state = self.state.lock();
+        let State { gate, clock, .. } = &mut *state;
+        if units == 0 || !gate.is_current(route) {
+            return false;
+        }
+        let now = gate.now(clock);
+        gate.try_acquire(now, route, units)
     }
 
     /// Enters, or joins the queue for at most `timeout`.

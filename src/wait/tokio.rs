@@ -29,7 +29,7 @@ impl Throttler {
     /// # Panics
     /// Where it must wait, outside of a tokio runtime with timers.
     pub async fn enter_async(&self, id: &str, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
-        let route = self.route(id)?;
+        let route = self.lookup(id)?;
         self.check_units(&route, units)?;
         let new_turn = || Turn::new(WakeGroup::Loop(self.runtime_timer()), Waker::noop().clone());
         let mut charge = Charge::new(route, units);
