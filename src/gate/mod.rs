@@ -3,6 +3,7 @@
 //! State, instant and request go in; a verdict comes out. No lock, no waiting, and one clock call: the one that the
 //! fast path saves.
 
+mod full;
 mod in_force;
 #[cfg(feature = "python")]
 mod log;

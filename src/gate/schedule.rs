@@ -9,6 +9,7 @@ use crate::clock::{Clock, Nanos, WallNanos};
 use crate::error::Error;
 use crate::limit::{RateLimit, Window};
 
+use super::full::Full;
 use super::plan::{Moment, Plan, Refusal};
 use super::queue::{Place, Queues, Waiter};
 use super::route::{Charge, Index, Route};
@@ -274,9 +275,16 @@ impl<W> Gate<W> {
         let before = decided.len();
         while let Some((at, place)) = self.queues.first_deadline().filter(|&(at, _)| at <= now) {
             let Some(waiter) = self.remove(place) else { break };
-            let id = self.limits[place.route as usize].id.to_string();
-            let timeout = Duration::from_nanos(at - waiter.since).as_secs_f64();
-            decided.push(Decided { outcome: Err(Error::Timeout { id, timeout }), waiter });
+            let limit = &self.limits[place.route as usize];
+            let full =
+                limit.route.as_ref().map_or_else(Full::default, |route| self.full(now, route, waiter.units));
+            let error = Error::Timeout {
+                id: limit.id.to_string(),
+                timeout: Duration::from_nanos(at - waiter.since).as_secs_f64(),
+                full_limit: full.limit,
+                retry_after: full.wait.map(|wait| wait.as_secs_f64()),
+            };
+            decided.push(Decided { outcome: Err(error), waiter });
         }
         decided.len() > before
     }

@@ -33,6 +33,8 @@ mod _core {
     #[pymodule_export]
     use super::period::{check_timezone, parse_period};
     #[pymodule_export]
+    use super::table::{check_link, check_rate_limit};
+    #[pymodule_export]
     use super::task::Task;
     #[pymodule_export]
     use super::throttler::PyThrottler;

@@ -9,17 +9,44 @@ use pyo3::types::{PyDict, PyList, PyString};
 use crate::clock::nanos;
 use crate::limit::{Link, Period, RateLimit, Resets, Zone};
 
+use super::throttler::EXAMPLE;
 use super::{numbers, period};
 
 /// Reads a table. Any iterable of limits will do.
 pub fn read(limits: &Bound<'_, PyAny>) -> PyResult<Vec<RateLimit>> {
     let rows = limits.try_iter().map_err(|_| {
         PyTypeError::new_err(format!(
-            "rate_limits must be an iterable of RateLimit, not {}",
+            "rate_limits must be a list of RateLimit, not {}: {EXAMPLE}",
             numbers::shown(limits)
         ))
     })?;
     rows.map(|row| read_limit(&row?)).collect()
+}
+
+/// Checks one limit of a table: its types, and the range of its values.
+///
+/// Args:
+///     rate_limit: An object with the attributes of `RateLimit`.
+///
+/// Raises:
+///     ValueError: A value is out of range. The message shows it and says what would be right.
+///     TypeError: A value has the wrong type.
+#[pyfunction]
+pub fn check_rate_limit(rate_limit: &Bound<'_, PyAny>) -> PyResult<()> {
+    read_limit(rate_limit).map(drop)
+}
+
+/// Checks one `LinkedLimitWeightPair`.
+///
+/// Args:
+///     link: An object with the attributes ``limit_id`` and ``weight``.
+///
+/// Raises:
+///     ValueError: The weight is out of range.
+///     TypeError: A value has the wrong type.
+#[pyfunction]
+pub fn check_link(link: &Bound<'_, PyAny>) -> PyResult<()> {
+    read_link(link, "a link", "the link").map(drop)
 }
 
 fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
@@ -32,8 +59,8 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
         Kind::Rolling if zone.is_some() => {
             let zone = numbers::shown(&zone.expect("it is there"));
             return Err(PyValueError::new_err(format!(
-                "{} must be None for a rolling window, which is aligned to nothing, not {zone}; is it a \
-                 kind=\"quota\"?",
+                "{} must be None for a rolling window, which has no boundaries in any time zone, not {zone}; \
+                 did you mean kind=\"quota\"?",
                 of("timezone")
             )));
         }
@@ -66,18 +93,18 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
         ))
     })?;
     for link in links {
-        let link = link?;
-        let what = format!("a link of {id:?}");
-        let target = id_of(&link, &what, "limit_id")?;
-        let weight = match link.getattr_opt("weight")? {
-            Some(weight) => {
-                numbers::units(&format!("weight of the link from {id:?} to {target:?}"), 0, &weight)?
-            }
-            None => 1,
-        };
-        limit.links.push(Link { id: target, weight });
+        limit.links.push(read_link(&link?, &format!("a link of {id:?}"), &format!("the link from {id:?}"))?);
     }
     Ok(limit)
+}
+
+fn read_link(link: &Bound<'_, PyAny>, a_link: &str, the_link: &str) -> PyResult<Link> {
+    let id = id_of(link, a_link, "limit_id")?;
+    let weight = match link.getattr_opt("weight")? {
+        Some(weight) => numbers::units(&format!("weight of {the_link} to {id:?}"), 0, &weight)?,
+        None => 1,
+    };
+    Ok(Link { id, weight })
 }
 
 enum Kind {
@@ -97,7 +124,10 @@ fn kind_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<Kind> {
 
 fn attribute<'py>(row: &Bound<'py, PyAny>, what: &str, name: &str) -> PyResult<Bound<'py, PyAny>> {
     row.getattr_opt(name)?.ok_or_else(|| {
-        PyTypeError::new_err(format!("{what} must have the attribute {name}: {}", numbers::shown(row)))
+        PyTypeError::new_err(format!(
+            "{what} must have the attribute {name}, but {} has not",
+            numbers::shown(row)
+        ))
     })
 }
 
