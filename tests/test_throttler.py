@@ -125,7 +125,8 @@ def test_limits_are_whole_units_and_huge_ones_mean_no_limit(limit: Any, units: i
 
 
 def test_of_limits_with_the_same_id_the_last_one_stands() -> None:
-    throttler = Throttler([RateLimit("a", 1, 1), RateLimit("b", 1, 1), RateLimit("a", 3, 1)])
+    with pytest.warns(RuntimeWarning, match="the last one counts"):
+        throttler = Throttler([RateLimit("a", 1, 1), RateLimit("b", 1, 1), RateLimit("a", 3, 1)])
     assert throttler.usage("a").limit == 3
     assert list(throttler.usage()) == ["a", "b"]
 

@@ -1,8 +1,10 @@
 //! A table of limits from Python objects, read by their attributes: Hummingbot's own `RateLimit` fits as well as ours.
 
+use std::collections::HashMap;
+use std::ffi::CString;
 use std::time::Duration;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeWarning, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
@@ -21,6 +23,33 @@ pub fn read(limits: &Bound<'_, PyAny>) -> PyResult<Vec<RateLimit>> {
         ))
     })?;
     rows.map(|row| read_limit(&row?)).collect()
+}
+
+/// Checks one limit of a table: its types, and the range of its values.
+///
+/// Args:
+///     rate_limit: An object with the attributes of `RateLimit`.
+///
+/// Raises:
+///     ValueError: A value is out of range. The message shows it and says what would be right.
+///     TypeError: A value has the wrong type.
+/// Refuses or warns of what no exchange publishes and a slip of the pen makes.
+pub fn check_for_slips(py: Python<'_>, table: &[RateLimit]) -> PyResult<()> {
+    let mut seen: HashMap<&str, &RateLimit> = HashMap::new();
+    for limit in table {
+        let id = limit.id.as_str();
+        if limit.links.iter().any(|link| link.id == id) {
+            return Err(PyValueError::new_err(format!(
+                "limit {id:?} is linked to itself: leave the link out, and give the limit the weight of both"
+            )));
+        }
+        if seen.insert(id, limit).is_some_and(|before| before != limit) {
+            let message =
+                format!("the table has two different limits with the id {id:?}: the last one counts");
+            PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &CString::new(message)?, 1)?;
+        }
+    }
+    Ok(())
 }
 
 /// Checks one limit of a table: its types, and the range of its values.

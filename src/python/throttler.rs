@@ -1,14 +1,16 @@
 //! `Throttler` for Python.
 
+use std::ffi::CString;
 use std::sync::{Arc, OnceLock};
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::clock::nanos;
 use crate::error::Error;
 use crate::gate::{Hold, Options, Route};
+use crate::limit::RateLimit;
 use crate::wait::Throttler;
 
 use super::asyncio::Loops;
@@ -34,7 +36,8 @@ pub struct RouteHandle {
 ///     rate_limits: The table of limits: a list, or any other iterable. The limits are read at
 ///         once, by their attributes: ``limit_id``, ``limit`` and ``time_interval``, and, where an
 ///         object has them, ``weight``, ``linked_limits``, ``kind`` and ``timezone``. To change a
-///         limit afterwards has no effect. If two limits have the same id, the last one counts.
+///         limit afterwards has no effect. If two limits have the same id, the last one counts; if
+///         they differ, a ``RuntimeWarning`` says so.
 ///     safety_margin_pct: A share of each interval, from 0 to 1, by which units stay used longer.
 ///         0.05 makes 60 s count as 63 s. The default is 0. A quota ends at its boundary anyway.
 ///     limits_share_percentage: The share of every limit that this throttler may use, in percent:
@@ -48,9 +51,9 @@ pub struct RouteHandle {
 ///         clock.
 ///
 /// Raises:
-///     ValueError: A value is out of range, a link names an id that is not in the table, or a
-///         weight is so large that a request could never pass. The message shows the value and
-///         says what would be right.
+///     ValueError: A value is out of range, a link names an id that is not in the table or the
+///         limit itself, or a weight is so large that a request could never pass. The message
+///         shows the value and says what would be right.
 ///     TypeError: A value has the wrong type.
 ///
 /// Example:
@@ -77,6 +80,18 @@ pub const EXAMPLE: &str = "write Throttler([RateLimit(\"/depth\", limit=20, time
 
 const NO_CONTEXT: &str = "a Throttler cannot be entered; enter the context of one request";
 const ONE_REQUEST: &str = "throttler.execute_task(limit_id):";
+
+/// 0.5 is easily written for a half.
+fn warn_of_share(py: Python<'_>, share: f64) -> PyResult<()> {
+    if !(share > 0.0 && share < 1.0) {
+        return Ok(());
+    }
+    let message = CString::new(format!(
+        "limits_share_percentage={share} is less than one percent; for a share of {share}, write {}",
+        share * 100.0
+    ))?;
+    PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)
+}
 
 fn read_hold(hold: &Bound<'_, PyAny>) -> PyResult<Hold> {
     match hold.extract::<String>().as_deref() {
@@ -143,6 +158,15 @@ impl PyThrottler {
         Bound::new(id.py(), RouteHandle { route, throttler: throttler.clone(), loops: loops.clone() })
     }
 
+    /// A table for this throttler. Hummingbot's tables are taken as Hummingbot takes them.
+    fn read(&self, rate_limits: &Bound<'_, PyAny>) -> PyResult<Vec<RateLimit>> {
+        let table = table::read(rate_limits)?;
+        if !self.inner()?.options.hopeless_routes {
+            table::check_for_slips(rate_limits.py(), &table)?;
+        }
+        Ok(table)
+    }
+
     /// How many times a route's weights a request takes.
     fn units(&self, route: &Route, units: Option<&Bound<'_, PyAny>>) -> PyResult<u64> {
         let Some(units) = units else { return Ok(1) };
@@ -190,6 +214,7 @@ impl PyThrottler {
         if let Some(share) = limits_share_percentage {
             let must = "a percentage over 0 and up to 100";
             options.limits_share_percentage = numbers::float("limits_share_percentage", must, share)?;
+            warn_of_share(share.py(), options.limits_share_percentage)?;
         }
         if let Some(hold) = hold {
             options.hold = read_hold(hold)?;
@@ -199,6 +224,7 @@ impl PyThrottler {
             clock.cast::<PyManualClock>().map_err(|_| numbers::wrong_type("clock", must, clock))
         });
         let table = table::read(rate_limits)?;
+        table::check_for_slips(rate_limits.py(), &table)?;
         let throttler = match clock.transpose()? {
             Some(manual) => manual.get().clock.throttler(&table, options)?,
             None => Throttler::new(&table, options)?,
@@ -350,7 +376,7 @@ impl PyThrottler {
     ///     ValueError: As for `Throttler`.
     ///     TypeError: As for `Throttler`.
     fn set_rate_limits(&self, py: Python<'_>, rate_limits: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.throttler()?.set_rate_limits(&table::read(rate_limits)?)?;
+        self.throttler()?.set_rate_limits(&self.read(rate_limits)?)?;
         self.routes.bind(py).clear();
         Ok(())
     }
@@ -365,7 +391,7 @@ impl PyThrottler {
     ///     ValueError: As for `Throttler`.
     ///     TypeError: As for `Throttler`.
     fn add_rate_limits(&self, py: Python<'_>, rate_limits: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.throttler()?.add_rate_limits(&table::read(rate_limits)?)?;
+        self.throttler()?.add_rate_limits(&self.read(rate_limits)?)?;
         self.routes.bind(py).clear();
         Ok(())
     }
