@@ -1,5 +1,6 @@
 from collections.abc import (
     Callable,
+    Coroutine,
     ItemsView,
     Iterable,
     Iterator,
@@ -34,6 +35,7 @@ __all__ = [
     "HummingbotThrottler",
     "LRUCache",
     "ManualClock",
+    "Ready",
     "TTLCache",
     "Task",
     "Throttler",
@@ -509,6 +511,18 @@ class Task:
     ) -> None: ...
     def __await__(self) -> NoReturn: ...
     def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn: ...
+
+@final
+class Ready(Coroutine[None, None, None]):
+    """An awaitable that is over before it begins; it may be awaited again and again."""
+
+    def __new__(cls) -> Self: ...
+    def __await__(self) -> Self: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> None: ...
+    def send(self, _value: object) -> None: ...
+    def throw(self, exception: Any, value: Any = None, _traceback: Any = None) -> None: ...
+    def close(self) -> None: ...
 
 class HummingbotThrottler(Throttler):
     """What `sluicegate.hummingbot.AsyncThrottler` is made from.

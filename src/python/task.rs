@@ -12,7 +12,8 @@ use crate::clock::Nanos;
 use crate::gate::Route;
 use crate::wait::Charge;
 
-use super::asyncio::{self, ready};
+use super::asyncio;
+use super::ready::ready;
 use super::threads;
 use super::throttler::RouteHandle;
 

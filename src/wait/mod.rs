@@ -2,10 +2,15 @@
 //! (How Python waits is in `python/`.)
 
 mod blocking;
+mod effects;
 #[cfg(feature = "python")]
 mod fork;
+mod groups;
+mod leases;
 #[cfg(feature = "python")]
 mod log;
+#[cfg(any(feature = "python", feature = "tokio", test))]
+mod loop_timer;
 mod manual;
 mod pass;
 mod state;
@@ -13,7 +18,6 @@ mod throttler;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod turn;
-mod watch;
 
 pub use manual::ManualClock;
 pub use pass::Pass;
@@ -22,8 +26,9 @@ pub use throttler::Throttler;
 // What Python's ways to wait are made of.
 #[cfg(feature = "python")]
 pub(crate) use self::{
+    groups::WakeGroup,
+    loop_timer::{Call, EventLoop, LoopTimer},
     pass::Charge,
     throttler::{Entry, WeakThrottler},
-    turn::{Ticket, Turn},
-    watch::{Alarm, Looker, Station},
+    turn::{Claim, Ticket, Turn},
 };
