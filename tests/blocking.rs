@@ -87,7 +87,9 @@ fn a_timeout_leaves_no_charge_and_no_place() {
     let throttler = Throttler::new(&[RateLimit::new("/x", 1, 3600 * SECOND)], start()).expect("fine");
     assert!(throttler.try_acquire("/x", 1).expect("known"));
     let error = throttler.enter_blocking("/x", 1, Some(Duration::from_millis(5))).expect_err("full");
-    assert_eq!(error, Error::Timeout { id: "/x".into(), timeout: 0.005 });
+    let Error::Timeout { id, timeout, full_limit, retry_after } = error else { panic!("{error}") };
+    assert_eq!((id.as_str(), timeout, full_limit.as_deref()), ("/x", 0.005, Some("/x")));
+    assert!(retry_after.is_some_and(|wait| (3590.0..3600.0).contains(&wait)), "{retry_after:?}");
     let usage = throttler.usage("/x").expect("known");
     assert_eq!((usage.used, usage.waiting), (1, 0));
 }

@@ -94,7 +94,7 @@ async fn a_timeout_leaves_no_charge_and_no_place() {
     let throttler = Throttler::new(&[RateLimit::new("/x", 1, 3600 * SECOND)], start()).expect("fine");
     assert!(throttler.try_acquire("/x", 1).expect("known"));
     let error = throttler.enter_async("/x", 1, Some(SECOND / 100)).await.expect_err("full");
-    assert_eq!(error, Error::Timeout { id: "/x".into(), timeout: 0.01 });
+    assert!(matches!(&error, Error::Timeout { id, timeout, .. } if id == "/x" && *timeout == 0.01));
     assert_eq!(waiting(&throttler), 0);
 }
 

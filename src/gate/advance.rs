@@ -19,6 +19,7 @@ use crate::clock::Nanos;
 use crate::error::Error;
 use crate::limit::Window;
 
+use super::full::Full;
 use super::plan::{NEVER, Plan};
 use super::queue::Place;
 use super::route::{Charge, Index, Route};
@@ -150,9 +151,16 @@ impl<W> Gate<W> {
         while let Some((at, place)) = self.queues.first_deadline().filter(|&(at, _)| at <= now) {
             others |= !self.queues.is_newest(place);
             let Some(waiter) = self.remove(place) else { break };
-            let id = self.limits[place.route as usize].id.to_string();
-            let timeout = Duration::from_nanos(at - waiter.since).as_secs_f64();
-            decided.push(Decided { outcome: Err(Error::Timeout { id, timeout }), waiter });
+            let limit = &self.limits[place.route as usize];
+            let full =
+                limit.route.as_ref().map_or_else(Full::default, |route| self.full(now, route, waiter.units));
+            let error = Error::Timeout {
+                id: limit.id.to_string(),
+                timeout: Duration::from_nanos(at - waiter.since).as_secs_f64(),
+                full_limit: full.limit,
+                retry_after: full.wait.map(|wait| wait.as_secs_f64()),
+            };
+            decided.push(Decided { outcome: Err(error), waiter });
         }
         others && !self.queues.is_empty()
     }

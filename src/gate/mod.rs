@@ -4,6 +4,7 @@
 //! fast path saves.
 
 mod advance;
+mod full;
 mod in_force;
 #[cfg(feature = "python")]
 mod log;

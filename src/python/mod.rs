@@ -36,6 +36,8 @@ mod _core {
     #[pymodule_export]
     use super::ready::Ready;
     #[pymodule_export]
+    use super::table::{check_link, check_rate_limit};
+    #[pymodule_export]
     use super::task::Task;
     #[pymodule_export]
     use super::throttler::PyThrottler;

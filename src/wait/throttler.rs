@@ -136,12 +136,14 @@ impl Throttler {
         }
     }
 
-    /// Charges at once and for good, with nothing to leave: for requests whose end nobody tells. Their units count from
-    /// now, whatever the [`Hold`](crate::Hold). Whether there was room.
+    /// Charges a request now and for good, if there is room: there is no [`Pass`] to drop, and nothing gives the units
+    /// back. Their interval begins now, whatever the [`Hold`](crate::Hold). Returns whether there was room.
+    ///
+    /// For requests whose end nobody tells. Where the end is known, use [`Throttler::try_enter`].
     ///
     /// # Errors
     /// As [`Throttler::try_enter`].
-    pub fn try_acquire(&self, id: &str, units: u64) -> Result<bool, Error> {
+    pub fn charge(&self, id: &str, units: u64) -> Result<bool, Error> {
         let at_once = {
             let mut state = self.state.lock();
             let route = state.gate.lookup(id)?.clone();
@@ -150,6 +152,15 @@ impl Throttler {
             state.gate.try_acquire(now, &route, units)
         };
         Ok(at_once || self.try_enter(id, units)?.is_some())
+    }
+
+    /// The same as [`Throttler::charge`], by its older name.
+    ///
+    /// # Errors
+    /// As [`Throttler::try_enter`].
+    #[inline]
+    pub fn try_acquire(&self, id: &str, units: u64) -> Result<bool, Error> {
+        self.charge(id, units)
     }
 
     /// How long a request that came now would wait, in nanoseconds; 0 only if it could pass at once. Requests in flight
