@@ -66,7 +66,7 @@ impl Route {
         }
     }
 
-    /// Charges at once and for good, if there is room: as [`Throttler::try_acquire`].
+    /// Charges at once and for good, if there is room: as [`Throttler::charge`].
     ///
     /// # Errors
     /// As [`Route::try_enter`].
@@ -75,7 +75,7 @@ impl Route {
         if self.throttler.charge_at_once(&self.known, units) {
             return Ok(true);
         }
-        self.throttler.try_acquire(self.id(), units)
+        self.throttler.charge(self.id(), units)
     }
 
     /// Waits for the turn of a request, in this thread: as [`Throttler::enter_blocking`].
