@@ -43,11 +43,14 @@ pub(crate) enum WakeGroup {
     /// In a thread that nothing takes away from its wait, with all others of this kind.
     Threads,
     /// In a thread in which signal handlers run. Its waits are nested: only the newest can be awake.
-    #[cfg_attr(not(feature = "python"), expect(dead_code, reason = "only Python has such threads"))]
+    #[cfg_attr(
+        not(any(feature = "python", test)),
+        expect(dead_code, reason = "only Python has such threads")
+    )]
     Thread(ThreadId),
     /// In an event loop, or in a tokio runtime, that has this timer.
     #[cfg_attr(
-        not(any(feature = "python", feature = "tokio")),
+        not(any(feature = "python", feature = "tokio", test)),
         expect(dead_code, reason = "threads have no loop")
     )]
     Loop(Arc<dyn Timer>),
@@ -180,6 +183,11 @@ impl WakeGroups {
                 (_, keeper) => keeper.into_iter().for_each(|(_, turn)| effects.wake(turn)),
             }
         }
+    }
+    /// Every group, with when it claims to poll.
+    #[cfg(test)]
+    pub fn each(&self) -> impl Iterator<Item = (&WakeGroup, Option<Nanos>)> {
+        self.0.iter().map(|group| (&group.group, group.rings_at))
     }
 
     /// Forgets everybody. What must be dropped without the lock comes back.

@@ -35,6 +35,11 @@ pub(crate) trait EventLoop: Debug + Send + Sync + Sized + 'static {
     /// Takes a later call back, from within the loop or from elsewhere.
     fn cancel(&self, handle: &Self::Handle) -> Result<(), Self::Error>;
 
+    /// Whether it can meet the instants of a clock: nobody can those of a manual one, so whoever moves that polls.
+    fn can_meet(&self, clock: &Clock) -> bool {
+        !clock.is_manual()
+    }
+
     /// Runs what the end of somebody's wait calls for, wherever that is.
     fn aside(&self, f: impl FnOnce()) {
         f();
@@ -99,14 +104,12 @@ impl<L: EventLoop> LoopTimer<L> {
         })
     }
 
+    #[cfg(feature = "python")]
     pub fn event_loop(&self) -> &L {
         &self.event_loop
     }
 
-    #[cfg_attr(
-        not(feature = "python"),
-        allow(dead_code, reason = "asyncio's waiters give up when their loop has")
-    )]
+    #[cfg(feature = "python")]
     pub fn throttler(&self) -> &WeakThrottler {
         &self.throttler
     }
@@ -185,11 +188,10 @@ impl<L: EventLoop> LoopTimer<L> {
 
 impl<L: EventLoop> Timer for LoopTimer<L> {
     fn ring_at(&self, at: Nanos) {
-        // A manual clock has no timers: whoever moves it polls.
-        let Some(throttler) = self.throttler.upgrade().filter(|throttler| !throttler.clock().is_manual())
-        else {
+        let Some(throttler) = self.throttler.upgrade() else { return };
+        if !self.event_loop.can_meet(&throttler.clock()) {
             return;
-        };
+        }
         self.event_loop.aside(|| {
             let error = if self.event_loop.runs_here() {
                 self.set(at, 0).err()
