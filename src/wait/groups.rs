@@ -169,7 +169,8 @@ impl WakeGroups {
     /// Has every group poll the gate at `wake`, unless it will do so before. `polls`: this one is polling, and learns it
     /// as it does.
     pub fn set(&mut self, now: Nanos, wake: Option<Nanos>, polls: Option<&WakeGroup>, effects: &mut Effects) {
-        let Some(at) = wake else { return };
+        // Asked for late, it polls now, and is not lost.
+        let Some(at) = wake.map(|at| at.max(now)) else { return };
         for group in &mut self.0 {
             if group.rings_at.is_some_and(|rings_at| rings_at <= at && !is_lost(rings_at, now)) {
                 continue;

@@ -19,13 +19,11 @@ pub(crate) trait EventLoop: Debug + Send + Sync + Sized + 'static {
     /// Whether the caller runs within this loop.
     fn runs_here(&self) -> bool;
 
-    /// From within the loop: has it make a [call](LoopTimer::call) at `at`, and after a span of `at_least` in any case.
-    /// `None` from a loop that is gone.
+    /// From within the loop: has it make a call at `at`. `None` from a loop that is gone.
     fn call_at(
         &self,
         clock: &Clock,
         at: Nanos,
-        at_least: Nanos,
         call: Call<Self>,
     ) -> Result<Option<Self::Handle>, Self::Error>;
 
@@ -118,17 +116,20 @@ impl<L: EventLoop> LoopTimer<L> {
     fn set(&self, at: Nanos, at_least: Nanos) -> Result<(), L::Error> {
         let Some(throttler) = self.throttler.upgrade() else { return Ok(()) };
         let clock = throttler.clock();
-        if self.rings_by(at, clock.now()) {
+        let now = clock.now();
+        // Asked for late, it goes off now, and is not lost.
+        let at = at.max(now.saturating_add(at_least));
+        if self.rings_by(at, now) {
             return Ok(());
         }
         let call = || Call { timer: self.me.clone(), set_at: None };
-        let (handle, error) = self.attempt(|| self.event_loop.call_at(&clock, at, at_least, call()));
+        let (handle, error) = self.attempt(|| self.event_loop.call_at(&clock, at, call()));
         let late = match handle.flatten() {
             // Foreign code has run since we looked: perhaps some that set the timer, too.
             Some(handle) => {
                 let new = Pending { at, handle };
                 let mut pending = self.pending.lock();
-                let other = pending.as_ref().is_some_and(|other| rings_by(other, at, clock.now()));
+                let other = pending.as_ref().is_some_and(|other| rings_by(other, at, now));
                 if other { Some(new) } else { pending.replace(new) }
             }
             None => {

@@ -72,8 +72,7 @@ impl EventLoop for SimLoop {
         self.0.lock().running
     }
 
-    fn call_at(&self, clock: &Clock, at: Nanos, least: Nanos, call: Call<Self>) -> Result<Option<u64>, ()> {
-        let at = at.max(clock.now() + least);
+    fn call_at(&self, _clock: &Clock, at: Nanos, call: Call<Self>) -> Result<Option<u64>, ()> {
         self.attempt(|machine| {
             machine.made += 1;
             machine.timers.push((at, machine.made, call));
@@ -430,7 +429,7 @@ impl World {
                 };
                 // In the main thread, only the innermost can be awake, and none below a handler.
                 match place {
-                    Place::Main => waits().last().is_none_or(|last| self.is_away(last.0) || awake(last)),
+                    Place::Main => waits().next_back().is_none_or(|last| self.is_away(last.0) || awake(last)),
                     _ => waits().any(awake),
                 }
             };
@@ -581,4 +580,25 @@ fn threads_that_leave_at_the_programs_end_keep_no_watch() {
 fn what_a_blocked_loop_was_granted_goes_to_others() {
     let block = Event::Block { at: 0, blocked: true };
     run_model(Hold::Start, &[join(Place::Loop(0), 0), join(Place::Thread, 0), block]);
+}
+
+/// Found by the model: the second of these calls took the timer of the first for one that was lost.
+#[test]
+fn a_timer_that_is_asked_for_late_is_not_lost() {
+    let pass = |ms| Event::Pass(ms * MS);
+    let timeout = Some(MS);
+    let at_loop = Place::Loop(0);
+    run_model(
+        Hold::Response,
+        &[
+            join(at_loop, 3),
+            join(Place::Thread, 2),
+            pass(1_200),
+            join(Place::Thread, 0),
+            pass(101),
+            Event::Cancel(1),
+            Event::Join { place: at_loop, id: 3, timeout },
+            Event::Run(at_loop),
+        ],
+    );
 }
