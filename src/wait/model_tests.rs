@@ -464,6 +464,8 @@ impl World {
         self.lost = [false; LOOPS];
         self.passes.clear();
         let _occasion = self.throttler.wait_time("/a", 1);
+        // One after the other, each behind a grant that nobody comes for.
+        let in_time = self.clock.now() + (self.waits.len() as Nanos + 1) * (20_000 + 1_000) * MS;
         for _ in 0..2_000 {
             for place in [Place::Thread, Place::Main, Place::Loop(0), Place::Loop(1)] {
                 self.run(place);
@@ -482,6 +484,7 @@ impl World {
         }
         let left: Vec<_> = (0..self.waits.len()).filter(|&at| !self.is_away(at)).collect();
         assert!(left.is_empty(), "{left:?} of {:?} wait for ever", self.waits);
+        assert!(self.clock.now() <= in_time, "somebody waited for what others do not come for");
     }
 }
 
@@ -580,6 +583,7 @@ fn threads_that_leave_at_the_programs_end_keep_no_watch() {
 fn what_a_blocked_loop_was_granted_goes_to_others() {
     let block = Event::Block { at: 0, blocked: true };
     run_model(Hold::Start, &[join(Place::Loop(0), 0), join(Place::Thread, 0), block]);
+    run_model(Hold::Response, &[join(Place::Loop(0), 0), join(Place::Loop(1), 0), Event::Close(0)]);
 }
 
 /// Found by the model: the second of these calls took the timer of the first for one that was lost.
