@@ -88,7 +88,7 @@ def test_a_timeout_ends_the_wait_and_leaves_the_queue(timeout: float) -> None:
 
 
 def test_a_thread_that_times_out_hands_the_watch_on() -> None:
-    """The oldest waiting thread watches the clock for the others; when it gives up, the next must."""
+    """The oldest waiting thread watches the clock for others; when it gives up, another must."""
     throttler = Throttler([RateLimit("/x", 1, 0.1)])
     assert throttler.try_acquire("/x")
     entered = threading.Event()
@@ -283,9 +283,10 @@ def handle(*_):
     clock.advance(1)
     print(throttler.usage("/x").in_flight, throttler.try_acquire("/x"))
     clock.advance(9)
-    in_thread(lambda: (until(lambda: throttler.usage("/x").waiting), clock.advance(1)))
+    in_thread(lambda: (until(waits), clock.advance(1)))
+waits = lambda: throttler.usage("/x").waiting
 signal.signal(signal.SIGTERM, handle)
-in_thread(lambda: (until(lambda: throttler.usage("/x").waiting), os.kill(os.getpid(), signal.SIGTERM)))
+in_thread(lambda: (until(waits), os.kill(os.getpid(), signal.SIGTERM)))
 with throttler.execute_task("/x"): print("passed")
 """
     ) == ["1", "0 True", "passed"]

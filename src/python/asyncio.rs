@@ -364,16 +364,10 @@ impl EventLoop for PyLoop {
         Python::attach(|py| self.get(py).is_some_and(|event_loop| runs_here(&event_loop)))
     }
 
-    fn call_at(
-        &self,
-        clock: &Clock,
-        at: Nanos,
-        at_least: Nanos,
-        call: Call<Self>,
-    ) -> PyResult<Option<Self::Handle>> {
+    fn call_at(&self, clock: &Clock, at: Nanos, call: Call<Self>) -> PyResult<Option<Self::Handle>> {
         Python::attach(|py| {
             let Some(event_loop) = self.get(py) else { return Ok(None) };
-            let delay = seconds(at.saturating_sub(clock.now()).max(at_least));
+            let delay = seconds(at.saturating_sub(clock.now()));
             let call = (delay, LoopCall(call));
             let handle = event_loop.call_method1(pyo3::intern!(py, "call_later"), call)?;
             Ok(Some(PyWeakrefReference::new(&handle).ok().map(Bound::unbind)))

@@ -12,6 +12,8 @@ mod log;
 #[cfg(any(feature = "python", feature = "tokio", test))]
 mod loop_timer;
 mod manual;
+#[cfg(test)]
+mod model_tests;
 mod pass;
 mod route;
 mod state;

@@ -81,17 +81,10 @@ impl EventLoop for Runtime {
         true
     }
 
-    fn call_at(
-        &self,
-        clock: &Clock,
-        at: Nanos,
-        at_least: Nanos,
-        call: Call<Self>,
-    ) -> Result<Option<AbortHandle>, Infallible> {
+    fn call_at(&self, clock: &Clock, at: Nanos, call: Call<Self>) -> Result<Option<AbortHandle>, Infallible> {
         let Some(at) = clock.to_std(at).map(Instant::from_std) else { return Ok(None) };
-        let earliest = Instant::now() + Duration::from_nanos(at_least);
         let task = self.0.spawn(async move {
-            sleep_until(at.max(earliest)).await;
+            sleep_until(at).await;
             let Ok(()) = call.call();
         });
         Ok(Some(task.abort_handle()))
