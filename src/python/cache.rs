@@ -179,7 +179,7 @@ impl Cache {
 
     /// Does one operation: see the top of the module.
     #[inline]
-    fn run<R>(
+    pub(super) fn run<R>(
         &self,
         py: Python<'_>,
         query: Option<&Query<'_, '_>>,
