@@ -6,6 +6,8 @@
 mod in_force;
 #[cfg(feature = "python")]
 mod log;
+#[cfg(feature = "python")]
+mod nesting;
 mod plan;
 mod questions;
 mod queue;

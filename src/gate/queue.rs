@@ -7,7 +7,8 @@ use crate::clock::Nanos;
 
 use super::route::Index;
 
-/// Where a waiting request stands. Earlier arrivals have smaller numbers, over all queues.
+/// Where a waiting request stands. Earlier arrivals have smaller numbers, over all queues; those who go first have
+/// smaller ones still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub number: u64,
@@ -39,11 +40,25 @@ pub(crate) struct Queues<W> {
     deadlines: BTreeSet<(Nanos, Place)>,
     len: usize,
     next: u64,
+    /// The same for those who go first.
+    #[cfg(feature = "python")]
+    next_of_first: u64,
 }
+
+/// What everybody's numbers begin with, but for those who go first.
+const LAST: u64 = 1 << 63;
 
 impl<W> Queues<W> {
     pub fn new() -> Self {
-        Self { by_route: Vec::new(), busy: Vec::new(), deadlines: BTreeSet::new(), len: 0, next: 0 }
+        Self {
+            by_route: Vec::new(),
+            busy: Vec::new(),
+            deadlines: BTreeSet::new(),
+            len: 0,
+            next: LAST,
+            #[cfg(feature = "python")]
+            next_of_first: 0,
+        }
     }
 
     /// Makes room for routes up to `count`.
@@ -74,15 +89,28 @@ impl<W> Queues<W> {
     }
 
     pub fn push(&mut self, route: Index, waiter: Waiter<W>) -> Place {
+        let number = self.next;
+        self.next += 1;
+        self.push_as(Place { number, route }, waiter)
+    }
+
+    /// Before everybody but those who went first before.
+    #[cfg(feature = "python")]
+    pub fn push_first(&mut self, route: Index, waiter: Waiter<W>) -> Place {
+        let number = self.next_of_first;
+        self.next_of_first += 1;
+        self.push_as(Place { number, route }, waiter)
+    }
+
+    fn push_as(&mut self, place: Place, waiter: Waiter<W>) -> Place {
+        let route = place.route;
         let queue = &mut self.by_route[route as usize];
         if queue.waiters.is_empty() {
             self.busy.push(route);
         }
-        let place = Place { number: self.next, route };
         queue.units = queue.units.saturating_add(waiter.units);
         self.deadlines.extend(waiter.deadline.map(|at| (at, place)));
         queue.waiters.insert(place.number, waiter);
-        self.next += 1;
         self.len += 1;
         place
     }

@@ -23,6 +23,9 @@ const PLAN_AHEAD: usize = 32;
 pub(super) struct Limit {
     pub(super) id: Arc<str>,
     pub(super) window: Window,
+    /// So many units in flight leave room for the heaviest request, and for most of the limit.
+    #[cfg(feature = "python")]
+    pub(super) roomy: u64,
     /// Requests in the queues that take from this limit.
     pub(super) waiting: usize,
     /// What a request for this limit's id takes; `None` once the table no longer has it. What it holds is kept: it
@@ -192,17 +195,13 @@ impl<W> Gate<W> {
         self.charge(route, units, Window::give_back);
     }
 
-    /// Everything in flight moves into the window, as if it had just been answered.
-    #[cfg(feature = "python")]
-    pub fn settle_all(&mut self, now: Nanos) {
-        self.limits.iter_mut().for_each(|limit| limit.window.settle_all(now));
-    }
-
     /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
     #[cfg(feature = "python")]
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
-        self.settle_all(now);
-        self.limits.iter_mut().for_each(|limit| limit.waiting = 0);
+        self.limits.iter_mut().for_each(|limit| {
+            limit.window.settle_all(now);
+            limit.waiting = 0;
+        });
         let places: Vec<Place> = self
             .queues
             .busy()
@@ -215,7 +214,7 @@ impl<W> Gate<W> {
     }
 
     #[inline]
-    fn charge(&mut self, route: &Route, units: u64, mut how: impl FnMut(&mut Window, u64)) {
+    pub(super) fn charge(&mut self, route: &Route, units: u64, mut how: impl FnMut(&mut Window, u64)) {
         for charge in &route.charges {
             how(&mut self.limits[charge.limit as usize].window, charge.weight * units);
         }

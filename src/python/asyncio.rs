@@ -15,17 +15,21 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyIterator, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::clock::Nanos;
-use crate::wait::{Alarm, Charge, Entry, Looker, Station, Throttler, Ticket, Turn, WeakThrottler};
+use crate::wait::{Alarm, Charge, Entry, Lean, Looker, Station, Throttler, Ticket, Turn, WeakThrottler};
 
-use super::seconds;
 use super::task::Task;
 use super::throttler::RouteHandle;
-use super::undisturbed;
+use super::{innermost, seconds, undisturbed};
 
 /// An awaitable that is over before it begins: see `sluicegate/_ready.py`.
 pub fn ready(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     Ok(READY.import(py, "sluicegate._ready", "READY")?.clone())
+}
+
+/// Whether an event loop runs in this thread.
+pub fn is_in_loop(py: Python<'_>) -> bool {
+    running_loop(py).is_ok()
 }
 
 /// The event loop that runs in this thread.
@@ -55,14 +59,15 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
     let new_turn = || Turn::new(Station::Loop(alarm), waker);
     match throttler.enter(&mut charge, task.get().timeout(), new_turn)? {
         Entry::Entered => {
-            task.get().enter(charge);
+            task.get().enter(py, charge)?;
             ready(py)
         }
         Entry::Waiting(ticket) => {
             // Nobody else sets it.
             let _ = bell.turn.set(Arc::downgrade(ticket.turn()));
+            let lean = Lean::on(innermost::enclosing(py)?, throttler, ticket.turn());
             let steps = future.call_method0(pyo3::intern!(py, "__await__"))?.cast_into::<PyIterator>()?;
-            let waiting = Mutex::new(Some(Waiting { ticket, task: task.clone().unbind() }));
+            let waiting = Mutex::new(Some(Waiting { ticket, task: task.clone().unbind(), lean }));
             let wait = Wait { waiting, steps: steps.unbind() };
             Ok(Bound::new(py, wait)?.into_any())
         }
@@ -80,6 +85,8 @@ struct Wait {
 struct Waiting {
     ticket: Ticket,
     task: Py<Task>,
+    /// The blocks that it is within, where their units would keep it waiting.
+    lean: Option<Lean>,
 }
 
 #[pymethods]
@@ -102,12 +109,15 @@ impl Wait {
             }
             None => {}
         }
-        let Some(Waiting { ticket, task }) = self.end() else {
+        let Some(Waiting { ticket, task, lean }) = self.end() else {
             return Err(PyRuntimeError::new_err("this wait is over: it cannot be awaited again"));
         };
         let outcome = ticket.take();
         if let Some(Ok(charge)) = outcome {
-            task.get().enter(charge);
+            if let Some(lean) = lean {
+                lean.pass();
+            }
+            task.get().enter(py, charge)?;
             return Ok(None);
         }
         task.get().give_up();
@@ -158,8 +168,8 @@ impl Wait {
 
     /// Leaves the queue, or gives back what was granted.
     fn give_up(&self) {
-        if let Some(Waiting { ticket, task }) = self.end() {
-            drop(ticket);
+        if let Some(Waiting { ticket, task, lean }) = self.end() {
+            drop((ticket, lean));
             task.get().give_up();
         }
     }

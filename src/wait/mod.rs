@@ -1,6 +1,8 @@
 //! Ways to wait at a gate: the lock around it, the timers that advance it, and how a thread or a task waits its turn.
 //! (How Python waits is in `python/`.)
 
+#[cfg(feature = "python")]
+mod block;
 mod blocking;
 #[cfg(feature = "python")]
 mod fork;
@@ -22,8 +24,9 @@ pub use throttler::Throttler;
 // What Python's ways to wait are made of.
 #[cfg(feature = "python")]
 pub(crate) use self::{
+    block::{Block, Held, Lean},
     pass::Charge,
-    throttler::{Entry, WeakThrottler},
+    throttler::{Entered, Entry, WeakThrottler},
     turn::{Ticket, Turn},
     watch::{Alarm, Looker, Station},
 };

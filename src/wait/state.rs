@@ -1,12 +1,16 @@
 //! Everything that the throttler's lock guards.
 
 use std::sync::Arc;
+#[cfg(feature = "python")]
+use std::sync::Weak;
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
 use crate::gate::{Decided, Gate, Waiter};
 use crate::limit::RateLimit;
 
+#[cfg(feature = "python")]
+use super::block::{Block, Threads};
 use super::pass::Charge;
 use super::turn::{Phase, Turn};
 use super::watch::{Effects, Looker, Watch};
@@ -23,8 +27,13 @@ pub(super) struct State {
     pub watch: Watch,
     /// The table in force.
     pub table: Vec<RateLimit>,
-    /// How often everything in flight was settled at once: by a fork, or for a request within another's block.
+    /// How often everything in flight was settled at once, by a fork.
     pub epoch: u32,
+    /// The blocks that requests may be within.
+    #[cfg(feature = "python")]
+    pub blocks: Vec<Weak<Block>>,
+    #[cfg(feature = "python")]
+    pub threads: Threads,
     /// The tokio runtimes in which requests wait.
     #[cfg(feature = "tokio")]
     pub runtimes: super::tokio::Runtimes,
@@ -40,6 +49,10 @@ impl State {
             watch: Watch::default(),
             table,
             epoch: 0,
+            #[cfg(feature = "python")]
+            blocks: Vec::new(),
+            #[cfg(feature = "python")]
+            threads: Threads::default(),
             #[cfg(feature = "tokio")]
             runtimes: Vec::new(),
             decided: Vec::new(),
@@ -118,7 +131,7 @@ impl State {
     pub fn announce(&mut self, decided: impl Iterator<Item = Decided<Arc<Turn>>>, effects: &mut Effects) {
         for Decided { outcome, waiter: Waiter { units, tag: turn, .. } } in decided {
             let outcome = match outcome {
-                Ok(route) => Phase::Granted(Charge { route, units, epoch: self.epoch }),
+                Ok(route) => Phase::Granted(Charge { epoch: self.epoch, ..Charge::new(route, units) }),
                 Err(error) => Phase::Refused(error),
             };
             if let Phase::Waiting(place) = std::mem::replace(&mut *turn.phase.lock(), outcome) {

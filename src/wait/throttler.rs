@@ -60,6 +60,16 @@ pub(crate) enum Entry {
     Waiting(Ticket),
 }
 
+/// What a request that entered at once must know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entered {
+    /// See `State::epoch`.
+    pub epoch: u32,
+    /// Others may have to wait for its answer: see `Gate::is_tight`.
+    #[cfg(feature = "python")]
+    pub is_tight: bool,
+}
+
 impl Throttler {
     /// A throttler on the machine's monotonic clock.
     ///
@@ -113,9 +123,15 @@ impl Throttler {
 
     /// Checks that a request for `units` times the route's weights could ever pass.
     pub(crate) fn check_units(&self, route: &Route, units: u64) -> Result<(), Error> {
-        let state = self.state.lock();
-        let route = state.gate.lookup(route.id())?;
-        state.gate.check_units(route, units)
+        #[cfg_attr(not(feature = "python"), expect(unused_mut, reason = "only Python's blocks are nested"))]
+        let mut state = self.state.lock();
+        let route = state.gate.lookup(route.id())?.clone();
+        state.gate.check_units(&route, units)?;
+        #[cfg(feature = "python")]
+        if units > 1 {
+            state.gate.expect_units(&route, units);
+        }
+        Ok(())
     }
 
     /// Enters without waiting, or not at all.
@@ -186,13 +202,19 @@ impl Throttler {
 
     // ---- for those who wait
 
-    /// Enters if that can be done at once, and says in which epoch. The route must fit the table in force.
+    /// Enters if that can be done at once. The route must fit the table in force.
     #[inline]
-    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
+    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<Entered> {
         let mut state = self.state.lock();
+        #[cfg(feature = "python")]
+        state.threads.note();
         let State { gate, clock, epoch, .. } = &mut *state;
         let entered = gate.is_current(route) && gate.try_enter(clock, route, units);
-        entered.then_some(*epoch)
+        entered.then(|| Entered {
+            epoch: *epoch,
+            #[cfg(feature = "python")]
+            is_tight: gate.is_tight(route),
+        })
     }
 
     /// Enters, or joins the queue for at most `timeout`.
@@ -202,8 +224,12 @@ impl Throttler {
         timeout: Option<Nanos>,
         turn: impl FnOnce() -> Turn,
     ) -> Result<Entry, Error> {
-        if let Some(epoch) = self.enter_at_once(&charge.route, charge.units) {
-            charge.epoch = epoch;
+        if let Some(entered) = self.enter_at_once(&charge.route, charge.units) {
+            charge.epoch = entered.epoch;
+            #[cfg(feature = "python")]
+            {
+                charge.is_tight = entered.is_tight;
+            }
             return Ok(Entry::Entered);
         }
         let turn = Arc::new(turn());
@@ -240,8 +266,16 @@ impl Throttler {
                 return None;
             }
             match std::mem::replace(&mut *phase, Phase::Over) {
-                Phase::Granted(charge) => {
+                #[cfg_attr(
+                    not(feature = "python"),
+                    expect(unused_mut, reason = "only Python's blocks are nested")
+                )]
+                Phase::Granted(mut charge) => {
                     drop(phase);
+                    #[cfg(feature = "python")]
+                    {
+                        charge.is_tight = state.gate.is_tight(&charge.route);
+                    }
                     // A grant from before a fork was forgotten with everything else.
                     if charge.epoch == state.epoch {
                         state.gate.begin(now, &charge.route, charge.units);
