@@ -6,7 +6,7 @@
 mod in_force;
 #[cfg(feature = "python")]
 mod log;
-#[cfg(feature = "python")]
+#[cfg_attr(not(any(test, feature = "python")), allow(dead_code, reason = "only Python's blocks are nested"))]
 mod nesting;
 mod plan;
 mod questions;

@@ -7,10 +7,14 @@ use super::route::{Charge, Index, Route};
 use super::schedule::{Gate, Limit};
 use super::table::{Hold, Row};
 
-/// How many units of a limit may be in flight that leave room for the heaviest request, and for most of the limit. (Who
-/// waits for a smaller limit than that does not mind another 200 ns.)
+/// How many units of a limit may be in flight before others might have to wait for an answer: a sixteenth, so that the
+/// heaviest request fits beside them many times over.
+///
+/// None, where the limit has room for few requests: as many may well be sent at once, and wait for something that one
+/// of them does within its block. Who uses such a limit does not mind another 300 ns a request.
 fn roomy(limit: u64, heaviest: u64) -> u64 {
-    (limit / 16).min(limit.saturating_sub(heaviest))
+    const FEW: u64 = 256;
+    if limit / FEW < heaviest.max(1) { 0 } else { limit / 16 }
 }
 
 /// A route, and how many times its weights a block took.

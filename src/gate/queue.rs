@@ -41,7 +41,6 @@ pub(crate) struct Queues<W> {
     len: usize,
     next: u64,
     /// The same for those who go first.
-    #[cfg(feature = "python")]
     next_of_first: u64,
 }
 
@@ -56,7 +55,6 @@ impl<W> Queues<W> {
             deadlines: BTreeSet::new(),
             len: 0,
             next: LAST,
-            #[cfg(feature = "python")]
             next_of_first: 0,
         }
     }
@@ -95,7 +93,6 @@ impl<W> Queues<W> {
     }
 
     /// Before everybody but those who went first before.
-    #[cfg(feature = "python")]
     pub fn push_first(&mut self, route: Index, waiter: Waiter<W>) -> Place {
         let number = self.next_of_first;
         self.next_of_first += 1;

@@ -23,8 +23,7 @@ const PLAN_AHEAD: usize = 32;
 pub(super) struct Limit {
     pub(super) id: Arc<str>,
     pub(super) window: Window,
-    /// So many units in flight leave room for the heaviest request, and for most of the limit.
-    #[cfg(feature = "python")]
+    /// So many units may be in flight before others might have to wait for an answer.
     pub(super) roomy: u64,
     /// Requests in the queues that take from this limit.
     pub(super) waiting: usize,

@@ -15,7 +15,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyIterator, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::clock::Nanos;
-use crate::wait::{Alarm, Charge, Entry, Lean, Looker, Station, Throttler, Ticket, Turn, WeakThrottler};
+use crate::wait::{Alarm, Charge, Entry, Looker, Nested, Station, Throttler, Ticket, Turn, WeakThrottler};
 
 use super::task::Task;
 use super::throttler::RouteHandle;
@@ -65,9 +65,9 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
         Entry::Waiting(ticket) => {
             // Nobody else sets it.
             let _ = bell.turn.set(Arc::downgrade(ticket.turn()));
-            let lean = Lean::on(innermost::enclosing(py)?, throttler, ticket.turn());
+            let nested = Nested::new(innermost::enclosing(py)?, throttler, ticket.turn());
             let steps = future.call_method0(pyo3::intern!(py, "__await__"))?.cast_into::<PyIterator>()?;
-            let waiting = Mutex::new(Some(Waiting { ticket, task: task.clone().unbind(), lean }));
+            let waiting = Mutex::new(Some(Waiting { ticket, task: task.clone().unbind(), nested }));
             let wait = Wait { waiting, steps: steps.unbind() };
             Ok(Bound::new(py, wait)?.into_any())
         }
@@ -85,8 +85,8 @@ struct Wait {
 struct Waiting {
     ticket: Ticket,
     task: Py<Task>,
-    /// The blocks that it is within, where their units would keep it waiting.
-    lean: Option<Lean>,
+    /// Where it is within the blocks of others.
+    nested: Option<Arc<Nested>>,
 }
 
 #[pymethods]
@@ -109,13 +109,13 @@ impl Wait {
             }
             None => {}
         }
-        let Some(Waiting { ticket, task, lean }) = self.end() else {
+        let Some(Waiting { ticket, task, nested }) = self.end() else {
             return Err(PyRuntimeError::new_err("this wait is over: it cannot be awaited again"));
         };
         let outcome = ticket.take();
         if let Some(Ok(charge)) = outcome {
-            if let Some(lean) = lean {
-                lean.pass();
+            if let Some(nested) = nested {
+                nested.pass();
             }
             task.get().enter(py, charge)?;
             return Ok(None);
@@ -168,8 +168,8 @@ impl Wait {
 
     /// Leaves the queue, or gives back what was granted.
     fn give_up(&self) {
-        if let Some(Waiting { ticket, task, lean }) = self.end() {
-            drop((ticket, lean));
+        if let Some(Waiting { ticket, task, nested }) = self.end() {
+            drop((ticket, nested));
             task.get().give_up();
         }
     }

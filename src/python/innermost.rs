@@ -49,11 +49,12 @@ struct Innermost(Arc<Block>);
 /// contexts that they did not begin in.
 #[cold]
 pub fn begin(py: Python<'_>, throttler: Throttler, charge: Charge) -> PyResult<Arc<Block>> {
-    let outer = Variable::of(py).and_then(|variable| variable.get(py)).inspect_err(|_| {
+    let found = Variable::of(py).and_then(|variable| Ok((variable, variable.get(py)?)));
+    let (variable, outer) = found.inspect_err(|_| {
         throttler.leave(&charge.route, charge.units, charge.epoch);
     })?;
     let block = Block::new(throttler, charge, outer.and_then(Block::running));
-    let set = Variable::of(py)?.set(py, block.clone());
+    let set = variable.set(py, block.clone());
     set.inspect_err(|_| {
         block.leave();
     })?;

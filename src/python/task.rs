@@ -14,7 +14,7 @@ use crate::wait::{Block, Charge, Entered};
 
 use super::asyncio::{self, ready};
 use super::throttler::RouteHandle;
-use super::{innermost, threads, undisturbed};
+use super::{innermost, threads};
 
 /// Where a task stands. Only [`Task::turn`] changes it from one to another.
 mod phase {
@@ -36,8 +36,6 @@ pub struct Task {
     handle: Py<RouteHandle>,
     units: u64,
     timeout: Option<Nanos>,
-    /// Its block is known to whatever waits within it, however much room there is.
-    is_known: bool,
     phase: AtomicU8,
     epoch: AtomicU32,
     block: Mutex<Option<Arc<Block>>>,
@@ -49,18 +47,10 @@ impl Task {
             handle,
             units,
             timeout,
-            is_known: false,
             phase: AtomicU8::new(phase::NEW),
             epoch: AtomicU32::new(0),
             block: Mutex::new(None),
         }
-    }
-
-    /// A task whose block is known to whatever waits within it, however much room there is.
-    pub fn known(handle: Py<RouteHandle>) -> Self {
-        let mut task = Self::new(handle, 1, None);
-        task.is_known = true;
-        task
     }
 
     pub fn handle(&self) -> &RouteHandle {
@@ -93,7 +83,7 @@ impl Task {
             )));
         }
         match self.handle().throttler.enter_at_once(self.route(), self.units) {
-            Some(Entered { epoch, is_tight }) if is_tight || self.is_known => {
+            Some(Entered { epoch, is_tight }) if is_tight => {
                 self.enter(py, Charge { epoch, is_tight, ..self.charge() })?;
                 Ok(None)
             }
@@ -114,7 +104,7 @@ impl Task {
     #[cold]
     pub(crate) fn enter(&self, py: Python<'_>, charge: Charge) -> PyResult<()> {
         let throttler = self.handle().throttler.clone();
-        let block = if charge.is_tight || self.is_known {
+        let block = if charge.is_tight {
             innermost::begin(py, throttler, charge).inspect_err(|_| self.give_up())?
         } else {
             Block::new(throttler, charge, None)
@@ -171,21 +161,34 @@ impl Task {
         block.is_some_and(|block| block.leave())
     }
 
-    /// It is dropped without ever having been entered.
+    /// It is dropped without ever having been entered: said where that happens, as for a coroutine never awaited. An
+    /// exception that passes by meanwhile comes through.
     #[cold]
     fn warn_that_it_was_never_entered(&self) {
-        undisturbed(|py| {
-            if py.import("sys")?.call_method0("is_finalizing")?.is_truthy()? {
-                return Ok(());
+        Python::try_attach(|py| {
+            let passing_by = PyErr::take(py);
+            if let Err(error) = self.warn(py) {
+                error.write_unraisable(py, None);
             }
-            let id = self.route().id();
-            let text = format!(
-                "execute_task({id:?}) was never entered, so it limited nothing: write `async with \
-                 throttler.execute_task({id:?}):` (in threads: `with`) around the request"
-            );
-            let category = py.get_type::<PyRuntimeWarning>();
-            PyErr::warn(py, &category, &CString::new(text.replace('\0', "\\0"))?, 1)
+            if let Some(exception) = passing_by {
+                exception.restore(py);
+            }
         });
+    }
+
+    fn warn(&self, py: Python<'_>) -> PyResult<()> {
+        // A program that ends drops everything, `sys` before most.
+        let is_finalizing = py.import("sys").and_then(|sys| sys.call_method0("is_finalizing")?.is_truthy());
+        if is_finalizing.unwrap_or(true) {
+            return Ok(());
+        }
+        let id = self.route().id();
+        let text = format!(
+            "execute_task({id:?}) was never entered, so it limited nothing: write `async with \
+             throttler.execute_task({id:?}):` (in threads: `with`) around the request"
+        );
+        let category = py.get_type::<PyRuntimeWarning>();
+        PyErr::warn(py, &category, &CString::new(text.replace('\0', "\\0"))?, 1)
     }
 }
 

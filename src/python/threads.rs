@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::clock::Nanos;
-use crate::wait::{Charge, Entry, Held, Lean, Station, Throttler, Turn};
+use crate::wait::{Charge, Entry, Held, Nested, Station, Throttler, Turn};
 
 use super::{asyncio, innermost, seconds, undisturbed};
 
@@ -141,7 +141,7 @@ pub(crate) fn enter(
             {
                 return Err(never_passes(&id, &held));
             }
-            let lean = Lean::on(outer, throttler, ticket.turn());
+            let nested = Nested::new(outer, throttler, ticket.turn());
             let charge = throttler.wait(&ticket, |span: Option<Nanos>| {
                 let timeout = span.map_or(-1.0, |span| seconds(span).min(LONGEST));
                 let parked = Parked::new(py, &bell);
@@ -150,8 +150,8 @@ pub(crate) fn enter(
                 Parked::stay_if_ended(py);
                 woken
             })?;
-            if let Some(lean) = lean {
-                lean.pass();
+            if let Some(nested) = nested {
+                nested.pass();
             }
             Ok(charge)
         }

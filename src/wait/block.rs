@@ -15,7 +15,7 @@
 //! held up. Then nothing is in flight any more, and the clock lets them through.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 
@@ -197,36 +197,77 @@ impl Drop for Block {
     }
 }
 
-/// The wait of a request within blocks that lean meanwhile.
+/// The wait of a request within blocks of others. Dropping it says that the wait was given up.
 #[derive(Debug)]
-pub(crate) struct Lean {
+pub(crate) struct Nested {
+    turn: Arc<Turn>,
     blocks: Vec<Arc<Block>>,
-    passed: bool,
+    /// Whether the blocks lean; `None` once the wait is over.
+    leans: Mutex<Option<bool>>,
 }
 
-impl Lean {
-    /// `None` where the clock alone, or somebody else, ends the wait.
-    ///
-    /// Must be called when the request has just joined the queue, and before anything else does.
-    pub fn on(blocks: Vec<Arc<Block>>, throttler: &Throttler, turn: &Arc<Turn>) -> Option<Self> {
-        if blocks.is_empty() || !throttler.hangs_on_answers(turn) {
+impl Nested {
+    /// `None` where there are no blocks around it. Must be called when the request has just joined the queue, and
+    /// before anything else does.
+    pub fn new(blocks: Vec<Arc<Block>>, throttler: &Throttler, turn: &Arc<Turn>) -> Option<Arc<Self>> {
+        if blocks.is_empty() {
             return None;
         }
-        throttler.go_first(turn);
-        blocks.iter().for_each(|block| block.lean());
-        Some(Self { blocks, passed: false })
+        let nested = Arc::new(Self { turn: turn.clone(), blocks, leans: Mutex::new(Some(false)) });
+        {
+            let mut state = throttler.state.lock();
+            remember(&mut state.nested, &nested);
+        }
+        if nested.look(throttler) {
+            throttler.look_at_nested();
+        }
+        Some(nested)
     }
 
-    /// The request has passed. (If this is not said, it gave its wait up.)
-    pub fn pass(mut self) {
-        self.passed = true;
+    /// The request has passed.
+    pub fn pass(&self) {
+        self.end(true);
+    }
+
+    fn end(&self, passed: bool) {
+        let leaned = self.leans.lock().take();
+        if leaned == Some(true) {
+            self.blocks.iter().for_each(|block| block.stand_up(passed));
+        }
+    }
+
+    /// Lets the blocks lean if the clock alone does not end this wait. Whether others must look again, because this one
+    /// has gone before them and still waits for answers.
+    fn look(&self, throttler: &Throttler) -> bool {
+        let leans = |block: &Arc<Block>| matches!(*block.stand.lock(), Stand::Leans(..));
+        // A block that leans will not do so any more when those have passed for which it does.
+        let must = throttler.hangs_on_answers(&self.turn) || self.blocks.iter().any(leans);
+        let may = must && {
+            let mut state = self.leans.lock();
+            let may = *state == Some(false);
+            *state = state.map(|_| true);
+            may
+        };
+        if may {
+            throttler.go_first(&self.turn);
+            self.blocks.iter().for_each(|block| block.lean());
+        }
+        may && throttler.hangs_on_answers(&self.turn)
     }
 }
 
-impl Drop for Lean {
+impl Drop for Nested {
     fn drop(&mut self) {
-        self.blocks.iter().for_each(|block| block.stand_up(self.passed));
+        self.end(false);
     }
+}
+
+/// Adds it, and forgets those that nobody keeps any more before it takes more room.
+fn remember<T>(all: &mut Vec<Weak<T>>, new: &Arc<T>) {
+    if all.len() == all.capacity() {
+        all.retain(|other| other.strong_count() > 0);
+    }
+    all.push(Arc::downgrade(new));
 }
 
 /// A number of this thread, which no other one has.
@@ -271,11 +312,17 @@ impl Throttler {
     /// Remembers a block, for as long as somebody else does.
     fn know(&self, block: &Arc<Block>) {
         let mut state = self.state.lock();
-        let blocks = &mut state.blocks;
-        if blocks.len() == blocks.capacity() {
-            blocks.retain(|block| block.strong_count() > 0);
-        }
-        blocks.push(Arc::downgrade(block));
+        remember(&mut state.blocks, block);
+    }
+
+    /// Has every wait within blocks look again: somebody has gone before them, or the table is another one.
+    pub(super) fn look_at_nested(&self) {
+        let nested: Vec<Arc<Nested>> = {
+            let state = self.state.lock();
+            state.nested.iter().filter_map(Weak::upgrade).collect()
+        };
+        // The latest first: where it leans, older ones may not have to. Each of them says so once at most.
+        while nested.iter().rev().any(|nested| nested.look(self)) {}
     }
 
     /// Whether a waiting request cannot pass by the clock alone.
@@ -325,7 +372,7 @@ impl Throttler {
         let (place, threads, blocks, epoch) = {
             let state = self.state.lock();
             let Phase::Waiting(place) = *turn.phase.lock() else { return None };
-            let blocks: Vec<_> = state.blocks.iter().filter_map(std::sync::Weak::upgrade).collect();
+            let blocks: Vec<_> = state.blocks.iter().filter_map(Weak::upgrade).collect();
             (place, state.threads, blocks, state.epoch)
         };
         let here = |block: &&Arc<Block>| block.is_of_this_thread();

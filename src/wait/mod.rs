@@ -1,8 +1,10 @@
 //! Ways to wait at a gate: the lock around it, the timers that advance it, and how a thread or a task waits its turn.
 //! (How Python waits is in `python/`.)
 
-#[cfg(feature = "python")]
+#[cfg_attr(not(any(test, feature = "python")), allow(dead_code, reason = "only Python's blocks are nested"))]
 mod block;
+#[cfg(test)]
+mod block_tests;
 mod blocking;
 #[cfg(feature = "python")]
 mod fork;
@@ -24,7 +26,7 @@ pub use throttler::Throttler;
 // What Python's ways to wait are made of.
 #[cfg(feature = "python")]
 pub(crate) use self::{
-    block::{Block, Held, Lean},
+    block::{Block, Held, Nested},
     pass::Charge,
     throttler::{Entered, Entry, WeakThrottler},
     turn::{Ticket, Turn},

@@ -14,20 +14,13 @@ pub(crate) struct Charge {
     /// What was taken in an earlier epoch was settled with it, and is not given back: see `State::epoch`.
     pub epoch: u32,
     /// Others may have to wait for its answer: see `Gate::is_tight`.
-    #[cfg(feature = "python")]
     pub is_tight: bool,
 }
 
 impl Charge {
     /// What a request is about to take.
     pub fn new(route: Arc<Route>, units: u64) -> Self {
-        Self {
-            route,
-            units,
-            epoch: 0,
-            #[cfg(feature = "python")]
-            is_tight: false,
-        }
+        Self { route, units, epoch: 0, is_tight: false }
     }
 }
 

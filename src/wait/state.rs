@@ -1,7 +1,6 @@
 //! Everything that the throttler's lock guards.
 
 use std::sync::Arc;
-#[cfg(feature = "python")]
 use std::sync::Weak;
 
 use crate::clock::{Clock, Nanos};
@@ -9,8 +8,7 @@ use crate::error::Error;
 use crate::gate::{Decided, Gate, Waiter};
 use crate::limit::RateLimit;
 
-#[cfg(feature = "python")]
-use super::block::{Block, Threads};
+use super::block::{Block, Nested, Threads};
 use super::pass::Charge;
 use super::turn::{Phase, Turn};
 use super::watch::{Effects, Looker, Watch};
@@ -30,9 +28,9 @@ pub(super) struct State {
     /// How often everything in flight was settled at once, by a fork.
     pub epoch: u32,
     /// The blocks that requests may be within.
-    #[cfg(feature = "python")]
     pub blocks: Vec<Weak<Block>>,
-    #[cfg(feature = "python")]
+    /// The waits within such blocks.
+    pub nested: Vec<Weak<Nested>>,
     pub threads: Threads,
     /// The tokio runtimes in which requests wait.
     #[cfg(feature = "tokio")]
@@ -49,9 +47,8 @@ impl State {
             watch: Watch::default(),
             table,
             epoch: 0,
-            #[cfg(feature = "python")]
             blocks: Vec::new(),
-            #[cfg(feature = "python")]
+            nested: Vec::new(),
             threads: Threads::default(),
             #[cfg(feature = "tokio")]
             runtimes: Vec::new(),

@@ -66,7 +66,6 @@ pub(crate) struct Entered {
     /// See `State::epoch`.
     pub epoch: u32,
     /// Others may have to wait for its answer: see `Gate::is_tight`.
-    #[cfg(feature = "python")]
     pub is_tight: bool,
 }
 
@@ -95,7 +94,9 @@ impl Throttler {
     /// # Errors
     /// As [`Throttler::new`]; then nothing has changed.
     pub fn set_rate_limits(&self, table: &[RateLimit]) -> Result<(), Error> {
-        self.locked(|state, now, effects| state.set_table(now, table.to_vec(), effects))
+        self.locked(|state, now, effects| state.set_table(now, table.to_vec(), effects))?;
+        self.look_at_nested();
+        Ok(())
     }
 
     /// Adds limits to the table, whole or not at all; ids that it has already are left as they are.
@@ -108,7 +109,9 @@ impl Throttler {
             let new: Vec<RateLimit> = more.iter().filter(known).cloned().collect();
             let table = [state.table.as_slice(), &new].concat();
             state.set_table(now, table, effects)
-        })
+        })?;
+        self.look_at_nested();
+        Ok(())
     }
 
     /// The table in force.
@@ -123,11 +126,9 @@ impl Throttler {
 
     /// Checks that a request for `units` times the route's weights could ever pass.
     pub(crate) fn check_units(&self, route: &Route, units: u64) -> Result<(), Error> {
-        #[cfg_attr(not(feature = "python"), expect(unused_mut, reason = "only Python's blocks are nested"))]
         let mut state = self.state.lock();
         let route = state.gate.lookup(route.id())?.clone();
         state.gate.check_units(&route, units)?;
-        #[cfg(feature = "python")]
         if units > 1 {
             state.gate.expect_units(&route, units);
         }
@@ -206,15 +207,10 @@ impl Throttler {
     #[inline]
     pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<Entered> {
         let mut state = self.state.lock();
-        #[cfg(feature = "python")]
         state.threads.note();
         let State { gate, clock, epoch, .. } = &mut *state;
         let entered = gate.is_current(route) && gate.try_enter(clock, route, units);
-        entered.then(|| Entered {
-            epoch: *epoch,
-            #[cfg(feature = "python")]
-            is_tight: gate.is_tight(route),
-        })
+        entered.then(|| Entered { epoch: *epoch, is_tight: gate.is_tight(route) })
     }
 
     /// Enters, or joins the queue for at most `timeout`.
@@ -226,10 +222,7 @@ impl Throttler {
     ) -> Result<Entry, Error> {
         if let Some(entered) = self.enter_at_once(&charge.route, charge.units) {
             charge.epoch = entered.epoch;
-            #[cfg(feature = "python")]
-            {
-                charge.is_tight = entered.is_tight;
-            }
+            charge.is_tight = entered.is_tight;
             return Ok(Entry::Entered);
         }
         let turn = Arc::new(turn());
@@ -266,16 +259,9 @@ impl Throttler {
                 return None;
             }
             match std::mem::replace(&mut *phase, Phase::Over) {
-                #[cfg_attr(
-                    not(feature = "python"),
-                    expect(unused_mut, reason = "only Python's blocks are nested")
-                )]
                 Phase::Granted(mut charge) => {
                     drop(phase);
-                    #[cfg(feature = "python")]
-                    {
-                        charge.is_tight = state.gate.is_tight(&charge.route);
-                    }
+                    charge.is_tight = state.gate.is_tight(&charge.route);
                     // A grant from before a fork was forgotten with everything else.
                     if charge.epoch == state.epoch {
                         state.gate.begin(now, &charge.route, charge.units);
