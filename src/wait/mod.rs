@@ -1,6 +1,10 @@
 //! Ways to wait at a gate: the lock around it, the timers that advance it, and how a thread or a task waits its turn.
 //! (How Python waits is in `python/`.)
 
+#[cfg_attr(not(any(test, feature = "python")), allow(dead_code, reason = "only Python's blocks are nested"))]
+mod block;
+#[cfg(test)]
+mod block_tests;
 mod blocking;
 mod effects;
 #[cfg(feature = "python")]
@@ -30,9 +34,10 @@ pub use throttler::Throttler;
 // What Python's ways to wait are made of.
 #[cfg(feature = "python")]
 pub(crate) use self::{
+    block::{Block, Held, Nested},
     groups::WakeGroup,
     loop_timer::{Call, EventLoop, LoopTimer},
     pass::Charge,
-    throttler::{Entry, WeakThrottler},
+    throttler::{Entered, Entry, WeakThrottler},
     turn::{Claim, Ticket, Turn},
 };

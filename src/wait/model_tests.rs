@@ -254,7 +254,7 @@ impl World {
         };
         let woken = Arc::new(Flag::default());
         let waker = Waker::from(woken.clone());
-        let mut charge = Charge::new(self.throttler.route(IDS[id]).expect("known"), 1);
+        let mut charge = Charge::new(self.throttler.lookup(IDS[id]).expect("known"), 1);
         let entry = self
             .within(place, |world| world.throttler.enter(&mut charge, timeout, || Turn::new(group, waker)));
         match entry {

@@ -61,6 +61,15 @@ pub(crate) enum Entry {
     Waiting(Ticket),
 }
 
+/// What a request that entered at once must know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entered {
+    /// See `State::epoch`.
+    pub epoch: u32,
+    /// Others may have to wait for its answer: see `Gate::is_tight`.
+    pub is_tight: bool,
+}
+
 impl Throttler {
     /// A throttler on the machine's monotonic clock.
     ///
@@ -86,7 +95,9 @@ impl Throttler {
     /// # Errors
     /// As [`Throttler::new`]; then nothing has changed.
     pub fn set_rate_limits(&self, table: &[RateLimit]) -> Result<(), Error> {
-        self.locked(|state, now, effects| state.set_table(now, table.to_vec(), effects))
+        self.locked(|state, now, effects| state.set_table(now, table.to_vec(), effects))?;
+        self.look_at_nested();
+        Ok(())
     }
 
     /// Adds limits to the table, whole or not at all; ids that it has already are left as they are.
@@ -99,7 +110,9 @@ impl Throttler {
             let new: Vec<RateLimit> = more.iter().filter(known).cloned().collect();
             let table = [state.table.as_slice(), &new].concat();
             state.set_table(now, table, effects)
-        })
+        })?;
+        self.look_at_nested();
+        Ok(())
     }
 
     /// The table in force.
@@ -114,9 +127,13 @@ impl Throttler {
 
     /// Checks that a request for `units` times the route's weights could ever pass.
     pub(crate) fn check_units(&self, route: &Route, units: u64) -> Result<(), Error> {
-        let state = self.state.lock();
-        let route = state.gate.lookup(route.id())?;
-        state.gate.check_units(route, units)
+        let mut state = self.state.lock();
+        let route = state.gate.lookup(route.id())?.clone();
+        state.gate.check_units(&route, units)?;
+        if units > 1 {
+            state.gate.expect_units(&route, units);
+        }
+        Ok(())
     }
 
     /// Enters without waiting, or not at all.
@@ -200,13 +217,14 @@ impl Throttler {
 
     // ---- for those who wait
 
-    /// Enters if that can be done at once, and says in which epoch. The route must fit the table in force.
+    /// Enters if that can be done at once. The route must fit the table in force.
     #[inline]
-    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
+    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<Entered> {
         let mut state = self.state.lock();
+        state.threads.note();
         let State { gate, clock, epoch, .. } = &mut *state;
         let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
-        entered.then_some(*epoch)
+        entered.then(|| Entered { epoch: *epoch, is_tight: gate.is_tight(route) })
     }
 
     /// Charges for good if that can be done at once. The route must fit the table in force.
@@ -228,8 +246,9 @@ impl Throttler {
         timeout: Option<Nanos>,
         turn: impl FnOnce() -> Turn,
     ) -> Result<Entry, Error> {
-        if let Some(epoch) = self.enter_at_once(&charge.route, charge.units) {
-            charge.epoch = epoch;
+        if let Some(entered) = self.enter_at_once(&charge.route, charge.units) {
+            charge.epoch = entered.epoch;
+            charge.is_tight = entered.is_tight;
             return Ok(Entry::Entered);
         }
         let turn = Arc::new(turn());
