@@ -393,7 +393,11 @@ class Task:
         RateLimitTimeout: It could not leave within its timeout. Nothing was charged.
         UnknownLimitError: The table was replaced meanwhile, and no longer has the id.
         ValueError: The table was replaced meanwhile, and the request could never pass any more.
-        RuntimeError: It was entered already; or ``async with`` outside of an asyncio event loop.
+        RuntimeError: It was entered already; ``async with`` outside of an asyncio event loop; or
+            ``with`` in the thread of an event loop whose own blocks hold what it waits for.
+
+    Warns (when it is dropped):
+        RuntimeWarning: It was never entered, so it limited nothing.
     """
 
     async def __aenter__(self) -> None: ...
