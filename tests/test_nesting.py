@@ -44,7 +44,8 @@ def test_blocks_within_blocks_that_fill_a_pool_get_on(
             await settle()
             await settle()
             clock.advance(10)
-        await asyncio.gather(*tasks)
+        for task in tasks:
+            task.result()
 
     run(main())
     assert len(passed) == 4
@@ -66,7 +67,7 @@ def test_blocks_of_context_managers_and_stacks_are_known(
             await settle()
             clock.advance(10)
             await settle()
-            await inner
+            inner.result()
 
     run(main())
 
@@ -80,14 +81,14 @@ def test_threads_with_blocks_within_blocks_get_on(clock: ManualClock, pool: Thro
             with pool.execute_task("/b"):
                 pass
 
-    threads = [threading.Thread(target=nested) for _ in range(2)]
+    threads = [threading.Thread(target=nested, daemon=True) for _ in range(2)]
     for thread in threads:
         thread.start()
     spin_until(lambda: pool.usage("POOL").waiting == 2)
-    while any(thread.is_alive() for thread in threads):
+    for thread in threads * 1_000:
         clock.advance(10)
-        for thread in threads:
-            thread.join(0.001)
+        thread.join(0.001)
+    assert not any(thread.is_alive() for thread in threads)
     assert pool.usage("POOL").in_flight == 0
 
 
@@ -137,8 +138,8 @@ def test_what_others_have_in_flight_stays_so(clock: ManualClock, pool: Throttler
         await settle()
         clock.advance(10)
         await settle()
-        await task
-        await others
+        task.result()
+        others.result()
 
     asyncio.run(main())
 
@@ -161,7 +162,7 @@ def test_a_wait_that_is_over_leaves_nothing_to_be_within(
         await settle()
         clock.advance(10)
         await settle()
-        await inner
+        inner.result()
 
     asyncio.run(main())
 

@@ -22,7 +22,7 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 
 _Call = Callable[..., Awaitable[Any]]
 
-_original: tuple[type, _Call] | None = None
+_original: tuple[Any, _Call] | None = None
 """Hummingbot's `RESTAssistant` and its own ``call``, while ours is in its place."""
 
 _told: WeakSet[Any] = WeakSet()
@@ -67,7 +67,7 @@ def uninstall() -> None:
     assistant, original = _original
     # Somebody else may have put something around ours since: that stays, and ours lets all pass.
     if getattr(assistant.call, "__module__", None) == __name__:
-        assistant.call = original  # type: ignore[attr-defined]
+        assistant.call = original
     _original = None
     for session in list(_told):
         setattr(session, _FLAG, True)
