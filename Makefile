@@ -32,7 +32,7 @@ $(VENV)/.made: pyproject.toml make/tools.sh
 # Editable: only changes of the Rust sources need a new build.
 $(VENV)/.built: $(VENV)/.made $(RUST_SOURCES)
 	@sh make/tools.sh $(PYTHON)
-	$(BIN)/maturin develop --release --quiet --extras cli,demo
+	$(BIN)/maturin develop --release --quiet --extras demo
 	@touch $@
 
 $(VENV)/.%: $(VENV)/.built pyproject.toml

@@ -14,7 +14,7 @@ pub enum Error {
         closest: Option<String>,
     },
     /// A limit is linked to an id that the table does not have.
-    #[error("limit {id:?} is linked to {link:?}, which no limit has as its id{}", Closest(closest))]
+    #[error("limit {id:?} is linked to {link:?}, but no limit in the table has this id{}", Closest(closest))]
     UnknownLink {
         /// The limit with the link.
         id: String,
@@ -25,8 +25,8 @@ pub enum Error {
     },
     /// A request that takes more units of a limit than that limit ever has.
     #[error(
-        "a request for {id:?} takes {units} units of {limit:?}, which has {available} per window: \
-         it could never pass{}", Remedy { units: *units, available: *available, times: *times }
+        "a request for {id:?} takes {units} units of {limit:?}, but only {available} fit in a window, \
+         so it could never pass{}", Remedy { units: *units, available: *available, times: *times }
     )]
     NeverPasses {
         /// The id requested.
@@ -41,7 +41,7 @@ pub enum Error {
         times: u64,
     },
     /// A value that cannot be.
-    #[error("{what} must be {must}, not {value}")]
+    #[error("{what} must be {must}, not {value}{hint}")]
     Invalid {
         /// What the value was given for.
         what: String,
@@ -49,14 +49,20 @@ pub enum Error {
         must: String,
         /// The value given.
         value: String,
+        /// What was meant, after a `; `; empty where that cannot be told.
+        hint: String,
     },
     /// A request waited for as long as it may, and could not pass.
-    #[error("{id:?} could not pass within {timeout} s")]
+    #[error("a request for {id:?} could not pass within {timeout} s: {}", Why(full_limit, *retry_after))]
     Timeout {
         /// The id requested.
         id: String,
         /// For how long it waited, in seconds.
         timeout: f64,
+        /// The limit that had no room for it; `None` where only older requests were in its way.
+        full_limit: Option<String>,
+        /// After how many seconds that limit has room, at the earliest; `None` while that hangs on requests in flight.
+        retry_after: Option<f64>,
     },
 }
 
@@ -66,7 +72,16 @@ impl Error {
         must: impl fmt::Display,
         value: impl fmt::Display,
     ) -> Self {
-        Self::Invalid { what: what.to_string(), must: must.to_string(), value: value.to_string() }
+        let (what, must, value) = (what.to_string(), must.to_string(), value.to_string());
+        Self::Invalid { what, must, value, hint: String::new() }
+    }
+
+    /// The same error, with what was probably meant.
+    pub(crate) fn hinting(mut self, meant: String) -> Self {
+        if let Self::Invalid { hint, .. } = &mut self {
+            *hint = meant;
+        }
+        self
     }
 }
 
@@ -81,8 +96,23 @@ impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { units, available, times } = *self;
         match available / (units / times).max(1) {
-            0 => write!(f, "; its weight there can be {available} at most"),
-            most => write!(f, "; ask for at most {most} times its weight, not {times}"),
+            0 => write!(f, "; make its weight there {available} or less"),
+            most => write!(f, "; use units={most} or less, not units={times}"),
+        }
+    }
+}
+
+/// What kept a request from passing.
+struct Why<'a>(&'a Option<String>, Option<f64>);
+
+impl fmt::Display for Why<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.0, self.1) {
+            (Some(limit), Some(wait)) => {
+                write!(f, "{limit:?} is full, and has room in {wait:.3} s at the earliest")
+            }
+            (Some(limit), None) => write!(f, "{limit:?} is full of requests that are in flight"),
+            (None, _) => f.write_str("older requests wait in front of it"),
         }
     }
 }
@@ -123,11 +153,11 @@ mod tests {
         assert_eq!(unknown.to_string(), r#"no limit has the id "/dept"; did you mean "/depth"?"#);
         let never =
             Error::NeverPasses { id: "/a".into(), limit: "POOL".into(), units: 7, available: 5, times: 1 };
-        assert!(never.to_string().contains("takes 7 units of \"POOL\", which has 5"));
-        assert!(never.to_string().ends_with("its weight there can be 5 at most"));
+        assert!(never.to_string().contains("takes 7 units of \"POOL\", but only 5 fit"));
+        assert!(never.to_string().ends_with("make its weight there 5 or less"));
         let often =
             Error::NeverPasses { id: "/a".into(), limit: "POOL".into(), units: 15, available: 10, times: 3 };
-        assert!(often.to_string().ends_with("ask for at most 2 times its weight, not 3"));
+        assert!(often.to_string().ends_with("use units=2 or less, not units=3"));
         assert_eq!(
             Error::invalid("the limit of \"x\"", "1 or more", 0).to_string(),
             "the limit of \"x\" must be 1 or more, not 0"

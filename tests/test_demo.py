@@ -3,8 +3,6 @@
 import asyncio
 import io
 import json
-import subprocess
-import sys
 from collections import Counter
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
@@ -15,9 +13,8 @@ from click.testing import CliRunner
 from rich.console import Console
 
 import sluicegate
-from sluicegate import __version__
-from sluicegate.__main__ import main
 from sluicegate.demo.bots import Crowd, Tally
+from sluicegate.demo.command import demo
 from sluicegate.demo.mix import mix_of
 from sluicegate.demo.outcome import Outcome, percentile, tightest
 from sluicegate.demo.plot import save_plot
@@ -191,13 +188,13 @@ def small_demo(tmp_path: Path) -> list[str]:
     table = tmp_path / "small.json"
     table.write_text(json.dumps(table_to_json(SMALL)))
     return [
-        *("demo", "--table", str(table), "--output", str(tmp_path / "plot.png")),
+        *("--table", str(table), "--output", str(tmp_path / "plot.png")),
         *("--seconds", "1.5", "--bots", "5", "--latency", "1", "20"),
     ]
 
 
 def test_demo_through_sluicegate_is_never_rejected(small_demo: list[str], tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, small_demo, catch_exceptions=False)
+    done = CliRunner().invoke(demo, small_demo, catch_exceptions=False)
     assert done.exit_code == 0, done.output
     assert "Without a limiter the bots were banned" in done.output
     assert "refused" not in done.output
@@ -225,7 +222,7 @@ def test_demo_of_a_limiter_that_cheats_fails_and_says_so(
             self.execute_task = real(more).execute_task
 
     monkeypatch.setattr(sluicegate, "Throttler", Lenient)
-    done = CliRunner().invoke(main, small_demo, catch_exceptions=False)
+    done = CliRunner().invoke(demo, small_demo, catch_exceptions=False)
     assert done.exit_code == 1, done.output
     assert "requests of the run through sluicegate" in done.output
 
@@ -244,7 +241,7 @@ def test_demo_of_a_limiter_that_cheats_fails_and_says_so(
     ],
 )
 def test_bad_option_is_named_with_what_would_be_right(options: list[str], message: str) -> None:
-    done = CliRunner().invoke(main, ["demo", *options])
+    done = CliRunner().invoke(demo, [*options])
     assert done.exit_code == 2
     assert message in " ".join(done.output.split())
 
@@ -252,35 +249,6 @@ def test_bad_option_is_named_with_what_would_be_right(options: list[str], messag
 def test_table_file_that_holds_no_table_is_named(tmp_path: Path) -> None:
     path = tmp_path / "table.json"
     path.write_text('{"limits": []}')
-    done = CliRunner().invoke(main, ["demo", "--table", str(path)])
+    done = CliRunner().invoke(demo, ["--table", str(path)])
     assert done.exit_code == 2
     assert "needs 'endpoints'" in done.output
-
-
-def test_version_is_that_of_the_package() -> None:
-    command = [sys.executable, "-m", "sluicegate", "--version"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == f"sluicegate, version {__version__}"
-
-
-def _without(module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    code = (
-        f"import sys; sys.modules[{module!r}] = None; sys.argv[1:] = {list(arguments)!r}; "
-        "import runpy; runpy.run_module('sluicegate', run_name='__main__')"
-    )
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-
-
-def test_missing_click_is_one_line_that_says_what_to_install() -> None:
-    done = _without("click", "demo")
-    assert done.returncode == 1
-    assert done.stderr == (
-        'sluicegate: all commands but run need click: pip install "sluicegate[cli]"\n'
-    )
-
-
-@pytest.mark.parametrize("module", ["aiohttp", "matplotlib", "rich"])
-def test_missing_extra_is_one_line_that_says_what_to_install(module: str) -> None:
-    done = _without(module, "demo")
-    assert done.returncode == 1
-    assert done.stderr == f'Error: the demo needs {module}: pip install "sluicegate[demo]"\n'

@@ -35,7 +35,7 @@ except ImportError as error:
 
 @pytest.fixture(autouse=True)
 def nothing_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(installing, "_originals", {})
+    monkeypatch.setattr(installing, "_installation", None)
 
 
 def put(monkeypatch: pytest.MonkeyPatch, name: str, **contents: object) -> None:
@@ -81,7 +81,7 @@ def test_a_freqtrade_without_a_module_class_or_method_is_told(
         ImportError, match=f"{exchange}.Exchange of Freqtrade 1999.1 has no {lacks}$"
     ):
         installing.install()
-    assert installing._originals == {}
+    assert installing._installation is None
 
 
 def test_what_freqtrade_itself_lacks_is_shown_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -308,7 +308,7 @@ async def test_that_it_is_full_is_told_once(
         (("rate", "/a", True, "1s"), TypeError, "a whole number from 1, or None, not True"),
         (("rate", "/a", "9", "1s"), TypeError, "a whole number from 1, or None, not '9'"),
         (("rate", "/a", 1), TypeError, 'a period is missing: write IO."rate", "/a", 1, "1s"'),
-        (("rate", "/a", 1, 60), TypeError, "a period must be a str, not 60"),
+        (("rate", "/a", 1, 60), TypeError, "a period must be a str such as .*, not 60"),
         (("rate", "/a", 1, "1week"), ValueError, 'such as "100ms", not "1week"'),
         (("rate", "/a", 1, "@0815"), ValueError, "quotas only"),
         (("quota", "/a", 1, "@2500"), ValueError, 'such as "@0815", not "@2500"'),

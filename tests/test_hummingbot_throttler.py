@@ -265,7 +265,7 @@ async def test_a_share_too_small_for_a_request_refuses_only_that_request(
     ]
     await passes(throttler, "/light")
     assert not throttler.execute_task("/heavy").within_capacity()
-    with pytest.raises(ValueError, match='takes 6 units of "POOL", which has 5'):
+    with pytest.raises(ValueError, match='takes 6 units of "POOL", but only 5 fit'):
         await passes(throttler, "/heavy")
 
 

@@ -52,6 +52,12 @@ def test_a_module_finds_the_drop_in(folder: Path) -> None:
     assert run(folder, "-m", "bot", "1").stdout == OURS + "['1']\n"
 
 
+def test_hummingbot_by_its_name_is_told_how_it_is_started(folder: Path) -> None:
+    done = run(folder, "hummingbot")
+    assert done.returncode == 127
+    assert "write sluicegate run bin/hummingbot.py" in done.stderr
+
+
 def test_any_command_finds_the_drop_in_and_so_do_its_children(folder: Path) -> None:
     script = folder / "start"
     script.write_text(f"#!/bin/sh\n'{sys.executable}' -c \"{PROBE}\"\necho shell\n")
@@ -78,7 +84,7 @@ def test_the_exit_status_is_the_programs(folder: Path) -> None:
 def test_a_program_without_anything_to_put_in_place_is_told_and_runs(tmp_path: Path) -> None:
     done = run(tmp_path, "-c", "import sys; print('hummingbot' in sys.modules)")
     assert done.stdout == "False\n"
-    assert "nothing to put in place was found (Hummingbot, Freqtrade)" in done.stderr
+    assert "no program that sluicegate knows was found (Hummingbot, Freqtrade)" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 

@@ -3,8 +3,6 @@
 import asyncio
 import json
 import socket
-import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import AsyncIterator
@@ -335,7 +333,7 @@ async def test_request_under_way_is_answered_when_it_stops() -> None:
 @pytest.mark.parametrize(
     ("latency", "message"),
     [
-        ((-0.1, 0.2), "latency must be 0 seconds or more, got -0.1"),
+        ((-0.1, 0.2), r"latency must be 0 seconds or more .*, got -0.1"),
         ((0.3, 0.2), r"got \(0.3, 0.2\), whose first is the longer one"),
         ((0.1, float("nan")), "got nan"),
         (("20ms", 1), "two numbers of seconds, got '20ms'"),
@@ -344,47 +342,3 @@ async def test_request_under_way_is_answered_when_it_stops() -> None:
 def test_latency_that_cannot_be_is_refused(latency: tuple[float, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         StandInExchange(latency=latency)
-
-
-def test_process_of_its_own_serves_until_its_input_is_closed() -> None:
-    command = [sys.executable, "-m", "sluicegate.testing", "--minute", "6"]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().strip()
-        with urllib.request.urlopen(f"{url}/api/v3/ping") as response:
-            assert response.headers["X-MBX-USED-WEIGHT-1M"] == "1"
-        _, errors = process.communicate()
-    assert (process.returncode, errors) == (0, "")
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--table", "nonsense"], "no table and no file 'nonsense'"),
-        (["--latency", "2", "1"], "whose first is the longer one"),
-        (["--minute", "0"], "minute must be seconds above 0, got 0.0"),
-    ],
-)
-def test_process_with_bad_options_says_what_would_be_right(
-    options: list[str], message: str
-) -> None:
-    command = [sys.executable, "-m", "sluicegate.testing", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert message in done.stderr
-
-
-def test_missing_aiohttp_is_one_line_that_says_what_to_install() -> None:
-    lines = [
-        "import sys",
-        "sys.modules['aiohttp'] = None",
-        "from sluicegate.testing import ManualClock, binance_spot",
-        "from sluicegate.testing import StandInExchange",
-    ]
-    code = "; ".join(lines)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    last = done.stderr.strip().splitlines()[-1]
-    what = "sluicegate.testing.StandInExchange needs aiohttp"
-    assert last == f'ImportError: {what}: pip install "sluicegate[demo]"'

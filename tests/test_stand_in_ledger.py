@@ -190,10 +190,12 @@ def test_bans_by_default_are_as_binance_documents_them() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"tolerated": -1}, "tolerated must be 0 or more, got -1"),
-        ({"tolerated": 1.5}, "whole number of 429s, got 1.5"),
-        ({"within": 0}, "within must be seconds above 0, got 0"),
-        ({"first": float("nan")}, "first must be seconds above 0, got nan"),
+        ({"tolerated": -1}, "whole number of 429s, 0 or more, got -1"),
+        ({"tolerated": 1.5}, "whole number of 429s, 0 or more, got 1.5"),
+        ({"within": 0}, "within must be seconds above 0 .*, got 0"),
+        ({"first": float("nan")}, "first must be seconds above 0 .*, got nan"),
+        ({"longest": 1e300}, r"at most 100 years\), got 1e\+300"),
+        ({"growth": 10**400}, "growth must be a number of at least 1, got 1000"),
         ({"first": 10, "longest": 5}, r"first \(10 s\) must be at most longest \(5 s\)"),
         ({"growth": 0.5}, "growth must be a number of at least 1, got 0.5"),
     ],

@@ -198,15 +198,18 @@ def test_market_that_cannot_be_is_refused() -> None:
     refused(lambda: Market(["BTCUSDT"]), "BASE/QUOTE such as 'BTC/USDT', got 'BTCUSDT'")
     refused(lambda: Market(["BTC/USDT", Symbol("BTC")]), "symbol BTCUSDT is there twice")
     refused(lambda: Market(max_levels=0), "max_levels must be a whole number .* got 0")
-    refused(lambda: Market.of_size(0), "size must be a whole number of at least 1, got 0")
+    refused(lambda: Market.of_size(0), "size must be a whole number from 1 to 1,000,000, got 0")
+    refused(lambda: Market.of_size(10**9), "from 1 to 1,000,000, got 1000000000")
+    refused(lambda: Market().delist("BTC/USDT", vanish="no"), "must be true or false, got 'no'")
     refused(lambda: Symbol("BTC", status="OPEN"), "one of TRADING, .* got 'OPEN'")
     refused(lambda: Symbol("BTC", tick_size=0), "tick_size of BTCUSDT must be at least 1e-08")
 
 
 def test_price_that_cannot_be_is_refused() -> None:
-    refused(lambda: Price(0), "last must be a price of at least 1e-08, got 0")
+    refused(lambda: Price(0), "last must be a price of at least 1e-08 .*, got 0")
     refused(lambda: Price(float("nan")), "got nan")
-    refused(lambda: Price(5, bid=-1), "bid must be a price of at least 1e-08, got -1")
+    refused(lambda: Price(5, bid=-1), "bid must be a price of at least 1e-08 .*, got -1")
+    refused(lambda: Price(10**400), "at most 1e.15.*, got 1000")
     refused(lambda: Price(5, bid=6), "bid must be at most ask, got bid 6 and ask 5")
 
 

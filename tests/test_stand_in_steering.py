@@ -7,6 +7,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import AsyncIterator
+from io import BytesIO
 from typing import Any
 
 import aiohttp
@@ -83,13 +84,25 @@ async def test_calls_are_read_and_cleared(
         ("delist", {"symbols": "BTCUSDT"}, "must be a list such as"),
         ("delist", {}, 'symbols must be a list such as ["BTCUSDT"], got None'),
         ("delist", {"symbols": ["DOGEUSDT"]}, "no symbol 'DOGEUSDT'"),
-        ("delist", {"symbols": ["BTCUSDT"], "vanihs": True}, "vanihs"),
+        ("delist", {"symbols": ["BTCUSDT"], "vanihs": True}, "it takes symbols, vanish"),
         ("prices", {"BTCUSDT": {"last": 1, "bid": 2}}, "bid must be at most ask"),
         ("prices", {"BTCUSDT": "1"}, "last must be a price, got '1'"),
+        ("prices", {"BTCUSDT": 10**400}, "at least 1e-08 (and at most 1e+15), got 1000"),
+        ("prices", {"BTCUSDT": 1e308}, "at least 1e-08 (and at most 1e+15), got 1e+308"),
+        ("prices", {"": 5}, "a symbol must be a name such as 'BTCUSDT', got ''"),
+        ("prices", {"BTCUSDT": {"lats": 1}}, "has no 'lats': it takes last, bid, ask"),
+        ("prices", {"BTCUSDT": {"bid": 1}}, "the price of BTCUSDT needs 'last'"),
+        ("delist", {"symbols": ["BTCUSDT"], "vanish": "no"}, "must be true or false, got 'no'"),
         ("latency", {"longest": 1}, 'must be {"shortest": seconds, "longest": seconds}'),
         ("latency", {"shortest": 2, "longest": 1}, "whose first is the longer one"),
         ("fail", {"share": 2}, "share must be above 0 and at most 1, got 2"),
-        ("fail", {"shaer": 0.2}, "shaer"),
+        ("latency", {"shortest": 0, "longest": 1e300}, "at most 86,400, a day), got 1e+300"),
+        ("latency", {"shortest": 10**400, "longest": 10**400}, "at most 86,400, a day), got 1000"),
+        ("fail", {"shaer": 0.2}, "fail has no 'shaer': it takes share, every"),
+        ("fail", {"drop": "no"}, "drop must be true or false, got 'no'"),
+        ("fail", {"paths": 5}, "paths must be a list such as"),
+        ("fail", {"seed": [1]}, "seed must be a whole number, or left out, got [1]"),
+        ("reset", {"all": True}, "reset has no 'all': it takes nothing"),
         ("fail", [1], "the body must be a JSON object, got [1]"),
     ],
 )
@@ -101,6 +114,27 @@ async def test_what_cannot_be_is_400_and_says_what_would_be_right(
     assert message in answer["error"]
     assert len(exchange.market.trading) == 5
     assert (await ask(client, "ping"))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (b"[" * 100_000, "nested too deeply: use fewer brackets"),
+        (b'{"a":' * 20_000 + b"1" + b"}" * 20_000, "nested too deeply: use fewer brackets"),
+        (b'{"share":' + b"9" * 5_000 + b"}", "a number with too many digits"),
+        (b"\xff", "must be UTF-8 text"),
+        (b"{share: 1}", "this is not JSON: Expecting property name"),
+        (b"x" * 2_000_000, "the body must be at most 1 MiB"),
+    ],
+)
+async def test_body_that_cannot_be_read_is_400_and_says_why(
+    client: aiohttp.ClientSession, body: bytes, message: str
+) -> None:
+    # Whatever encoding the header claims, a body is read as JSON is: in UTF-8.
+    header = {"Content-Type": "application/json; charset=klingon"}
+    async with client.post("/stand-in/fail", data=BytesIO(body), headers=header) as response:
+        assert response.status == 400
+        assert message in (await response.json())["error"]
 
 
 async def test_other_paths_and_methods_are_the_exchanges_own(
@@ -131,4 +165,4 @@ def test_process_of_no_market_says_what_would_be_right() -> None:
     command = [sys.executable, "-m", "sluicegate.testing", "--markets", "0"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "size must be a whole number of at least 1, got 0" in done.stderr
+    assert "size must be a whole number from 1 to 1,000,000, got 0" in done.stderr

@@ -113,7 +113,14 @@ def test_name_that_is_neither_table_nor_file_is_refused() -> None:
 def test_broken_file_is_named(tmp_path: Path) -> None:
     path = tmp_path / "table.json"
     path.write_text("{")
-    with pytest.raises(ValueError, match=r"table\.json: Expecting"):
+    with pytest.raises(ValueError, match=r"table\.json: this is not JSON: Expecting"):
+        table_from_file(path)
+
+
+def test_file_that_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    path.write_text("[" * 100_000)
+    with pytest.raises(ValueError, match=r"table\.json: the JSON is nested too deeply"):
         table_from_file(path)
 
 
@@ -145,14 +152,21 @@ def test_json_that_is_no_table_is_refused_with_its_place(data: Any, message: str
     ("arguments", "message"),
     [
         (("", 1, 1.0), "name must be a text that is not empty"),
-        (("A", 0, 1.0), "limit of 'A' must be a whole number of at least 1, got 0"),
+        ((5, 1, 1.0), "name must be a text that is not empty, got 5"),
+        (("A", 0, 1.0), "limit of 'A' must be a whole number of at least 1 .*, got 0"),
+        (("A", 10**400, 1.0), "at most 2\\*\\*63 - 1\\), got 1000"),
         (("A", True, 1.0), "got True"),
         (("A", 1.5, 1.0), "got 1.5"),
-        (("A", 1, 0), "interval of 'A' must be seconds above 0, got 0"),
+        (("A", 1, 0), "interval of 'A' must be seconds above 0 .*, got 0"),
+        (("A", 1, 1e300), "at most 100 years\\), got 1e\\+300"),
+        (("A", 1, 10**400), "at most 100 years\\), got 1000"),
+        (("A", 1, 1.0, 5), "header of 'A' must be the name of an HTTP header .*, got 5"),
+        (("A", 1, 1.0, "X-Used:"), "no space, colon or line break"),
+        (("A", 1, 1.0, "X\nX-Injected: 1"), "no space, colon or line break"),
         (("A", 1, -1.0), "got -1.0"),
         (("A", 1, float("nan")), "got nan"),
         (("A", 1, float("inf")), "got inf"),
-        (("A", 1, "1m"), "must be seconds, got '1m'"),
+        (("A", 1, "1m"), "must be seconds above 0 .*, got '1m'"),
     ],
 )
 def test_limit_that_cannot_be_is_refused(arguments: tuple[Any, ...], message: str) -> None:
@@ -167,7 +181,11 @@ def test_limit_that_cannot_be_is_refused(arguments: tuple[Any, ...], message: st
         (("GET", "a", {}), "path must begin with '/', got 'a'"),
         (("GET", "/a", {"A": 0}), "'GET /a' on 'A' must be a whole number of at least 1, got 0"),
         (("GET", "/a", 3), "weights of 'GET /a' must be numbers by name, got 3"),
+        (("GET", "/a?limit=5", {}), "path must be without a query, got '/a\\?limit=5': use has"),
+        (("GET", "/a", {}, 5), "id of GET /a must be a text, got 5"),
         (("GET", "/a", {}, "", "symbol"), "must be a list of names, got 'symbol'"),
+        (("GET", "/a", {}, "", 5), "must be a list of names, got 5"),
+        (("GET", "/a", {}, "", (), {"limit": 10**400}), "must be a number, got 1000"),
         (("GET", "/a", {}, "", (), {"limit": "x"}), "on 'limit' must be a number, got 'x'"),
     ],
 )
@@ -182,7 +200,7 @@ def test_endpoint_on_an_unknown_limit_is_refused_with_the_known_ones() -> None:
 
 
 def test_weight_above_its_limit_is_refused() -> None:
-    with pytest.raises(ValueError, match="must be 1 to 5, got 6: it could never pass"):
+    with pytest.raises(ValueError, match="must be 1 to 5, got 6: the request could never pass"):
         Table((Limit("A", 5, 1.0),), (Endpoint("GET", "/a", {"A": 6}),))
 
 
@@ -193,8 +211,9 @@ def test_two_endpoints_with_one_id_are_refused() -> None:
 
 
 def test_minute_that_cannot_be_is_refused() -> None:
-    with pytest.raises(ValueError, match="minute must be seconds above 0, got -6"):
-        binance_spot(minute=-6)
+    for minute in (-6, 0, float("nan"), 1e300, 10**400, True, "6"):
+        with pytest.raises(ValueError, match=r"minute must be seconds above 0 .*, got"):
+            binance_spot(minute=minute)
 
 
 def test_unknown_request_has_no_endpoint() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 import os
 import pickle
@@ -124,7 +125,8 @@ def test_limits_are_whole_units_and_huge_ones_mean_no_limit(limit: Any, units: i
 
 
 def test_of_limits_with_the_same_id_the_last_one_stands() -> None:
-    throttler = Throttler([RateLimit("a", 1, 1), RateLimit("b", 1, 1), RateLimit("a", 3, 1)])
+    with pytest.warns(RuntimeWarning, match="the last one counts"):
+        throttler = Throttler([RateLimit("a", 1, 1), RateLimit("b", 1, 1), RateLimit("a", 3, 1)])
     assert throttler.usage("a").limit == 3
     assert list(throttler.usage()) == ["a", "b"]
 
@@ -174,6 +176,76 @@ def test_usage_says_what_is_used_and_when_it_comes_free(clock: ManualClock) -> N
         assert throttler.usage("/x").resets_in == 10.0, "one interval, at the least"
     assert throttler.usage("/x") == throttler.usage()["/x"]
     assert throttler.usage("/x") != usage
+
+
+def test_usage_tells_what_remains_and_goes_into_json(clock: ManualClock) -> None:
+    throttler = Throttler([RateLimit("/x", 5, 10)], clock=clock)
+    assert throttler.usage("/x").remaining == 5
+    throttler.charge("/x", 3)
+    usage = throttler.usage("/x")
+    assert usage.remaining == 2
+    assert json.loads(json.dumps(usage.as_dict())) == {
+        "limit_id": "/x",
+        "limit": 5,
+        "used": 3,
+        "remaining": 2,
+        "in_flight": 0,
+        "waiting": 0,
+        "time_interval": 10.0,
+        "resets_in": 10.0,
+    }
+    throttler.set_rate_limits([RateLimit("/x", 1, 10)])
+    assert throttler.usage("/x").remaining == 0, "never below 0"
+
+
+def test_charge_takes_for_good_and_try_acquire_is_its_other_name(clock: ManualClock) -> None:
+    throttler = Throttler([RateLimit("/x", 3, 10)], clock=clock)
+    assert throttler.charge("/x")
+    assert throttler.charge("/x", units=2)
+    assert not throttler.charge("/x")
+    assert not throttler.try_acquire("/x")
+    usage = throttler.usage("/x")
+    assert (usage.used, usage.in_flight) == (3, 0)
+    clock.advance(10)
+    assert throttler.try_acquire("/x", units=3)
+
+
+# ---- timeouts
+
+
+def timeout_of(throttler: Throttler, limit_id: str) -> RateLimitTimeout:
+    with pytest.raises(RateLimitTimeout) as caught, throttler.execute_task(limit_id, timeout=0):
+        pass
+    return caught.value
+
+
+def test_timeout_names_the_full_limit_and_when_it_has_room(clock: ManualClock) -> None:
+    table = [
+        RateLimit("SECOND", 5, 1),
+        RateLimit("MINUTE", 5, 60),
+        RateLimit(
+            "/x", 100, 60, linked_limits=[LinkedLimitWeightPair(x) for x in ("SECOND", "MINUTE")]
+        ),
+    ]
+    throttler = Throttler(table, clock=clock)
+    assert throttler.charge("/x", 5)
+    clock.advance(0.25)
+    error = timeout_of(throttler, "/x")
+    assert (error.limit_id, error.full_limit, error.retry_after) == ("/x", "MINUTE", 59.75)
+    assert str(error) == (
+        'a request for "/x" could not pass within 0 s: '
+        '"MINUTE" is full, and has room in 59.750 s at the earliest'
+    )
+    again = pickle.loads(pickle.dumps(error))
+    assert (str(again), again.full_limit, again.retry_after) == (str(error), "MINUTE", 59.75)
+
+
+def test_timeout_that_hangs_on_requests_in_flight_says_so(clock: ManualClock) -> None:
+    throttler = Throttler([RateLimit("/x", 1, 60)], clock=clock)
+    with throttler.execute_task("/x"):
+        error = timeout_of(throttler, "/x")
+    assert (error.full_limit, error.retry_after) == ("/x", None)
+    assert str(error).endswith('"/x" is full of requests that are in flight')
 
 
 def test_wait_time_is_zero_only_if_a_request_could_leave_now(clock: ManualClock) -> None:
@@ -260,7 +332,7 @@ async def test_waiters_follow_a_new_table(clock: ManualClock) -> None:
     with pytest.raises(UnknownLimitError, match='no limit has the id "b"'):
         await gone
     throttler.set_rate_limits([RateLimit("a", 1, 10)])
-    with pytest.raises(ValueError, match='takes 2 units of "a", which has 1'):
+    with pytest.raises(ValueError, match='takes 2 units of "a", but only 1 fit'):
         await too_heavy
 
 
@@ -288,8 +360,8 @@ def limit(**changes: Any) -> SimpleNamespace:
 
 
 BAD_TABLES: list[tuple[Any, type[Exception], str]] = [
-    (5, TypeError, "an iterable of RateLimit, not 5"),
-    ([7], TypeError, "must have the attribute limit_id: 7"),
+    (5, TypeError, r"a list of RateLimit, not 5: write Throttler\(\[RateLimit\("),
+    ([7], TypeError, "must have the attribute limit_id, but 7 has not"),
     ([limit(limit_id=3)], TypeError, "limit_id of a rate limit must be a str, not 3"),
     ([limit(limit=0)], ValueError, 'limit of "a" must be .* 1 or more, not 0'),
     ([limit(limit=-1)], ValueError, "not -1"),
@@ -312,21 +384,24 @@ BAD_TABLES: list[tuple[Any, type[Exception], str]] = [
     ([limit(weight=0.5)], ValueError, "a whole number of units.* not 0.5"),
     ([limit(weight=math.nan)], ValueError, "not nan"),
     ([limit(weight="1")], TypeError, "not '1'"),
-    ([limit(weight=2)], ValueError, 'takes 2 units of "a", which has 1'),
+    ([limit(weight=2)], ValueError, 'takes 2 units of "a", but only 1 fit'),
     ([limit(linked_limits=4)], TypeError, 'linked_limits of "a" must be a list'),
     ([limit(linked_limits=["a"])], TypeError, 'a link of "a" must have the attribute limit_id'),
     (
         [limit(limit_id="POOL"), limit(linked_limits=[LinkedLimitWeightPair("POOI")])],
         ValueError,
-        '"a" is linked to "POOI", which no limit has as its id; did you mean "POOL"',
+        '"a" is linked to "POOI", but no limit in the table has this id; did you mean "POOL"',
     ),
     (
         [limit(limit_id="POOL"), limit(linked_limits=[LinkedLimitWeightPair("POOL", 2)])],
         ValueError,
-        'a request for "a" takes 2 units of "POOL", which has 1 per window',
+        'a request for "a" takes 2 units of "POOL", but only 1 fit in a window',
     ),
     (
-        [limit(limit_id="POOL"), limit(linked_limits=[LinkedLimitWeightPair("POOL", -2)])],
+        [
+            limit(limit_id="POOL"),
+            limit(linked_limits=[SimpleNamespace(limit_id="POOL", weight=-2)]),
+        ],
         ValueError,
         'weight of the link from "a" to "POOL" must be .*, not -2',
     ),
@@ -379,7 +454,7 @@ def test_bad_options_are_refused(
         (("/depth", -1), ValueError, "not -1"),
         (("/depth", 1.5), ValueError, "not 1.5"),
         (("/depth", "1"), TypeError, "not '1'"),
-        (("/depth", 25), ValueError, 'takes 1250 units of "REQUEST_WEIGHT", which has 1200'),
+        (("/depth", 25), ValueError, 'takes 1250 units of "REQUEST_WEIGHT", but only 1200 fit'),
         (("/depth", 10**30), ValueError, r"units must be at most 2\*\*62 units"),
     ],
 )

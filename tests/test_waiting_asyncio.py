@@ -6,14 +6,18 @@ import asyncio
 import gc
 import sys
 import threading
+import warnings
 import weakref
-from collections.abc import Awaitable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
 
 import pytest
+import uvloop
 
 from conftest import Runner, settle
 from sluicegate import LinkedLimitWeightPair, RateLimit, RateLimitTimeout, Throttler
+from sluicegate._core import Ready
+from sluicegate._ready import READY
 from sluicegate.testing import ManualClock
 
 
@@ -385,22 +389,6 @@ def test_a_waiter_of_a_closed_loop_does_not_hold_others_up(clock: ManualClock) -
         abandoned.get_coro().throw(RuntimeError)  # type: ignore[union-attr]
 
 
-def test_waiters_of_an_abandoned_loop_are_collected_with_it() -> None:
-    throttler = Throttler([RateLimit("/x", 1, 3600)])
-    assert throttler.try_acquire("/x")
-    loop = asyncio.new_event_loop()
-    task = loop.create_task(pass_through(throttler, [], "abandoned"))
-    task._log_destroy_pending = False  # type: ignore[attr-defined] # it is, on purpose
-    loop.run_until_complete(settle())
-    assert throttler.usage("/x").waiting == 1
-    loop.close()
-    alive = weakref.ref(loop)
-    del loop, task
-    gc.collect()
-    assert throttler.usage("/x").waiting == 0
-    assert alive() is None
-
-
 def test_many_waiters_of_a_closed_loop_go_one_after_the_other(clock: ManualClock) -> None:
     """Each grant goes back and so finds the next one: as a loop, not as deep as they are many."""
     throttler = Throttler([RateLimit("/x", 1, 10)], clock=clock)
@@ -512,3 +500,306 @@ def test_a_timer_set_while_another_thread_silences_the_loop_stays() -> None:
     loop.run_until_complete(asyncio.wait_for(asyncio.gather(first, loop.next_waiter), 20))
     loop.close()
     assert log == ["first", "second"]
+
+
+def test_a_live_loop_keeps_waiters_that_nobody_else_keeps(
+    run: Runner, clock: ManualClock, throttler: Throttler
+) -> None:
+    """asyncio holds its tasks weakly, and bots fire requests whose tasks they do not keep. Here no
+    timer of ours is set either: the clock is a manual one."""
+
+    async def main() -> None:
+        log: list[object] = []
+        assert throttler.try_acquire("/x", 2)
+        for number in range(6):
+            asyncio.ensure_future(pass_through(throttler, log, number))  # noqa: RUF006 # on purpose
+        await settle()
+        gc.collect()
+        assert throttler.usage("/x").waiting == 6
+        for _ in range(3):
+            clock.advance(10)
+            gc.collect()
+            await settle()
+        assert log == [0, 1, 2, 3, 4, 5]
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("new_loop", "closes"),
+    [
+        (asyncio.new_event_loop, False),
+        (asyncio.new_event_loop, True),
+        (uvloop.new_event_loop, True),  # one that is not closed is never collected, by itself
+    ],
+    ids=["asyncio, left open", "asyncio, closed", "uvloop, closed"],
+)
+def test_waiters_of_a_loop_that_is_dropped_are_collected_with_it(
+    new_loop: Callable[[], asyncio.AbstractEventLoop], closes: bool
+) -> None:
+    throttler = Throttler([RateLimit("/x", 1, 3600)])
+    assert throttler.try_acquire("/x")
+    loop = new_loop()
+    task = loop.create_task(pass_through(throttler, [], "abandoned"))
+    task._log_destroy_pending = False  # type: ignore[attr-defined] # it is, on purpose
+    loop.run_until_complete(settle())
+    assert throttler.usage("/x").waiting == 1
+    if closes:
+        loop.close()
+    alive = weakref.ref(loop)
+    del loop, task
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # it is not closed, on purpose
+        gc.collect()
+    assert throttler.usage("/x").waiting == 0
+    assert alive() is None
+
+
+def test_a_loop_keeps_no_waiter_longer_than_it_waits(
+    run: Runner, clock: ManualClock, throttler: Throttler
+) -> None:
+    async def main() -> None:
+        assert throttler.try_acquire("/x", 2)
+        passes, cancelled, times_out = (
+            asyncio.create_task(wait)
+            for wait in (
+                pass_through(throttler, [], 0),
+                pass_through(throttler, [], 1),
+                asyncio.wait_for(pass_through(throttler, [], 2), 0.01),
+            )
+        )
+        dropped = throttler.execute_task("/x").__aenter__()
+        await settle()
+        kept = asyncio.get_running_loop()._sluicegate_waiting  # type: ignore[attr-defined]
+        assert len(kept) == 4
+        cancelled.cancel()
+        del dropped
+        clock.advance(10)
+        await asyncio.gather(passes, cancelled, times_out, return_exceptions=True)
+        assert len(kept) == 0
+
+    run(main())
+
+
+class Unsettable(asyncio.SelectorEventLoop):
+    """Setting a timer fails, for these attempts: as when a signal handler raises in between."""
+
+    failing = range(0)
+    attempts = 0
+
+    def call_later(self, *args: Any, **kwargs: Any) -> asyncio.TimerHandle:
+        if type(args[1]).__name__ == "LoopCall":
+            self.attempts += 1
+            if self.attempts - 1 in self.failing:
+                raise InterruptedError("as a signal handler would")
+        return super().call_later(*args, **kwargs)
+
+
+def test_a_timer_whose_setting_is_interrupted_is_set_again() -> None:
+    throttler = Throttler([RateLimit("/x", 1, 0.02), RateLimit("/y", 1, 0.05)], hold="start")
+    assert throttler.try_acquire("/x")
+    assert throttler.try_acquire("/y")
+    loop = Unsettable()
+    loop.failing = range(1, 3)  # where the timer that has gone off for "/x" is set again, for "/y"
+    reports: list[object] = []
+    loop.set_exception_handler(lambda _loop, context: reports.append(context["exception"]))
+    sys.unraisablehook, hook = reports.append, sys.unraisablehook
+
+    async def one(limit_id: str) -> None:
+        async with throttler.execute_task(limit_id):
+            pass
+
+    try:
+        tasks = [loop.create_task(one(limit_id)) for limit_id in ("/x", "/y")]
+        loop.run_until_complete(asyncio.wait_for(asyncio.wait(tasks), 20))
+        assert all(task.done() for task in tasks)
+        assert reports, "whoever raised is heard"
+    finally:
+        sys.unraisablehook = hook
+        loop.close()
+
+
+def test_a_timer_that_cannot_be_set_at_all_is_asked_for_again_at_the_next_occasion() -> None:
+    throttler = Throttler([RateLimit("/x", 1, 0.02)], hold="start")
+    assert throttler.try_acquire("/x")
+    loop = Unsettable()
+    log: list[object] = []
+    reports: list[object] = []
+    sys.unraisablehook, hook = reports.append, sys.unraisablehook
+    try:
+        loop.failing = range(1000)
+        task = loop.create_task(pass_through(throttler, log, "through"))
+        loop.run_until_complete(settle())
+        assert loop.attempts
+        assert throttler.usage("/x").waiting == 1
+        loop.failing = range(0)
+        throttler.wait_time("/x")  # any look at the gate from within the loop or without
+        loop.run_until_complete(asyncio.wait_for(task, 20))
+    finally:
+        sys.unraisablehook = hook
+        loop.close()
+    assert log == ["through"]
+    assert reports
+
+
+class Stopped:
+    """A loop that is stopped while a request waits in it, and is then granted its turn."""
+
+    def __init__(self, throttler: Throttler, clock: ManualClock) -> None:
+        self.throttler = throttler
+        self.log: list[object] = []
+        assert throttler.try_acquire("/x")
+        self.loop = asyncio.new_event_loop()
+        self.task = self.loop.create_task(pass_through(throttler, self.log, "late"))
+        self.loop.run_until_complete(settle())
+        clock.advance(10)
+        assert in_use(throttler) == (1, 1, 0), "granted, and it does not come"
+
+    def resume(self) -> None:
+        self.loop.run_until_complete(settle())
+
+    def close(self) -> None:
+        self.task.cancel()
+        self.loop.run_until_complete(asyncio.gather(self.task, return_exceptions=True))
+        self.loop.close()
+
+
+@pytest.mark.parametrize("hold", ["response", "start"])
+def test_a_grant_that_nobody_comes_for_goes_back_after_a_second(
+    clock: ManualClock, hold: Literal["response", "start"]
+) -> None:
+    throttler = Throttler([RateLimit("/x", 1, 10)], hold=hold, clock=clock)
+    stopped = Stopped(throttler, clock)
+    clock.advance(0.999)
+    assert not throttler.try_acquire("/x")
+    clock.advance(0.001)
+    assert in_use(throttler) == (0, 0, 0)
+    assert throttler.try_acquire("/x")
+    stopped.resume()
+    assert stopped.log == [], "its turn went to somebody else"
+    assert throttler.usage("/x").waiting == 1
+    clock.advance(10)
+    stopped.resume()
+    assert stopped.log == ["late"]
+    assert in_use(throttler)[1:] == (0, 0)
+    stopped.close()
+
+
+def test_whoever_comes_late_for_its_grant_finds_its_old_place(clock: ManualClock) -> None:
+    throttler = Throttler([RateLimit("/x", 1, 10)], hold="start", clock=clock)
+    stopped = Stopped(throttler, clock)
+
+    async def main() -> None:
+        order: list[object] = []
+        waiting = [asyncio.create_task(pass_through(throttler, order, n)) for n in range(2)]
+        await settle()
+        clock.advance(1)
+        await settle()
+        assert order == [0], "the first of those who came after it"
+        thread = threading.Thread(target=stopped.resume)
+        thread.start()
+        thread.join()
+        assert throttler.usage("/x").waiting == 2
+        clock.advance(10)
+        assert in_use(throttler) == (1, 1, 1)
+        thread = threading.Thread(target=stopped.resume)
+        thread.start()
+        thread.join()
+        assert (order, stopped.log) == ([0], ["late"])
+        clock.advance(10)
+        await asyncio.gather(*waiting)
+        assert order == [0, 1]
+
+    asyncio.run(main())
+    stopped.close()
+
+
+def test_a_grant_in_time_is_kept_however_long_the_clock_moves_at_once(
+    run: Runner, clock: ManualClock
+) -> None:
+    """Nobody can come for a grant while the clock moves: its second begins when it stands."""
+    throttler = Throttler([RateLimit("/x", 1, 10)], clock=clock)
+
+    async def main() -> None:
+        log: list[object] = []
+        assert throttler.try_acquire("/x")
+        task = asyncio.create_task(pass_through(throttler, log, 0))
+        await settle()
+        clock.advance(1000)
+        assert in_use(throttler) == (1, 1, 0)
+        await task
+
+    run(main())
+
+
+def test_a_wait_that_is_cancelled_after_its_grant_went_back_leaves_nothing(
+    clock: ManualClock,
+) -> None:
+    throttler = Throttler([RateLimit("/x", 1, 10)], clock=clock)
+    stopped = Stopped(throttler, clock)
+    clock.advance(1)
+    stopped.close()
+    assert stopped.log == []
+    assert in_use(throttler) == (0, 0, 0)
+
+
+def test_a_wait_that_times_out_while_its_loop_is_away_raises_when_that_is_back(
+    clock: ManualClock,
+) -> None:
+    throttler = Throttler([RateLimit("/x", 1, 10)], hold="start", clock=clock)
+    assert throttler.try_acquire("/x")
+    loop = asyncio.new_event_loop()
+
+    async def wait() -> None:
+        async with throttler.execute_task("/x", timeout=12):
+            pytest.fail("it entered")
+
+    task = loop.create_task(wait())
+    loop.run_until_complete(settle())
+    clock.advance(10)
+    clock.advance(1)
+    assert throttler.try_acquire("/x")
+    clock.advance(5)
+    with pytest.raises(RateLimitTimeout):
+        loop.run_until_complete(task)
+    loop.close()
+    assert in_use(throttler) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("room", [True, False])
+def test_a_task_can_be_made_of_entering_whether_there_is_room_or_not(
+    run: Runner, clock: ManualClock, throttler: Throttler, room: bool
+) -> None:
+    async def main() -> None:
+        if not room:
+            assert throttler.try_acquire("/x", 2)
+        task = throttler.execute_task("/x")
+        entering = asyncio.create_task(task.__aenter__())
+        await settle()
+        if not room:
+            clock.advance(10)
+        await entering
+        assert throttler.usage("/x").in_flight == 1
+        await asyncio.create_task(task.__aexit__(None, None, None))
+        assert throttler.usage("/x").in_flight == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("awaitable", [READY, Ready()], ids=["of this Python", "ours"])
+def test_what_is_ready_can_be_awaited_in_every_way_again_and_again(
+    run: Runner, awaitable: Any
+) -> None:
+    async def main() -> None:
+        for _ in range(2):
+            await awaitable
+            await asyncio.wait_for(awaitable, 1)
+            await asyncio.gather(awaitable)
+            await asyncio.ensure_future(awaitable)
+            await asyncio.create_task(awaitable)
+        with pytest.raises(ZeroDivisionError):
+            awaitable.throw(ZeroDivisionError())
+        awaitable.close()
+        await awaitable
+
+    run(main())

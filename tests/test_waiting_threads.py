@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import faulthandler
+import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -85,7 +88,7 @@ def test_a_timeout_ends_the_wait_and_leaves_the_queue(timeout: float) -> None:
 
 
 def test_a_thread_that_times_out_hands_the_watch_on() -> None:
-    """The oldest waiting thread watches the clock for all; when it gives up, another must."""
+    """The oldest waiting thread watches the clock for others; when it gives up, another must."""
     throttler = Throttler([RateLimit("/x", 1, 0.1)])
     assert throttler.try_acquire("/x")
     entered = threading.Event()
@@ -156,3 +159,199 @@ def test_counts_are_exact_under_many_threads() -> None:
         thread.join()
     usage = throttler.usage("/x")
     assert (usage.used, usage.in_flight, usage.waiting) == (8 * 2000 * 4, 0, 0)
+
+
+def run_python(code: str) -> subprocess.CompletedProcess[str]:
+    """Signals, forks and the program's end: each in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-X", "faulthandler", "-c", PRELUDE + code],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+PRELUDE = """
+import asyncio, atexit, faulthandler, os, signal, sys, threading, time
+faulthandler.dump_traceback_later(40, exit=True)
+
+def until(condition):
+    while not condition():
+        time.sleep(0.001)
+
+def in_thread(target, **options):
+    thread = threading.Thread(target=target, **options)
+    thread.start()
+    return thread
+"""
+
+THROTTLER = """
+from sluicegate import RateLimit, RateLimitTimeout, Throttler
+throttler = Throttler([RateLimit("/never", 1, 3600), RateLimit("/x", 1, 0.05)], hold="start")
+throttler.try_acquire("/never"); throttler.try_acquire("/x")
+
+class Stop(Exception): pass
+
+def wait_in_main_thread(handler, when=lambda: throttler.usage("/never").waiting):
+    \"\"\"Waits for ever, until the handler of a signal that comes meanwhile raises.\"\"\"
+    def handle(*_):
+        handler()
+        raise Stop
+    signal.signal(signal.SIGTERM, handle)
+    in_thread(lambda: (until(when), os.kill(os.getpid(), signal.SIGTERM)))
+    try:
+        with throttler.execute_task("/never"): pass
+    except Stop: print("stopped")
+"""
+
+
+def outcome(code: str, prelude: str = THROTTLER) -> list[str]:
+    """What a program prints, one line after the other, if it ends well and complains of nothing."""
+    done = run_python(prelude + code)
+    assert (done.returncode, done.stderr) == (0, ""), done.stderr
+    return done.stdout.splitlines()
+
+
+def test_others_pass_while_the_main_thread_runs_a_signal_handler() -> None:
+    assert outcome(
+        """
+def work():
+    with throttler.execute_task("/x"): pass
+workers = []
+def handler():
+    for worker in workers: worker.join()
+    print("joined")
+def start():
+    until(lambda: throttler.usage("/never").waiting)
+    workers.extend(in_thread(work) for _ in range(3))
+in_thread(start)
+wait_in_main_thread(handler, lambda: throttler.usage("/x").waiting == 3)
+"""
+    ) == ["joined", "stopped"]
+
+
+def test_others_time_out_while_the_main_thread_runs_a_signal_handler() -> None:
+    assert outcome(
+        """
+def work():
+    try:
+        with throttler.execute_task("/never", timeout=0.01): pass
+    except RateLimitTimeout: print("timed out")
+wait_in_main_thread(lambda: in_thread(work).join())
+"""
+    ) == ["timed out", "stopped"]
+
+
+def test_a_signal_handler_may_wait_where_its_own_thread_waits() -> None:
+    assert outcome(
+        """
+def handler():
+    for _ in range(2):
+        with throttler.execute_task("/x"): print("passed")
+wait_in_main_thread(handler)
+"""
+    ) == ["passed", "passed", "stopped"]
+
+
+def test_a_signal_handler_that_waits_may_be_interrupted_by_another() -> None:
+    assert outcome(
+        """
+def inner(*_):
+    with throttler.execute_task("/x"): print("inner passed")
+signal.signal(signal.SIGUSR1, inner)
+def handler():
+    in_thread(lambda: (until(lambda: throttler.usage("/x").waiting),
+                       os.kill(os.getpid(), signal.SIGUSR1)))
+    with throttler.execute_task("/x"): print("outer passed")
+throttler.set_rate_limits([RateLimit("/never", 1, 3600), RateLimit("/x", 1, 0.5)])
+wait_in_main_thread(handler)
+"""
+    ) == ["inner passed", "outer passed", "stopped"]
+
+
+def test_what_the_main_thread_does_not_come_for_while_it_is_in_a_handler_goes_back() -> None:
+    assert outcome(
+        """
+from sluicegate.testing import ManualClock
+clock = ManualClock()
+throttler = Throttler([RateLimit("/x", 1, 10)], hold="start", clock=clock)
+throttler.try_acquire("/x")
+def handle(*_):
+    clock.advance(10)
+    print(throttler.usage("/x").in_flight)
+    clock.advance(1)
+    print(throttler.usage("/x").in_flight, throttler.try_acquire("/x"))
+    clock.advance(9)
+    in_thread(lambda: (until(waits), clock.advance(1)))
+waits = lambda: throttler.usage("/x").waiting
+signal.signal(signal.SIGTERM, handle)
+in_thread(lambda: (until(waits), os.kill(os.getpid(), signal.SIGTERM)))
+with throttler.execute_task("/x"): print("passed")
+"""
+    ) == ["1", "0 True", "passed"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_child_that_is_forked_in_a_signal_handler_waits_on() -> None:
+    lines = outcome(
+        """
+me = os.getpid()
+def handle(*_):
+    if os.fork(): os.wait()
+signal.signal(signal.SIGTERM, handle)
+in_thread(lambda: (until(lambda: throttler.usage("/x").waiting), os.kill(me, signal.SIGTERM)))
+throttler.set_rate_limits([RateLimit("/x", 1, 0.3)])
+with throttler.execute_task("/x"):
+    print("parent" if os.getpid() == me else "child", "passed", flush=True)
+if os.getpid() != me:
+    print(throttler.usage("/x").waiting, flush=True)
+    os._exit(0)
+"""
+    )
+    assert lines == ["child passed", "0", "parent passed"]
+
+
+#: Callbacks that are registered before sluicegate is imported run after its own.
+CLEANUP = """
+@atexit.register
+def cleanup():
+    for step in steps: step()
+steps = []
+"""
+
+
+def test_threads_that_wait_at_the_programs_end_hold_up_no_callback() -> None:
+    assert outcome(
+        """
+def work():
+    with throttler.execute_task(limit_id): print("never")
+for limit_id in ["/x"] * 3 + ["/never"]:
+    in_thread(work, daemon=True)
+    until(lambda: throttler.usage(limit_id).waiting)
+throttler.set_rate_limits([RateLimit("/never", 1, 3600), RateLimit("/x", 1, 0.3)])
+throttler.try_acquire("/x")
+def pass_twice():
+    print(throttler.usage("/x").waiting, throttler.usage("/never").waiting)
+    for _ in range(2):
+        with throttler.execute_task("/x"): print("passed")
+steps.append(pass_twice)
+""",
+        CLEANUP + THROTTLER.replace("0.05", "3600"),
+    ) == ["0 0", "passed", "passed"]
+
+
+def test_threads_that_wait_at_the_programs_end_can_be_joined_by_a_callback() -> None:
+    assert outcome(
+        """
+def work():
+    try:
+        while True:
+            with throttler.execute_task("/never"): pass
+    finally: print("ended")
+thread = in_thread(work, daemon=True)
+until(lambda: throttler.usage("/never").waiting)
+steps.append(thread.join)
+""",
+        CLEANUP + THROTTLER,
+    ) == ["ended"]

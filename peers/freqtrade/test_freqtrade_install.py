@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import pickle
 import threading
 import warnings
@@ -49,6 +50,51 @@ def test_installing_twice_is_installing_once() -> None:
     assert methods() == before
     drop_in.uninstall()
     assert methods() == before
+
+
+def test_what_somebody_else_put_there_later_stays(
+    make_exchange: MakeExchange, exchange: StandInExchange
+) -> None:
+    freqtrades = Exchange.get_rate
+    drop_in.install()
+    ours, asked = Exchange.get_rate, []
+
+    def theirs(self: Exchange, pair: str, *args: object, **kwargs: object) -> float:
+        asked.append(pair)
+        return ours(self, pair, *args, **kwargs)
+
+    Exchange.get_rate = theirs
+    try:
+        bot = make_exchange()
+        bot.get_rate("BTC/USDT", False, "exit", False)
+        drop_in.install()
+        assert Exchange.get_rate is theirs
+        drop_in.uninstall()
+        assert Exchange.get_rate is theirs
+        # Ours, which theirs calls, asks as Freqtrade does; and another one can go around it.
+        exchange.clear_calls()
+        assert bot.get_rate("ETH/USDT", False, "exit", False)
+        assert [call.symbols for call in price_calls(exchange)] == [("ETHUSDT",)]
+        drop_in.install()
+        bot = make_exchange()
+        assert isinstance(bot._exit_rate_cache, LoadingCache)
+        assert bot.get_rate("ETH/USDT", False, "exit", False)
+        drop_in.uninstall()
+        assert Exchange.get_rate is theirs
+        assert {"BTC/USDT", "ETH/USDT"} == {*asked}
+    finally:
+        drop_in.uninstall()
+        Exchange.get_rate = freqtrades
+
+
+def test_installing_again_and_again_leaves_nothing_behind_at_the_end_of_the_program() -> None:
+    drop_in.install()
+    drop_in.uninstall()
+    before = atexit._ncallbacks()
+    for _ in range(10):
+        drop_in.install()
+        drop_in.uninstall()
+    assert atexit._ncallbacks() == before
 
 
 def test_this_version_is_one_that_is_known() -> None:

@@ -43,6 +43,11 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def one_line(bot: Bot) -> str:
+    """The log, which breaks long lines."""
+    return " ".join(bot.log().split())
+
+
 def of_one_pair(calls: list[Call]) -> list[Call]:
     return [call for call in calls if len(call.symbols) == 1]
 
@@ -52,8 +57,9 @@ def test_rules_hold_on_the_synchronous_and_the_asynchronous_object(
 ) -> None:
     rules = [["rate", "GetTicker", 5, "1s", "delay"], ["rate", "fetch_ohlcv", 4, "1s", "delay"]]
     # So counted, the server never sees more, however long requests take to arrive.
-    with bot_with(tmp_path, exchange, {"limits": rules, "hold": "response"}):
+    with bot_with(tmp_path, exchange, {"limits": rules, "hold": "response"}) as bot:
         wait_for(lambda: len(of_one_pair(exchange.calls(TICKERS))) >= PAIRS)
+    assert re.search(r"limits: \d+ calls were delayed \(.*\), by [\d.]+ s in all", one_line(bot))
     for path, most in ((TICKERS, 5), (CANDLES, 4)):
         arrivals = [call.at for call in of_one_pair(exchange.calls(path))]
         assert len(arrivals) >= PAIRS
@@ -64,13 +70,17 @@ def test_rules_hold_on_the_synchronous_and_the_asynchronous_object(
 def test_a_call_over_a_rule_without_delay_is_not_sent_and_the_bot_goes_on(
     tmp_path: Path, exchange: StandInExchange
 ) -> None:
-    with bot_with(tmp_path, exchange, {"limits": [["quota", "GetTicker", 3, "1d"]]}) as bot:
+    settings = {"limits": [["quota", "GetTicker", 3, "1d"]], "log_interval": 2}
+    with bot_with(tmp_path, exchange, settings) as bot:
         wait_for(lambda: "DDosProtection backoff" in bot.log())
+        wait_for(lambda: re.search(r"limits: \d+ calls? (was|were) not sent", bot.log()))
         assert bot.get("show_config")["state"] == "running"
+    # The exception tells Freqtrade, and a summary tells its user: not a line for each.
+    assert "sluicegate.exchange" not in bot.log()
     sent = len(of_one_pair(exchange.calls(TICKERS)))
     # A day may have ended meanwhile.
     assert 3 <= sent <= 6
-    assert "fetch_ticker was not sent: over the limit of" in " ".join(bot.log().split())
+    assert "fetch_ticker was not sent: over the limit of" in one_line(bot)
 
 
 @pytest.mark.parametrize(

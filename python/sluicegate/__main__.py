@@ -1,39 +1,64 @@
-"""The `sluicegate` command, also as `python -m sluicegate`."""
+"""The `sluicegate` command, also as `python -m sluicegate`. It needs nothing to be installed."""
 
+import difflib
+import importlib.util
 import sys
-
-from sluicegate._run.command import run
-
-try:
-    import click
-except ImportError:
-    if sys.argv[1:2] == ["run"]:
-        run(sys.argv[2:])
-    sys.exit('sluicegate: all commands but run need click: pip install "sluicegate[cli]"')
+from collections.abc import Sequence
+from typing import NoReturn
 
 from sluicegate import __version__
-from sluicegate.demo.command import demo
+from sluicegate._needs import lacking
+from sluicegate._run.command import run
+from sluicegate.demo import NEEDS
+
+USAGE = """\
+Usage: sluicegate COMMAND [ARG ...]
+
+  An exact rate limiter and rate cache for trading bots.
+
+Commands:
+  run   Start a Python program with sluicegate's drop-ins in place.
+  demo  Let bots hammer a stand-in exchange: without a limiter, then through sluicegate.
+
+Options:
+  --version   Show the version.
+  -h, --help  Show this text. `sluicegate COMMAND --help` explains one command.
+"""
+
+HELP = ("-h", "--help")
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="sluicegate")
-def main() -> None:
-    """An exact rate limiter and rate cache for trading bots."""
+def main(words: Sequence[str] | None = None) -> None:
+    """Do what the words of the command line say."""
+    command, *rest = (sys.argv[1:] if words is None else list(words)) or [""]
+    if command == "run":
+        run(rest)
+    elif command == "demo":
+        _demo(rest)
+    elif command in HELP:
+        sys.stdout.write(USAGE)
+    elif command == "--version":
+        sys.stdout.write(f"sluicegate, version {__version__}\n")
+    elif not command:
+        sys.stderr.write(USAGE)
+        sys.exit(2)
+    else:
+        close = difflib.get_close_matches(command, ("run", "demo", "--help", "--version"), n=1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        sys.stderr.write(f"sluicegate: there is no command {command!r}{hint}\n\n{USAGE}")
+        sys.exit(2)
 
 
-# Whatever follows `run` is the program's: the first word ends our options.
-@main.command(
-    "run",
-    add_help_option=False,
-    context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False},
-)
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
-def run_command(command: tuple[str, ...]) -> None:
-    """Start a Python program with the drop-ins in place."""
-    run(command)
+def _demo(options: list[str]) -> NoReturn:
+    problem = lacking("sluicegate demo", NEEDS)
+    wants_help = any(word in HELP for word in options) and importlib.util.find_spec("click")
+    if problem and not wants_help:
+        sys.exit(problem)
+    from sluicegate.demo.command import demo
 
+    demo.main(options, prog_name="sluicegate demo")
+    sys.exit(0)
 
-main.add_command(demo)
 
 if __name__ == "__main__":
-    main(prog_name="sluicegate")
+    main()

@@ -1,5 +1,6 @@
 from collections.abc import (
     Callable,
+    Coroutine,
     ItemsView,
     Iterable,
     Iterator,
@@ -12,6 +13,7 @@ from typing import (
     Any,
     Generic,
     Literal,
+    NoReturn,
     Protocol,
     SupportsFloat,
     SupportsIndex,
@@ -33,11 +35,14 @@ __all__ = [
     "HummingbotThrottler",
     "LRUCache",
     "ManualClock",
+    "Ready",
     "TTLCache",
     "Task",
     "Throttler",
     "Usage",
     "__version__",
+    "check_link",
+    "check_rate_limit",
     "check_timezone",
     "parse_period",
 ]
@@ -178,15 +183,24 @@ class Cache(MutableMapping[_K, _V]):
     def __setstate__(self, state: dict[str, Any]) -> None: ...
 
 class TTLCache(Cache[_K, _V], Generic[_K, _V, _T]):
-    """A map with room for `maxsize`, whose entries last for `ttl` after they were stored.
+    """A map with room for ``maxsize``, whose entries expire ``ttl`` after they were stored.
 
-    When there is no room, the entry used longest ago goes. May be used from several threads.
+    If there is no room for a new entry, the entry that was used least recently is removed. It may
+    be used from several threads at once.
 
     Args:
-        maxsize: How much there is room for.
-        ttl: How long an entry lasts: seconds, or whatever can be added to what `timer` tells.
-        timer: Tells the time; by default a monotonic clock that costs no Python call.
-        getsizeof: Tells what a value counts for; by default 1.
+        maxsize: The size for which there is room. The default is 100.
+        ttl: How long an entry lasts: seconds, or anything that can be added to what ``timer``
+            returns. The default is 300.
+        timer: A function that returns the time. The default is a monotonic clock, in seconds,
+            that costs no Python call.
+        getsizeof: A function that returns the size of a value. By default every value has size 1.
+
+    Example:
+        >>> cache = TTLCache(maxsize=100, ttl=300)
+        >>> cache["BTC/USDT"] = 97000.0
+        >>> cache.get("BTC/USDT"), cache.get("ETH/USDT")
+        (97000.0, None)
     """
 
     @overload
@@ -217,16 +231,22 @@ class TTLCache(Cache[_K, _V], Generic[_K, _V, _T]):
     def timer(self) -> CacheTimer[_T]:
         """The timer of the cache; `with cache.timer as time:` holds its time still."""
     def expire(self, time: _T | None = None) -> list[tuple[_K, _V]]:
-        """Remove the entries that have expired by `time` (by default: now), and return them."""
+        """Remove the entries that have expired at ``time`` (by default now), and return them."""
 
 class LRUCache(Cache[_K, _V]):
-    """A map with room for `maxsize`, from which the entry used longest ago goes when there is none.
+    """A map with room for ``maxsize``, from which the least recently used entry is removed.
 
-    May be used from several threads at once.
+    That happens if there is no room for a new entry. It may be used from several threads at once.
 
     Args:
-        maxsize: How much there is room for.
-        getsizeof: Tells what a value counts for; by default 1.
+        maxsize: The size for which there is room. The default is 100.
+        getsizeof: A function that returns the size of a value. By default every value has size 1.
+
+    Example:
+        >>> cache = LRUCache(maxsize=100)
+        >>> cache["BTC/USDT"] = 97000.0
+        >>> "BTC/USDT" in cache
+        True
     """
 
     def __init__(
@@ -250,30 +270,41 @@ class _RateLimitLike(Protocol):
 
 @disjoint_base
 class Throttler:
-    """Decides when requests may leave.
+    """Decides when a request may leave, so that no limit of its table is exceeded.
 
-    One throttler may be shared by any number of threads and event loops at once. It works after
-    ``os.fork`` too: the child starts with what was used before, and counts on its own.
+    One throttler may be used by any number of threads and event loops at once. It also works
+    after ``os.fork``: the child starts with the same used units, and then counts on its own.
 
     Args:
-        rate_limits: The table. Limits are read by their attributes (``limit_id``, ``limit``,
-            ``time_interval``, and where present ``weight``, ``linked_limits``, ``kind`` and
-            ``timezone``), at once: changing them later changes nothing. Of limits with the same
-            id, the last one stands.
-        safety_margin_pct: Units stay this share of the interval longer, from 0 to 1: 0.05 makes 60
-            s count as 63 s. Quotas end at their boundaries all the same.
-        limits_share_percentage: This bot's share of every limit, in percent: over 0, up to 100. A
-            limit's share is rounded down, and at least 1.
-        hold: When a request's units start to leave. ``"response"``: when its block ends, so that no
-            window of the server sees more than the limit, however long requests take to arrive.
-            ``"start"``: when its block begins; a server behind a varying latency may see more.
-        clock: A `sluicegate.testing.ManualClock` for tests; by default the machine's monotonic
+        rate_limits: The table of limits: a list, or any other iterable. The limits are read at
+            once, by their attributes: ``limit_id``, ``limit`` and ``time_interval``, and, where an
+            object has them, ``weight``, ``linked_limits``, ``kind`` and ``timezone``. To change a
+            limit afterwards has no effect. If two limits have the same id, the last one counts; if
+            they differ, a ``RuntimeWarning`` says so.
+        safety_margin_pct: A share of each interval, from 0 to 1, by which units stay used longer.
+            0.05 makes 60 s count as 63 s. The default is 0. A quota ends at its boundary anyway.
+        limits_share_percentage: The share of every limit that this throttler may use, in percent:
+            above 0 and at most 100, which is the default. The share of a limit is rounded down,
+            and is at least 1.
+        hold: When the interval of a request's units begins. ``"response"``, the default: when the
+            block ends, so that the exchange never sees more than the limit, however long requests
+            take to arrive. ``"start"``: when the block begins; if the latency varies, the exchange
+            may see more than the limit.
+        clock: A `sluicegate.testing.ManualClock`, for tests. By default the machine's monotonic
             clock.
 
     Raises:
-        ValueError: A value that cannot be, a link to an id that the table does not have, or a
-            weight that could never pass. The message names it and says what would be right.
-        TypeError: Something of the wrong type.
+        ValueError: A value is out of range, a link names an id that is not in the table or the
+            limit itself, or a weight is so large that a request could never pass. The message
+            shows the value and says what would be right.
+        TypeError: A value has the wrong type.
+
+    Example:
+        >>> throttler = Throttler([RateLimit("/depth", limit=20, time_interval=1)])
+        >>> with throttler.execute_task("/depth"):
+        ...     pass  # send the request, read the answer
+        >>> throttler.usage("/depth").used
+        1
     """
 
     def __new__(cls, *_args: Any, **_kwargs: Any) -> Self: ...
@@ -292,54 +323,98 @@ class Throttler:
         units: int | None = None,
         timeout: SupportsFloat | SupportsIndex | None = None,
     ) -> Task:
-        """The context of one request: ``async with`` in an event loop, ``with`` in a thread.
+        """Returns the context of one request, for ``async with`` or, in a thread, for ``with``.
 
-        Entering waits until the request may leave. Requests for the same id pass in the order in
-        which they came, and none is ever delayed by one that came after it.
+        To enter it waits until the request may leave. The block is where the request is sent and
+        its answer is read. A call that is never entered limits nothing.
+
+        Requests for the same id leave in the order in which they came. A later request never
+        delays an earlier one.
 
         Args:
-            limit_id: What is requested: the id of a limit.
-            units: The request takes this many times each of its weights; 1 by default.
-            timeout: Waits for at most this many seconds (0: not at all); by default as long as it
-                takes.
+            limit_id: The id of a limit of the table.
+            units: How many times its weights the request takes: a whole number, 1 or more. The
+                default is 1.
+            timeout: The most seconds to wait. 0 does not wait at all. By default there is no
+                timeout.
 
         Raises:
-            UnknownLimitError: No limit has this id. The message names the closest one.
-            ValueError: ``units`` that are no whole number from 1, or could never pass; a negative
-                ``timeout``.
-            TypeError: An id that is no ``str``, units or a timeout that are no numbers.
+            UnknownLimitError: No limit of the table has this id. The message names the closest id.
+            ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
+                could never pass; or ``timeout`` is negative.
+            TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``timeout`` is not a number.
+
+        Example:
+            >>> async def depth(session):
+            ...     async with throttler.execute_task("/depth", timeout=5):
+            ...         async with session.get("/depth") as response:
+            ...             return await response.read()
         """
 
+    def charge(self, limit_id: str, units: int | None = None) -> bool:
+        """Charges a request now, for good, if there is room. Returns whether there was room.
+
+        Nothing needs to be left or given back: the interval of the units begins now, whatever
+        ``hold`` is. It never waits. Use it for requests whose end is not known, and for units that
+        another program used; in all other cases use `execute_task`.
+
+        Args:
+            limit_id: The id of a limit of the table.
+            units: How many times its weights the request takes: a whole number, 1 or more. The
+                default is 1.
+
+        Raises:
+            UnknownLimitError: No limit of the table has this id.
+            ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
+                could never pass.
+            TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+
+        Example:
+            >>> if throttler.charge("/depth"):
+            ...     print("send the request now")
+            send the request now
+        """
     def try_acquire(self, limit_id: str, units: int | None = None) -> bool:
-        """Charges a request now if it may leave now, with nothing to exit; whether it did.
-
-        Its units count from now, whatever ``hold`` says: nobody tells when the answer has come.
-
-        Raises:
-            UnknownLimitError: No limit has this id.
-            ValueError: ``units`` that are no whole number from 1, or could never pass.
-            TypeError: An id that is no ``str``.
-        """
+        """The older name of `charge`, which does the same."""
 
     def wait_time(self, limit_id: str, units: int | None = None) -> float:
-        """Seconds until a request that came now could leave; 0.0 only if it could leave now.
+        """Returns the seconds until a request that came now could leave. Nothing is charged.
 
-        An estimate where requests are in flight: they count as answered now. Exact where one limit
-        decides and ``hold="start"``.
+        It is 0.0 only if the request could leave now. It is an estimate if requests are in flight,
+        because nobody knows when they end: they count as if they had ended now. It is exact if one
+        limit decides and ``hold`` is ``"start"``.
+
+        Args:
+            limit_id: The id of a limit of the table.
+            units: How many times its weights the request takes: a whole number, 1 or more. The
+                default is 1.
 
         Raises:
-            UnknownLimitError: No limit has this id.
-            ValueError: ``units`` that are no whole number from 1, or could never pass.
-            TypeError: An id that is no ``str``.
+            UnknownLimitError: No limit of the table has this id.
+            ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
+                could never pass.
+            TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+
+        Example:
+            >>> throttler.wait_time("/depth")
+            0.0
         """
 
     @overload
     def usage(self, limit_id: str) -> Usage:
-        """How much of a limit is used now.
+        """Returns how much of a limit is used now, as a `Usage`; without an id, of every limit.
+
+        Args:
+            limit_id: The id of a limit of the table. Without it the result is a dictionary of all
+                limits, by id, all read at the same instant.
 
         Raises:
-            UnknownLimitError: No limit has this id.
-            TypeError: An id that is no ``str``.
+            UnknownLimitError: No limit of the table has this id.
+            TypeError: ``limit_id`` is not a ``str``.
+
+        Example:
+            >>> throttler.usage("/depth").remaining
+            18
         """
 
     @overload
@@ -347,57 +422,81 @@ class Throttler:
         """How much of every limit is used, all at one instant, by id."""
 
     def set_rate_limits(self, rate_limits: Iterable[_RateLimitLike]) -> None:
-        """Replaces the table: whole, or not at all.
+        """Replaces the whole table. If it raises, nothing has changed.
 
-        What is used of ids that stay, stays used. Requests that wait for an id that is gone fail
-        with `UnknownLimitError`; those that could never pass any more, with `ValueError`.
+        Used units stay used for every id that is in both tables. Requests that wait for an id that
+        is no longer there fail with `UnknownLimitError`. Requests that could never pass in the new
+        table fail with ``ValueError``.
+
+        Args:
+            rate_limits: The new table, as for `Throttler`.
 
         Raises:
-            ValueError: As for the throttler itself; then nothing has changed.
-            TypeError: As for the throttler itself; then nothing has changed.
+            ValueError: As for `Throttler`.
+            TypeError: As for `Throttler`.
         """
 
     def add_rate_limits(self, rate_limits: Iterable[_RateLimitLike]) -> None:
-        """Adds limits to the table: all, or none. Ids that it has already are left as they are.
+        """Adds limits to the table. If it raises, nothing has changed.
+
+        Args:
+            rate_limits: Limits, as for `Throttler`. An id that the table has already is left as it
+                is.
 
         Raises:
-            ValueError: As for the throttler itself; then nothing has changed.
-            TypeError: As for the throttler itself; then nothing has changed.
+            ValueError: As for `Throttler`.
+            TypeError: As for `Throttler`.
         """
 
     @property
     def rate_limits(self) -> list[RateLimit]:
-        """The table in force, as new objects."""
+        """The table that is in force, as new `RateLimit` objects."""
 
     @property
     def safety_margin_pct(self) -> float:
-        """Units stay this share of the interval longer."""
+        """The share of each interval by which units stay used longer, from 0 to 1."""
 
     @property
     def limits_share_percentage(self) -> float:
-        """This bot's share of every limit, in percent."""
+        """The share of every limit that this throttler may use, in percent."""
 
     @property
     def hold(self) -> Literal["response", "start"]:
-        """When a request's units start to leave."""
+        """When the interval of a request's units begins: ``"response"`` or ``"start"``."""
+
+    def __enter__(self) -> NoReturn: ...
+    def __exit__(
+        self,
+        _exc_type: type[BaseException] | None,
+        _exc: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> NoReturn: ...
+    def __aenter__(self) -> NoReturn: ...
+    def __aexit__(
+        self,
+        _exc_type: type[BaseException] | None,
+        _exc: BaseException | None,
+        _traceback: TracebackType | None,
+    ) -> NoReturn: ...
 
 @disjoint_base
 class Task:
-    """The context of one request, from `Throttler.execute_task`.
+    """The context of one request. `Throttler.execute_task` makes it; do not make it yourself.
 
-    When the block ends, however it ends, the request's units go from *in flight* into the window. A
-    task may be entered again once it was left; a task that is dropped inside gives its units to the
-    window, too.
+    While the block runs, the units of the request are *in flight*. When the block ends, in any
+    way, they stay used for one interval. A task can be entered again after it was left. If a task
+    is dropped while its block runs, its units stay used for one interval, too.
 
-    Raises (from entering):
-        RateLimitTimeout: It could not leave within its timeout. Nothing was charged.
-        UnknownLimitError: The table was replaced meanwhile, and no longer has the id.
-        ValueError: The table was replaced meanwhile, and the request could never pass any more.
-        RuntimeError: It was entered already; ``async with`` outside of an asyncio event loop; or
-            ``with`` in the thread of an event loop whose own blocks hold what it waits for.
+    To enter raises:
+        RateLimitTimeout: The request could not leave within its timeout. Nothing was charged.
+        UnknownLimitError: The table was replaced during the wait, and no longer has the id.
+        ValueError: The table was replaced during the wait, and the request could never pass now.
+        RuntimeError: The task was entered already; or ``async with`` was used outside of an
+            asyncio event loop; or ``with`` was used in the thread of an event loop whose own
+            blocks hold what it waits for.
 
-    Warns (when it is dropped):
-        RuntimeWarning: It was never entered, so it limited nothing.
+    To drop a task that was never entered warns:
+        RuntimeWarning: It limited nothing.
     """
 
     async def __aenter__(self) -> None: ...
@@ -414,6 +513,20 @@ class Task:
         _exc: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None: ...
+    def __await__(self) -> NoReturn: ...
+    def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn: ...
+
+@final
+class Ready(Coroutine[None, None, None]):
+    """An awaitable that is over before it begins; it may be awaited again and again."""
+
+    def __new__(cls) -> Self: ...
+    def __await__(self) -> Self: ...
+    def __iter__(self) -> Self: ...
+    def __next__(self) -> None: ...
+    def send(self, _value: object) -> None: ...
+    def throw(self, exception: Any, value: Any = None, _traceback: Any = None) -> None: ...
+    def close(self) -> None: ...
 
 class HummingbotThrottler(Throttler):
     """What `sluicegate.hummingbot.AsyncThrottler` is made from.
@@ -449,7 +562,16 @@ class HummingbotTask(Task):
 
 @final
 class Usage:
-    """How much of a limit is used, at one instant."""
+    """How much of one limit is used, at one instant. `Throttler.usage` makes it.
+
+    Example:
+        >>> import json
+        >>> usage = throttler.usage("/depth")
+        >>> usage.used, usage.remaining
+        (2, 18)
+        >>> json.loads(json.dumps(usage.as_dict()))["limit"]
+        20
+    """
 
     def __new__(
         cls,
@@ -464,45 +586,60 @@ class Usage:
     def __getnewargs__(self) -> tuple[str, int, int, int, int, float, float]: ...
     @property
     def limit_id(self) -> str:
-        """The limit's id."""
+        """The id of the limit."""
 
     @property
     def limit(self) -> int:
-        """Units that fit in a window: this bot's share of the limit."""
+        """How many units fit in a window: this throttler's share of the limit."""
 
     @property
     def used(self) -> int:
-        """Units used up: in the window, or in flight."""
+        """How many units are used: in the window, or in flight."""
 
     @property
+    def remaining(self) -> int:
+        """How many units are free now: ``limit`` less ``used``, and never below 0."""
+    @property
     def in_flight(self) -> int:
-        """Of these, the units of requests that have entered and not yet left."""
+        """How many of the used units belong to requests whose block runs now."""
 
     @property
     def waiting(self) -> int:
-        """Requests that wait to pass this limit."""
+        """How many requests wait for this limit."""
 
     @property
     def time_interval(self) -> float:
-        """The length of the window in seconds, margin included."""
+        """The length of the window in seconds, the safety margin included."""
 
     @property
     def resets_in(self) -> float:
-        """Seconds until the next units come free: of a quota, until its next boundary.
+        """Seconds until the next units become free; of a quota, until its next boundary.
 
-        0.0 where nothing is used; one interval, the shortest it can take, where all that is used is
-        in flight.
+        It is 0.0 if nothing is used. If all used units are in flight, it is one interval: the
+        shortest time that it can take.
         """
 
+    def as_dict(self) -> dict[str, str | int | float]:
+        """All of these values by name, as a dictionary that ``json.dumps`` can write."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
 
 @final
 class ManualClock:
-    """Time that stands still until a test moves it.
+    """A clock for tests: time stands still until the test moves it.
 
-    Requests that wait pass at the very instant at which they can, however far one step goes. In an
-    event loop, their tasks run when the loop next does: ``await asyncio.sleep(0)`` after `advance`.
+    A request that waits leaves at the very instant at which it can, however far one step goes.
+    In an event loop its task runs when the loop runs next: call ``await asyncio.sleep(0)`` after
+    `advance`.
+
+    Example:
+        >>> clock = ManualClock()
+        >>> throttler = Throttler([RateLimit("/depth", 1, time_interval=60)], clock=clock)
+        >>> throttler.charge("/depth"), throttler.charge("/depth")
+        (True, False)
+        >>> clock.advance(60)
+        >>> throttler.charge("/depth")
+        True
     """
 
     def __new__(cls) -> ManualClock: ...
@@ -511,47 +648,81 @@ class ManualClock:
         """Seconds since the clock was made."""
 
     def advance(self, seconds: SupportsFloat | SupportsIndex) -> None:
-        """Moves time on, and the clock on the wall with it.
+        """Moves the time forward. The wall clock moves with it.
+
+        Args:
+            seconds: How far: 0 or more.
 
         Raises:
-            ValueError: Seconds that are negative, or not finite.
-            TypeError: Seconds that are no number.
+            ValueError: ``seconds`` is negative or not finite.
+            TypeError: ``seconds`` is not a number.
         """
 
     @property
     def wall(self) -> float:
-        """Seconds since the Unix epoch that the clock on the wall shows: 0.0 at first."""
+        """What the wall clock shows, in seconds since 1970-01-01 00:00 UTC. It begins at 0.0."""
 
     def set_wall(self, seconds: SupportsFloat | SupportsIndex) -> None:
-        """Sets the clock on the wall, forward or back, in no time. From there it runs along again.
+        """Sets the wall clock, forward or back, while no time passes. It runs on from there.
+
+        Args:
+            seconds: Seconds since 1970-01-01 00:00 UTC.
 
         Raises:
-            ValueError: Seconds that are not finite, or more than 9e9 from the epoch.
-            TypeError: Seconds that are no number.
+            ValueError: ``seconds`` is not finite, or more than 9e9 before or after 1970.
+            TypeError: ``seconds`` is not a number.
         """
 
 def parse_period(text: str, *, quota: bool = False) -> float:
-    """The seconds of a period, as `RateLimit.time_interval` takes it.
+    """Returns the seconds of a period, as `RateLimit.time_interval` takes it.
 
-    A whole number and a unit: ``ns``, ``us`` or ``µs``, ``ms``, ``s``, ``m``, ``h``, ``d``.
-
-    >>> parse_period("100ms")
-    0.1
+    A period is a whole number and a unit: ``ns``, ``us`` or ``µs``, ``ms``, ``s``, ``m``, ``h``
+    or ``d``.
 
     Args:
         text: The period.
-        quota: Whether a time of day may stand for it, such as ``"@0815"`` or ``"@081530"``: a day.
+        quota: Whether ``text`` may also be a time of day, such as ``"@0815"`` or ``"@081530"``,
+            which stands for one day. The default is False.
 
     Raises:
-        ValueError: Anything else; fractions, 0, and over 100 years. The message shows the value
-            and says what would be right.
-        TypeError: No ``str``.
+        ValueError: ``text`` is not a period, is 0 or is longer than 100 years. The message shows
+            it and says what would be right.
+        TypeError: ``text`` is not a ``str``.
+
+    Example:
+        >>> parse_period("100ms")
+        0.1
     """
 
 def check_timezone(name: str) -> None:
     """Checks that the IANA database has a time zone of this name.
 
+    Args:
+        name: The name, such as ``"Asia/Shanghai"`` or ``"UTC"``.
+
     Raises:
-        ValueError: It has not. The message names the closest one.
-        TypeError: No ``str``.
+        ValueError: There is no such time zone. The message names the closest one.
+        TypeError: ``name`` is not a ``str``.
+    """
+
+def check_rate_limit(rate_limit: object) -> None:
+    """Checks one limit of a table: its types, and the range of its values.
+
+    Args:
+        rate_limit: An object with the attributes of `RateLimit`.
+
+    Raises:
+        ValueError: A value is out of range. The message shows it and says what would be right.
+        TypeError: A value has the wrong type.
+    """
+
+def check_link(link: object) -> None:
+    """Checks one `LinkedLimitWeightPair`.
+
+    Args:
+        link: An object with the attributes ``limit_id`` and ``weight``.
+
+    Raises:
+        ValueError: The weight is out of range.
+        TypeError: A value has the wrong type.
     """

@@ -1,4 +1,4 @@
-"""What sluicegate raises, beside `ValueError` and `TypeError` for bad input."""
+"""What sluicegate raises. For wrong arguments it raises `ValueError` or `TypeError`."""
 
 from __future__ import annotations
 
@@ -28,15 +28,28 @@ class RateLimitTimeout(TimeoutError):  # noqa: N818 - like TimeoutError, its bas
     Nothing was charged, and the request has left the queue.
 
     Attributes:
-        limit_id: The id requested.
+        limit_id: The id that the request was for.
         timeout: For how many seconds it waited.
+        full_limit: The id of the limit that had no room for the request. If several had none, it is
+            the one that has room last. ``None`` if only older requests were in the way.
+        retry_after: The seconds until that limit has room, at the earliest. ``None`` if that
+            depends on requests in flight, or if ``full_limit`` is ``None``.
     """
 
-    def __init__(self, message: str, limit_id: str, timeout: float) -> None:
+    def __init__(
+        self,
+        message: str,
+        limit_id: str,
+        timeout: float,
+        full_limit: str | None = None,
+        retry_after: float | None = None,
+    ) -> None:
         """Made by sluicegate."""
-        super().__init__(message, limit_id, timeout)
+        super().__init__(message, limit_id, timeout, full_limit, retry_after)
         self.limit_id = limit_id
         self.timeout = timeout
+        self.full_limit = full_limit
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         """The message alone."""
@@ -47,5 +60,5 @@ class NotLoadedError(KeyError):
     """A batch loader returned nothing for a key that it was asked for."""
 
     def __str__(self) -> str:
-        """Say which."""
+        """The message, with the key."""
         return f"the batch loader returned nothing for {self.args[0]!r}"

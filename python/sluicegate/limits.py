@@ -1,7 +1,8 @@
-"""Limits, as their users write them down.
+"""Limits, as their users write them.
 
-The names are those of Hummingbot's ``AsyncThrottler``, so that a table written for it works here as
-it stands. A throttler reads limits by their attributes: any object with the same ones will do.
+The names are those of Hummingbot's ``AsyncThrottler``, so that a table that was written for it
+works here without a change. A throttler reads limits by their attributes: any object that has them
+will do.
 """
 
 from __future__ import annotations
@@ -9,18 +10,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sluicegate._core import check_link, check_rate_limit
+
 
 @dataclass
 class LinkedLimitWeightPair:
-    """What a request takes from one more limit, mostly a pool that many endpoints share.
+    """What a request takes from one more limit: usually a pool, which many endpoints share.
 
     Attributes:
-        limit_id: The other limit's id.
-        weight: How many of its units a request takes; 0 takes none.
+        limit_id: The id of the other limit.
+        weight: How many of its units a request takes: a whole number, 0 or more. The default is 1.
+
+    Raises:
+        ValueError: The weight is out of range.
+        TypeError: The id is not a ``str``, or the weight is not a number.
     """
 
     limit_id: str
     weight: int = 1
+
+    def __post_init__(self) -> None:
+        """Refuses a wrong value where it is written."""
+        check_link(self)
 
 
 @dataclass
@@ -28,19 +39,25 @@ class RateLimit:
     """At most ``limit`` units in any window of ``time_interval``, or between two resets of a quota.
 
     Attributes:
-        limit_id: The name of the limit, and of the requests that it limits: an endpoint's path, or
-            a pool's name.
-        limit: How many units fit in a window. Rounded down, and 1 or more.
-        time_interval: The length of the window, in seconds or as ``"100ms"``, ``"5m"``, ``"1d"``.
-            A quota's windows are aligned to the clock on the wall: to whole seconds, minutes, hours
-            or days. ``"@0815"`` or ``"@081530"`` starts one each day at that time.
-        weight: How many units of this limit a request for ``limit_id`` takes; 0 leaves its own
-            limit out.
-        linked_limits: The other limits that a request for ``limit_id`` takes from; ``None`` for
-            none.
-        kind: ``"rolling"`` for any window of that length, ``"quota"`` for those between two resets.
-        timezone: The IANA name of the time zone that a quota is aligned in, such as
-            ``"Asia/Shanghai"``; ``None`` for the machine's.
+        limit_id: The name of the limit, and of the requests that it limits: the path of an
+            endpoint, or the name of a pool.
+        limit: How many units fit in a window: 1 or more. A fraction is rounded down.
+        time_interval: The length of the window: a number of seconds, or a text such as ``"100ms"``,
+            ``"5m"`` or ``"1d"``. The windows of a quota begin at whole seconds, minutes, hours or
+            days of the wall clock. ``"@0815"`` or ``"@081530"`` is a quota that begins each day at
+            that time.
+        weight: How many units of this limit a request for ``limit_id`` takes: a whole number, 0 or
+            more. The default is 1. With 0 the request takes from its linked limits only.
+        linked_limits: The other limits that a request for ``limit_id`` takes from. The default is
+            ``None``: no other limit.
+        kind: ``"rolling"``, the default, counts in every window of that length. ``"quota"`` counts
+            between two resets.
+        timezone: The IANA name of the time zone of a quota, such as ``"Asia/Shanghai"``. The
+            default is ``None``: the time zone of the machine.
+
+    Raises:
+        ValueError: A value is out of range. The message shows it and says what would be right.
+        TypeError: A value has the wrong type.
     """
 
     limit_id: str
@@ -50,3 +67,7 @@ class RateLimit:
     linked_limits: list[LinkedLimitWeightPair] | None = field(default=None)
     kind: Literal["rolling", "quota"] = "rolling"
     timezone: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a wrong value where it is written, and not where the table is used."""
+        check_rate_limit(self)

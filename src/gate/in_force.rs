@@ -18,6 +18,7 @@ impl<W> Gate<W> {
     pub fn set_table(&mut self, now: Nanos, table: &[RateLimit]) -> Result<Vec<Decided<W>>, Error> {
         let rows = table::check(table, &self.options)?;
         self.version += 1;
+        self.changed = true;
         // Those that went with the table before this one are no longer named by anybody but who waits or is in flight.
         let mut unused = self.unused(now, &rows);
         self.limits.iter_mut().for_each(|limit| limit.route = None);
@@ -68,8 +69,7 @@ impl<W> Gate<W> {
     fn unused(&mut self, now: Nanos, rows: &[table::Row]) -> Vec<Index> {
         let kept: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
         let idle = |(at, limit): (usize, &mut Limit)| {
-            limit.window.expire(now);
-            let idle = limit.route.is_none() && limit.window.used() == 0 && limit.waiting == 0;
+            let idle = limit.route.is_none() && limit.waiting == 0 && limit.window.is_unused(now);
             (idle && !kept.contains(&*limit.id)).then_some(at as Index)
         };
         self.limits.iter_mut().enumerate().filter_map(idle).collect()
@@ -77,7 +77,7 @@ impl<W> Gate<W> {
 
     fn refuse_hopeless(&mut self) -> Vec<Decided<W>> {
         let mut hopeless = Vec::new();
-        for &index in self.queues.busy() {
+        for index in self.queues.routes() {
             for (place, waiter) in self.queues.places(index) {
                 let verdict = match &self.limits[index as usize].route {
                     Some(route) => self.check_units(route, waiter.units),
@@ -94,7 +94,7 @@ impl<W> Gate<W> {
             .collect();
         // Weights and links may have changed under those who stay: count anew.
         self.limits.iter_mut().for_each(|limit| limit.waiting = 0);
-        for &index in self.queues.busy() {
+        for index in self.queues.routes() {
             let Some(route) = self.limits[index as usize].route.clone() else { continue };
             let count = self.queues.len_of(index);
             route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += count);

@@ -34,6 +34,7 @@ impl<W> Gate<W> {
     /// Makes the rolling windows hold what the log says and nothing else; what is in flight stays so. Unknown ids are left
     /// out, and nothing counts from later than `now`. [`Gate::advance`] must follow.
     pub fn rewrite_log(&mut self, now: Nanos, mut log: Vec<LogEntry>) {
+        self.changed = true;
         log.sort_by_key(|entry| entry.stamp);
         for limit in &mut self.limits {
             let own = log.iter().filter(|entry| entry.id == limit.id);

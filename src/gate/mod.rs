@@ -3,6 +3,8 @@
 //! State, instant and request go in; a verdict comes out. No lock, no waiting, and one clock call: the one that the
 //! fast path saves.
 
+mod advance;
+mod full;
 mod in_force;
 #[cfg(feature = "python")]
 mod log;
@@ -16,6 +18,8 @@ mod schedule;
 mod table;
 mod usage;
 
+#[cfg(test)]
+mod cost_tests;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]

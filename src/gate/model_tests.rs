@@ -1,7 +1,7 @@
 //! The gate against a schedule made by brute force, with random tables of rolling limits and quotas, requests and
 //! cancellations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,9 +35,14 @@ struct World {
     /// What the clock on the wall shows at 0.
     wall: WallNanos,
     requests: Vec<Request>,
+    /// How many requests are planned for, if not as many as ever.
+    plans_for: Option<(usize, usize)>,
 }
 
 const END: Nanos = 1200;
+
+/// How long a request lasts whose answer never comes.
+const NEVER: Nanos = 2 * END;
 
 impl World {
     /// When units that a request takes from a limit at `at` come free, if it is answered at once.
@@ -49,6 +54,14 @@ impl World {
         }
         // As few nanoseconds as that are aligned to the epoch, whether they divide a day or not.
         at + interval - self.wall_at(at).rem_euclid(interval as WallNanos) as Nanos
+    }
+
+    /// The limits that requests for a route take from.
+    fn takes(&self, route: usize) -> impl Iterator<Item = usize> {
+        let RateLimit { weight, links, .. } = &self.table[route];
+        let own = Some(route).filter(|_| *weight > 0);
+        let linked = links.iter().filter(|link| link.weight > 0);
+        own.into_iter().chain(linked.map(|link| link.id.parse().expect("a number")))
     }
 
     fn wall_at(&self, at: Nanos) -> WallNanos {
@@ -75,7 +88,8 @@ fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
         prop::bool::weighted(0.1),
     );
     let requests = prop::collection::vec(request, 1..max_requests);
-    (limits, requests, 0..100 as WallNanos).prop_map(move |(limits, requests, wall)| {
+    let plans_for = prop_oneof![2 => Just(None), 1 => (0..3_usize, 0..2_usize).prop_map(Some)];
+    (limits, requests, 0..100 as WallNanos, plans_for).prop_map(move |(limits, requests, wall, plans_for)| {
         let count = limits.len();
         let table: Vec<RateLimit> = limits
             .iter()
@@ -117,7 +131,7 @@ fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
             })
             .collect();
         requests.sort_by_key(|request| request.arrives);
-        World { table, wall, requests }
+        World { table, wall, requests, plans_for }
     })
 }
 
@@ -133,13 +147,16 @@ struct Run<'a> {
     running: Vec<(Nanos, usize, Arc<Route>)>,
     started: Vec<Option<Nanos>>,
     ended: Vec<Option<Nanos>>,
-    /// When each request became the oldest of all that wait.
+    /// When each request became the oldest that waits on any of its limits.
     oldest_since: Vec<Option<Nanos>>,
+    /// When the gate was looked at because it had asked for it.
+    woken: Vec<Nanos>,
 }
 
 impl<'a> Run<'a> {
     fn new(world: &'a World, hold: Hold) -> Self {
-        let gate = Gate::new(&world.table, Options { hold, ..Options::default() }).expect("a fine table");
+        let mut gate = Gate::new(&world.table, Options { hold, ..Options::default() }).expect("a fine table");
+        gate.walk.plans_for = world.plans_for.unwrap_or(gate.walk.plans_for);
         let routes =
             world.table.iter().map(|limit| gate.lookup(&limit.id).expect("present").clone()).collect();
         let count = world.requests.len();
@@ -153,6 +170,7 @@ impl<'a> Run<'a> {
             started: vec![None; count],
             ended: vec![None; count],
             oldest_since: vec![None; count],
+            woken: Vec::new(),
         }
     }
 
@@ -190,18 +208,38 @@ impl<'a> Run<'a> {
                 break;
             }
         }
-        if let Some((&at, _)) = self.places.iter().next() {
-            self.oldest_since[at].get_or_insert(now);
+        assert!(self.gate.wake_at().is_none_or(|at| at > now), "asks at {now} for {:?}", self.gate.wake_at());
+        let waiting: Vec<usize> = self.places.keys().copied().collect();
+        for (nth, &at) in waiting.iter().enumerate() {
+            let takes = |at: usize| self.world.takes(self.world.requests[at].route);
+            let shares = |&older: &usize| takes(older).any(|limit| takes(at).any(|own| own == limit));
+            if !waiting[..nth].iter().any(shares) {
+                self.oldest_since[at].get_or_insert(now);
+            }
         }
+    }
+
+    /// The next instant at which anything happens.
+    fn next(&self, now: Nanos) -> Option<Nanos> {
+        let ends = self.running.iter().map(|&(end, ..)| end);
+        let quits = self.places.keys().filter_map(|&at| self.world.requests[at].gives_up);
+        let arrivals = self.world.requests.iter().map(|request| request.arrives).filter(|&at| at > now);
+        // What began or was set at this instant is seen at the next one.
+        let others = ends.chain(quits).chain(self.gate.wake_at()).map(|at| at.max(now + 1));
+        arrivals.chain(others).min()
     }
 
     fn go(mut self, polls: bool, loner: Option<(Nanos, usize)>) -> Self {
         let last_arrival = self.world.requests.last().map_or(0, |request| request.arrives);
-        for now in 0..END {
+        let mut now = 0;
+        while now < END {
             if now > last_arrival && self.places.is_empty() && self.running.is_empty() {
                 break;
             }
-            if polls || self.gate.wake_at().is_some_and(|at| at <= now) {
+            if self.gate.wake_at().is_some_and(|at| at <= now) {
+                self.woken.push(now);
+                self.advance(now);
+            } else if polls {
                 self.advance(now);
             }
             for (_, at, route) in self.running.extract_if(.., |(end, ..)| *end <= now).collect::<Vec<_>>() {
@@ -232,9 +270,30 @@ impl<'a> Run<'a> {
                     self.advance(now);
                 }
             }
+            now = if polls { now + 1 } else { self.next(now).unwrap_or(END) };
         }
-        assert!(self.places.is_empty(), "{:?} still wait", self.places);
+        let endless = self.world.requests.iter().any(|request| request.lasts >= NEVER);
+        assert!(endless || self.places.is_empty(), "{:?} still wait", self.places);
         self
+    }
+
+    /// Every instant at which the clock alone changes anything: what was stamped comes free, a window of a quota ends, or
+    /// a request gives up.
+    fn known_instants(&self) -> BTreeSet<Nanos> {
+        let mut instants: BTreeSet<Nanos> =
+            self.world.requests.iter().filter_map(|one| one.gives_up).collect();
+        let stamped = if self.gate.options.hold == Hold::Start { &self.started } else { &self.ended };
+        for (request, at) in
+            self.world.requests.iter().zip(stamped).filter_map(|(one, at)| Some((one, (*at)?)))
+        {
+            instants.extend(self.world.takes(request.route).map(|limit| self.world.end(limit, at)));
+        }
+        let quotas = (0..self.world.table.len()).filter(|&limit| self.world.table[limit].resets.is_some());
+        instants.extend(quotas.flat_map(|limit| {
+            let boundary = move |&at: &Nanos| Some(self.world.end(limit, at)).filter(|&end| end < END);
+            std::iter::successors(Some(0), boundary).skip(1)
+        }));
+        instants
     }
 }
 
@@ -364,7 +423,7 @@ proptest! {
     #[test]
     fn starts_equal_the_brute_force_schedule(world in worlds(30), deadlines in any::<bool>()) {
         // At one instant, the gate turns away whoever gives up before it hears of a grant that nobody wanted.
-        let mut world = world;
+        let mut world = World { plans_for: None, ..world };
         world.requests.iter_mut().for_each(|request| request.abandons &= !deadlines);
         let mut run = Run::new(&world, Hold::Start);
         run.deadlines = deadlines;
@@ -388,19 +447,21 @@ proptest! {
         prop_assert!(!over(&world, &arrivals));
     }
 
-    /// I3 where nobody knows how long requests take: from the moment in which a request is the oldest of all, it goes
-    /// as early as if nothing came after it.
+    /// I3, also where nobody knows how long requests take: from the moment in which a request is the oldest on
+    /// each of its limits, it goes as early as if nothing came after it.
     #[test]
     fn the_oldest_goes_as_if_nothing_came_after_it(world in worlds(25), pick in any::<prop::sample::Index>()) {
-        let run = Run::new(&world, Hold::Response).go(false, None);
-        let oldest: Vec<(usize, Nanos)> =
-            run.oldest_since.iter().enumerate().filter_map(|(at, since)| Some((at, (*since)?))).collect();
-        if oldest.is_empty() {
-            return Ok(());
+        for hold in [Hold::Start, Hold::Response] {
+            let run = Run::new(&world, hold).go(false, None);
+            let oldest: Vec<(usize, Nanos)> =
+                run.oldest_since.iter().enumerate().filter_map(|(at, since)| Some((at, (*since)?))).collect();
+            if oldest.is_empty() {
+                continue;
+            }
+            let (at, since) = oldest[pick.index(oldest.len())];
+            let alone = Run::new(&world, hold).go(false, Some((since, at)));
+            prop_assert_eq!(run.started[at], alone.started[at], "request {} since {}, {:?}", at, since, hold);
         }
-        let (at, since) = oldest[pick.index(oldest.len())];
-        let alone = Run::new(&world, Hold::Response).go(false, Some((since, at)));
-        prop_assert_eq!(run.started[at], alone.started[at], "request {} since {}", at, since);
     }
 
     /// I6: the gate names the instant of the next grant itself; looking more often finds nothing earlier.
@@ -442,6 +503,32 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100_000, ..ProptestConfig::default() })]
+
+    /// I6: a wake-up is one of finitely many known instants, and each is visited once: whatever is in flight, and however
+    /// late it ends, if it ends at all.
+    #[test]
+    fn every_wake_up_is_an_expiry_a_boundary_or_a_deadline(
+        world in worlds(30),
+        late in prop::collection::vec(prop::option::weighted(0.3, prop_oneof![20..200_u64, Just(NEVER)]), 30),
+        deadlines in any::<bool>(),
+    ) {
+        let mut world = world;
+        for (request, late) in world.requests.iter_mut().zip(late) {
+            request.lasts = late.unwrap_or(request.lasts);
+        }
+        for hold in [Hold::Start, Hold::Response] {
+            let mut run = Run::new(&world, hold);
+            run.deadlines = deadlines;
+            let run = run.go(false, None);
+            let known = run.known_instants();
+            prop_assert!(run.woken.is_sorted_by(|a, b| a < b), "{:?}", run.woken);
+            prop_assert!(run.woken.iter().all(|at| known.contains(at)), "{:?} of {:?}", run.woken, known);
+        }
+    }
+}
+
 fn request(arrives: Nanos, route: usize, lasts: Nanos) -> Request {
     Request { arrives, route, units: 1, lasts, gives_up: None, abandons: false }
 }
@@ -452,6 +539,7 @@ fn request(arrives: Nanos, route: usize, lasts: Nanos) -> Request {
 fn the_oldest_of_each_limit_is_not_delayed_by_later_ones() {
     let ns = Duration::from_nanos;
     let world = World {
+        plans_for: None,
         wall: 0,
         table: vec![
             RateLimit::new("0", 1, ns(10)).link("2", 1),
@@ -476,6 +564,7 @@ fn the_oldest_of_each_limit_is_not_delayed_by_later_ones() {
 fn a_plan_that_moves_with_the_clock_is_looked_at_again_when_it_changes() {
     let ns = Duration::from_nanos;
     let world = World {
+        plans_for: None,
         wall: 0,
         table: vec![RateLimit::new("0", 3, ns(4)), RateLimit::new("1", 1, ns(3)).link("0", 1)],
         requests: vec![
@@ -490,4 +579,23 @@ fn a_plan_that_moves_with_the_clock_is_looked_at_again_when_it_changes() {
     let told = Run::new(&world, Hold::Response).go(false, None);
     let polled = Run::new(&world, Hold::Response).go(true, None);
     assert_eq!(told.started, polled.started);
+}
+
+/// What is in flight when a request comes was not answered before that, so that an older one which waits for the answer
+/// comes after the expiry that makes room for both (I4).
+#[test]
+fn an_arrival_moves_what_hangs_on_requests_in_flight() {
+    let ns = Duration::from_nanos;
+    let world = World {
+        plans_for: None,
+        wall: 0,
+        table: vec![
+            RateLimit::new("0", 1, ns(10)),
+            RateLimit::new("1", 2, ns(100)),
+            RateLimit::new("2", 9, ns(1)).weight(0).link("0", 1).link("1", 1),
+        ],
+        requests: vec![request(0, 0, 500), request(5, 1, 0), request(50, 2, 0), request(100, 1, 0)],
+    };
+    let run = Run::new(&world, Hold::Response).go(false, None);
+    assert_eq!(run.started, [Some(0), Some(5), Some(510), Some(100)]);
 }

@@ -69,7 +69,7 @@ impl<W> Gate<W> {
         }
         let Some(own) = &self.limits[place.route as usize].route else { return false };
         let mut limits: Vec<Index> = own.charges.iter().map(|charge| charge.limit).collect();
-        let mut routes: Vec<Index> = self.queues.busy().to_vec();
+        let mut routes: Vec<Index> = self.queues.routes().collect();
         // Who waits for one of these limits may hold up who waits for another one of his.
         while let Some((at, route)) = routes.iter().enumerate().find_map(|(at, &index)| {
             let route = self.limits[index as usize].route.as_ref()?;
@@ -93,6 +93,7 @@ impl<W> Gate<W> {
 
     /// A waiting request goes before everybody but those who did so before. [`Gate::advance`] should follow.
     pub fn go_first(&mut self, place: Place) -> Option<Place> {
+        self.changed = true;
         let waiter = self.queues.remove(place)?;
         Some(self.queues.push_first(place.route, waiter))
     }
@@ -122,6 +123,7 @@ impl<W> Gate<W> {
 
     /// What a block took counts as in flight again, whether there is room or not.
     pub fn take_again(&mut self, route: &Route, units: u64) {
+        self.changed = true;
         self.charge(route, units, Window::take);
     }
 }

@@ -1,240 +1,242 @@
-//! When the requests that wait will go, as far as it is known: what a younger one must leave whole (promise I4).
+//! When the requests that wait will go, as far as it is known: what a younger one must leave as it is (promise I4).
 //!
 //! Batch schedulers call this *conservative backfilling*: in the order of arrival, each waiting request reserves its
 //! units for the earliest instant at which it can go beside everything before it. A younger request may go first
 //! if it leaves every reservation as it is.
-
-use std::cell::Cell;
+//!
+//! No instant in a plan moves with the clock. What is in flight counts as answered at the *last event* (an arrival, an
+//! answer, an expiry, a new table), not now, so that between two events a plan stays the same. It was not answered
+//! before now, so each start is the earliest that it can be, or before that: a plan may ask a younger request to wait
+//! until the next event, and never lets one through that would delay an older one.
 
 use crate::clock::Nanos;
 use crate::limit::Window;
 
 use super::route::{Charge, Index};
-use super::table::Hold;
 
-/// An instant in the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Moment {
-    pub at: Nanos,
-    /// The instant hangs on requests in flight. It is the earliest that it can be, and moves on with the clock for as
-    /// long as they stay in flight.
-    pub moves: bool,
-}
+/// An instant that never comes.
+pub(super) const NEVER: Nanos = Nanos::MAX;
 
-/// Why a request may not go now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Refusal {
-    /// When the clock alone may change that; `None` where something else must happen first.
-    pub again: Option<Nanos>,
-    /// It will not go before this instant, whatever happens to requests in flight. 0 where nothing is known.
-    pub not_before: Nanos,
-}
-
-/// Units of one limit, set aside for a waiting request.
+/// Units of one limit, set aside for a waiting request from `start` on.
 #[derive(Clone, Copy, Debug)]
 struct Reservation {
-    start: Moment,
-    /// When the units come free if the request is answered at once.
-    end: Moment,
+    start: Nanos,
+    /// Until then they count as held where nobody knows how long requests are in flight: for good, if the request is
+    /// the next one of its route.
+    held_until: Nanos,
     units: u64,
-    /// The request is the next one of its route. With [`Hold::Response`] nobody knows how long it will be in flight,
-    /// so its units count as held for good.
-    head: bool,
+    /// What is reserved at `start`, this reservation's units included, beside what is in the window then.
+    load: u64,
+}
+
+/// From `at` until the next step, so many units are reserved.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    at: Nanos,
+    level: u64,
+}
+
+/// What is reserved of one limit.
+#[derive(Debug, Default)]
+struct Profile {
+    /// With every request answered at once. Sorted by time; before the first step nothing is reserved.
+    steps: Vec<Step>,
+    reservations: Vec<Reservation>,
+    /// The largest load of any reservation.
+    heaviest: u64,
+    /// The units of all waiting requests that were added, whenever they go.
+    total: u64,
+}
+
+impl Profile {
+    fn clear(&mut self) {
+        self.steps.clear();
+        self.reservations.clear();
+        (self.heaviest, self.total) = (0, 0);
+    }
+
+    /// The earliest instant from `from` on at which units fit, for as long as they stay if the request is answered at
+    /// once. One sweep over the steps: the start only ever moves on.
+    fn earliest(&self, units: u64, from: Nanos, event: Nanos, limit: &Window) -> Nanos {
+        let Some(room) = limit.limit().checked_sub(units) else { return NEVER };
+        let mut next = self.steps.partition_point(|step| step.at <= from);
+        let mut level = next.checked_sub(1).map_or(0, |at| self.steps[at].level);
+        let (mut start, mut at) = (from, from);
+        loop {
+            #[cfg(test)]
+            SWEEPS.with(|sweeps| sweeps.set(sweeps.get() + 1));
+            // What is used only falls: from `free` on the units fit, until the next step.
+            let free = room.checked_sub(level).map_or(NEVER, |room| used_down_to(room, event, limit).max(at));
+            let Some(&step) = self.steps.get(next) else { return if free > at { free } else { start } };
+            if free < step.at {
+                if free > at {
+                    start = free;
+                }
+                if step.at >= limit.frees_at(start) {
+                    return start;
+                }
+            } else {
+                start = step.at;
+            }
+            (at, level) = (step.at, step.level);
+            next += 1;
+        }
+    }
+
+    fn reserve(&mut self, start: Nanos, end: Nanos, units: u64) {
+        let (first, last) = (self.step_at(start), self.step_at(end));
+        for step in &mut self.steps[first..last] {
+            step.level = step.level.saturating_add(units);
+        }
+    }
+
+    /// The step at `at`; a new one where there is none.
+    fn step_at(&mut self, at: Nanos) -> usize {
+        let next = self.steps.partition_point(|step| step.at < at);
+        if self.steps.get(next).is_none_or(|step| step.at != at) {
+            let level = next.checked_sub(1).map_or(0, |before| self.steps[before].level);
+            self.steps.insert(next, Step { at, level });
+        }
+        next
+    }
+
+    /// Keeps the loads of all reservations, so that a younger request need not go through them.
+    fn load(&mut self, start: Nanos, held_until: Nanos, units: u64, limit: &Window) {
+        let mut load = limit.in_window_at(start).saturating_add(units);
+        for other in &mut self.reservations {
+            if other.start <= start && start < other.held_until {
+                load = load.saturating_add(other.units);
+            }
+            if start <= other.start && other.start < held_until {
+                other.load = other.load.saturating_add(units);
+                self.heaviest = self.heaviest.max(other.load);
+            }
+        }
+        self.heaviest = self.heaviest.max(load);
+        self.reservations.push(Reservation { start, held_until, units, load });
+    }
 }
 
 /// Reservations by limit. Kept between uses for its allocations.
 #[derive(Debug, Default)]
-pub(crate) struct Plan {
-    by_limit: Vec<Vec<Reservation>>,
+pub(super) struct Plan {
+    by_limit: Vec<Profile>,
     touched: Vec<Index>,
-    /// How much time must pass until a moment that moves overtakes one that it was compared with: until then, the
-    /// plan would come out the same.
-    holds_for: Cell<Option<Nanos>>,
+    /// The last event.
+    event: Nanos,
 }
 
 impl Plan {
-    pub fn clear(&mut self, limits: usize) {
+    pub fn begin(&mut self, limits: usize, event: Nanos) {
         for limit in self.touched.drain(..) {
             self.by_limit[limit as usize].clear();
         }
-        self.by_limit.resize_with(limits, Vec::new);
-        self.holds_for.set(None);
+        self.by_limit.resize_with(limits, Profile::default);
+        self.event = event;
     }
 
-    /// Sets units aside from `start` on.
-    pub fn reserve<'a>(
-        &mut self,
-        charges: &[Charge],
-        units: u64,
-        start: Moment,
-        head: bool,
-        limit_of: impl Fn(Index) -> &'a Window,
-    ) {
-        for charge in charges {
-            if self.by_limit[charge.limit as usize].is_empty() {
-                self.touched.push(charge.limit);
-            }
-            let end = self.end_of(start, limit_of(charge.limit));
-            let reservations = &mut self.by_limit[charge.limit as usize];
-            reservations.push(Reservation { start, end, units: charge.weight * units, head });
-        }
+    pub fn is_empty(&self) -> bool {
+        self.touched.is_empty()
     }
 
-    /// When units that a request takes from `start` on come free, if it is answered at once.
-    fn end_of(&self, start: Moment, limit: &Window) -> Moment {
-        let at = limit.frees_at(start.at);
-        if start.moves && limit.is_quota() {
-            // The end stays where it is until the start moves past it.
-            self.note(at.saturating_sub(start.at));
+    fn profile(&mut self, limit: Index) -> &mut Profile {
+        let profile = &mut self.by_limit[limit as usize];
+        if profile.total == 0 {
+            self.touched.push(limit);
         }
-        Moment { at, moves: start.moves && !limit.is_quota() }
+        profile
     }
 
     /// The earliest instant from `from` on at which a request fits beside what is used and what is reserved, for as
-    /// long as it will hold its units. Units in flight count as leaving at the earliest instant that they can:
-    /// as if they were stamped now.
+    /// long as it holds its units if it is answered at once; [`NEVER`] where a limit is smaller than that.
     pub fn earliest<'a>(
         &self,
         charges: &[Charge],
         units: u64,
-        from: Moment,
-        now: Nanos,
+        from: Nanos,
         limit_of: impl Fn(Index) -> &'a Window,
-    ) -> Moment {
-        let mut start = from;
-        loop {
+    ) -> Nanos {
+        let (mut start, mut agreed) = (from, 0);
+        for charge in charges.iter().cycle() {
+            if agreed == charges.len() || start == NEVER {
+                break;
+            }
             let before = start;
-            for charge in charges {
-                start = self.earliest_for(
-                    charge.limit,
-                    charge.weight * units,
-                    start,
-                    now,
-                    limit_of(charge.limit),
-                );
-            }
-            if start == before {
-                return start;
-            }
+            let profile = &self.by_limit[charge.limit as usize];
+            start = profile.earliest(charge.weight * units, before, self.event, limit_of(charge.limit));
+            agreed = if start == before { agreed + 1 } else { 1 };
         }
+        start
     }
 
-    fn earliest_for(&self, index: Index, units: u64, from: Moment, now: Nanos, limit: &Window) -> Moment {
-        let reservations = &self.by_limit[index as usize];
-        let mut start = from;
-        loop {
-            // What is used only ever falls, and what is reserved rises only where a reservation starts: it is enough
-            // to look at the start and at those instants.
-            let end = self.end_of(start, limit);
-            let rises = reservations.iter().map(|reservation| reservation.start);
-            let in_the_way = std::iter::once(start)
-                .chain(rises.filter(|&rise| !self.by(rise, start) && !self.by(end, rise)))
-                .filter_map(|at| self.free_after(reservations, at, units, now, limit))
-                .reduce(|a, b| if self.by(a, b) { b } else { a });
-            match in_the_way {
-                Some(free) => start = free,
-                None => return start,
-            }
-        }
-    }
-
-    /// `None` where `units` fit at `at`; otherwise the next instant at which they might.
-    fn free_after(
-        &self,
-        reservations: &[Reservation],
-        at: Moment,
+    /// Sets units aside from `start` on. `head`: the request is the next one of its route.
+    pub fn reserve<'a>(
+        &mut self,
+        charges: &[Charge],
         units: u64,
-        now: Nanos,
-        limit: &Window,
-    ) -> Option<Moment> {
-        let holding = reservations.iter().filter(|reservation| self.holds(reservation, at));
-        let reserved = holding.clone().map(|other| other.units).fold(units, u64::saturating_add);
-        let used_down = limit.limit().checked_sub(reserved).map(|room| used_down_to(room, now, limit));
-        if limit.is_quota() && limit.in_flight() > 0 {
-            // What is in flight comes free at the next boundary if it is answered before that.
-            self.note(limit.frees_at(now).saturating_sub(now));
+        start: Nanos,
+        head: bool,
+        limit_of: impl Fn(Index) -> &'a Window,
+    ) {
+        self.add(charges, units);
+        for charge in charges.iter().filter(|_| start != NEVER) {
+            let limit = limit_of(charge.limit);
+            let (units, end) = (charge.weight * units, limit.frees_at(start));
+            let profile = &mut self.by_limit[charge.limit as usize];
+            profile.reserve(start, end, units);
+            profile.load(start, if head { NEVER } else { end }, units, limit);
         }
-        if used_down.is_some_and(|down| self.by(down, at)) {
-            return None;
-        }
-        let reserved_down = holding.map(|reservation| reservation.end);
-        used_down.into_iter().chain(reserved_down).reduce(|a, b| if self.by(a, b) { a } else { b })
     }
 
-    /// Whether a request may take what it wants of one limit now, beside every reservation of it.
-    ///
-    /// With [`Hold::Response`] this must be right however long anything is in flight, so what is in flight, and the
-    /// request itself, count as held for good.
-    pub fn leaves_whole(
-        &self,
-        hold: Hold,
-        wanted: Charge,
-        now: Nanos,
-        limit: &Window,
-    ) -> Result<(), Refusal> {
-        let reservations = &self.by_limit[wanted.limit as usize];
-        if hold == Hold::Start {
-            let from = Moment { at: now, moves: false };
-            let start = self.earliest_for(wanted.limit, wanted.weight, from, now, limit);
-            let refusal = Refusal { again: Some(start.at), not_before: start.at };
-            return if start.at <= now { Ok(()) } else { Err(refusal) };
+    /// Notes the units of a request whose start is not planned.
+    pub fn add(&mut self, charges: &[Charge], units: u64) {
+        for charge in charges {
+            let profile = self.profile(charge.limit);
+            profile.total = profile.total.saturating_add(charge.weight * units);
         }
-        for &Reservation { start, .. } in reservations {
-            let reserved = reservations
-                .iter()
-                .filter(|other| self.holds(other, start) || (other.head && self.by(other.start, start)))
-                .map(|other| other.units)
-                .fold(wanted.weight, u64::saturating_add);
-            if start.moves {
-                let next = limit.next_expiry(start.at);
-                next.map(|at| self.by(start, Moment { at, moves: false }));
-            }
-            let used = limit.in_window_at(start.at) + limit.in_flight();
-            if used.saturating_add(reserved) > limit.limit() {
-                let again = self.holds_for.get().map(|span| now.saturating_add(span));
-                // While nothing is in flight here, no answer can make room before that reservation is taken up.
-                let not_before = if limit.in_flight() == 0 { start.at } else { 0 };
-                return Err(Refusal { again, not_before });
-            }
-        }
-        Ok(())
     }
 
-    fn holds(&self, reservation: &Reservation, at: Moment) -> bool {
-        self.by(reservation.start, at) && !self.by(reservation.end, at)
+    /// Whether units taken now leave every reservation as it is, however long anything is in flight: what is, and
+    /// these units, count as held for good.
+    pub fn leaves_whole(&self, wanted: Charge, limit: &Window) -> bool {
+        let profile = &self.by_limit[wanted.limit as usize];
+        let held = limit.in_flight().saturating_add(wanted.weight);
+        profile.reservations.is_empty() || profile.heaviest.saturating_add(held) <= limit.limit()
     }
 
-    /// Whether `a` comes no later than `b`; notes how long that is sure to stay so.
-    fn by(&self, a: Moment, b: Moment) -> bool {
-        if a.moves != b.moves {
-            let (moving, fixed) = if a.moves { (a.at, b.at) } else { (b.at, a.at) };
-            if let Some(span) = fixed.checked_sub(moving) {
-                self.note(span);
-            }
-        }
-        a.at <= b.at
-    }
-
-    /// Notes that the plan would come out the same until so much time has passed, or less.
-    fn note(&self, span: Nanos) {
-        let span = span.max(1);
-        self.holds_for.set(Some(self.holds_for.get().map_or(span, |known| known.min(span))));
+    /// When units fit beside what is in the window, with everything in flight and every waiting request's units held for
+    /// good; [`NEVER`] where they do not.
+    pub fn fits_beside_all(&self, wanted: Charge, limit: &Window) -> Nanos {
+        let held = self.by_limit[wanted.limit as usize].total.saturating_add(wanted.weight);
+        let room = limit.limit().checked_sub(held.saturating_add(limit.in_flight()));
+        room.map_or(NEVER, |room| limit.window_down_to(room))
     }
 }
 
-/// When at most `room` units of a limit are used, if whatever is in flight is answered at once.
-fn used_down_to(room: u64, now: Nanos, limit: &Window) -> Moment {
+/// When at most `room` units of a limit are used, if whatever is in flight is answered at `event`.
+fn used_down_to(room: u64, event: Nanos, limit: &Window) -> Nanos {
     match room.checked_sub(limit.in_flight()) {
-        Some(window) => Moment { at: limit.window_down_to(window), moves: false },
-        None => Moment { at: limit.frees_at(now), moves: !limit.is_quota() },
+        Some(window) => limit.window_down_to(window),
+        None => limit.frees_at(event),
     }
 }
 
 /// When `units` more will have been let through a limit, each as early as it can be: what is used comes free first,
 /// and then, window after window, what was let through in between.
-pub(crate) fn after_units(units: u64, now: Nanos, limit: &Window) -> Nanos {
+pub(super) fn after_units(units: u64, now: Nanos, limit: &Window) -> Nanos {
     let rounds = units.saturating_sub(1) / limit.limit();
     let rest = units - rounds * limit.limit();
-    let at = used_down_to(limit.limit() - rest, now, limit).at.max(now);
+    let at = used_down_to(limit.limit() - rest, now, limit).max(now);
     limit.frees_after(at, rounds)
+}
+
+#[cfg(test)]
+thread_local! {
+    static SWEEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// How many steps of profiles this thread has gone through.
+#[cfg(test)]
+pub(super) fn sweeps() -> u64 {
+    SWEEPS.get()
 }

@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use crate::clock::Nanos;
 
-use super::plan::{self, Moment};
-use super::queue::Place;
+use super::plan::{self, Plan};
 use super::route::{Index, Route};
-use super::schedule::{Gate, Scratch};
+use super::schedule::Gate;
 use super::usage::Usage;
 
 impl<W> Gate<W> {
@@ -17,26 +16,23 @@ impl<W> Gate<W> {
     ///
     /// [`Gate::advance`] must have been called for `now`.
     pub fn wait_time(&mut self, now: Nanos, route: &Route, units: u64) -> Nanos {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let last = Place { number: u64::MAX, route: route.index };
-        let blocked = self.queues.len_of(route.index) > 0
-            || (self.may_go(&mut scratch, now, last, route, units)).is_err();
-        let wait = if blocked { self.estimate(&mut scratch, now, last, route, units) } else { 0 };
-        self.scratch = scratch;
+        self.expire(now, route);
+        self.plan_all(now);
+        let walk = std::mem::take(&mut self.walk);
+        let blocked = self.queues.len_of(route.index) > 0 || self.may_go(&walk, now, route, units).is_err();
+        let wait = if blocked { self.estimate(&walk.plan, now, route, units) } else { 0 };
+        self.walk = walk;
         wait
     }
 
-    fn estimate(&self, scratch: &mut Scratch, now: Nanos, last: Place, route: &Route, units: u64) -> Nanos {
-        let limit_of = |index: Index| &self.limits[index as usize].window;
-        self.plan_older(scratch, now, last);
-        let from = Moment { at: now, moves: false };
-        let mut at = scratch.plan.earliest(&route.charges, units, from, now, limit_of).at;
-        // The plan looks a bounded number of waiters ahead. However many wait, they go before this one where they
-        // are of its own route or wait for the same full limit.
+    fn estimate(&self, plan: &Plan, now: Nanos, route: &Route, units: u64) -> Nanos {
+        let mut at = plan.earliest(&route.charges, units, now, |index| self.window(index));
+        // The plan knows a bounded number of waiters. However many wait, they go before this one where they are of its
+        // own route or wait for the same full limit.
         for charge in &route.charges {
-            let window = limit_of(charge.limit);
-            let ahead: u64 = (self.queues.busy().iter())
-                .filter_map(|&other| self.units_ahead(other, charge.limit, route.index))
+            let window = self.window(charge.limit);
+            let ahead: u64 = (self.queues.routes())
+                .filter_map(|other| self.units_ahead(other, charge.limit, route.index))
                 .fold(charge.weight * units, u64::saturating_add);
             at = at.max(plan::after_units(ahead, now, window));
         }
@@ -44,7 +40,7 @@ impl<W> Gate<W> {
             return at - now;
         }
         // It fits, but a reservation that hangs on requests in flight is in its way.
-        let shortest = route.charges.iter().map(|charge| limit_of(charge.limit).frees_at(now) - now).min();
+        let shortest = route.charges.iter().map(|charge| self.window(charge.limit).frees_at(now) - now).min();
         self.wake.filter(|&wake| wake > now).map(|wake| wake - now).or(shortest).unwrap_or(1)
     }
 
@@ -59,6 +55,8 @@ impl<W> Gate<W> {
 
     /// The usage of one limit.
     pub fn usage(&mut self, now: Nanos, route: &Route) -> Usage {
+        let takes_none = route.charges.iter().all(|charge| charge.limit != route.index);
+        let waiting = if takes_none { self.queues.len_of(route.index) } else { 0 };
         let limit = &mut self.limits[route.index as usize];
         limit.window.expire(now);
         let window = &limit.window;
@@ -72,7 +70,7 @@ impl<W> Gate<W> {
             limit: window.limit(),
             used: window.used(),
             in_flight: window.in_flight(),
-            waiting: limit.waiting,
+            waiting: limit.waiting + waiting,
             interval: Duration::from_nanos(window.interval()),
             resets_in: Duration::from_nanos(resets_at - now),
         }

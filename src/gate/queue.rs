@@ -35,8 +35,8 @@ struct Queue<W> {
 #[derive(Debug)]
 pub(crate) struct Queues<W> {
     by_route: Vec<Queue<W>>,
-    /// The routes somebody waits for, in no order.
-    busy: Vec<Index>,
+    /// The oldest waiter of each route that somebody waits for.
+    heads: BTreeSet<Place>,
     deadlines: BTreeSet<(Nanos, Place)>,
     len: usize,
     next: u64,
@@ -51,7 +51,7 @@ impl<W> Queues<W> {
     pub fn new() -> Self {
         Self {
             by_route: Vec::new(),
-            busy: Vec::new(),
+            heads: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             len: 0,
             next: LAST,
@@ -82,34 +82,48 @@ impl<W> Queues<W> {
         self.by_route[route as usize].units
     }
 
-    pub fn busy(&self) -> &[Index] {
-        &self.busy
+    /// The oldest waiter of each route that somebody waits for, in the order of arrival.
+    pub fn heads(&self) -> impl Iterator<Item = Place> {
+        self.heads.iter().copied()
+    }
+
+    /// The routes that somebody waits for.
+    pub fn routes(&self) -> impl Iterator<Item = Index> {
+        self.heads().map(|place| place.route)
+    }
+
+    /// Whether nobody has come since `place` was taken.
+    pub fn is_newest(&self, place: Place) -> bool {
+        place.number + 1 == self.next
     }
 
     pub fn push(&mut self, route: Index, waiter: Waiter<W>) -> Place {
-        let number = self.next;
+        let place = Place { number: self.next, route };
         self.next += 1;
-        self.push_as(Place { number, route }, waiter)
+        self.insert(place, waiter);
+        place
     }
 
     /// Before everybody but those who went first before.
     pub fn push_first(&mut self, route: Index, waiter: Waiter<W>) -> Place {
-        let number = self.next_of_first;
+        let place = Place { number: self.next_of_first, route };
         self.next_of_first += 1;
-        self.push_as(Place { number, route }, waiter)
+        self.insert(place, waiter);
+        place
     }
 
-    fn push_as(&mut self, place: Place, waiter: Waiter<W>) -> Place {
-        let route = place.route;
-        let queue = &mut self.by_route[route as usize];
-        if queue.waiters.is_empty() {
-            self.busy.push(route);
+    /// Puts a waiter where it stood before.
+    pub fn insert(&mut self, place: Place, waiter: Waiter<W>) {
+        let head = self.head(place.route);
+        if head.is_none_or(|head| place < head) {
+            head.map(|head| self.heads.remove(&head));
+            self.heads.insert(place);
         }
+        let queue = &mut self.by_route[place.route as usize];
         queue.units = queue.units.saturating_add(waiter.units);
         self.deadlines.extend(waiter.deadline.map(|at| (at, place)));
         queue.waiters.insert(place.number, waiter);
         self.len += 1;
-        place
     }
 
     pub fn remove(&mut self, place: Place) -> Option<Waiter<W>> {
@@ -119,8 +133,9 @@ impl<W> Queues<W> {
         if let Some(at) = waiter.deadline {
             self.deadlines.remove(&(at, place));
         }
-        if queue.waiters.is_empty() {
-            self.busy.retain(|&route| route != place.route);
+        if self.heads.remove(&place) {
+            let next = self.head(place.route);
+            self.heads.extend(next);
         }
         self.len -= 1;
         Some(waiter)

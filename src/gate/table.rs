@@ -224,7 +224,7 @@ mod tests {
         assert!(unlinked.contains("\"a\" is linked to \"POL\"") && unlinked.contains("mean \"POOL\""));
         let heavy =
             refusal(&[RateLimit::new("POOL", 4, SECOND), RateLimit::new("a", 1, SECOND).link("POOL", 5)]);
-        assert!(heavy.contains("takes 5 units of \"POOL\", which has 4"));
+        assert!(heavy.contains("takes 5 units of \"POOL\", but only 4 fit"));
     }
 
     #[test]

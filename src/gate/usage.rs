@@ -13,7 +13,7 @@ pub struct Usage {
     pub used: u64,
     /// Of these, the units of requests that have entered and not yet left.
     pub in_flight: u64,
-    /// Requests that wait to pass this limit.
+    /// Requests that wait to pass this limit, and those that wait under its id.
     pub waiting: usize,
     /// The length of the window, margin included.
     pub interval: Duration,

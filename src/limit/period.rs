@@ -57,7 +57,7 @@ impl Period {
             Some(time) => daily(time).ok_or_else(|| {
                 refuse("a time of day as @HHMM or @HHMMSS, from @0000 to @235959, such as \"@0815\"", text)
             }),
-            None => span(trimmed).map_err(|must| refuse(&must, text)),
+            None => span(trimmed),
         }
     }
 
@@ -109,23 +109,48 @@ fn daily(time: &str) -> Option<Period> {
     (hour < 24 && minute < 60 && second < 60).then_some(Period::Daily(hour * 3600 + minute * 60 + second))
 }
 
-fn span(text: &str) -> Result<Period, String> {
+fn span(text: &str) -> Result<Period, Error> {
     let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
     let (number, unit) = text.split_at(digits);
     if number.is_empty() {
-        return Err(SPANS.to_owned());
+        return Err(refuse(SPANS, text));
     }
     if unit.starts_with(['.', ',', '/', 'e', 'E']) {
-        return Err(format!("{SPANS}, without a fraction (\"1.5s\" is \"1500ms\")"));
+        return Err(refuse(&format!("{SPANS}, without a fraction (\"1.5s\" is \"1500ms\")"), text));
     }
     let Some(&(_, scale)) = UNITS.iter().find(|(name, _)| *name == unit) else {
-        return Err(SPANS.to_owned());
+        return Err(refuse(SPANS, text).hinting(meant(number, unit)));
     };
     match number.parse::<Nanos>().ok().and_then(|number| number.checked_mul(scale)) {
-        Some(0) => Err(format!("{SPANS}, over 0")),
+        Some(0) => Err(refuse(&format!("{SPANS}, over 0"), text)),
         Some(nanos) if nanos <= MAX_PERIOD => Ok(Period::Span(nanos)),
-        _ => Err(format!("{SPANS}, at most 100 years")),
+        _ => Err(refuse(&format!("{SPANS}, at most 100 years"), text)),
     }
+}
+
+/// What a number with an unknown unit was meant to be; nothing where that cannot be told.
+fn meant(number: &str, unit: &str) -> String {
+    let known = match unit.trim().to_lowercase().as_str() {
+        "" => return format!("; write \"{number}s\" for {number} seconds"),
+        "nanosecond" | "nanoseconds" => "ns",
+        "microsecond" | "microseconds" => "us",
+        "msec" | "msecs" | "millisecond" | "milliseconds" => "ms",
+        "sec" | "secs" | "second" | "seconds" => "s",
+        "min" | "mins" | "minute" | "minutes" => "m",
+        "hr" | "hrs" | "hour" | "hours" => "h",
+        "day" | "days" => "d",
+        "w" | "week" | "weeks" => {
+            let days = number.parse::<u64>().ok().and_then(|weeks| weeks.checked_mul(7));
+            return days.map_or_else(String::new, |days| format!("; did you mean \"{days}d\"?"));
+        }
+        // Elsewhere a capital M is a month.
+        _ if unit == "M" => return String::new(),
+        other => match UNITS.iter().find(|(name, _)| *name == other) {
+            Some((name, _)) => name,
+            None => return String::new(),
+        },
+    };
+    format!("; did you mean \"{number}{known}\"?")
 }
 
 #[cfg(test)]
@@ -188,6 +213,25 @@ mod tests {
         ] {
             let message = Period::parse(text).expect_err(text).to_string();
             assert!(message.contains(hint) && message.contains(&format!("{text:?}")), "{message}");
+        }
+    }
+
+    #[test]
+    fn an_unknown_unit_is_refused_with_what_was_meant() {
+        for (text, meant) in [
+            ("60", "not \"60\"; write \"60s\" for 60 seconds"),
+            ("1sec", "did you mean \"1s\"?"),
+            ("5 minutes", "did you mean \"5m\"?"),
+            ("1S", "did you mean \"1s\"?"),
+            ("10 s", "did you mean \"10s\"?"),
+            ("2w", "did you mean \"14d\"?"),
+        ] {
+            let message = Period::parse(text).expect_err(text).to_string();
+            assert!(message.contains(meant), "{message}");
+        }
+        for text in ["1M", "1x", "99999999999999999999w", "s"] {
+            let message = Period::parse(text).expect_err(text).to_string();
+            assert!(!message.contains("did you mean"), "{message}");
         }
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Quota {
     at_most_until: Nanos,
     /// One period: what the window lasts, or most windows do.
     length: Nanos,
+    /// When a window last ended in which anything was used.
+    expired_at: Nanos,
     /// No window has been opened yet: what is charged belongs to the first one.
     unopened: bool,
 }
@@ -52,6 +54,7 @@ impl Quota {
             ends_at: 0,
             at_most_until: 0,
             length: resets.period.nanos(),
+            expired_at: 0,
             unopened: true,
         }
     }
@@ -66,6 +69,11 @@ impl Quota {
 
     pub fn in_flight(&self) -> u64 {
         self.in_flight
+    }
+
+    /// When a window last ended in which anything was used.
+    pub fn expired_at(&self) -> Nanos {
+        self.expired_at
     }
 
     /// Units charged to the window.
@@ -91,8 +99,10 @@ impl Quota {
     }
 
     fn open(&mut self, now: Nanos, wall: WallNanos) {
-        if !self.unopened {
+        if !self.unopened && self.used() > 0 {
             self.charged = 0;
+            // Noticed late, it still ended when it did; a clock that was set forward ended it now.
+            self.expired_at = now.min(self.ends_at);
         }
         self.unopened = false;
         self.end = self.resets.after(wall);

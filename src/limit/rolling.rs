@@ -30,12 +30,20 @@ pub(crate) struct Rolling {
     interval: Nanos,
     in_flight: u64,
     entries: VecDeque<Entry>,
+    /// The longest that the interval ever was.
+    longest: Nanos,
+    /// What has left the window because the interval was made shorter, should it be made longer again.
+    left: VecDeque<Entry>,
+    /// Units ever stamped, up to the first entry of `left`.
+    forgotten: u64,
     /// The first stamp that went into the newest entry: how far that entry may still stretch.
     newest_since: Nanos,
     /// Units ever stamped.
     total: u64,
     /// Of these, how many have left the window.
     gone: u64,
+    /// When the last of these left.
+    expired_at: Nanos,
     /// Of these, how many were there when the window was last rewritten.
     #[cfg(any(test, feature = "python"))]
     rewritten: u64,
@@ -48,9 +56,13 @@ impl Rolling {
             interval,
             in_flight: 0,
             entries: VecDeque::new(),
+            longest: interval,
+            left: VecDeque::new(),
+            forgotten: 0,
             newest_since: 0,
             total: 0,
             gone: 0,
+            expired_at: 0,
             #[cfg(any(test, feature = "python"))]
             rewritten: 0,
         }
@@ -68,22 +80,70 @@ impl Rolling {
         self.in_flight
     }
 
-    /// Changes the limit; what is used stays used.
-    pub fn reshape(&mut self, limit: u64, interval: Nanos) {
+    /// Changes the limit; what is used stays used. What had left a window that was made shorter, and would still be in
+    /// the longer one, is in it again.
+    pub fn reshape(&mut self, now: Nanos, limit: u64, interval: Nanos) {
+        self.expire(now);
         self.limit = limit;
         self.interval = interval;
+        self.longest = self.longest.max(interval);
+        self.forget(now);
+        while let Some(entry) = self.left.pop_back_if(|entry| entry.stamp.saturating_add(interval) > now) {
+            self.entries.push_front(entry);
+            self.gone = self.left.back().map_or(self.forgotten, |before| before.total);
+        }
     }
 
     /// Drops what has left the window by `now`. A unit stamped at t leaves at exactly t + interval.
     #[inline]
     pub fn expire(&mut self, now: Nanos) {
-        while let Some(front) = self.entries.front() {
-            if front.stamp.saturating_add(self.interval) > now {
+        while let Some(&front) = self.entries.front() {
+            let end = front.stamp.saturating_add(self.interval);
+            if end > now {
                 break;
             }
-            self.gone = front.total;
             self.entries.pop_front();
+            if self.interval < self.longest {
+                self.keep_left(front, now);
+            }
+            (self.gone, self.expired_at) = (front.total, end);
         }
+    }
+
+    /// Keeps what leaves the window, as it would still be in a longer one.
+    #[cold]
+    fn keep_left(&mut self, entry: Entry, now: Nanos) {
+        if self.left.is_empty() {
+            self.forgotten = self.gone;
+        }
+        let grain = (self.longest / EXACT as u64).max(1);
+        let full = self.left.len() >= EXACT;
+        match self.left.back_mut() {
+            Some(newest) if full && newest.stamp / grain == entry.stamp / grain => *newest = entry,
+            _ => self.left.push_back(entry),
+        }
+        self.forget(now);
+    }
+
+    /// Forgets what would not be in the longest of the intervals either.
+    fn forget(&mut self, now: Nanos) {
+        let longest = self.longest;
+        while let Some(entry) = self.left.pop_front_if(|entry| entry.stamp.saturating_add(longest) <= now) {
+            self.forgotten = entry.total;
+        }
+    }
+
+    /// Whether nothing is used, and would not be if the interval were as long as it ever was.
+    pub fn is_unused(&mut self, now: Nanos) -> bool {
+        self.expire(now);
+        self.forget(now);
+        self.used() == 0 && self.left.is_empty()
+    }
+
+    /// When units last left the window, as of the last [`Rolling::expire`].
+    #[inline]
+    pub fn expired_at(&self) -> Nanos {
+        self.expired_at
     }
 
     /// Units in the window, as of the last [`Rolling::expire`].
@@ -189,6 +249,7 @@ impl Rolling {
     #[cfg(any(test, feature = "python"))]
     pub fn rewrite(&mut self, now: Nanos, stamps: impl Iterator<Item = (Nanos, u64)>) {
         self.entries.clear();
+        self.left.clear();
         self.gone = self.total;
         let mut room = MAX_LIMIT;
         for (at, units) in stamps {
@@ -239,12 +300,45 @@ mod tests {
     fn a_changed_interval_applies_to_what_is_in_the_window() {
         let mut window = Rolling::new(1, 10);
         window.stamp(0, 1);
-        window.reshape(1, 20);
+        window.reshape(0, 1, 20);
         window.expire(19);
         assert!(!window.fits(1));
-        window.reshape(1, 5);
+        window.reshape(19, 1, 5);
         window.expire(19);
         assert!(window.fits(1));
+    }
+
+    #[test]
+    fn what_left_a_shorter_window_is_in_the_longer_one_again() {
+        let mut window = Rolling::new(9, 10);
+        window.stamp(0, 1);
+        window.stamp(5, 2);
+        window.reshape(6, 9, 1);
+        window.expire(6);
+        assert_eq!(window.in_window(), 0);
+        window.stamp(7, 3);
+        window.reshape(9, 9, 4);
+        assert_eq!((window.in_window(), window.window_down_to(3)), (3, 0));
+        assert_eq!(window.window_down_to(0), 11);
+        window.reshape(9, 9, 10);
+        assert_eq!(window.in_window(), 6);
+        assert_eq!([5, 3, 0].map(|units| window.window_down_to(units)), [10, 15, 17]);
+        window.expire(10);
+        assert_eq!(window.in_window(), 5);
+    }
+
+    #[test]
+    fn a_shortened_window_keeps_a_bounded_history() {
+        let day = 86_400_000_000_000;
+        let mut window = Rolling::new(crate::MAX_LIMIT, day);
+        window.reshape(0, crate::MAX_LIMIT, 1);
+        for i in 0..400_000 {
+            window.expire(i * (day / 400_000));
+            window.stamp(i * (day / 400_000), 1);
+        }
+        assert!(window.left.len() <= 2 * EXACT + 1, "{} entries", window.left.len());
+        window.reshape(day - 1, crate::MAX_LIMIT, day);
+        assert_eq!(window.in_window(), 400_000);
     }
 
     #[test]
@@ -306,6 +400,24 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_changed_interval_counts_as_if_it_had_always_been_so(
+            steps in prop::collection::vec((0..6_u64, 0..4_u64, 1..20_u64), 1..40),
+        ) {
+            let mut window = Rolling::new(10, 20);
+            let (mut list, mut now) = (Vec::new(), 0);
+            for (wait, units, interval) in steps {
+                now += wait;
+                window.expire(now);
+                window.stamp(now, units);
+                list.extend((0..units).map(|_| now));
+                window.reshape(now, 10, interval);
+                window.expire(now);
+                let left = list.iter().filter(|&&stamp| stamp + interval > now).count() as u64;
+                prop_assert_eq!(window.in_window(), left);
+            }
+        }
+
         #[test]
         fn answers_equal_a_plain_list_of_stamps(
             interval in 1..20_u64,

@@ -66,7 +66,7 @@ impl Window {
     /// counts as stamped now. A quota must be observed after that.
     pub fn reshape(&mut self, now: Nanos, shape: Shape) {
         match (&mut *self, shape.span) {
-            (Self::Rolling(rolling), Span::Rolling(interval)) => rolling.reshape(shape.limit, interval),
+            (Self::Rolling(rolling), Span::Rolling(interval)) => rolling.reshape(now, shape.limit, interval),
             (Self::Quota(quota), Span::Quota(resets)) if quota.resets() == resets => {
                 quota.set_limit(shape.limit);
             }
@@ -199,6 +199,29 @@ impl Window {
         match self {
             Self::Rolling(rolling) => rolling.window_down_to(units),
             Self::Quota(quota) => quota.charged_down_to(units),
+        }
+    }
+
+    /// Whether nothing is used, nor would be in the longest interval that it ever had.
+    pub fn is_unused(&mut self, now: Nanos) -> bool {
+        match self {
+            Self::Rolling(rolling) => rolling.is_unused(now),
+            Self::Quota(quota) => quota.used() == 0,
+        }
+    }
+
+    /// When units last left the window, or a quota's window ended in which any were used, as of the last [`Window::expire`] or
+    /// [`Window::observe`]; 0 if none has.
+    #[inline]
+    pub fn expired_at(&self) -> Nanos {
+        either!(self, window => window.expired_at())
+    }
+
+    /// When units next leave the window after `at`, or could, were those in flight answered before that.
+    pub fn next_change(&self, at: Nanos) -> Option<Nanos> {
+        match self {
+            Self::Rolling(rolling) => rolling.next_expiry(at),
+            Self::Quota(quota) => (quota.used() > 0).then(|| quota.frees_at(at)),
         }
     }
 

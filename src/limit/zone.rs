@@ -4,9 +4,10 @@ use std::fmt;
 
 use chrono::{DateTime, Local, LocalResult, NaiveDateTime, Offset, TimeZone};
 use chrono_tz::Tz;
+use strsim::jaro_winkler;
 
 use crate::clock::WallNanos;
-use crate::error::{Error, closest};
+use crate::error::Error;
 
 /// The time zone in which a quota's boundaries are aligned.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,10 +29,8 @@ impl Zone {
     /// [`Error::Invalid`] for a name that the database does not have, with the closest one.
     pub fn named(name: &str) -> Result<Self, Error> {
         name.parse::<Tz>().map(Self::Named).map_err(|_| {
-            let names = chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
-            let hint = closest(name, names).map(|zone| format!(" (did you mean {zone:?}?)"));
-            let must = format!("the IANA name of a time zone, such as \"UTC\"{}", hint.unwrap_or_default());
-            Error::invalid("a time zone", must, format_args!("{name:?}"))
+            let must = "the IANA name of a place, such as \"Asia/Shanghai\", or \"UTC\"";
+            Error::invalid("a time zone", must, format_args!("{name:?}")).hinting(meant(name))
         })
     }
 
@@ -74,6 +73,29 @@ impl fmt::Display for Zone {
     }
 }
 
+/// What an unknown name was meant to be; nothing where that cannot be told.
+fn meant(name: &str) -> String {
+    // "Etc/GMT+8", which looks most like "UTC+8", is eight hours *behind* UTC.
+    if name.bytes().any(|byte| byte.is_ascii_digit()) {
+        return "; write the name of a place, not a difference from UTC".to_owned();
+    }
+    let folded = name.trim().to_lowercase().replace(' ', "_");
+    let names = || chrono_tz::TZ_VARIANTS.iter().map(|zone| zone.name());
+    let city = |zone: &str| zone.rsplit('/').next().unwrap_or(zone).to_lowercase();
+    // The name of a city is as good as anybody knows it.
+    let found = names()
+        .find(|zone| zone.to_lowercase() == folded)
+        .or_else(|| names().find(|zone| city(zone) == folded))
+        .or_else(|| {
+            let likeness = |zone: &str| {
+                jaro_winkler(&folded, &zone.to_lowercase()).max(jaro_winkler(&folded, &city(zone)))
+            };
+            let best = names().map(|zone| (likeness(zone), zone)).max_by(|a, b| a.0.total_cmp(&b.0));
+            best.filter(|&(likeness, _)| likeness > 0.85).map(|(_, zone)| zone)
+        });
+    found.map_or_else(String::new, |zone| format!("; did you mean {zone:?}?"))
+}
+
 fn first_of<T: TimeZone>(found: LocalResult<DateTime<T>>) -> Option<WallNanos> {
     found.earliest().map(|at| nanos_of(at.naive_utc()))
 }
@@ -104,6 +126,25 @@ mod tests {
         assert_eq!(Zone::named("Asia/Shanghai"), Ok(Zone::Named(Tz::Asia__Shanghai)));
         let message = Zone::named("Asia/Shangai").expect_err("no such zone").to_string();
         assert!(message.contains("\"Asia/Shanghai\"") && message.contains("\"Asia/Shangai\""), "{message}");
+    }
+
+    #[test]
+    fn a_city_is_refused_with_the_name_of_its_zone() {
+        for (name, zone) in [
+            ("Shanghai", "\"Asia/Shanghai\""),
+            ("Berlin", "\"Europe/Berlin\""),
+            ("new york", "\"America/New_York\""),
+            ("asia/shanghai", "\"Asia/Shanghai\""),
+            ("Europe/Berln", "\"Europe/Berlin\""),
+            ("Tokio", "\"Asia/Tokyo\""),
+        ] {
+            let message = Zone::named(name).expect_err(name).to_string();
+            assert!(message.contains(&format!("did you mean {zone}?")), "{message}");
+        }
+        for name in ["UTC+8", "GMT-5", "zzz", ""] {
+            let message = Zone::named(name).expect_err(name).to_string();
+            assert!(!message.contains("did you mean"), "{message}");
+        }
     }
 
     #[test]

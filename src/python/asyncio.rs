@@ -1,31 +1,28 @@
 //! How an event loop waits: a future for each waiter, and one timer for all of them.
 //!
-//! Loops and futures are held weakly here: who waits in a loop that is abandoned can be collected, and gives its place
-//! back.
+//! The loop keeps those futures, and so whoever waits for them. Here, loops and futures are held weakly: who waits in a
+//! loop that is abandoned can be collected with it, and gives its place back.
 
 use std::cell::Cell;
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Wake, Waker};
 
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyBaseException, PyRuntimeError, PyStopIteration};
+use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyCFunction, PyIterator, PyWeakrefMethods, PyWeakrefReference};
+use pyo3::types::{PyCFunction, PyIterator, PySet, PyWeakrefMethods, PyWeakrefReference};
 
-use crate::clock::Nanos;
-use crate::wait::{Alarm, Charge, Entry, Looker, Nested, Station, Throttler, Ticket, Turn, WeakThrottler};
+use crate::clock::{Clock, Nanos};
+use crate::wait::{
+    Call, Charge, Claim, Entry, EventLoop, LoopTimer, Nested, Throttler, Ticket, Turn, WakeGroup,
+};
 
+use super::ready::{ready, thrown};
 use super::task::Task;
 use super::throttler::RouteHandle;
 use super::{innermost, seconds, undisturbed};
-
-/// An awaitable that is over before it begins: see `sluicegate/_ready.py`.
-pub fn ready(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    Ok(READY.import(py, "sluicegate._ready", "READY")?.clone())
-}
 
 /// Whether an event loop runs in this thread.
 pub fn is_in_loop(py: Python<'_>) -> bool {
@@ -48,16 +45,11 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
     let py = task.py();
     let RouteHandle { throttler, loops, .. } = task.get().handle();
     let event_loop = running_loop(py)?;
-    let alarm = loops.alarm(&event_loop, throttler)?;
-    let future = event_loop.call_method0(pyo3::intern!(py, "create_future"))?;
-    let bell = Arc::new(Bell {
-        future: PyWeakrefReference::new(&future)?.unbind(),
-        alarm: alarm.clone(),
-        turn: OnceLock::new(),
-    });
+    let timer = loops.timer(&event_loop, throttler)?;
+    let (future, reference) = new_future(&event_loop)?;
+    let bell = Arc::new(Bell { future: Mutex::new(reference), timer: timer.clone(), turn: OnceLock::new() });
     let waker = Waker::from(bell.clone());
-    let new_turn = || Turn::new(Station::Loop(alarm), waker);
-    match throttler.enter(&mut charge, task.get().timeout(), new_turn)? {
+    match throttler.enter(&mut charge, task.get().timeout(), || Turn::new(WakeGroup::Loop(timer), waker))? {
         Entry::Entered => {
             task.get().enter(py, charge)?;
             ready(py)
@@ -66,11 +58,56 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
             // Nobody else sets it.
             let _ = bell.turn.set(Arc::downgrade(ticket.turn()));
             let nested = Nested::new(innermost::enclosing(py)?, throttler, ticket.turn());
-            let steps = future.call_method0(pyo3::intern!(py, "__await__"))?.cast_into::<PyIterator>()?;
-            let waiting = Mutex::new(Some(Waiting { ticket, task: task.clone().unbind(), nested }));
-            let wait = Wait { waiting, steps: steps.unbind() };
-            Ok(Bound::new(py, wait)?.into_any())
+            let steps = Mutex::new(Steps::new(&event_loop, future)?);
+            let waiting = Mutex::new(Some(Waiting { ticket, task: task.clone().unbind(), bell, nested }));
+            Ok(Bound::new(py, Wait { waiting, steps })?.into_any())
         }
+    }
+}
+
+/// A future of a loop, and a weak reference to it.
+fn new_future<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Py<PyWeakrefReference>)> {
+    let future = event_loop.call_method0(pyo3::intern!(event_loop.py(), "create_future"))?;
+    let reference = PyWeakrefReference::new(&future)?.unbind();
+    Ok((future, reference))
+}
+
+/// The futures that a loop keeps: those of all that wait in it. asyncio itself holds its tasks weakly, and who waits for
+/// nothing but us is held by nobody else. The set is an attribute of the loop, so that the loop's end is theirs.
+fn kept_by<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PySet>> {
+    let py = event_loop.py();
+    let name = pyo3::intern!(py, "_sluicegate_waiting");
+    if let Some(kept) = event_loop.getattr_opt(name)?
+        && let Ok(kept) = kept.cast_into::<PySet>()
+    {
+        return Ok(kept);
+    }
+    let kept = PySet::empty(py)?;
+    match event_loop.setattr(name, &kept) {
+        Ok(()) => Ok(kept),
+        // A loop that takes no attributes: its waiters are kept until their waits end.
+        Err(error) if error.is_instance_of::<PyAttributeError>(py) => {
+            static KEPT: PyOnceLock<Py<PySet>> = PyOnceLock::new();
+            Ok(KEPT.get_or_try_init(py, || PySet::empty(py).map(Bound::unbind))?.bind(py).clone())
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// The way through one future, which its loop keeps meanwhile.
+struct Steps {
+    future: Py<PyAny>,
+    kept: Py<PySet>,
+    steps: Py<PyIterator>,
+}
+
+impl Steps {
+    fn new(event_loop: &Bound<'_, PyAny>, future: Bound<'_, PyAny>) -> PyResult<Self> {
+        let steps =
+            future.call_method0(pyo3::intern!(event_loop.py(), "__await__"))?.cast_into::<PyIterator>()?;
+        let kept = kept_by(event_loop)?;
+        kept.add(&future)?;
+        Ok(Self { future: future.unbind(), kept: kept.unbind(), steps: steps.unbind() })
     }
 }
 
@@ -79,12 +116,13 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
 struct Wait {
     /// `None` once the wait is over: the task is not kept any longer than that.
     waiting: Mutex<Option<Waiting>>,
-    steps: Py<PyIterator>,
+    steps: Mutex<Steps>,
 }
 
 struct Waiting {
     ticket: Ticket,
     task: Py<Task>,
+    bell: Arc<Bell>,
     /// Where it is within the blocks of others.
     nested: Option<Arc<Nested>>,
 }
@@ -101,28 +139,47 @@ impl Wait {
     }
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
-        match self.steps.bind(py).clone().next() {
-            Some(Ok(step)) => return Ok(Some(step)),
-            Some(Err(error)) => {
-                self.give_up();
-                return Err(error);
+        loop {
+            let steps = self.steps.lock().steps.clone_ref(py);
+            match steps.into_bound(py).next() {
+                Some(Ok(step)) => return Ok(Some(step)),
+                Some(Err(error)) => {
+                    self.give_up(py);
+                    return Err(error);
+                }
+                None => {}
             }
-            None => {}
-        }
-        let Some(Waiting { ticket, task, nested }) = self.end() else {
-            return Err(PyRuntimeError::new_err("this wait is over: it cannot be awaited again"));
-        };
-        let outcome = ticket.take();
-        if let Some(Ok(charge)) = outcome {
-            if let Some(nested) = nested {
-                nested.pass();
+            let Some(Waiting { ticket, task, bell, nested }) = self.end(py) else {
+                return Err(PyRuntimeError::new_err("this wait is over: it cannot be awaited again"));
+            };
+            match ticket.claim() {
+                Claim::Over(Ok(charge)) => {
+                    if let Some(nested) = nested {
+                        nested.pass();
+                    }
+                    task.get().enter(py, charge)?;
+                    return Ok(None);
+                }
+                Claim::Over(Err(error)) => {
+                    task.get().give_up();
+                    return Err(error.into());
+                }
+                Claim::Waiting => {
+                    task.get().give_up();
+                    let theirs = "somebody else has set the result of sluicegate's future";
+                    return Err(PyRuntimeError::new_err(theirs));
+                }
+                // The loop was away for so long that its grant went to others: wait again, at the old place.
+                Claim::Lapsed => {
+                    let waiting = Waiting { ticket, task, bell, nested };
+                    if let Err(error) = self.wait_again(py, &waiting) {
+                        waiting.task.get().give_up();
+                        return Err(error);
+                    }
+                    *self.waiting.lock() = Some(waiting);
+                }
             }
-            task.get().enter(py, charge)?;
-            return Ok(None);
         }
-        task.get().give_up();
-        let theirs = || PyRuntimeError::new_err("somebody else has set the result of sluicegate's future");
-        Err(outcome.and_then(Result::err).map_or_else(theirs, PyErr::from))
     }
 
     /// As a generator's: `value` is always `None` from an event loop.
@@ -139,59 +196,84 @@ impl Wait {
         value: Option<Bound<'py, PyAny>>,
         _traceback: Option<Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.give_up();
-        // Before Python 3.12 the three parts of an exception come apart.
-        match value.filter(|value| !value.is_none()) {
-            Some(value) if value.is_instance_of::<PyBaseException>() => Err(PyErr::from_value(value)),
-            Some(value) => Err(PyErr::from_value(exception.call1((value,))?)),
-            None => Err(PyErr::from_value(exception)),
-        }
+        self.give_up(exception.py());
+        Err(thrown(exception, value)?)
     }
 
     /// As a generator's.
-    fn close(&self) {
-        self.give_up();
+    fn close(&self, py: Python<'_>) {
+        self.give_up(py);
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         if let Some(Waiting { task, .. }) = self.waiting.try_lock().as_deref().and_then(Option::as_ref) {
             visit.call(task)?;
         }
-        visit.call(&self.steps)
+        if let Some(steps) = self.steps.try_lock() {
+            visit.call(&steps.future)?;
+            visit.call(&steps.kept)?;
+            visit.call(&steps.steps)?;
+        }
+        Ok(())
     }
 }
 
 impl Wait {
-    fn end(&self) -> Option<Waiting> {
-        self.waiting.lock().take()
+    fn end(&self, py: Python<'_>) -> Option<Waiting> {
+        let waiting = self.waiting.lock().take();
+        if waiting.is_some() {
+            let (future, kept) = {
+                let steps = self.steps.lock();
+                (steps.future.clone_ref(py), steps.kept.clone_ref(py))
+            };
+            // It is no error to be gone already: its loop may be, too.
+            let _ = kept.bind(py).discard(future);
+        }
+        waiting
     }
 
     /// Leaves the queue, or gives back what was granted.
-    fn give_up(&self) {
-        if let Some(Waiting { ticket, task, nested }) = self.end() {
+    fn give_up(&self, py: Python<'_>) {
+        if let Some(Waiting { ticket, task, nested, .. }) = self.end(py) {
             drop((ticket, nested));
             task.get().give_up();
         }
+    }
+
+    /// Returns to the queue with a new future.
+    fn wait_again(&self, py: Python<'_>, waiting: &Waiting) -> PyResult<()> {
+        let event_loop = running_loop(py)?;
+        let (future, reference) = new_future(&event_loop)?;
+        let steps = Steps::new(&event_loop, future)?;
+        // The future first: the next grant resolves it.
+        let _old = std::mem::replace(&mut *waiting.bell.future.lock(), reference);
+        let _old = std::mem::replace(&mut *self.steps.lock(), steps);
+        waiting.ticket.rejoin();
+        Ok(())
     }
 }
 
 impl Drop for Wait {
     fn drop(&mut self) {
-        self.give_up();
+        if self.waiting.get_mut().is_some() {
+            // Without the interpreter, which is shutting down, nobody else waits.
+            Python::try_attach(|py| self.give_up(py));
+        }
     }
 }
 
 /// Wakes one waiter of an event loop, from any thread.
 struct Bell {
-    future: Py<PyWeakrefReference>,
-    alarm: Arc<LoopAlarm>,
+    future: Mutex<Py<PyWeakrefReference>>,
+    timer: Arc<PyLoopTimer>,
     turn: OnceLock<Weak<Turn>>,
 }
 
 impl Bell {
     fn ring(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(future) = self.future.bind(py).upgrade() else { return Ok(()) };
-        let Some(event_loop) = self.alarm.event_loop.bind(py).upgrade() else { return self.give_up() };
+        let future = self.future.lock().clone_ref(py);
+        let Some(future) = future.bind(py).upgrade() else { return Ok(()) };
+        let Some(event_loop) = self.timer.event_loop().get(py) else { return self.give_up() };
         if runs_here(&event_loop) {
             return resolve(&future);
         }
@@ -209,7 +291,7 @@ impl Bell {
     /// The loop is gone, and its waiter will never run: others shall not wait for it.
     fn give_up(&self) -> PyResult<()> {
         let turn = self.turn.get().and_then(Weak::upgrade);
-        if let (Some(throttler), Some(turn)) = (self.alarm.throttler.upgrade(), turn) {
+        if let (Some(throttler), Some(turn)) = (self.timer.throttler().upgrade(), turn) {
             throttler.cancel(&turn);
         }
         Ok(())
@@ -238,172 +320,105 @@ fn resolve(future: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// The timers of all event loops in which requests wait.
 #[derive(Default)]
-pub struct Loops(Mutex<Vec<(usize, Weak<LoopAlarm>)>>);
+pub struct Loops(Mutex<Vec<(usize, Weak<PyLoopTimer>)>>);
 
 impl Loops {
     /// The timer of a loop: one for all that wait in it.
-    fn alarm(&self, event_loop: &Bound<'_, PyAny>, throttler: &Throttler) -> PyResult<Arc<LoopAlarm>> {
+    fn timer(&self, event_loop: &Bound<'_, PyAny>, throttler: &Throttler) -> PyResult<Arc<PyLoopTimer>> {
         let id = event_loop.as_ptr().addr();
         let known = {
             let loops = self.0.lock();
-            loops.iter().find(|(other, _)| *other == id).and_then(|(_, alarm)| alarm.upgrade())
+            loops.iter().find(|(other, _)| *other == id).and_then(|(_, timer)| timer.upgrade())
         };
         // An address may be used again, by another loop.
-        if let Some(alarm) = known
-            && alarm.event_loop.bind(event_loop.py()).upgrade().is_some_and(|other| other.is(event_loop))
+        if let Some(timer) = known
+            && timer.event_loop().get(event_loop.py()).is_some_and(|other| other.is(event_loop))
         {
-            return Ok(alarm);
+            return Ok(timer);
         }
         let reference = PyWeakrefReference::new(event_loop)?.unbind();
-        let alarm = Arc::new_cyclic(|me| LoopAlarm {
-            me: me.clone(),
-            event_loop: reference,
-            throttler: throttler.downgrade(),
-            timer: Mutex::new(None),
-        });
+        let timer = LoopTimer::new(PyLoop(reference), throttler);
         let mut loops = self.0.lock();
-        loops.retain(|(other, alarm)| *other != id && alarm.strong_count() > 0);
-        loops.push((id, Arc::downgrade(&alarm)));
-        Ok(alarm)
+        loops.retain(|(other, timer)| *other != id && timer.strong_count() > 0);
+        loops.push((id, Arc::downgrade(&timer)));
+        Ok(timer)
     }
 }
 
+type PyLoopTimer = LoopTimer<PyLoop>;
+
+/// An event loop, held weakly.
 #[derive(Debug)]
-struct Timer {
-    at: Nanos,
-    handle: Py<PyAny>,
-}
+struct PyLoop(Py<PyWeakrefReference>);
 
-/// The one timer of an event loop, set to when its waiters must look at the gate.
-#[derive(Debug)]
-struct LoopAlarm {
-    me: Weak<LoopAlarm>,
-    event_loop: Py<PyWeakrefReference>,
-    throttler: WeakThrottler,
-    timer: Mutex<Option<Timer>>,
-}
-
-/// uvloop's timers tick in milliseconds and may go off early; what is left then is waited for in whole ticks.
-const TICK: Nanos = 1_000_000;
-
-impl LoopAlarm {
-    /// Sets the timer, from within the loop.
-    fn arm(&self, py: Python<'_>, at: Nanos, at_least: Nanos) -> PyResult<()> {
-        let (Some(throttler), Some(event_loop)) =
-            (self.throttler.upgrade(), self.event_loop.bind(py).upgrade())
-        else {
-            return Ok(());
-        };
-        if self.rings_by(at) {
-            return Ok(());
-        }
-        let delay = at.saturating_sub(throttler.now()).max(at_least);
-        let call = LoopCall { alarm: self.me.clone(), arm_at: None };
-        let handle = event_loop.call_method1(pyo3::intern!(py, "call_later"), (seconds(delay), call))?;
-        let new = Timer { at, handle: handle.unbind() };
-        // Python code has run since we looked: perhaps some that set the timer, too.
-        let late = {
-            let mut timer = self.timer.lock();
-            if timer.as_ref().is_some_and(|timer| timer.at <= at) { Some(new) } else { timer.replace(new) }
-        };
-        cancel(py, late)
+impl PyLoop {
+    /// The loop, unless it was collected.
+    fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.0.bind(py).upgrade()
     }
 
-    fn rings_by(&self, at: Nanos) -> bool {
-        self.timer.lock().as_ref().is_some_and(|timer| timer.at <= at)
-    }
-
-    /// The timer has gone off.
-    fn ring(&self, py: Python<'_>) -> PyResult<()> {
-        let timer = self.timer.lock().take();
-        let (Some(throttler), Some(me)) = (self.throttler.upgrade(), self.me.upgrade()) else {
-            return Ok(());
-        };
-        let early = timer.is_some_and(|timer| throttler.now() < timer.at);
-        match throttler.poll(Looker::Loop(&Station::Loop(me))) {
-            Some(at) => self.arm(py, at, if early { TICK } else { 0 }),
-            None => Ok(()),
+    /// Has the loop call something soon, from wherever we are. A closed loop has nobody left to wake.
+    fn call_soon<'py>(&self, py: Python<'py>, call: impl IntoPyObject<'py>) -> PyResult<()> {
+        let Some(event_loop) = self.get(py) else { return Ok(()) };
+        match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (call,)) {
+            Err(error) if error.is_instance_of::<PyRuntimeError>(py) && is_closed(&event_loop)? => Ok(()),
+            told => told.map(drop),
         }
     }
 }
 
-fn cancel(py: Python<'_>, timer: Option<Timer>) -> PyResult<()> {
-    timer.map_or(Ok(()), |timer| timer.handle.call_method0(py, pyo3::intern!(py, "cancel")).map(drop))
-}
+impl EventLoop for PyLoop {
+    /// Held weakly: it holds its loop, and the loop its waiters. `None` where that cannot be: such a timer goes off.
+    type Handle = Option<Py<PyWeakrefReference>>;
+    type Error = PyErr;
 
-impl Alarm for LoopAlarm {
-    fn ring_at(&self, at: Nanos) {
-        // A manual clock has no timers: whoever moves it looks.
-        let Some(throttler) = self.throttler.upgrade().filter(|throttler| !throttler.clock().is_manual())
-        else {
-            return;
-        };
-        let set = Cell::new(false);
-        undisturbed(|py| {
-            let Some(event_loop) = self.event_loop.bind(py).upgrade() else {
-                set.set(true);
-                return Ok(());
-            };
-            if runs_here(&event_loop) {
-                self.arm(py, at, 0)?;
-            } else {
-                let call = LoopCall { alarm: self.me.clone(), arm_at: Some(at) };
-                match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (call,)) {
-                    // A closed loop has nobody left to wake.
-                    Err(error) if error.is_instance_of::<PyRuntimeError>(py) && is_closed(&event_loop)? => {}
-                    told => drop(told?),
-                }
-            }
-            set.set(true);
+    fn runs_here(&self) -> bool {
+        Python::attach(|py| self.get(py).is_some_and(|event_loop| runs_here(&event_loop)))
+    }
+
+    fn call_at(&self, clock: &Clock, at: Nanos, call: Call<Self>) -> PyResult<Option<Self::Handle>> {
+        Python::attach(|py| {
+            let Some(event_loop) = self.get(py) else { return Ok(None) };
+            let delay = seconds(at.saturating_sub(clock.now()));
+            let call = (delay, LoopCall(call));
+            let handle = event_loop.call_method1(pyo3::intern!(py, "call_later"), call)?;
+            Ok(Some(PyWeakrefReference::new(&handle).ok().map(Bound::unbind)))
+        })
+    }
+
+    fn call_soon(&self, call: Call<Self>) -> PyResult<()> {
+        Python::attach(|py| self.call_soon(py, LoopCall(call)))
+    }
+
+    fn cancel(&self, handle: &Self::Handle) -> PyResult<()> {
+        Python::attach(|py| {
+            let handle = handle.as_ref().and_then(|handle| handle.bind(py).upgrade());
+            let Some(handle) = handle else { return Ok(()) };
+            let cancel = handle.getattr(pyo3::intern!(py, "cancel"))?;
+            if self.runs_here() { cancel.call0().map(drop) } else { self.call_soon(py, cancel) }
+        })
+    }
+
+    fn aside(&self, f: impl FnOnce()) {
+        let f = Cell::new(Some(f));
+        undisturbed(|_| {
+            f.take().into_iter().for_each(|f| f());
             Ok(())
         });
-        if !set.get()
-            && let Some(me) = self.me.upgrade()
-        {
-            throttler.unset(&Station::Loop(me));
-        }
     }
 
-    fn silence(&self) {
-        let timer = self.timer.lock().take();
-        undisturbed(|py| {
-            let (Some(event_loop), Some(Timer { handle, .. })) = (self.event_loop.bind(py).upgrade(), &timer)
-            else {
-                return Ok(());
-            };
-            let cancel = handle.getattr(py, pyo3::intern!(py, "cancel"))?;
-            if runs_here(&event_loop) {
-                return cancel.call0(py).map(drop);
-            }
-            match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), (cancel,)) {
-                Err(error) if error.is_instance_of::<PyRuntimeError>(py) && is_closed(&event_loop)? => Ok(()),
-                told => told.map(drop),
-            }
-        });
-        // Somebody may have joined the queue since, in that loop, and that was its timer.
-        if let (Some(throttler), Some(me)) = (self.throttler.upgrade(), self.me.upgrade())
-            && let Some(at) = throttler.rings_at(&Station::Loop(me))
-        {
-            self.ring_at(at);
-        }
+    fn report(&self, error: PyErr) {
+        Python::attach(|py| super::report(py, error));
     }
 }
 
-/// What the loop calls: to ring, or to set the timer on behalf of another thread. Without effect once nobody waits in
-/// that loop any more.
+/// What the loop calls.
 #[pyclass(module = "sluicegate", frozen)]
-struct LoopCall {
-    alarm: Weak<LoopAlarm>,
-    arm_at: Option<Nanos>,
-}
+struct LoopCall(Call<PyLoop>);
 
 #[pymethods]
 impl LoopCall {
-    fn __call__(&self, py: Python<'_>) -> PyResult<()> {
-        match (self.alarm.upgrade(), self.arm_at) {
-            (Some(alarm), Some(at)) => alarm.arm(py, at, 0),
-            (Some(alarm), None) => alarm.ring(py),
-            (None, _) => Ok(()),
-        }
+    fn __call__(&self) -> PyResult<()> {
+        self.0.call()
     }
 }

@@ -28,7 +28,9 @@ impl From<Error> for PyErr {
         let message = error.to_string();
         Python::attach(|py| match error {
             Error::UnknownLimit { id, closest } => UNKNOWN_LIMIT.raise(py, (message, id, closest)),
-            Error::Timeout { id, timeout } => TIMEOUT.raise(py, (message, id, timeout)),
+            Error::Timeout { id, timeout, full_limit, retry_after } => {
+                TIMEOUT.raise(py, (message, id, timeout, full_limit, retry_after))
+            }
             Error::UnknownLink { .. } | Error::NeverPasses { .. } | Error::Invalid { .. } => {
                 PyValueError::new_err(message)
             }

@@ -24,7 +24,9 @@ fn after_fork_in_child() {
         Some(throttlers) => throttlers.iter().filter_map(WeakThrottler::upgrade).collect(),
         None => return,
     };
-    throttlers.iter().for_each(|throttler| drop(throttler.start_anew()));
+    // First all of them, then what runs code of others.
+    let rest: Vec<_> = throttlers.iter().filter_map(Throttler::start_anew).collect();
+    rest.into_iter().for_each(|rest| rest());
 }
 
 pub fn install(py: Python<'_>) -> PyResult<()> {

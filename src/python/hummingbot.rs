@@ -11,8 +11,9 @@ use crate::clock::{Clock, Nanos, nanos};
 use crate::gate::{LogEntry, Options};
 use crate::wait::Throttler;
 
-use super::asyncio::{self, ready};
+use super::asyncio;
 use super::clock::PyManualClock;
+use super::ready::ready;
 use super::seconds;
 use super::task::Task;
 use super::throttler::PyThrottler;

@@ -13,6 +13,7 @@ mod hummingbot;
 mod innermost;
 mod numbers;
 mod period;
+mod ready;
 mod table;
 mod task;
 mod threads;
@@ -33,6 +34,10 @@ mod _core {
     use super::hummingbot::{HummingbotTask, HummingbotThrottler};
     #[pymodule_export]
     use super::period::{check_timezone, parse_period};
+    #[pymodule_export]
+    use super::ready::Ready;
+    #[pymodule_export]
+    use super::table::{check_link, check_rate_limit};
     #[pymodule_export]
     use super::task::Task;
     #[pymodule_export]
@@ -71,15 +76,19 @@ fn undisturbed(f: impl Fn(Python<'_>) -> PyResult<()>) {
         let passing_by = PyErr::take(py);
         for _ in 0..3 {
             let Err(error) = f(py) else { break };
-            // Ctrl-C is delivered again, where Python looks for it.
-            let again = error.is_instance_of::<PyKeyboardInterrupt>(py)
-                && py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main")).is_ok();
-            if !again {
-                error.write_unraisable(py, None);
-            }
+            report(py, error);
         }
         if let Some(exception) = passing_by {
             exception.restore(py);
         }
     });
+}
+
+/// Reports an error that nobody can be given. Ctrl-C is delivered again, where Python looks for it.
+fn report(py: Python<'_>, error: PyErr) {
+    let again = error.is_instance_of::<PyKeyboardInterrupt>(py)
+        && py.import("_thread").and_then(|thread| thread.call_method0("interrupt_main")).is_ok();
+    if !again {
+        error.write_unraisable(py, None);
+    }
 }

@@ -8,16 +8,40 @@ use crate::limit::{Period, Zone};
 
 use super::{numbers, seconds};
 
-/// The seconds of a period such as `"100ms"`. A time of day, `"@0815"`, is a day, and for quotas only.
+/// Returns the seconds of a period, as `RateLimit.time_interval` takes it.
+///
+/// A period is a whole number and a unit: ``ns``, ``us`` or ``µs``, ``ms``, ``s``, ``m``, ``h``
+/// or ``d``.
+///
+/// Args:
+///     text: The period.
+///     quota: Whether ``text`` may also be a time of day, such as ``"@0815"`` or ``"@081530"``,
+///         which stands for one day. The default is False.
+///
+/// Raises:
+///     ValueError: ``text`` is not a period, is 0 or is longer than 100 years. The message shows
+///         it and says what would be right.
+///     TypeError: ``text`` is not a ``str``.
+///
+/// Example:
+///     >>> parse_period("100ms")
+///     0.1
 #[pyfunction]
 #[pyo3(signature = (text, *, quota=false))]
 pub fn parse_period(text: &Bound<'_, PyAny>, quota: bool) -> PyResult<f64> {
-    let text = string("a period", text)?;
+    let text = string("a period", "a str such as \"60s\"", text)?;
     let text = text.to_cow()?;
     Ok(seconds(if quota { Period::parse(&text)?.nanos() } else { Period::parse_span(&text)? }))
 }
 
-/// Checks the name of a time zone.
+/// Checks that the IANA database has a time zone of this name.
+///
+/// Args:
+///     name: The name, such as ``"Asia/Shanghai"`` or ``"UTC"``.
+///
+/// Raises:
+///     ValueError: There is no such time zone. The message names the closest one.
+///     TypeError: ``name`` is not a ``str``.
 #[pyfunction]
 pub fn check_timezone(name: &Bound<'_, PyAny>) -> PyResult<()> {
     zone("timezone", name).map(drop)
@@ -25,11 +49,15 @@ pub fn check_timezone(name: &Bound<'_, PyAny>) -> PyResult<()> {
 
 /// A time zone by its name.
 pub fn zone(what: &str, name: &Bound<'_, PyAny>) -> PyResult<Zone> {
-    Ok(Zone::named(&string(what, name)?.to_cow()?)?)
+    Ok(Zone::named(&string(what, "a str such as \"Asia/Shanghai\"", name)?.to_cow()?)?)
 }
 
-fn string<'a, 'py>(what: &str, value: &'a Bound<'py, PyAny>) -> PyResult<&'a Bound<'py, PyString>> {
+fn string<'a, 'py>(
+    what: &str,
+    must: &str,
+    value: &'a Bound<'py, PyAny>,
+) -> PyResult<&'a Bound<'py, PyString>> {
     value
         .cast::<PyString>()
-        .map_err(|_| PyTypeError::new_err(format!("{what} must be a str, not {}", numbers::shown(value))))
+        .map_err(|_| PyTypeError::new_err(format!("{what} must be {must}, not {}", numbers::shown(value))))
 }

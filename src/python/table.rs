@@ -1,25 +1,81 @@
 //! A table of limits from Python objects, read by their attributes: Hummingbot's own `RateLimit` fits as well as ours.
 
+use std::collections::HashMap;
+use std::ffi::CString;
 use std::time::Duration;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyRuntimeWarning, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::clock::nanos;
 use crate::limit::{Link, Period, RateLimit, Resets, Zone};
 
+use super::throttler::EXAMPLE;
 use super::{numbers, period};
 
 /// Reads a table. Any iterable of limits will do.
 pub fn read(limits: &Bound<'_, PyAny>) -> PyResult<Vec<RateLimit>> {
     let rows = limits.try_iter().map_err(|_| {
         PyTypeError::new_err(format!(
-            "rate_limits must be an iterable of RateLimit, not {}",
+            "rate_limits must be a list of RateLimit, not {}: {EXAMPLE}",
             numbers::shown(limits)
         ))
     })?;
     rows.map(|row| read_limit(&row?)).collect()
+}
+
+/// Checks one limit of a table: its types, and the range of its values.
+///
+/// Args:
+///     rate_limit: An object with the attributes of `RateLimit`.
+///
+/// Raises:
+///     ValueError: A value is out of range. The message shows it and says what would be right.
+///     TypeError: A value has the wrong type.
+/// Refuses or warns of what no exchange publishes and a slip of the pen makes.
+pub fn check_for_slips(py: Python<'_>, table: &[RateLimit]) -> PyResult<()> {
+    let mut seen: HashMap<&str, &RateLimit> = HashMap::new();
+    for limit in table {
+        let id = limit.id.as_str();
+        if limit.links.iter().any(|link| link.id == id) {
+            return Err(PyValueError::new_err(format!(
+                "limit {id:?} is linked to itself: leave the link out, and give the limit the weight of both"
+            )));
+        }
+        if seen.insert(id, limit).is_some_and(|before| before != limit) {
+            let message =
+                format!("the table has two different limits with the id {id:?}: the last one counts");
+            PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &CString::new(message)?, 1)?;
+        }
+    }
+    Ok(())
+}
+
+/// Checks one limit of a table: its types, and the range of its values.
+///
+/// Args:
+///     rate_limit: An object with the attributes of `RateLimit`.
+///
+/// Raises:
+///     ValueError: A value is out of range. The message shows it and says what would be right.
+///     TypeError: A value has the wrong type.
+#[pyfunction]
+pub fn check_rate_limit(rate_limit: &Bound<'_, PyAny>) -> PyResult<()> {
+    read_limit(rate_limit).map(drop)
+}
+
+/// Checks one `LinkedLimitWeightPair`.
+///
+/// Args:
+///     link: An object with the attributes ``limit_id`` and ``weight``.
+///
+/// Raises:
+///     ValueError: The weight is out of range.
+///     TypeError: A value has the wrong type.
+#[pyfunction]
+pub fn check_link(link: &Bound<'_, PyAny>) -> PyResult<()> {
+    read_link(link, "a link", "the link").map(drop)
 }
 
 fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
@@ -32,8 +88,8 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
         Kind::Rolling if zone.is_some() => {
             let zone = numbers::shown(&zone.expect("it is there"));
             return Err(PyValueError::new_err(format!(
-                "{} must be None for a rolling window, which is aligned to nothing, not {zone}; is it a \
-                 kind=\"quota\"?",
+                "{} must be None for a rolling window, which has no boundaries in any time zone, not {zone}; \
+                 did you mean kind=\"quota\"?",
                 of("timezone")
             )));
         }
@@ -66,18 +122,18 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
         ))
     })?;
     for link in links {
-        let link = link?;
-        let what = format!("a link of {id:?}");
-        let target = id_of(&link, &what, "limit_id")?;
-        let weight = match link.getattr_opt("weight")? {
-            Some(weight) => {
-                numbers::units(&format!("weight of the link from {id:?} to {target:?}"), 0, &weight)?
-            }
-            None => 1,
-        };
-        limit.links.push(Link { id: target, weight });
+        limit.links.push(read_link(&link?, &format!("a link of {id:?}"), &format!("the link from {id:?}"))?);
     }
     Ok(limit)
+}
+
+fn read_link(link: &Bound<'_, PyAny>, a_link: &str, the_link: &str) -> PyResult<Link> {
+    let id = id_of(link, a_link, "limit_id")?;
+    let weight = match link.getattr_opt("weight")? {
+        Some(weight) => numbers::units(&format!("weight of {the_link} to {id:?}"), 0, &weight)?,
+        None => 1,
+    };
+    Ok(Link { id, weight })
 }
 
 enum Kind {
@@ -97,7 +153,10 @@ fn kind_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<Kind> {
 
 fn attribute<'py>(row: &Bound<'py, PyAny>, what: &str, name: &str) -> PyResult<Bound<'py, PyAny>> {
     row.getattr_opt(name)?.ok_or_else(|| {
-        PyTypeError::new_err(format!("{what} must have the attribute {name}: {}", numbers::shown(row)))
+        PyTypeError::new_err(format!(
+            "{what} must have the attribute {name}, but {} has not",
+            numbers::shown(row)
+        ))
     })
 }
 

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning};
+use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyTypeError};
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::clock::Nanos;
 use crate::gate::Route;
 use crate::wait::{Block, Charge, Entered};
 
-use super::asyncio::{self, ready};
+use super::asyncio;
+use super::ready::ready;
 use super::throttler::RouteHandle;
 use super::{innermost, threads};
 
@@ -30,7 +32,18 @@ mod phase {
     pub const KNOWN: u8 = 4;
 }
 
-/// The context of one request. It may be entered again once it was left.
+/// The context of one request. `Throttler.execute_task` makes it; do not make it yourself.
+///
+/// While the block runs, the units of the request are *in flight*. When the block ends, in any
+/// way, they stay used for one interval. A task can be entered again after it was left. If a task
+/// is dropped while its block runs, its units stay used for one interval, too.
+///
+/// To enter raises:
+///     RateLimitTimeout: The request could not leave within its timeout. Nothing was charged.
+///     UnknownLimitError: The table was replaced during the wait, and no longer has the id.
+///     ValueError: The table was replaced during the wait, and the request could never pass now.
+///     RuntimeError: The task was entered already, or ``async with`` was used outside of an
+///         asyncio event loop.
 #[pyclass(module = "sluicegate", frozen, subclass)]
 pub struct Task {
     handle: Py<RouteHandle>,
@@ -82,7 +95,7 @@ impl Task {
                 self.route().id()
             )));
         }
-        match self.handle().throttler.enter_at_once(self.route(), self.units) {
+        match self.handle().throttler.enter_block(self.route(), self.units) {
             Some(Entered { epoch, is_tight }) if is_tight => {
                 self.enter(py, Charge { epoch, is_tight, ..self.charge() })?;
                 Ok(None)
@@ -223,6 +236,25 @@ impl Task {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         self.leave()
+    }
+
+    /// What `await throttler.execute_task(…)` was meant to be.
+    fn __await__(&self) -> PyResult<()> {
+        let id = self.route().id();
+        Err(PyTypeError::new_err(format!(
+            "execute_task({id:?}) is a context and cannot be awaited: write `async with \
+             throttler.execute_task({id:?}):` and send the request in the block"
+        )))
+    }
+
+    /// What `@throttler.execute_task(…)` was meant to be.
+    #[pyo3(signature = (*_args, **_kwargs))]
+    fn __call__(&self, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        let id = self.route().id();
+        Err(PyTypeError::new_err(format!(
+            "execute_task({id:?}) is a context and not a decorator: write `with \
+             throttler.execute_task({id:?}):`, or `async with`, inside the function"
+        )))
     }
 
     fn __repr__(&self) -> String {

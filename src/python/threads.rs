@@ -9,12 +9,12 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PySystemExit};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::clock::Nanos;
-use crate::wait::{Charge, Entry, Held, Nested, Station, Throttler, Turn};
+use crate::wait::{Charge, Entry, Held, Nested, Throttler, Turn, WakeGroup};
 
 use super::{asyncio, innermost, seconds, undisturbed};
 
@@ -41,7 +41,7 @@ impl Wake for Bell {
 ///
 /// A daemon thread that comes back from its wait while the interpreter is being torn down is ended by it there and
 /// then (before Python 3.14), which Rust does not survive. So when the program ends, those who wait are called out of
-/// their locks, and stay where they never ask for the interpreter again.
+/// their locks, leave the queue, and end; and nobody waits any more.
 struct Parking {
     bells: Vec<Arc<Bell>>,
     /// The thread that ends the program, which may wait on: its `atexit` callbacks may.
@@ -50,25 +50,22 @@ struct Parking {
 
 static PARKING: Mutex<Parking> = Mutex::new(Parking { bells: Vec::new(), ended_by: None });
 
+/// Ends this thread if the program ends: quietly, as `threading` does not report a `SystemExit`.
+fn check_end() -> PyResult<()> {
+    let ended_by = PARKING.lock().ended_by;
+    match ended_by {
+        Some(thread) if thread != thread::current().id() => Err(PySystemExit::new_err(())),
+        _ => Ok(()),
+    }
+}
+
 /// One wait on a lock.
 struct Parked<'a>(&'a Arc<Bell>);
 
 impl<'a> Parked<'a> {
-    fn new(py: Python<'_>, bell: &'a Arc<Bell>) -> Self {
-        Self::stay_if_ended(py);
+    fn new(bell: &'a Arc<Bell>) -> Self {
         PARKING.lock().bells.push(bell.clone());
         Self(bell)
-    }
-
-    fn stay_if_ended(py: Python<'_>) {
-        let ended_by = PARKING.lock().ended_by;
-        if ended_by.is_some_and(|thread| thread != thread::current().id()) {
-            py.detach(|| {
-                loop {
-                    thread::park();
-                }
-            });
-        }
     }
 }
 
@@ -119,6 +116,16 @@ fn new_lock(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     ALLOCATE.import(py, "_thread", "allocate_lock")?.call0()
 }
 
+/// Where this thread waits. Signal handlers run in the main thread, whatever it waits for.
+fn wake_group(py: Python<'_>) -> PyResult<WakeGroup> {
+    static MAIN_THREAD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static GET_IDENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let main = MAIN_THREAD.import(py, "threading", "main_thread")?.call0()?;
+    let here = GET_IDENT.import(py, "threading", "get_ident")?.call0()?;
+    let is_main = main.getattr(pyo3::intern!(py, "ident"))?.eq(here)?;
+    Ok(if is_main { WakeGroup::Thread(thread::current().id()) } else { WakeGroup::Threads })
+}
+
 /// Enters, or waits for the turn in this thread.
 pub(crate) fn enter(
     py: Python<'_>,
@@ -126,13 +133,15 @@ pub(crate) fn enter(
     mut charge: Charge,
     timeout: Option<Nanos>,
 ) -> PyResult<Charge> {
+    check_end()?;
     let acquire = pyo3::intern!(py, "acquire");
+    let group = wake_group(py)?;
     let lock = new_lock(py)?;
     lock.call_method0(acquire)?;
     let bell = Arc::new(Bell(lock.clone().unbind()));
     let waker = Waker::from(bell.clone());
     let id = charge.route.id.clone();
-    match throttler.enter(&mut charge, timeout, || Turn::new(Station::Threads, waker))? {
+    match throttler.enter(&mut charge, timeout, || Turn::new(group, waker))? {
         Entry::Entered => Ok(charge),
         Entry::Waiting(ticket) => {
             let outer = innermost::enclosing(py)?;
@@ -144,11 +153,13 @@ pub(crate) fn enter(
             let nested = Nested::new(outer, throttler, ticket.turn());
             let charge = throttler.wait(&ticket, |span: Option<Nanos>| {
                 let timeout = span.map_or(-1.0, |span| seconds(span).min(LONGEST));
-                let parked = Parked::new(py, &bell);
-                let woken = lock.call_method1(acquire, (true, timeout)).map(drop);
-                drop(parked);
-                Parked::stay_if_ended(py);
-                woken
+                let _parked = Parked::new(&bell);
+                check_end()?;
+                lock.call_method1(acquire, (true, timeout))?;
+                // A lock that is free at once looks at no signals.
+                py.check_signals()?;
+                // The place in the queue is left before the program's end goes on.
+                check_end().inspect_err(|_| throttler.cancel(ticket.turn()))
             })?;
             if let Some(nested) = nested {
                 nested.pass();

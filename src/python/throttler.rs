@@ -1,14 +1,16 @@
 //! `Throttler` for Python.
 
+use std::ffi::CString;
 use std::sync::{Arc, OnceLock};
 
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::clock::nanos;
 use crate::error::Error;
 use crate::gate::{Hold, Options, Route};
+use crate::limit::RateLimit;
 use crate::wait::Throttler;
 
 use super::asyncio::Loops;
@@ -25,9 +27,41 @@ pub struct RouteHandle {
     pub loops: Arc<Loops>,
 }
 
-/// Decides when requests may leave.
+/// Decides when a request may leave, so that no limit of its table is exceeded.
 ///
-/// Made empty and then given its table by `__init__`, so that subclasses can have an `__init__` of their own.
+/// One throttler may be used by any number of threads and event loops at once. It also works
+/// after ``os.fork``: the child starts with the same used units, and then counts on its own.
+///
+/// Args:
+///     rate_limits: The table of limits: a list, or any other iterable. The limits are read at
+///         once, by their attributes: ``limit_id``, ``limit`` and ``time_interval``, and, where an
+///         object has them, ``weight``, ``linked_limits``, ``kind`` and ``timezone``. To change a
+///         limit afterwards has no effect. If two limits have the same id, the last one counts; if
+///         they differ, a ``RuntimeWarning`` says so.
+///     safety_margin_pct: A share of each interval, from 0 to 1, by which units stay used longer.
+///         0.05 makes 60 s count as 63 s. The default is 0. A quota ends at its boundary anyway.
+///     limits_share_percentage: The share of every limit that this throttler may use, in percent:
+///         above 0 and at most 100, which is the default. The share of a limit is rounded down,
+///         and is at least 1.
+///     hold: When the interval of a request's units begins. ``"response"``, the default: when the
+///         block ends, so that the exchange never sees more than the limit, however long requests
+///         take to arrive. ``"start"``: when the block begins; if the latency varies, the exchange
+///         may see more than the limit.
+///     clock: A `sluicegate.testing.ManualClock`, for tests. By default the machine's monotonic
+///         clock.
+///
+/// Raises:
+///     ValueError: A value is out of range, a link names an id that is not in the table or the
+///         limit itself, or a weight is so large that a request could never pass. The message
+///         shows the value and says what would be right.
+///     TypeError: A value has the wrong type.
+///
+/// Example:
+///     >>> throttler = Throttler([RateLimit("/depth", limit=20, time_interval=1)])
+///     >>> with throttler.execute_task("/depth"):
+///     ...     pass  # send the request, read the answer
+///     >>> throttler.usage("/depth").used
+///     1
 #[pyclass(name = "Throttler", module = "sluicegate", frozen, subclass, weakref)]
 pub struct PyThrottler {
     inner: OnceLock<Inner>,
@@ -39,6 +73,24 @@ struct Inner {
     throttler: Throttler,
     loops: Arc<Loops>,
     options: Options,
+}
+
+/// How a throttler is made.
+pub const EXAMPLE: &str = "write Throttler([RateLimit(\"/depth\", limit=20, time_interval=1)])";
+
+const NO_CONTEXT: &str = "a Throttler cannot be entered; enter the context of one request";
+const ONE_REQUEST: &str = "throttler.execute_task(limit_id):";
+
+/// 0.5 is easily written for a half.
+fn warn_of_share(py: Python<'_>, share: f64) -> PyResult<()> {
+    if !(share > 0.0 && share < 1.0) {
+        return Ok(());
+    }
+    let message = CString::new(format!(
+        "limits_share_percentage={share} is less than one percent; for a share of {share}, write {}",
+        share * 100.0
+    ))?;
+    PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)
 }
 
 fn read_hold(hold: &Bound<'_, PyAny>) -> PyResult<Hold> {
@@ -97,13 +149,22 @@ impl PyThrottler {
         let Inner { throttler, loops, .. } = self.inner()?;
         // An id that is no valid text is in no table, whatever it looks like.
         let route = match id.to_cow() {
-            Ok(id) => throttler.route(&id)?,
+            Ok(id) => throttler.lookup(&id)?,
             Err(_) => {
                 let id = id.to_string_lossy().into_owned();
                 return Err(Error::UnknownLimit { id, closest: None }.into());
             }
         };
         Bound::new(id.py(), RouteHandle { route, throttler: throttler.clone(), loops: loops.clone() })
+    }
+
+    /// A table for this throttler. Hummingbot's tables are taken as Hummingbot takes them.
+    fn read(&self, rate_limits: &Bound<'_, PyAny>) -> PyResult<Vec<RateLimit>> {
+        let table = table::read(rate_limits)?;
+        if !self.inner()?.options.hopeless_routes {
+            table::check_for_slips(rate_limits.py(), &table)?;
+        }
+        Ok(table)
     }
 
     /// How many times a route's weights a request takes.
@@ -118,20 +179,33 @@ impl PyThrottler {
 #[pymethods]
 impl PyThrottler {
     #[new]
-    #[pyo3(signature = (*_args, **_kwargs))]
+    #[pyo3(
+        signature = (*_args, **_kwargs),
+        text_signature = "(rate_limits, *, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None)"
+    )]
     fn new(py: Python<'_>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         Self::empty(py)
     }
 
-    #[pyo3(signature = (rate_limits, *, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None))]
+    #[pyo3(
+        signature = (
+            rate_limits, *more, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None
+        )
+    )]
     fn __init__(
         &self,
         rate_limits: &Bound<'_, PyAny>,
+        more: &Bound<'_, PyTuple>,
         safety_margin_pct: Option<&Bound<'_, PyAny>>,
         limits_share_percentage: Option<&Bound<'_, PyAny>>,
         hold: Option<&Bound<'_, PyAny>>,
         clock: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
+        if !more.is_empty() {
+            return Err(PyTypeError::new_err(format!(
+                "a Throttler takes one list of RateLimit, and its options by name: {EXAMPLE}"
+            )));
+        }
         let mut options = Options::default();
         if let Some(margin) = safety_margin_pct {
             let must = "a share of the interval from 0 to 1 (0.05 is 5 %)";
@@ -140,6 +214,7 @@ impl PyThrottler {
         if let Some(share) = limits_share_percentage {
             let must = "a percentage over 0 and up to 100";
             options.limits_share_percentage = numbers::float("limits_share_percentage", must, share)?;
+            warn_of_share(share.py(), options.limits_share_percentage)?;
         }
         if let Some(hold) = hold {
             options.hold = read_hold(hold)?;
@@ -149,6 +224,7 @@ impl PyThrottler {
             clock.cast::<PyManualClock>().map_err(|_| numbers::wrong_type("clock", must, clock))
         });
         let table = table::read(rate_limits)?;
+        table::check_for_slips(rate_limits.py(), &table)?;
         let throttler = match clock.transpose()? {
             Some(manual) => manual.get().clock.throttler(&table, options)?,
             None => Throttler::new(&table, options)?,
@@ -156,7 +232,32 @@ impl PyThrottler {
         self.begin(throttler, options)
     }
 
-    /// A context for one request, to enter with `async with` or `with`.
+    /// Returns the context of one request, for ``async with`` or, in a thread, for ``with``.
+    ///
+    /// To enter it waits until the request may leave. The block is where the request is sent and
+    /// its answer is read. A call that is never entered limits nothing.
+    ///
+    /// Requests for the same id leave in the order in which they came. A later request never
+    /// delays an earlier one.
+    ///
+    /// Args:
+    ///     limit_id: The id of a limit of the table.
+    ///     units: How many times its weights the request takes: a whole number, 1 or more. The
+    ///         default is 1.
+    ///     timeout: The most seconds to wait. 0 does not wait at all. By default there is no
+    ///         timeout.
+    ///
+    /// Raises:
+    ///     UnknownLimitError: No limit of the table has this id. The message names the closest id.
+    ///     ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
+    ///         could never pass; or ``timeout`` is negative.
+    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``timeout`` is not a number.
+    ///
+    /// Example:
+    ///     >>> async def depth(session):
+    ///     ...     async with throttler.execute_task("/depth", timeout=5):
+    ///     ...         async with session.get("/depth") as response:
+    ///     ...             return await response.read()
     #[pyo3(signature = (limit_id, units=None, timeout=None))]
     fn execute_task(
         &self,
@@ -170,15 +271,60 @@ impl PyThrottler {
         Ok(Task::new(route.unbind(), units, timeout))
     }
 
-    /// Charges at once if there is room; nothing to exit.
+    /// Charges a request now, for good, if there is room. Returns whether there was room.
+    ///
+    /// Nothing needs to be left or given back: the interval of the units begins now, whatever
+    /// ``hold`` is. It never waits. Use it for requests whose end is not known, and for units that
+    /// another program used; in all other cases use `execute_task`.
+    ///
+    /// Args:
+    ///     limit_id: The id of a limit of the table.
+    ///     units: How many times its weights the request takes: a whole number, 1 or more. The
+    ///         default is 1.
+    ///
+    /// Raises:
+    ///     UnknownLimitError: No limit of the table has this id.
+    ///     ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
+    ///         could never pass.
+    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+    ///
+    /// Example:
+    ///     >>> if throttler.charge("/depth"):
+    ///     ...     print("send the request now")
+    ///     send the request now
     #[pyo3(signature = (limit_id, units=None))]
-    fn try_acquire(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+    fn charge(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
         let handle = self.route(limit_id)?;
         let route = &handle.get().route;
-        Ok(self.throttler()?.try_acquire(route.id(), self.units(route, units)?)?)
+        Ok(self.throttler()?.charge(route.id(), self.units(route, units)?)?)
     }
 
-    /// Seconds until a request could pass; 0.0 if now.
+    /// The older name of `charge`, which does the same.
+    #[pyo3(signature = (limit_id, units=None))]
+    fn try_acquire(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        self.charge(limit_id, units)
+    }
+
+    /// Returns the seconds until a request that came now could leave. Nothing is charged.
+    ///
+    /// It is 0.0 only if the request could leave now. It is an estimate if requests are in flight,
+    /// because nobody knows when they end: they count as if they had ended now. It is exact if one
+    /// limit decides and ``hold`` is ``"start"``.
+    ///
+    /// Args:
+    ///     limit_id: The id of a limit of the table.
+    ///     units: How many times its weights the request takes: a whole number, 1 or more. The
+    ///         default is 1.
+    ///
+    /// Raises:
+    ///     UnknownLimitError: No limit of the table has this id.
+    ///     ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
+    ///         could never pass.
+    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+    ///
+    /// Example:
+    ///     >>> throttler.wait_time("/depth")
+    ///     0.0
     #[pyo3(signature = (limit_id, units=None))]
     fn wait_time(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<f64> {
         let handle = self.route(limit_id)?;
@@ -186,7 +332,19 @@ impl PyThrottler {
         Ok(seconds(self.throttler()?.wait_time(route.id(), self.units(route, units)?)?))
     }
 
-    /// The usage of one limit, or of all, by id.
+    /// Returns how much of a limit is used now, as a `Usage`; without an id, of every limit.
+    ///
+    /// Args:
+    ///     limit_id: The id of a limit of the table. Without it the result is a dictionary of all
+    ///         limits, by id, all read at the same instant.
+    ///
+    /// Raises:
+    ///     UnknownLimitError: No limit of the table has this id.
+    ///     TypeError: ``limit_id`` is not a ``str``.
+    ///
+    /// Example:
+    ///     >>> throttler.usage("/depth").remaining
+    ///     18
     #[pyo3(signature = (limit_id=None))]
     fn usage<'py>(
         &self,
@@ -205,42 +363,90 @@ impl PyThrottler {
         Ok(usages.into_any())
     }
 
-    /// Replaces the table, whole or not at all.
+    /// Replaces the whole table. If it raises, nothing has changed.
+    ///
+    /// Used units stay used for every id that is in both tables. Requests that wait for an id that
+    /// is no longer there fail with `UnknownLimitError`. Requests that could never pass in the new
+    /// table fail with ``ValueError``.
+    ///
+    /// Args:
+    ///     rate_limits: The new table, as for `Throttler`.
+    ///
+    /// Raises:
+    ///     ValueError: As for `Throttler`.
+    ///     TypeError: As for `Throttler`.
     fn set_rate_limits(&self, py: Python<'_>, rate_limits: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.throttler()?.set_rate_limits(&table::read(rate_limits)?)?;
+        self.throttler()?.set_rate_limits(&self.read(rate_limits)?)?;
         self.routes.bind(py).clear();
         Ok(())
     }
 
-    /// Adds limits; ids that the table has already are left as they are.
+    /// Adds limits to the table. If it raises, nothing has changed.
+    ///
+    /// Args:
+    ///     rate_limits: Limits, as for `Throttler`. An id that the table has already is left as it
+    ///         is.
+    ///
+    /// Raises:
+    ///     ValueError: As for `Throttler`.
+    ///     TypeError: As for `Throttler`.
     fn add_rate_limits(&self, py: Python<'_>, rate_limits: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.throttler()?.add_rate_limits(&table::read(rate_limits)?)?;
+        self.throttler()?.add_rate_limits(&self.read(rate_limits)?)?;
         self.routes.bind(py).clear();
         Ok(())
     }
 
-    /// The table in force.
+    /// The table that is in force, as new `RateLimit` objects.
     #[getter]
     fn rate_limits<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         table::write(py, &self.throttler()?.rate_limits())
     }
 
+    /// The share of each interval by which units stay used longer, from 0 to 1.
     #[getter]
     fn safety_margin_pct(&self) -> PyResult<f64> {
         Ok(self.inner()?.options.safety_margin)
     }
 
+    /// The share of every limit that this throttler may use, in percent.
     #[getter]
     fn limits_share_percentage(&self) -> PyResult<f64> {
         Ok(self.inner()?.options.limits_share_percentage)
     }
 
+    /// When the interval of a request's units begins: ``"response"`` or ``"start"``.
     #[getter]
     fn hold(&self) -> PyResult<&'static str> {
         Ok(match self.inner()?.options.hold {
             Hold::Response => "response",
             Hold::Start => "start",
         })
+    }
+
+    fn __enter__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(format!("{NO_CONTEXT}: with {ONE_REQUEST}")))
+    }
+
+    fn __exit__(
+        &self,
+        _exc_type: &Bound<'_, PyAny>,
+        _exc: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        self.__enter__()
+    }
+
+    fn __aenter__(&self) -> PyResult<()> {
+        Err(PyTypeError::new_err(format!("{NO_CONTEXT}: async with {ONE_REQUEST}")))
+    }
+
+    fn __aexit__(
+        &self,
+        _exc_type: &Bound<'_, PyAny>,
+        _exc: &Bound<'_, PyAny>,
+        _traceback: &Bound<'_, PyAny>,
+    ) -> PyResult<()> {
+        self.__aenter__()
     }
 
     fn __repr__(&self) -> PyResult<String> {

@@ -11,11 +11,11 @@ use crate::gate::Options;
 use crate::limit::RateLimit;
 
 use super::block::{Block, Nested};
+use super::groups::WakeGroup;
 use super::manual::ManualClock;
 use super::pass::Charge;
 use super::throttler::{Entry, Throttler};
 use super::turn::{Ticket, Turn};
-use super::watch::Station;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -37,9 +37,9 @@ struct Context {
 impl Context {
     /// Enters, or joins the queue.
     fn ask(&mut self, throttler: &Throttler, id: &str, units: u64) {
-        let mut charge = Charge::new(throttler.route(id).expect("a known id"), units);
+        let mut charge = Charge::new(throttler.lookup(id).expect("a known id"), units);
         throttler.check_units(&charge.route, units).expect("units that fit");
-        let turn = || Turn::new(Station::Threads, Waker::noop().clone());
+        let turn = || Turn::new(WakeGroup::Threads, Waker::noop().clone());
         match throttler.enter(&mut charge, None, turn).expect("no time-out") {
             Entry::Entered => self.begin(throttler, charge),
             Entry::Waiting(ticket) => {

@@ -8,10 +8,11 @@ use std::time::Duration;
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
 
+use super::groups::WakeGroup;
 use super::pass::{Charge, Pass};
+use super::state::Step;
 use super::throttler::{Entry, Throttler};
 use super::turn::{Ticket, Turn};
-use super::watch::{Looker, Station};
 
 struct Unpark(Thread);
 
@@ -21,6 +22,9 @@ impl Wake for Unpark {
     }
 }
 
+/// The shortest that a thread parks: never for no time at all, so that whatever it is told, each park lets others run.
+pub(crate) const SHORTEST_PARK: Nanos = 1_000;
+
 impl Throttler {
     /// Waits for the turn of a request for `id`, in this thread. `units` multiplies each of its weights. Without a
     /// `timeout`, it waits for as long as it takes.
@@ -28,9 +32,9 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`], [`Error::Invalid`] for 0 units, [`Error::NeverPasses`], [`Error::Timeout`].
     pub fn enter_blocking(&self, id: &str, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
-        let route = self.route(id)?;
+        let route = self.lookup(id)?;
         self.check_units(&route, units)?;
-        let new_turn = || Turn::new(Station::Threads, Waker::from(Arc::new(Unpark(thread::current()))));
+        let new_turn = || Turn::new(WakeGroup::Threads, Waker::from(Arc::new(Unpark(thread::current()))));
         let mut charge = Charge::new(route, units);
         if let Entry::Waiting(ticket) = self.enter(&mut charge, timeout.map(nanos), new_turn)? {
             let park = |span: Option<Nanos>| {
@@ -52,21 +56,16 @@ impl Throttler {
         ticket: &Ticket,
         mut park: impl FnMut(Option<Nanos>) -> Result<(), E>,
     ) -> Result<Charge, E> {
+        let clock = self.clock();
         loop {
-            if let Some(outcome) = ticket.take() {
-                return Ok(outcome?);
-            }
-            let mut span = None;
-            if self.keeps_watch(ticket.turn()) {
-                let next = self.poll(Looker::Waiter(ticket.turn()));
-                if let Some(outcome) = ticket.take() {
-                    return Ok(outcome?);
-                }
+            match self.step(ticket.turn()) {
+                Step::Over(outcome) => return Ok(outcome?),
                 // A manual clock has no timers: whoever moves it wakes us.
-                let clock = self.clock();
-                span = next.filter(|_| !clock.is_manual()).map(|at| at.saturating_sub(clock.now()));
+                Step::Park(at) => park(
+                    at.filter(|_| !clock.is_manual())
+                        .map(|at| at.saturating_sub(clock.now()).max(SHORTEST_PARK)),
+                )?,
             }
-            park(span)?;
         }
     }
 }

@@ -1,23 +1,40 @@
 //! A throttler after a fork.
 
+use super::effects::Effects;
+use super::pass::Charge;
 use super::throttler::Throttler;
-use super::turn::Phase;
+use super::turn::{Phase, Standing};
 
 impl Throttler {
-    /// In the child: what was in flight counts as just answered, and those who waited do so in the parent.
-    /// What must be dropped without the lock comes back.
+    /// In the child: what was in flight counts as just answered, and those who waited do so in the parent. Should one of
+    /// them live on here (the thread that forked may have done so in a signal handler that interrupted its wait), it
+    /// returns to its place as it comes. What is left to be done without the lock comes back.
     ///
     /// Nothing is held over the fork. In a Python process the lock is only ever taken by a thread that has the
     /// interpreter, and so does the one that forks: at that moment, nobody else can have it.
-    pub(crate) fn start_anew(&self) -> impl Sized + use<> {
+    pub(crate) fn start_anew(&self) -> Option<impl FnOnce() + use<>> {
         let mut state = self.state.try_lock()?;
         state.epoch = state.epoch.wrapping_add(1);
-        let groups = state.watch.clear();
+        let groups = state.groups.clear();
+        state.leases.clear();
         let now = state.now();
         let waiters = state.gate.forget_others(now);
+        let mut effects = Effects::default();
         for waiter in &waiters {
-            *waiter.tag.phase.lock() = Phase::Over;
+            let (turn, units) = (&waiter.tag, waiter.units);
+            let mut phase = turn.phase.lock();
+            let Phase::Waiting(place) = *phase else { continue };
+            let Some(route) = state.gate.route_at(place) else { continue };
+            let standing = Standing { number: place.number, since: waiter.since, deadline: waiter.deadline };
+            *phase = Phase::Lapsed(Charge::new(route, units), standing);
+            drop(phase);
+            // No loop runs on in a child; a thread may.
+            effects.wake_thread(turn);
         }
-        Some((groups, waiters))
+        drop(state);
+        Some(move || {
+            effects.carry_out();
+            drop((groups, waiters));
+        })
     }
 }

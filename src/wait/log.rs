@@ -16,7 +16,7 @@ impl Throttler {
     pub(crate) fn rewrite_log(&self, log: Vec<LogEntry>) {
         self.locked(|state, now, effects| {
             state.gate.rewrite_log(now, log);
-            state.advance(now, None, effects);
+            state.advance(now, effects);
         });
     }
 }

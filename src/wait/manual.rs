@@ -60,7 +60,8 @@ impl ManualClock {
     /// Sets the clock on the wall to `wall`, forward or back, in no time. From there on it runs along again.
     pub fn set_wall(&self, wall: WallNanos) {
         self.clock.set_wall(wall);
-        self.throttlers().iter().for_each(Throttler::look);
+        let now = self.now();
+        self.throttlers().iter().for_each(|throttler| throttler.poll_on_the_way_to(now));
     }
 
     fn throttlers(&self) -> Vec<Throttler> {
@@ -87,7 +88,7 @@ impl ManualClock {
             let throttlers = self.throttlers();
             let next = throttlers.iter().filter_map(Throttler::wake_at).min().filter(|&at| at < end);
             self.clock.set(next.unwrap_or(end));
-            throttlers.iter().for_each(Throttler::look);
+            throttlers.iter().for_each(|throttler| throttler.poll_on_the_way_to(end));
             if next.is_none() {
                 return;
             }

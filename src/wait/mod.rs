@@ -6,29 +6,38 @@ mod block;
 #[cfg(test)]
 mod block_tests;
 mod blocking;
+mod effects;
 #[cfg(feature = "python")]
 mod fork;
+mod groups;
+mod leases;
 #[cfg(feature = "python")]
 mod log;
+#[cfg(any(feature = "python", feature = "tokio", test))]
+mod loop_timer;
 mod manual;
+#[cfg(test)]
+mod model_tests;
 mod pass;
+mod route;
 mod state;
 mod throttler;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod turn;
-mod watch;
 
 pub use manual::ManualClock;
 pub use pass::Pass;
+pub use route::Route;
 pub use throttler::Throttler;
 
 // What Python's ways to wait are made of.
 #[cfg(feature = "python")]
 pub(crate) use self::{
-    block::{Block, Held, Nested},
+    block::{Block, Entered, Held, Nested},
+    groups::WakeGroup,
+    loop_timer::{Call, EventLoop, LoopTimer},
     pass::Charge,
-    throttler::{Entered, Entry, WeakThrottler},
-    turn::{Ticket, Turn},
-    watch::{Alarm, Looker, Station},
+    throttler::{Entry, WeakThrottler},
+    turn::{Claim, Ticket, Turn},
 };

@@ -9,20 +9,33 @@ use crate::gate::{Decided, Gate, Waiter};
 use crate::limit::RateLimit;
 
 use super::block::{Block, Nested, Threads};
+use super::effects::Effects;
+use super::groups::{WakeGroup, WakeGroups};
+use super::leases::{LEASE, Leases};
 use super::pass::Charge;
-use super::turn::{Phase, Turn};
-use super::watch::{Effects, Looker, Watch};
+use super::turn::{Claim, Phase, Standing, Turn};
 
 /// How often whoever waits for a quota looks at the clock on the wall, which may have been set forward meanwhile.
-/// Nothing portable tells that it was. One waiter for each station looks, for some microseconds; a quota with nobody
+/// Nothing portable tells that it was. One waiter for each wake group looks, for some microseconds; a quota with nobody
 /// waiting, and a rolling limit, cost nothing.
 const LOOK_AT_THE_WALL: Nanos = 1_000_000_000;
+
+/// What a waiting thread does next.
+#[derive(Debug)]
+pub(super) enum Step {
+    Over(Result<Charge, Error>),
+    /// It parks until this instant, or until it is woken.
+    Park(Option<Nanos>),
+}
 
 #[derive(Debug)]
 pub(super) struct State {
     pub clock: Clock,
     pub gate: Gate<Arc<Turn>>,
-    pub watch: Watch,
+    pub groups: WakeGroups,
+    pub leases: Leases,
+    /// Nobody can come for a grant before this instant: whoever moves a manual clock is busy with it until then.
+    pub claimable: Nanos,
     /// The table in force.
     pub table: Vec<RateLimit>,
     /// How often everything in flight was settled at once, by a fork.
@@ -44,7 +57,9 @@ impl State {
         Self {
             clock,
             gate,
-            watch: Watch::default(),
+            groups: WakeGroups::default(),
+            leases: Leases::default(),
+            claimable: 0,
             table,
             epoch: 0,
             blocks: Vec::new(),
@@ -60,9 +75,15 @@ impl State {
         self.gate.now(&self.clock)
     }
 
-    /// When somebody must look at the gate again if nothing happens before.
-    pub fn wake_at(&self, now: Nanos) -> Option<Nanos> {
-        let wake = self.gate.wake_at();
+    /// When the next waiting request can pass, should nothing happen before.
+    pub fn next_pass(&mut self) -> Option<Nanos> {
+        let lease = if self.gate.has_waiters() { self.leases.first_end() } else { None };
+        self.gate.wake_at().into_iter().chain(lease).min()
+    }
+
+    /// When somebody must poll the gate again if nothing happens before.
+    pub fn wake_at(&mut self, now: Nanos) -> Option<Nanos> {
+        let wake = self.next_pass();
         // Whoever sets a manual clock looks.
         if self.clock.is_manual() || !self.gate.waits_for_wall_time() {
             return wake;
@@ -80,10 +101,10 @@ impl State {
     ) -> Result<(), Error> {
         let refused = self.gate.set_table(now, &table)?;
         self.table = table;
-        self.announce(refused.into_iter(), effects);
+        self.announce(now, refused.into_iter(), effects);
         // A quota that is new does not know yet what the clock on the wall shows.
         let now = self.now();
-        self.advance(now, None, effects);
+        self.advance(now, effects);
         Ok(())
     }
 
@@ -99,43 +120,161 @@ impl State {
         let waiter = Waiter { units: charge.units, since: now, deadline, tag: turn.clone() };
         let place = self.gate.join(&charge.route, waiter);
         *turn.phase.lock() = Phase::Waiting(place);
-        self.watch.join(place, turn);
+        self.groups.join(place, turn);
     }
 
-    /// Lets through whoever may pass now, and has everybody who waits look again in time.
-    pub fn advance(&mut self, now: Nanos, looker: Option<Looker<'_>>, effects: &mut Effects) {
+    /// Lets through whoever may pass now, and has every group that waits poll in time.
+    pub fn advance(&mut self, now: Nanos, effects: &mut Effects) {
+        self.decide(now, effects);
+        self.set_timers(now, None, effects);
+    }
+
+    /// As [`State::advance`], by the timer of an event loop.
+    #[cfg(any(feature = "python", feature = "tokio", test))]
+    pub fn poll(&mut self, now: Nanos, group: &WakeGroup, effects: &mut Effects) -> Option<Nanos> {
+        self.groups.unset(group);
+        self.decide(now, effects);
+        self.set_timers(now, Some(group), effects);
+        self.groups.rings_at(group)
+    }
+
+    /// One step of a thread's wait: its outcome if there is one; otherwise how long to park, `None` until it is woken.
+    pub fn step(&mut self, now: Nanos, turn: &Arc<Turn>, effects: &mut Effects) -> Step {
+        loop {
+            match self.claim(now, turn, effects) {
+                Claim::Over(outcome) => return Step::Over(outcome),
+                Claim::Lapsed => self.rejoin(now, turn, effects),
+                Claim::Waiting if !self.keeps_watch(turn) => return Step::Park(None),
+                Claim::Waiting => {
+                    self.groups.unset(&turn.group);
+                    self.decide(now, effects);
+                    // Who was let through just now keeps no watch any more: its successor must be told.
+                    let polls = self.keeps_watch(turn).then_some(&turn.group);
+                    self.set_timers(now, polls, effects);
+                    if polls.is_some() {
+                        return Step::Park(self.groups.rings_at(&turn.group));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Lets through whoever may pass now.
+    fn decide(&mut self, now: Nanos, effects: &mut Effects) {
+        self.end_leases(now, effects);
         let mut decided = std::mem::take(&mut self.decided);
         self.gate.advance(now, &mut decided);
-        self.announce(decided.drain(..), effects);
+        self.announce(now, decided.drain(..), effects);
         self.decided = decided;
-        // Whoever was let through just now does not look again: its successor must be told.
-        let told = looker.filter(|looker| match looker {
-            Looker::Loop(_) => true,
-            Looker::Waiter(turn) => self.keeps_watch(turn),
-        });
-        self.watch.set(self.wake_at(now), told.map(Looker::station), effects);
     }
 
-    /// Whether a request waits, and keeps watch for its station.
+    /// Has every group poll when next somebody can pass; `polls` learns it in its answer.
+    pub fn set_timers(&mut self, now: Nanos, polls: Option<&WakeGroup>, effects: &mut Effects) {
+        let wake = self.wake_at(now);
+        self.groups.set(now, wake, polls, effects);
+    }
+
+    /// Whether a request waits, and keeps watch for its group.
     pub fn keeps_watch(&self, turn: &Turn) -> bool {
         match *turn.phase.lock() {
-            Phase::Waiting(place) => self.watch.keeps_watch(&turn.station, place),
+            Phase::Waiting(place) => self.groups.keeps_watch(&turn.group, place),
             _ => false,
         }
     }
 
     /// Tells waiting requests what became of them.
-    pub fn announce(&mut self, decided: impl Iterator<Item = Decided<Arc<Turn>>>, effects: &mut Effects) {
-        for Decided { outcome, waiter: Waiter { units, tag: turn, .. } } in decided {
-            let outcome = match outcome {
-                Ok(route) => Phase::Granted(Charge { epoch: self.epoch, ..Charge::new(route, units) }),
+    pub fn announce(
+        &mut self,
+        now: Nanos,
+        decided: impl Iterator<Item = Decided<Arc<Turn>>>,
+        effects: &mut Effects,
+    ) {
+        for Decided { outcome, waiter: Waiter { units, since, deadline, tag: turn } } in decided {
+            let mut phase = turn.phase.lock();
+            // Whoever is in the queue waits.
+            let Phase::Waiting(place) = *phase else { continue };
+            *phase = match outcome {
+                Ok(route) => {
+                    let standing = Standing { number: place.number, since, deadline };
+                    Phase::Granted(Charge { epoch: self.epoch, ..Charge::new(route, units) }, standing)
+                }
                 Err(error) => Phase::Refused(error),
             };
-            if let Phase::Waiting(place) = std::mem::replace(&mut *turn.phase.lock(), outcome) {
-                self.watch.leave(place, &turn, effects);
+            let leased = turn.group.may_be_away() && matches!(*phase, Phase::Granted(..));
+            drop(phase);
+            if leased {
+                let from = self.claimable.max(now);
+                self.leases.begin(from.saturating_add(LEASE), &turn);
             }
-            effects.wake(turn.waker());
+            self.groups.leave(place, &turn, effects);
+            effects.wake(&turn);
+            effects.drop_later(turn);
         }
+    }
+
+    /// A waiter comes for its outcome.
+    pub fn claim(&mut self, now: Nanos, turn: &Arc<Turn>, effects: &mut Effects) -> Claim {
+        let mut phase = turn.phase.lock();
+        match *phase {
+            Phase::Waiting(_) => return Claim::Waiting,
+            Phase::Lapsed(..) => return Claim::Lapsed,
+            _ => {}
+        }
+        match std::mem::replace(&mut *phase, Phase::Over) {
+            Phase::Granted(mut charge, _) => {
+                drop(phase);
+                charge.is_tight = self.gate.is_tight(&charge.route);
+                // A grant from before a fork was forgotten with everything else.
+                if charge.epoch == self.epoch {
+                    self.gate.begin(now, &charge.route, charge.units);
+                }
+                if self.gate.has_waiters() {
+                    self.advance(now, effects);
+                }
+                Claim::Over(Ok(charge))
+            }
+            Phase::Refused(error) => Claim::Over(Err(error)),
+            _ => Claim::Waiting,
+        }
+    }
+
+    /// Takes back what nobody has come for in time.
+    pub fn end_leases(&mut self, now: Nanos, effects: &mut Effects) {
+        while let Some(turn) = self.leases.next_over(now) {
+            let mut phase = turn.phase.lock();
+            *phase = match std::mem::replace(&mut *phase, Phase::Over) {
+                Phase::Granted(charge, standing) if charge.epoch == self.epoch => {
+                    self.gate.give_back(&charge.route, charge.units);
+                    // Once more: should it have been lost the first time, it comes now.
+                    effects.wake(&turn);
+                    Phase::Lapsed(charge, standing)
+                }
+                other => other,
+            };
+            drop(phase);
+            effects.drop_later(turn);
+        }
+    }
+
+    /// A waiter whose grant has lapsed has come: it returns to its old place.
+    pub fn rejoin(&mut self, now: Nanos, turn: &Arc<Turn>, effects: &mut Effects) {
+        let mut phase = turn.phase.lock();
+        *phase = match std::mem::replace(&mut *phase, Phase::Over) {
+            Phase::Lapsed(mut charge, Standing { number, since, deadline }) => {
+                match self.refresh(&mut charge) {
+                    Ok(()) => {
+                        let waiter = Waiter { units: charge.units, since, deadline, tag: turn.clone() };
+                        let place = self.gate.rejoin(number, &charge.route, waiter);
+                        self.groups.join(place, turn);
+                        Phase::Waiting(place)
+                    }
+                    Err(error) => Phase::Refused(error),
+                }
+            }
+            other => other,
+        };
+        drop(phase);
+        self.advance(now, effects);
     }
 }
 
@@ -147,7 +286,7 @@ mod tests {
     use super::*;
     use crate::gate::{Hold, Options};
     use crate::limit::{Period, Resets, Zone};
-    use crate::wait::watch::Station;
+    use crate::wait::groups::WakeGroup;
 
     const DAY: Nanos = 86_400_000_000_000;
 
@@ -159,10 +298,10 @@ mod tests {
         let now = state.now();
         let route = state.gate.lookup("/x").expect("known").clone();
         assert!(state.gate.try_acquire(now, &route, 1));
-        let turn = Arc::new(Turn::new(Station::Threads, Waker::noop().clone()));
+        let turn = Arc::new(Turn::new(WakeGroup::Threads, Waker::noop().clone()));
         state.join(now, &Charge::new(route, 1), None, &turn);
         let mut effects = Effects::default();
-        state.advance(now, None, &mut effects);
+        state.advance(now, &mut effects);
         effects.carry_out();
         state.wake_at(now).expect("somebody waits") - now
     }

@@ -3,17 +3,18 @@
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
 use crate::gate::{Gate, Hold, Options, Route, Usage};
 use crate::limit::RateLimit;
 
+use super::effects::Effects;
+use super::groups::WakeGroup;
 use super::pass::{Charge, Pass};
-use super::state::State;
-use super::turn::{Phase, Ticket, Turn};
-use super::watch::{Effects, Looker, Station};
+use super::state::{State, Step};
+use super::turn::{Claim, Phase, Ticket, Turn};
 
 /// Decides when requests may leave. Clones share one table, one queue and one account of what is used; any number of
 /// threads, tasks and event loops may use it at once.
@@ -58,15 +59,6 @@ impl WeakThrottler {
 pub(crate) enum Entry {
     Entered,
     Waiting(Ticket),
-}
-
-/// What a request that entered at once must know.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entered {
-    /// See `State::epoch`.
-    pub epoch: u32,
-    /// Others may have to wait for its answer: see `Gate::is_tight`.
-    pub is_tight: bool,
 }
 
 impl Throttler {
@@ -119,8 +111,8 @@ impl Throttler {
         self.state.lock().table.clone()
     }
 
-    /// Looks an id up once, for any number of requests.
-    pub(crate) fn route(&self, id: &str) -> Result<Arc<Route>, Error> {
+    /// What a request for an id takes, by the table in force.
+    pub(crate) fn lookup(&self, id: &str) -> Result<Arc<Route>, Error> {
         self.state.lock().gate.lookup(id).cloned()
     }
 
@@ -140,11 +132,11 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`], [`Error::Invalid`] for 0 units, [`Error::NeverPasses`].
     pub fn try_enter(&self, id: &str, units: u64) -> Result<Option<Pass>, Error> {
-        let route = self.route(id)?;
+        let route = self.lookup(id)?;
         self.check_units(&route, units)?;
         let mut charge = Charge::new(route, units);
         // Where others wait, only the queue can tell whether this one may go before them.
-        let new_turn = || Turn::new(Station::Threads, Waker::noop().clone());
+        let new_turn = || Turn::new(WakeGroup::Threads, Waker::noop().clone());
         match self.enter(&mut charge, Some(0), new_turn) {
             Ok(Entry::Entered) => Ok(Some(Pass::new(self.clone(), charge))),
             Ok(Entry::Waiting(_)) | Err(Error::Timeout { .. }) => Ok(None),
@@ -152,12 +144,14 @@ impl Throttler {
         }
     }
 
-    /// Charges at once and for good, with nothing to leave: for requests whose end nobody tells. Their units count from
-    /// now, whatever the [`Hold`](crate::Hold). Whether there was room.
+    /// Charges a request now and for good, if there is room: there is no [`Pass`] to drop, and nothing gives the units
+    /// back. Their interval begins now, whatever the [`Hold`](crate::Hold). Returns whether there was room.
+    ///
+    /// For requests whose end nobody tells. Where the end is known, use [`Throttler::try_enter`].
     ///
     /// # Errors
     /// As [`Throttler::try_enter`].
-    pub fn try_acquire(&self, id: &str, units: u64) -> Result<bool, Error> {
+    pub fn charge(&self, id: &str, units: u64) -> Result<bool, Error> {
         let at_once = {
             let mut state = self.state.lock();
             let route = state.gate.lookup(id)?.clone();
@@ -166,6 +160,15 @@ impl Throttler {
             state.gate.try_acquire(now, &route, units)
         };
         Ok(at_once || self.try_enter(id, units)?.is_some())
+    }
+
+    /// The same as [`Throttler::charge`], by its older name.
+    ///
+    /// # Errors
+    /// As [`Throttler::try_enter`].
+    #[inline]
+    pub fn try_acquire(&self, id: &str, units: u64) -> Result<bool, Error> {
+        self.charge(id, units)
     }
 
     /// How long a request that came now would wait, in nanoseconds; 0 only if it could pass at once. Requests in flight
@@ -177,7 +180,7 @@ impl Throttler {
         self.locked(|state, now, effects| {
             let route = state.gate.lookup(id)?.clone();
             state.gate.check_units(&route, units)?;
-            state.advance(now, None, effects);
+            state.advance(now, effects);
             Ok(state.gate.wait_time(now, &route, units))
         })
     }
@@ -187,30 +190,43 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`].
     pub fn usage(&self, id: &str) -> Result<Usage, Error> {
-        let mut state = self.state.lock();
-        let route = state.gate.lookup(id)?.clone();
-        let now = state.now();
-        Ok(state.gate.usage(now, &route))
+        self.locked(|state, now, effects| {
+            let route = state.gate.lookup(id)?.clone();
+            state.end_leases(now, effects);
+            Ok(state.gate.usage(now, &route))
+        })
     }
 
     /// The usage of every limit, at one instant.
     pub fn usages(&self) -> Vec<Usage> {
-        let mut state = self.state.lock();
-        let now = state.now();
-        let routes: Vec<_> = state.gate.routes().cloned().collect();
-        routes.iter().map(|route| state.gate.usage(now, route)).collect()
+        self.locked(|state, now, effects| {
+            state.end_leases(now, effects);
+            let routes: Vec<_> = state.gate.routes().cloned().collect();
+            routes.iter().map(|route| state.gate.usage(now, route)).collect()
+        })
     }
 
     // ---- for those who wait
 
-    /// Enters if that can be done at once. The route must fit the table in force.
+    /// Enters if that can be done at once, and says in which epoch. The route must fit the table in force.
     #[inline]
-    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<Entered> {
+    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
         let mut state = self.state.lock();
-        state.threads.note();
         let State { gate, clock, epoch, .. } = &mut *state;
-        let entered = gate.is_current(route) && gate.try_enter(clock, route, units);
-        entered.then(|| Entered { epoch: *epoch, is_tight: gate.is_tight(route) })
+        let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
+        entered.then_some(*epoch)
+    }
+
+    /// Charges for good if that can be done at once. The route must fit the table in force.
+    #[inline]
+    pub(super) fn charge_at_once(&self, route: &Route, units: u64) -> bool {
+        let mut state = self.state.lock();
+        let State { gate, clock, .. } = &mut *state;
+        if units == 0 || !gate.is_current(route) {
+            return false;
+        }
+        let now = gate.now(clock);
+        gate.try_acquire(now, route, units)
     }
 
     /// Enters, or joins the queue for at most `timeout`.
@@ -220,9 +236,10 @@ impl Throttler {
         timeout: Option<Nanos>,
         turn: impl FnOnce() -> Turn,
     ) -> Result<Entry, Error> {
-        if let Some(entered) = self.enter_at_once(&charge.route, charge.units) {
-            charge.epoch = entered.epoch;
-            charge.is_tight = entered.is_tight;
+        if let Some(epoch) = self.enter_at_once(&charge.route, charge.units) {
+            charge.epoch = epoch;
+            // Nobody asked: it may be.
+            charge.is_tight = true;
             return Ok(Entry::Entered);
         }
         let turn = Arc::new(turn());
@@ -234,9 +251,9 @@ impl Throttler {
             // Behind others of the same route it cannot pass yet, and they are being looked after; but somebody must
             // look when its own time is up.
             if !others || deadline.is_some() {
-                state.advance(now, None, effects);
+                state.advance(now, effects);
             } else {
-                state.watch.set(state.wake_at(now), None, effects);
+                state.set_timers(now, None, effects);
             }
             Ok(())
         })?;
@@ -251,30 +268,20 @@ impl Throttler {
         }
     }
 
-    /// Takes the outcome of a wait, if there is one.
-    pub(super) fn begin(&self, turn: &Arc<Turn>) -> Option<Result<Charge, Error>> {
-        self.locked(|state, now, effects| {
-            let mut phase = turn.phase.lock();
-            if matches!(*phase, Phase::Waiting(_)) {
-                return None;
-            }
-            match std::mem::replace(&mut *phase, Phase::Over) {
-                Phase::Granted(mut charge) => {
-                    drop(phase);
-                    charge.is_tight = state.gate.is_tight(&charge.route);
-                    // A grant from before a fork was forgotten with everything else.
-                    if charge.epoch == state.epoch {
-                        state.gate.begin(now, &charge.route, charge.units);
-                    }
-                    if state.gate.has_waiters() {
-                        state.advance(now, None, effects);
-                    }
-                    Some(Ok(charge))
-                }
-                Phase::Refused(error) => Some(Err(error)),
-                _ => None,
-            }
-        })
+    /// A waiter comes for its outcome.
+    pub(super) fn claim(&self, turn: &Arc<Turn>) -> Claim {
+        self.locked(|state, now, effects| state.claim(now, turn, effects))
+    }
+
+    /// A waiter whose grant has lapsed returns to its old place in the queue.
+    pub(super) fn rejoin(&self, turn: &Arc<Turn>) {
+        self.locked(|state, now, effects| state.rejoin(now, turn, effects));
+        self.look_at_nested();
+    }
+
+    /// One step of a thread's wait.
+    pub(super) fn step(&self, turn: &Arc<Turn>) -> Step {
+        self.locked(|state, now, effects| state.step(now, turn, effects))
     }
 
     /// Takes a waiting request out of the queue, or gives back what it was granted.
@@ -283,16 +290,16 @@ impl Throttler {
             let phase = std::mem::replace(&mut *turn.phase.lock(), Phase::Over);
             let waiter = match phase {
                 Phase::Waiting(place) => {
-                    state.watch.leave(place, turn, effects);
+                    state.groups.leave(place, turn, effects);
                     state.gate.remove(place)
                 }
-                Phase::Granted(charge) if charge.epoch == state.epoch => {
+                Phase::Granted(charge, _) if charge.epoch == state.epoch => {
                     state.gate.give_back(&charge.route, charge.units);
                     None
                 }
                 _ => return None,
             };
-            state.advance(now, None, effects);
+            state.advance(now, effects);
             waiter
         });
     }
@@ -323,42 +330,41 @@ impl Throttler {
         let now = state.now();
         state.gate.leave(now, route, units);
         if state.gate.has_waiters() {
-            let mut effects = Effects::default();
-            state.advance(now, None, &mut effects);
-            drop(state);
-            effects.carry_out();
+            Self::advance(state, now);
         }
     }
 
-    /// Looks at the gate now. Returns when this looker must look again.
-    pub(crate) fn poll(&self, looker: Looker<'_>) -> Option<Nanos> {
-        self.locked(|state, now, effects| {
-            state.watch.looked(looker.station());
-            state.advance(now, Some(looker), effects);
-            state.watch.rings_at(looker.station())
-        })
+    /// Lets others through. Apart, so that leaving where nobody waits stays short.
+    #[cold]
+    #[inline(never)]
+    fn advance(mut state: MutexGuard<'_, State>, now: Nanos) {
+        let mut effects = Effects::default();
+        state.advance(now, &mut effects);
+        drop(state);
+        effects.carry_out();
     }
 
-    /// Whether a waiting request keeps watch for its station.
-    pub(super) fn keeps_watch(&self, turn: &Turn) -> bool {
-        self.state.lock().keeps_watch(turn)
+    /// An event loop's timer has gone off. Returns when it must ring again.
+    #[cfg(any(feature = "python", feature = "tokio", test))]
+    pub(crate) fn poll(&self, group: &WakeGroup) -> Option<Nanos> {
+        self.locked(|state, now, effects| state.poll(now, group, effects))
     }
 
-    /// When a station has asked to be rung; `None` where nobody waits.
-    #[cfg(any(feature = "python", feature = "tokio"))]
-    pub(crate) fn rings_at(&self, station: &Station) -> Option<Nanos> {
-        self.state.lock().watch.rings_at(station)
+    /// When an event loop's timer must ring; `None` where nobody waits.
+    #[cfg(any(feature = "python", feature = "tokio", test))]
+    pub(crate) fn rings_at(&self, group: &WakeGroup) -> Option<Nanos> {
+        self.state.lock().groups.rings_at(group)
     }
 
-    /// A station's timer could not be set: it shall be asked for again at the next occasion.
-    #[cfg(feature = "python")]
-    pub(crate) fn unset(&self, station: &Station) {
-        self.state.lock().watch.looked(station);
+    /// An event loop's timer could not be set: it shall be asked for again at the next occasion.
+    #[cfg(any(feature = "python", feature = "tokio", test))]
+    pub(crate) fn unset(&self, group: &WakeGroup) {
+        self.state.lock().groups.unset(group);
     }
 
     /// When the next waiting request can pass, should nothing happen before.
     pub fn wake_at(&self) -> Option<Nanos> {
-        self.state.lock().gate.wake_at()
+        self.state.lock().next_pass()
     }
 
     /// The instant now, on this throttler's clock.
@@ -371,9 +377,12 @@ impl Throttler {
         self.state.lock().clock.clone()
     }
 
-    /// Looks at the gate now: for a manual clock, which has no timers.
-    pub(super) fn look(&self) {
-        self.locked(|state, now, effects| state.advance(now, None, effects));
+    /// Polls the gate now: for a manual clock, which has no timers. Whoever moves it goes on to `end`.
+    pub(super) fn poll_on_the_way_to(&self, end: Nanos) {
+        self.locked(|state, now, effects| {
+            state.claimable = state.claimable.max(end);
+            state.advance(now, effects);
+        });
     }
 
     /// Runs `f` under the lock, and what it leaves to be done without it.

@@ -1,22 +1,23 @@
 //! Waiting in a tokio task.
 
+use std::convert::Infallible;
 use std::future::poll_fn;
 use std::sync::{Arc, Weak};
 use std::task::{Poll, Waker};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use tokio::runtime::{Handle, Id};
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep_until};
 
-use crate::clock::{Nanos, nanos};
+use crate::clock::{Clock, Nanos, nanos};
 use crate::error::Error;
 
+use super::groups::WakeGroup;
+use super::loop_timer::{Call, EventLoop, LoopTimer};
 use super::pass::{Charge, Pass};
-use super::throttler::{Entry, Throttler, WeakThrottler};
+use super::throttler::{Entry, Throttler};
 use super::turn::Turn;
-use super::watch::{Alarm, Looker, Station};
 
 impl Throttler {
     /// Waits for the turn of a request for `id`, in a tokio task (feature `tokio`). `units` multiplies each of its
@@ -28,9 +29,9 @@ impl Throttler {
     /// # Panics
     /// Where it must wait, outside of a tokio runtime with timers.
     pub async fn enter_async(&self, id: &str, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
-        let route = self.route(id)?;
+        let route = self.lookup(id)?;
         self.check_units(&route, units)?;
-        let new_turn = || Turn::new(Station::Loop(self.runtime_alarm()), Waker::noop().clone());
+        let new_turn = || Turn::new(WakeGroup::Loop(self.runtime_timer()), Waker::noop().clone());
         let mut charge = Charge::new(route, units);
         if let Entry::Waiting(ticket) = self.enter(&mut charge, timeout.map(nanos), new_turn)? {
             charge = poll_fn(|context| {
@@ -43,80 +44,65 @@ impl Throttler {
     }
 
     /// The timer of the runtime that runs here: one for all that wait in it.
-    fn runtime_alarm(&self) -> Arc<RuntimeAlarm> {
+    fn runtime_timer(&self) -> Arc<RuntimeTimer> {
         let runtime = Handle::current();
+        if !self.clock().is_manual() {
+            // This panics in a runtime without timers, in which nobody would ever be woken.
+            drop(sleep_until(Instant::now()));
+        }
         let mut state = self.state.lock();
         let known = state.runtimes.iter().find(|(id, _)| *id == runtime.id());
-        if let Some(alarm) = known.and_then(|(_, alarm)| alarm.upgrade()) {
-            return alarm;
+        if let Some(timer) = known.and_then(|(_, timer)| timer.upgrade()) {
+            return timer;
         }
         let id = runtime.id();
-        let throttler = self.downgrade();
-        let alarm = Arc::new_cyclic(|me| RuntimeAlarm {
-            me: me.clone(),
-            runtime,
-            throttler,
-            timer: Mutex::new(None),
-        });
-        state.runtimes.retain(|(_, alarm)| alarm.strong_count() > 0);
-        state.runtimes.push((id, Arc::downgrade(&alarm)));
-        alarm
+        let timer = LoopTimer::new(Runtime(runtime), self);
+        state.runtimes.retain(|(_, timer)| timer.strong_count() > 0);
+        state.runtimes.push((id, Arc::downgrade(&timer)));
+        timer
     }
 }
 
-pub(super) type Runtimes = Vec<(Id, Weak<RuntimeAlarm>)>;
+pub(super) type Runtimes = Vec<(Id, Weak<RuntimeTimer>)>;
 
-/// The one timer of a runtime: a task of its own, so that no task that waits can keep the others from their turn by
-/// not being polled.
+type RuntimeTimer = LoopTimer<Runtime>;
+
+/// A runtime, whose timer is a task of its own, so that no task that waits can keep the others from their turn by not
+/// being polled.
 #[derive(Debug)]
-pub(super) struct RuntimeAlarm {
-    me: Weak<RuntimeAlarm>,
-    runtime: Handle,
-    throttler: WeakThrottler,
-    timer: Mutex<Option<(Nanos, AbortHandle)>>,
-}
+pub(super) struct Runtime(Handle);
 
-impl RuntimeAlarm {
-    fn ring(self: Arc<Self>) {
-        *self.timer.lock() = None;
-        let Some(throttler) = self.throttler.upgrade() else { return };
-        let station = Station::Loop(self.clone());
-        if let Some(at) = throttler.poll(Looker::Loop(&station)) {
-            self.ring_at(at);
-        }
+impl EventLoop for Runtime {
+    type Handle = AbortHandle;
+    type Error = Infallible;
+
+    fn runs_here(&self) -> bool {
+        // Tasks can be spawned from anywhere.
+        true
     }
-}
 
-impl Alarm for RuntimeAlarm {
-    fn ring_at(&self, at: Nanos) {
-        // A manual clock has no timers: whoever moves it looks.
-        let clock = self.throttler.upgrade().map(|throttler| throttler.clock());
-        let Some(instant) = clock.and_then(|clock| clock.to_std(at)).map(Instant::from_std) else { return };
-        let mut timer = self.timer.lock();
-        if timer.as_ref().is_some_and(|&(known, _)| known <= at) {
-            return;
-        }
-        let me = self.me.clone();
-        let task = self.runtime.spawn(async move {
-            sleep_until(instant).await;
-            if let Some(alarm) = me.upgrade() {
-                alarm.ring();
-            }
+    fn call_at(&self, clock: &Clock, at: Nanos, call: Call<Self>) -> Result<Option<AbortHandle>, Infallible> {
+        let Some(at) = clock.to_std(at).map(Instant::from_std) else { return Ok(None) };
+        let task = self.0.spawn(async move {
+            sleep_until(at).await;
+            let Ok(()) = call.call();
         });
-        if let Some((_, old)) = timer.replace((at, task.abort_handle())) {
-            old.abort();
-        }
+        Ok(Some(task.abort_handle()))
     }
 
-    fn silence(&self) {
-        if let Some((_, timer)) = self.timer.lock().take() {
-            timer.abort();
-        }
-        // Another thread may have joined the queue since, and that was its timer.
-        if let (Some(throttler), Some(me)) = (self.throttler.upgrade(), self.me.upgrade())
-            && let Some(at) = throttler.rings_at(&Station::Loop(me))
-        {
-            self.ring_at(at);
-        }
+    fn call_soon(&self, call: Call<Self>) -> Result<(), Infallible> {
+        self.0.spawn(async move {
+            let Ok(()) = call.call();
+        });
+        Ok(())
+    }
+
+    fn cancel(&self, handle: &AbortHandle) -> Result<(), Infallible> {
+        handle.abort();
+        Ok(())
+    }
+
+    fn report(&self, error: Infallible) {
+        match error {}
     }
 }

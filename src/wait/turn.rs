@@ -5,12 +5,13 @@ use std::task::Waker;
 
 use parking_lot::Mutex;
 
+use crate::clock::Nanos;
 use crate::error::Error;
 use crate::gate::Place;
 
+use super::groups::WakeGroup;
 use super::pass::Charge;
 use super::throttler::Throttler;
-use super::watch::Station;
 
 /// Where a waiting request stands.
 #[derive(Debug)]
@@ -19,10 +20,33 @@ pub(super) enum Phase {
     New,
     Waiting(Place),
     /// It may go: its units are in flight.
-    Granted(Charge),
+    Granted(Charge, Standing),
+    /// It was granted and did not come, or waits in a process that has forked: its units, which are in no window, are
+    /// what it would ask for. It is not in the queue until it comes.
+    Lapsed(Charge, Standing),
     Refused(Error),
     /// Its outcome was taken, or it was cancelled.
     Over,
+}
+
+/// What a waiter has a right to, in the queue or out of it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// Its number in the queue.
+    pub number: u64,
+    /// When it came, and when it gives up.
+    pub since: Nanos,
+    pub deadline: Option<Nanos>,
+}
+
+/// What a waiter finds when it comes for its outcome.
+#[derive(Debug)]
+pub(crate) enum Claim {
+    Waiting,
+    /// What it was granted has gone back: it must [rejoin](Ticket::rejoin) the queue.
+    Lapsed,
+    /// The outcome; it can be taken once. With it, the request's block begins.
+    Over(Result<Charge, Error>),
 }
 
 /// A waiting request, as the gate's queue and whoever waits share it.
@@ -31,18 +55,22 @@ pub(super) enum Phase {
 /// it).
 #[derive(Debug)]
 pub(crate) struct Turn {
-    pub(super) station: Station,
+    pub(super) group: WakeGroup,
     pub(super) phase: Mutex<Phase>,
     pub(super) waker: Mutex<Waker>,
 }
 
 impl Turn {
-    pub fn new(station: Station, waker: Waker) -> Self {
-        Self { station, phase: Mutex::new(Phase::New), waker: Mutex::new(waker) }
+    pub fn new(group: WakeGroup, waker: Waker) -> Self {
+        Self { group, phase: Mutex::new(Phase::New), waker: Mutex::new(waker) }
     }
 
     pub(super) fn waker(&self) -> Waker {
         self.waker.lock().clone()
+    }
+
+    pub(super) fn is_granted(&self) -> bool {
+        matches!(*self.phase.lock(), Phase::Granted(..))
     }
 }
 
@@ -59,9 +87,25 @@ impl Ticket {
         Self { throttler, turn }
     }
 
-    /// The outcome, once there is one; it can be taken once. With it, the request's block begins.
+    /// Comes for the outcome.
+    pub fn claim(&self) -> Claim {
+        self.throttler.claim(&self.turn)
+    }
+
+    /// Returns to its old place in the queue, if it had to leave it. A [claim](Ticket::claim) should follow.
+    pub fn rejoin(&self) {
+        self.throttler.rejoin(&self.turn);
+    }
+
+    /// The outcome, once there is one; until then, the request is in the queue.
     pub fn take(&self) -> Option<Result<Charge, Error>> {
-        self.throttler.begin(&self.turn)
+        loop {
+            match self.claim() {
+                Claim::Over(outcome) => return Some(outcome),
+                Claim::Waiting => return None,
+                Claim::Lapsed => self.rejoin(),
+            }
+        }
     }
 
     /// Replaces whom to wake.

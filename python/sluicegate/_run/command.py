@@ -14,11 +14,14 @@ from sluicegate._run.drop_ins import DROP_INS, DropIn, say
 USAGE = """\
 Usage: sluicegate run COMMAND [ARG ...]
 
-  Starts a Python program with sluicegate's drop-ins in place, in it and in its
-  children, and with no change to its code or to anything else.
+  Starts a Python program with sluicegate's drop-ins in place. The drop-ins work
+  in this program and in the programs that it starts. Nothing else is changed.
 
-  COMMAND is a script (bot.py), a module (-m package.module) or any command
-  (hummingbot, pytest, python).
+  COMMAND is a script, a module or any command:
+
+    sluicegate run bin/hummingbot.py
+    sluicegate run freqtrade trade --config user_data/config.json
+    sluicegate run -m pytest
 """
 
 SITE = Path(__file__).parent / "site"
@@ -44,6 +47,11 @@ def command_line(command: Sequence[str]) -> list[str]:
     # What is installed beside this Python comes first: there sluicegate can be imported.
     beside = str(Path(sys.executable).parent)
     found = shutil.which(first, path=beside) or shutil.which(first)
+    if found is None and first == "hummingbot":
+        raise FileNotFoundError(
+            "Hummingbot has no command of this name: go to Hummingbot's folder and write "
+            "sluicegate run bin/hummingbot.py"
+        )
     if found is None:
         raise FileNotFoundError(f"command not found: {first}")
     return [found, *arguments]
@@ -76,7 +84,10 @@ def summary(drop_ins: Sequence[DropIn], folders: Sequence[str]) -> str:
     if programs:
         return f"sluicegate is in place for {', '.join(programs)}"
     known = ", ".join(drop_in.program for drop_in in drop_ins)
-    return f"nothing to put in place was found ({known}); looking again when the program imports it"
+    return (
+        f"no program that sluicegate knows was found ({known}); "
+        "it looks again when the program imports one"
+    )
 
 
 def folders_of(command: Sequence[str]) -> list[str]:

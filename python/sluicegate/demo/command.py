@@ -1,6 +1,5 @@
 """The options of `sluicegate demo`. What it does is in the modules beside it."""
 
-import importlib.util
 import math
 import sys
 from pathlib import Path
@@ -13,8 +12,6 @@ MINUTE = 6.0
 Not shorter: a request holds its units until it is answered, too, and the shorter the window is
 against the latency, the smaller is the share of the limit that any bot can use within the limit.
 """
-
-NEEDS = ("aiohttp", "matplotlib", "rich")
 
 
 def _finite(_: click.Context, parameter: click.Parameter, value: float) -> float:
@@ -44,7 +41,7 @@ def _place(_: click.Context, parameter: click.Parameter, value: Path) -> Path:
     return value
 
 
-@click.command()
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--seconds",
     type=click.FloatRange(min=1),
@@ -107,11 +104,6 @@ def demo(
     The exchange is a process on this machine that enforces its limits for real, over HTTP. The exit
     status is 1 if it rejected a request of the run through sluicegate.
     """
-    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
-    if missing:
-        raise click.ClickException(
-            f'the demo needs {", ".join(missing)}: pip install "sluicegate[demo]"'
-        )
     from sluicegate.demo.mix import mix_of
     from sluicegate.demo.show import Settings, run_demo
     from sluicegate.testing import load_table

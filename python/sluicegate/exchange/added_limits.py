@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from sluicegate._core import Throttler, parse_period
-from sluicegate.exchange.names import EVERYTHING
+from sluicegate.exchange.names import EVERYTHING, closest
 from sluicegate.exchange.rules import read_behavior, read_count, read_mode
 from sluicegate.limits import LinkedLimitWeightPair, RateLimit
 
@@ -70,6 +71,20 @@ def _read_ids(text: Any) -> frozenset[str]:
     return frozenset((EVERYTHING,)) if EVERYTHING in limit_ids else limit_ids
 
 
+def warn_of_slips(limit_ids: frozenset[str], known: Iterable[str]) -> None:
+    """Warns of an id that is in no table, but looks like one that is."""
+    known = list(known)
+    for limit_id in sorted(limit_ids - {EVERYTHING, *known}):
+        close = closest(limit_id, known)
+        if close is not None:
+            warnings.warn(
+                f"no limit has the id {limit_id!r} so far; did you mean {close!r}? The new limit "
+                f"counts requests for {limit_id!r} only",
+                RuntimeWarning,
+                stacklevel=3,
+            )
+
+
 def beside(table: Iterable[RateLimit], added: Iterable[AddedLimit]) -> list[RateLimit]:
     """A table in which the requests of some added limits take from these, too.
 
@@ -128,6 +143,8 @@ def add_limit(
         return
     added = read_added_limit(mode, limit_id, max_calls, period, behavior, timezone)
     table = throttler.rate_limits
+    if max_calls is not None:
+        warn_of_slips(added.limit_ids, (row.limit_id for row in table))
     if added.limit is None and all(row.limit_id != added.id for row in table):
         return
     throttler.set_rate_limits(beside(_without(table, added.id), [added]))

@@ -10,6 +10,7 @@ from weakref import WeakSet, WeakValueDictionary
 from sluicegate._core import Throttler
 from sluicegate.exchange.gate import Gate
 from sluicegate.exchange.rules import Rule
+from sluicegate.exchange.waits import Waits
 from sluicegate.limits import LinkedLimitWeightPair, RateLimit
 
 _NO_LIMIT = 1 << 62
@@ -37,6 +38,8 @@ class Book:
     def __init__(self, throttler: Throttler) -> None:
         """A book without rules."""
         self._throttler = throttler
+        self.waits: Waits | None = None
+        """Where waits and refusals are counted; refusals are logged one by one where it is None."""
         self._rules: dict[str, Rule] = {}
         self._readers: WeakSet[Reader] = WeakSet()
         self._own: set[str] = set()

@@ -5,13 +5,17 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sluicegate.errors import UnknownLimitError
 from sluicegate.exchange.book import Book
 from sluicegate.exchange.gate import Gate, Pass
 from sluicegate.exchange.names import IO_API, Names
 from sluicegate.exchange.rules import Rule
+from sluicegate.exchange.waits import Waits
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 log = logging.getLogger("sluicegate.exchange")
 
@@ -160,7 +164,8 @@ class Limits:
         """
         while gate := self._gates.get(name):
             try:
-                entered = gate.enter(wait=wait)
+                with self._counted(name) as counted:
+                    entered = counted.entered = gate.enter(wait=wait)
                 if entered is None and wait:
                     self._refuse(name, gate)
             except UnknownLimitError:
@@ -174,7 +179,8 @@ class Limits:
         """Enters the gate of a call, in an event loop; see `enter`."""
         while gate := self._gates.get(name):
             try:
-                entered = await gate.enter_async()
+                with self._counted(name) as counted:
+                    entered = counted.entered = await gate.enter_async()
                 if entered is None:
                     self._refuse(name, gate)
             except UnknownLimitError:
@@ -193,11 +199,36 @@ class Limits:
         gate = self._gates.get(name)
         return gate is not None and any(rule.delay for rule in gate.rules)
 
+    def _counted(self, name: str) -> _Counted:
+        return _Counted(self.book.waits, name.removeprefix(_THROUGH_GO))
+
     def _refuse(self, name: str, gate: Gate) -> None:
         self.last_error = f"{name.removeprefix(_THROUGH_GO)} was not sent: {gate.why()}"
-        log.error("%s", self.last_error)
+        waits = self.book.waits
+        if waits is None:
+            log.error("%s", self.last_error)
+        else:
+            waits.refuse(name.removeprefix(_THROUGH_GO))
         if self.refusal is not None:
             raise self.refusal(self.last_error)
+
+
+class _Counted:
+    """One wait of a call, which is counted where somebody wants that."""
+
+    __slots__ = ("_name", "_token", "_waits", "entered")
+
+    def __init__(self, waits: Waits | None, name: str) -> None:
+        self._waits, self._name = waits, name
+        self.entered: Pass | None = None
+
+    def __enter__(self) -> Self:
+        self._token = None if self._waits is None else self._waits.begin()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._waits is not None:
+            self._waits.end(self._token, None if self.entered is None else self._name)
 
 
 _THROUGH_GO = "Go "

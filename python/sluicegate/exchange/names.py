@@ -115,9 +115,11 @@ class Names:
                 continue
             known = self._known(name)
             if not known:
-                raise ValueError(
-                    f"no function is called {name!r} in {text!r}{_closest(name, self._names())}"
+                place = "" if name == text.strip() else f" (in {text!r})"
+                hint = _closest(name, self._names()) or (
+                    "; write a name such as 'GetTicker', a method of the object, or '*' for all"
                 )
+                raise ValueError(f"no function is called {name!r}{place}{hint}")
             functions.update(known)
         return frozenset((EVERYTHING,)) if EVERYTHING in functions else frozenset(functions)
 

@@ -30,8 +30,6 @@ _fiat: WeakSet[FiatPrices] = WeakSet()
 
 def hooks(own: Methods) -> Methods:
     """What takes the place of some methods of Freqtrade."""
-    # Threads that outlive an interrupted start could keep the interpreter from its end.
-    atexit.register(close_all)
     return {**_of_exchange(own), **_of_bot(own), **_of_reports(own), **_of_converter(own)}
 
 
@@ -39,6 +37,11 @@ def close_all() -> None:
     """Ends what runs in the background, for all bots."""
     for running in list(_running):
         running.close()
+
+
+# Threads that outlive an interrupted start could keep the interpreter from its end. Once: the
+# drop-in may be installed often.
+atexit.register(close_all)
 
 
 def _of_exchange(own: Methods) -> Methods:

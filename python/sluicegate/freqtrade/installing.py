@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import warnings
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 #: The versions that the tests have run.
@@ -24,8 +26,44 @@ _PLACES: dict[tuple[str, str], tuple[str, ...]] = {
     ("freqtrade.rpc.fiat_convert", "CryptoToFiatConverter"): ("__init__", "get_price"),
 }
 
-_originals: dict[tuple[type, str], Any] = {}
-"""(class, method) → Freqtrade's own, while the drop-in is installed."""
+
+class _Installation:
+    """One `install`, until its `uninstall`.
+
+    Another program may replace a method after us and call ours from its own. What it put there
+    stays, and ours, which it still calls, does from then on what Freqtrade's own does.
+    """
+
+    def __init__(self, own: dict[tuple[type, str], Callable[..., Any]]) -> None:
+        self._own = own
+        self._ours: dict[tuple[type, str], Callable[..., Any]] = {}
+        self._ended = False
+
+    def begin(self, hooks: Callable[..., Any]) -> None:
+        ours = hooks({(owner.__name__, name): own for (owner, name), own in self._own.items()})
+        for (owner, name), own in self._own.items():
+            method = self._until_the_end(own, ours[owner.__name__, name])
+            self._ours[owner, name] = method
+            setattr(owner, name, method)
+
+    def end(self) -> None:
+        self._ended = True
+        for (owner, name), method in self._ours.items():
+            if getattr(owner, name, None) is method:
+                setattr(owner, name, self._own[owner, name])
+
+    def _until_the_end(
+        self, own: Callable[..., Any], ours: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        @wraps(own)
+        def method(*args: Any, **kwargs: Any) -> Any:
+            return (own if self._ended else ours)(*args, **kwargs)
+
+        return method
+
+
+_installation: _Installation | None = None
+"""The one in force."""
 
 
 def version() -> str | None:
@@ -46,35 +84,36 @@ def install() -> None:
     Raises:
         ImportError: Freqtrade is not installed, or is too different from those that are known.
     """
-    if _originals:
+    global _installation
+    if _installation is not None:
         return
     found = version()
-    originals = {(owner, name): getattr(owner, name) for owner, name in _owners_and_names(found)}
+    own = {(owner, name): getattr(owner, name) for owner, name in _owners_and_names(found)}
     if found not in KNOWN_VERSIONS:
         warnings.warn(
-            f"sluicegate does not know Freqtrade {found or '(no version)'}, and puts its rate "
-            f"cache in place all the same; tried: {', '.join(sorted(KNOWN_VERSIONS))}",
+            f"sluicegate was not tested with Freqtrade {found or '(no version)'}, but with "
+            f"{', '.join(sorted(KNOWN_VERSIONS))}; its rate cache is in place all the same",
             RuntimeWarning,
             stacklevel=2,
         )
     from sluicegate.freqtrade.hooks import hooks
 
-    ours = hooks({(owner.__name__, name): method for (owner, name), method in originals.items()})
-    _originals.update(originals)
-    for owner, name in originals:
-        setattr(owner, name, ours[owner.__name__, name])
+    installation = _Installation(own)
+    installation.begin(hooks)
+    _installation = installation
 
 
 def uninstall() -> None:
     """Puts Freqtrade's own methods back, and ends what runs in the background.
 
-    Bots that exist go on with Freqtrade's own code. Does nothing where nothing is installed.
+    Bots that exist go on with Freqtrade's own code. Does nothing where nothing is installed. A
+    method that another program replaced after `install` stays as that program left it.
     """
-    if not _originals:
+    global _installation
+    if _installation is None:
         return
-    for (owner, name), method in _originals.items():
-        setattr(owner, name, method)
-    _originals.clear()
+    installation, _installation = _installation, None
+    installation.end()
     from sluicegate.freqtrade.hooks import close_all
 
     close_all()

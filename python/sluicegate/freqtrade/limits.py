@@ -9,17 +9,26 @@ import ccxt
 
 from sluicegate._core import Throttler
 from sluicegate.exchange import limit_all
+from sluicegate.exchange.book import Book
+from sluicegate.exchange.waits import Waits
 from sluicegate.freqtrade.settings import SECTION, Settings
 
 
 class Limits:
-    """The rules, and the one budget that all ccxt objects of a bot share for each."""
+    """The rules, and the one budget that all ccxt objects of a bot share for each.
+
+    Attributes:
+        waits: What the rules have delayed, and what they have kept from being sent.
+    """
 
     def __init__(self, settings: Settings) -> None:
         """Nothing is limited yet."""
         self._rules: Sequence[Sequence[Any]] = settings.limits
         self._timezone = settings.timezone
         self._throttler = Throttler([], hold=settings.hold)
+        # A throttler's book is kept by whoever uses it.
+        self._book = Book.of(self._throttler)
+        self.waits = self._book.waits = Waits()
 
     def apply(self, api: Any) -> Any:
         """A ccxt object under the rules; the object itself if there are none.

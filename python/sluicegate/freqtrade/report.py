@@ -1,4 +1,4 @@
-"""A line in the log that says what the cache was good for."""
+"""Lines in the log: what the cache was good for, and what the limits have delayed."""
 
 from __future__ import annotations
 
@@ -7,10 +7,15 @@ import logging
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from sluicegate.exchange.waits import Waits
+
 if TYPE_CHECKING:
     from sluicegate.freqtrade.rates import Rates
 
 log = logging.getLogger("sluicegate.freqtrade")
+
+#: Seconds between two lines about the limits, while they delay calls or keep them from being sent.
+LIMITS_INTERVAL = 60.0
 
 
 def line(rates: Rates) -> str:
@@ -43,3 +48,18 @@ async def report(rates: Rates, interval: float) -> None:
         if now != last:
             log.info("%s", now)
         last = now
+
+
+def tell_waits(waits: Waits) -> None:
+    """Logs what the limits have done since the last time; nothing if they have done nothing."""
+    summary = waits.take()
+    if summary:
+        level = logging.WARNING if summary.refused else logging.INFO
+        log.log(level, "limits: %s", summary)
+
+
+async def report_waits(waits: Waits, interval: float = LIMITS_INTERVAL) -> None:
+    """Logs every `interval` seconds what the limits have done, until it is cancelled."""
+    while True:
+        await asyncio.sleep(interval)
+        tell_waits(waits)

@@ -10,7 +10,7 @@ from sluicegate.freqtrade.fiat import FiatPrices
 from sluicegate.freqtrade.keep_warm import keep_warm
 from sluicegate.freqtrade.limits import Limits
 from sluicegate.freqtrade.rates import Rates
-from sluicegate.freqtrade.report import line, report
+from sluicegate.freqtrade.report import LIMITS_INTERVAL, line, report, report_waits, tell_waits
 from sluicegate.freqtrade.settings import Settings
 
 log = logging.getLogger("sluicegate.freqtrade")
@@ -51,6 +51,8 @@ class Running:
             background.start(keep_warm(rates))
         if settings.log_interval:
             background.start(report(rates, settings.log_interval))
+            if settings.limits:
+                background.start(report_waits(self.limits.waits, _limits_interval(settings)))
         self._fiat = list(fiat)
         for prices in self._fiat:
             prices.start(config.get("stake_currency"), config.get("fiat_display_currency"))
@@ -65,4 +67,10 @@ class Running:
         if self.rates is not None and not self.rates.background.is_closed:
             if self.rates.background.is_running:
                 log.info("%s", line(self.rates))
+                tell_waits(self.limits.waits)
             self.rates.close()
+
+
+def _limits_interval(settings: Settings) -> float:
+    """Seconds: whoever wants lines more often than the default wants all of them so."""
+    return min(settings.log_interval, LIMITS_INTERVAL)

@@ -7,6 +7,7 @@ import copy
 import logging
 import math
 import time
+import warnings
 from abc import abstractmethod
 from collections.abc import Iterable
 from decimal import Decimal, InvalidOperation
@@ -15,7 +16,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from sluicegate import limits as core
 from sluicegate._core import HummingbotThrottler, ManualClock
 from sluicegate.errors import UnknownLimitError
-from sluicegate.exchange.added_limits import AddedLimit, beside, read_added_limit
+from sluicegate.exchange.added_limits import (
+    AddedLimit,
+    beside,
+    read_added_limit,
+    warn_of_slips,
+)
 from sluicegate.hummingbot.context import (
     AsyncRequestContext,
     AsyncRequestContextBase,
@@ -40,6 +46,13 @@ def _share(percentage: Decimal | float | None) -> Decimal:
     must = f"limits_share_percentage must be a percentage over 0 or None, not {percentage!r}"
     try:
         share = Decimal(str(percentage or 100)) / 100
+        if 0 < share < Decimal("0.01"):
+            warnings.warn(
+                f"limits_share_percentage={percentage} is less than one percent; for a share of "
+                f"{percentage}, write {Decimal(str(percentage)) * 100}",
+                RuntimeWarning,
+                stacklevel=4,
+            )
         if share > 0:
             return share
     except InvalidOperation:
@@ -308,6 +321,8 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         new = read_added_limit(mode, limit_id, max_calls, period, behavior, timezone)
         if new.limit is None and new.id not in self._added:
             return
+        if new.limit is not None:
+            warn_of_slips(new.limit_ids, self.usage())
         added = {**self._added, new.id: new}
         HummingbotThrottler.set_rate_limits(self, beside(self._rows, added.values()))
         self._added = added

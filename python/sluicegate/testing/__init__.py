@@ -1,11 +1,12 @@
 """What bots are tested with: a stand-in exchange that enforces its limits for real, and a clock.
 
-`StandInExchange` needs aiohttp: `pip install "sluicegate[demo]"`. All else needs nothing.
+`StandInExchange` needs aiohttp: `pip install aiohttp`. All else needs nothing.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import ManualClock
+from sluicegate._needs import lacking
 from sluicegate.testing.ban import BanRule
 from sluicegate.testing.calls import Call
 from sluicegate.testing.coingecko import CoinGecko
@@ -53,12 +54,8 @@ def __getattr__(name: str) -> Any:
     """The server, when it is asked for: all else here works without aiohttp."""
     if name != "StandInExchange":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        import aiohttp as _  # noqa: F401
-    except ImportError as error:
-        raise ImportError(
-            'sluicegate.testing.StandInExchange needs aiohttp: pip install "sluicegate[demo]"'
-        ) from error
+    if problem := lacking("sluicegate.testing.StandInExchange", ("aiohttp",)):
+        raise ImportError(problem)
     from sluicegate.testing.exchange import StandInExchange
 
     return StandInExchange

@@ -1,21 +1,62 @@
 """`python -m sluicegate.testing`: the stand-in exchange in a process of its own.
 
 Its first line on standard output is the address, such as `http://127.0.0.1:40123`. It ends when
-standard input is closed, so it never outlives the program that started it, or on Ctrl-C. While it
-runs, it is steered over HTTP: see `docs/testing.md`.
+standard input is closed, so that it never outlives the program that started it. In a terminal, and
+with `--stay`, it runs until Ctrl-C or a signal. While it runs, it is steered over HTTP: see
+`docs/testing.md`.
 """
 
 import argparse
 import asyncio
 import contextlib
+import os
+import stat
 import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TextIO
 
-from sluicegate.testing import CoinGecko, Market, StandInExchange, load_table
+from sluicegate._needs import lacking
+from sluicegate.testing import CoinGecko, Market, load_table
+
+if TYPE_CHECKING:
+    from sluicegate.testing import StandInExchange
+
+PROGRAM = "python -m sluicegate.testing"
 
 
 def main() -> None:
     """Read the options and serve."""
-    parser = argparse.ArgumentParser(prog="python -m sluicegate.testing", description=__doc__)
+    parser = _parser()
+    options = parser.parse_args()
+    if problem := lacking(PROGRAM, ("aiohttp",)):
+        sys.exit(problem)
+    from sluicegate.testing import StandInExchange
+
+    try:
+        table = load_table(options.table, minute=options.minute)
+        exchange = StandInExchange(
+            table,
+            market=None if options.markets is None else Market.of_size(options.markets),
+            latency=tuple(options.latency),
+            seed=options.seed,
+            port=options.port,
+        )
+    except (ValueError, OSError) as error:
+        parser.error(str(error))
+    stay = options.stay or (sys.stdin is not None and sys.stdin.isatty())
+    if not stay and not _is_pipe(sys.stdin):
+        parser.error(
+            "standard input is closed, so the exchange would end at once: add --stay, and it runs "
+            "until Ctrl-C or a signal; or give it a pipe as its input, and close it to end it"
+        )
+    if options.coingecko:
+        CoinGecko().serve(exchange)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(exchange, stay=stay))
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
     parser.add_argument(
         "--table", default="binance-spot", help="a table's name, or a JSON file (%(default)s)"
     )
@@ -40,29 +81,52 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, help="makes latencies the same each time")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one (%(default)s)")
-    options = parser.parse_args()
+    parser.add_argument(
+        "--stay",
+        action="store_true",
+        help="do not end when standard input is closed; a script that starts it with & needs this",
+    )
+    return parser
+
+
+def _is_pipe(stream: TextIO | None) -> bool:
+    """Whether a stream is open until another program closes it.
+
+    A shell gives /dev/null to what it starts in the background, and so do services and containers.
+    """
     try:
-        table = load_table(options.table, minute=options.minute)
-        exchange = StandInExchange(
-            table,
-            market=None if options.markets is None else Market.of_size(options.markets),
-            latency=tuple(options.latency),
-            seed=options.seed,
-            port=options.port,
-        )
-    except (ValueError, OSError) as error:
-        parser.error(str(error))
-    if options.coingecko:
-        CoinGecko().serve(exchange)
-    with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(exchange))
+        mode = os.fstat(stream.fileno()).st_mode if stream else 0
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)
 
 
-async def _serve(exchange: StandInExchange) -> None:
-    async with exchange:
+async def _serve(exchange: "StandInExchange", *, stay: bool) -> None:
+    try:
+        await exchange.start()
+    except OSError as error:
+        sys.exit(f"{PROGRAM}: error: it cannot listen: {error.strerror or error}")
+    try:
         sys.stdout.write(f"{exchange.url}\n")
         sys.stdout.flush()
-        await asyncio.to_thread(sys.stdin.read)
+        over = asyncio.Event()
+        if not stay:
+            _at_its_end(sys.stdin.fileno(), over.set)
+        await over.wait()
+    finally:
+        await exchange.stop()
+
+
+def _at_its_end(pipe: int, call: Callable[[], None]) -> None:
+    """Call back when a pipe was closed at its other end. What is written to it means nothing."""
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        if not os.read(pipe, 65_536):
+            loop.remove_reader(pipe)
+            call()
+
+    loop.add_reader(pipe, read)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """What Binance's endpoints answer: plausible values, the same ones for the same question."""
 
 import json
+import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
@@ -136,7 +137,7 @@ class BinanceAnswers:
 
     def _price(self, symbol: str | None) -> Price:
         name = self._first() if symbol is None else symbol
-        if "/" in name or not self._market.trades(name):
+        if not name or "/" in name or not self._market.trades(name):
             raise invalid_symbol()
         return self._market.price(name)
 
@@ -174,7 +175,7 @@ def _whole(request: web.Request, parameter: str) -> int | None:
     text = request.query.get(parameter)
     if text is None:
         return None
-    if not text.isdecimal():
+    if not re.fullmatch("[0-9]{1,20}", text):
         raise illegal_characters(parameter, "^[0-9]{1,20}$")
     return int(text)
 

@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sluicegate.testing.values import is_length, is_number, is_whole, shown
+
 MINUTE = 60.0
 DAY = 86_400.0
 
@@ -40,20 +42,22 @@ class BanRule:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if isinstance(self.tolerated, bool) or not isinstance(self.tolerated, int):
-            raise ValueError(f"tolerated must be a whole number of 429s, got {self.tolerated!r}")
-        if self.tolerated < 0:
-            raise ValueError(f"tolerated must be 0 or more, got {self.tolerated!r}")
+        if not is_whole(self.tolerated) or self.tolerated < 0:
+            raise ValueError(
+                f"tolerated must be a whole number of 429s, 0 or more, got {shown(self.tolerated)}"
+            )
         for name in ("within", "first", "longest"):
             seconds = getattr(self, name)
-            if not _is_number(seconds) or not 1e-9 <= seconds < math.inf:
-                raise ValueError(f"{name} must be seconds above 0, got {seconds!r}")
+            if not is_length(seconds):
+                raise ValueError(
+                    f"{name} must be seconds above 0 (and at most 100 years), got {shown(seconds)}"
+                )
         if self.first > self.longest:
             raise ValueError(
                 f"first ({self.first!r} s) must be at most longest ({self.longest!r} s)"
             )
-        if not _is_number(self.growth) or not 1 <= self.growth < math.inf:
-            raise ValueError(f"growth must be a number of at least 1, got {self.growth!r}")
+        if not is_number(self.growth) or self.growth < 1:
+            raise ValueError(f"growth must be a number of at least 1, got {shown(self.growth)}")
 
     def duration(self, earlier_bans: int) -> int:
         """Nanoseconds that a ban lasts after so many earlier ones."""
@@ -78,7 +82,3 @@ class BanRule:
     def to_json(self) -> dict[str, Any]:
         """A dictionary that JSON can hold; its names are those of the arguments."""
         return asdict(self)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

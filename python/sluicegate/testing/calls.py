@@ -1,10 +1,11 @@
 """Which requests the exchange answered: counts of all of them, and a log of the latest."""
 
-import json
 from collections import Counter, deque
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from sluicegate.testing.values import read_json, shown
 
 CAPACITY = 10_000
 """Most calls that the log keeps: enough for a test, and bounded for a server that runs for days."""
@@ -100,7 +101,7 @@ def read_symbols(text: str) -> tuple[str, ...]:
     Raises:
         ValueError: It is no such list.
     """
-    names = json.loads(text)
+    names = read_json(text)
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise ValueError(f"symbols must be a JSON list of names, got {text!r}")
+        raise ValueError(f"symbols must be a JSON list of names, got {shown(text)}")
     return tuple(names)

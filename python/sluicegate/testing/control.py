@@ -1,20 +1,23 @@
 """The paths under /stand-in/ by which another process steers the exchange, and asks what it saw.
 
-They take and give JSON, take no latency, count nowhere, and never fail. What cannot be is answered
-400 with `{"error": …}`, and changes nothing.
+They take and give JSON, take no latency, count nowhere, and never fail. A value that is not allowed
+is answered 400 with `{"error": …}`, and changes nothing. A request that a web page sends is
+answered 403 (see `origin`).
 """
 
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sluicegate.testing.origin import foreign
 from sluicegate.testing.price import Price
+from sluicegate.testing.values import check_names, read_json, shown
 
 if TYPE_CHECKING:
     from sluicegate.testing.exchange import StandInExchange
 
+PREFIX = "/stand-in/"
 STATISTICS_PATH = "/stand-in/stats"
 RESET_PATH = "/stand-in/reset"
 CALLS_PATH = "/stand-in/calls"
@@ -34,18 +37,23 @@ class Control:
         self._exchange = exchange
         self._answers: dict[tuple[str, str], Callable[[Mapping[str, Any]], Any]] = {
             ("GET", STATISTICS_PATH): lambda _: exchange.statistics().to_json(),
-            ("POST", RESET_PATH): lambda _: exchange.reset(),
-            ("DELETE", CALLS_PATH): lambda _: exchange.clear_calls(),
+            ("POST", RESET_PATH): _bare("reset", exchange.reset),
+            ("DELETE", CALLS_PATH): _bare("calls", exchange.clear_calls),
             ("POST", DELIST_PATH): self._delist,
             ("POST", RELIST_PATH): self._relist,
             ("POST", PRICES_PATH): self._set_prices,
             ("POST", LATENCY_PATH): self._set_latency,
-            ("POST", FAIL_PATH): lambda given: exchange.fail(**given),
-            ("POST", HEAL_PATH): lambda _: exchange.heal(),
+            ("POST", FAIL_PATH): self._fail,
+            ("POST", HEAL_PATH): _bare("heal", exchange.heal),
         }
 
     async def answer(self, request: web.Request) -> web.Response | None:
         """The answer; None if the request is for another path, and so for the exchange."""
+        if not request.path.startswith(PREFIX):
+            return None
+        refusal = foreign(request.headers)
+        if refusal is not None:
+            return _error(refusal, 403)
         key = (request.method, request.path)
         if key == ("GET", CALLS_PATH):
             calls = self._exchange.calls(request.query.get("path"))
@@ -54,46 +62,69 @@ class Control:
         if answer is None:
             return None
         try:
-            # A misspelt name is a TypeError of the method that is called.
             return web.json_response(answer(await _read(request)) or {})
-        except (TypeError, ValueError) as error:
-            return web.json_response({"error": str(error)}, status=400)
+        except ValueError as error:
+            return _error(str(error), 400)
 
     def _delist(self, given: Mapping[str, Any]) -> None:
-        options = {**given}
-        self._exchange.market.delist(*_symbols(options), **options)
+        check_names("delist", given, ("symbols", "vanish"))
+        self._exchange.market.delist(*_symbols(given), vanish=given.get("vanish", False))
 
     def _relist(self, given: Mapping[str, Any]) -> None:
-        options = {**given}
-        self._exchange.market.relist(*_symbols(options), **options)
+        check_names("relist", given, ("symbols",))
+        self._exchange.market.relist(*_symbols(given))
 
     def _set_prices(self, given: Mapping[str, Any]) -> None:
-        self._exchange.market.set_prices(
-            {
-                symbol: Price(**price) if isinstance(price, Mapping) else price
-                for symbol, price in given.items()
-            }
-        )
+        self._exchange.market.set_prices({symbol: _price(symbol, x) for symbol, x in given.items()})
 
     def _set_latency(self, given: Mapping[str, Any]) -> None:
         if given.keys() != {"shortest", "longest"}:
             raise ValueError(
-                f'latency must be {{"shortest": seconds, "longest": seconds}}, got {given!r}'
+                f'latency must be {{"shortest": seconds, "longest": seconds}}, got {shown(given)}'
             )
         self._exchange.latency = (given["shortest"], given["longest"])
 
+    def _fail(self, given: Mapping[str, Any]) -> None:
+        check_names("fail", given, ("share", "every", "status", "drop", "paths", "seed"))
+        self._exchange.fail(**given)
+
+
+def _bare(name: str, act: Callable[[], None]) -> Callable[[Mapping[str, Any]], None]:
+    """An act that takes nothing."""
+
+    def answer(given: Mapping[str, Any]) -> None:
+        check_names(name, given, ())
+        act()
+
+    return answer
+
+
+def _error(message: str, status: int) -> web.Response:
+    return web.json_response({"error": message}, status=status)
+
 
 async def _read(request: web.Request) -> Mapping[str, Any]:
-    text = await request.text()
-    given = json.loads(text) if text else {}
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge:
+        raise ValueError("the body must be at most 1 MiB") from None
+    given = read_json(body) if body else {}
     if not isinstance(given, Mapping):
-        raise ValueError(f"the body must be a JSON object, got {given!r}")
+        raise ValueError(f"the body must be a JSON object, got {shown(given)}")
     return given
 
 
-def _symbols(given: dict[str, Any]) -> list[str]:
-    """The symbols of a body, which are taken out of it."""
-    symbols = given.pop("symbols", None)
+def _symbols(given: Mapping[str, Any]) -> list[str]:
+    symbols = given.get("symbols")
     if not isinstance(symbols, list) or not all(isinstance(name, str) for name in symbols):
-        raise ValueError(f'symbols must be a list such as ["BTCUSDT"], got {symbols!r}')
+        raise ValueError(f'symbols must be a list such as ["BTCUSDT"], got {shown(symbols)}')
     return symbols
+
+
+def _price(symbol: str, given: Any) -> Price:
+    if not isinstance(given, Mapping):
+        return Price(given)
+    check_names(f"the price of {symbol}", given, ("last", "bid", "ask"))
+    if "last" not in given:
+        raise ValueError(f"the price of {symbol} needs 'last', got {shown(given)}")
+    return Price(**given)

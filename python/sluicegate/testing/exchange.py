@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -11,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from sluicegate.testing.answers import Handler, binance_handlers
 from sluicegate.testing.calls import Call, CallLog
@@ -25,6 +27,7 @@ from sluicegate.testing.server_thread import ServerThread
 from sluicegate.testing.stats import Statistics
 from sluicegate.testing.table import Endpoint, Table
 from sluicegate.testing.tables import binance_spot
+from sluicegate.testing.values import is_whole, shown
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -33,6 +36,12 @@ if TYPE_CHECKING:
 
 PATIENCE = 1.0
 """Seconds beyond the longest latency that requests under way get to finish when it is stopped."""
+
+SERVER_LOG = logging.getLogger("sluicegate.testing.server")
+"""Where tracebacks of handlers go. A request that is no HTTP is its sender's fault: it has none."""
+SERVER_LOG.addFilter(
+    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+)
 
 
 class StandInExchange:
@@ -68,7 +77,7 @@ class StandInExchange:
         clock: Nanoseconds that never step back. Tests give a clock of their own.
 
     Raises:
-        ValueError: A latency that cannot be.
+        ValueError: The latency, the seed or the port is not as above.
     """
 
     def __init__(
@@ -106,6 +115,10 @@ class StandInExchange:
         # The server may run in a thread while another one asks for statistics.
         self._lock = threading.Lock()
         self._clock = clock
+        if not is_whole(port) or not 0 <= port <= 65_535:
+            raise ValueError(
+                f"port must be from 0 to 65535 (0 takes a free one), got {shown(port)}"
+            )
         self._host, self._port = host, port
         self._runner: web.AppRunner | None = None
         self._url: str | None = None
@@ -243,7 +256,7 @@ class StandInExchange:
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", self._serve)
         patience = self._latency.range[1] + PATIENCE
-        runner = web.AppRunner(app, access_log=None, shutdown_timeout=patience)
+        runner = web.AppRunner(app, access_log=None, shutdown_timeout=patience, logger=SERVER_LOG)
         self._runner = runner
         try:
             await runner.setup()
@@ -252,7 +265,8 @@ class StandInExchange:
             await self.stop()
             raise
         port = runner.addresses[0][1]
-        self._url = f"http://{self._host}:{port}"
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        self._url = f"http://{host}:{port}"
 
     async def stop(self) -> None:
         """Stop listening, let requests under way finish, and close all connections."""

@@ -2,7 +2,7 @@
 
 import random
 
-from sluicegate.testing.table import is_count
+from sluicegate.testing.values import check_switch, is_count, is_number, is_whole, shown
 
 
 class Failing:
@@ -32,18 +32,23 @@ class Failing:
     ) -> None:
         """What to fail from now on."""
         if share is not None and every is not None:
-            raise ValueError(f"give share or every, not both: got {share!r} and {every!r}")
-        if share is not None and not (_is_number(share) and 0 < share <= 1):
-            raise ValueError(f"share must be above 0 and at most 1, got {share!r}")
+            raise ValueError(
+                f"give share or every, not both: got {shown(share)} and {shown(every)}"
+            )
+        if share is not None and not (is_number(share) and 0 < share <= 1):
+            raise ValueError(f"share must be above 0 and at most 1, got {shown(share)}")
         if every is not None and not is_count(every):
-            raise ValueError(f"every must be a whole number of at least 1, got {every!r}")
+            raise ValueError(f"every must be a whole number of at least 1, got {shown(every)}")
         if not is_count(status) or not 500 <= status <= 599:
-            raise ValueError(f"status must be from 500 to 599, got {status!r}")
-        if isinstance(paths, str):
-            raise ValueError(f"paths must be a list such as [{paths!r}], got {paths!r}")
+            raise ValueError(f"status must be from 500 to 599, got {shown(status)}")
+        check_switch("drop", drop)
+        if not isinstance(paths, (list, tuple)):
+            raise ValueError(f'paths must be a list such as ["/api/v3/depth"], got {shown(paths)}')
         for path in paths:
             if not isinstance(path, str) or not path.startswith("/"):
-                raise ValueError(f"paths must begin with '/', got {path!r}")
+                raise ValueError(f"paths must begin with '/', got {shown(path)}")
+        if seed is not None and not is_whole(seed):
+            raise ValueError(f"seed must be a whole number, or left out, got {shown(seed)}")
         self.status = None if drop else status
         """The status to answer; None to drop the connection."""
         self._share = 1.0 if share is None else share
@@ -58,7 +63,3 @@ class Failing:
             return False
         self._count += 1
         return self._count % self._every == 0 and self._random.random() < self._share
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)

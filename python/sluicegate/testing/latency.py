@@ -1,7 +1,11 @@
 """How long a request is under way: a part before it counts, the remainder before it is answered."""
 
-import math
 import random
+
+from sluicegate.testing.values import is_number, is_whole, shown
+
+LONGEST = 86_400.0
+"""Seconds of a day: a longer latency is a slip of the pen."""
 
 
 class Latency:
@@ -12,7 +16,7 @@ class Latency:
     know at which.
 
     Args:
-        shortest: Seconds; 0 or more.
+        shortest: Seconds; 0 or more, and at most a day.
         longest: Seconds; at least `shortest`.
         seed: The same seed draws the same latencies; None draws others each time.
 
@@ -23,6 +27,8 @@ class Latency:
     def __init__(self, shortest: float, longest: float, seed: int | None = None) -> None:
         """A range to draw from."""
         self.change(shortest, longest)
+        if seed is not None and not is_whole(seed):
+            raise ValueError(f"seed must be a whole number or None, got {shown(seed)}")
         self._random = random.Random(seed)  # noqa: S311 - nothing is kept secret with it
 
     @property
@@ -38,9 +44,12 @@ class Latency:
         """
         for seconds in (shortest, longest):
             if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-                raise ValueError(f"latency must be two numbers of seconds, got {seconds!r}")
-            if not 0 <= seconds < math.inf:
-                raise ValueError(f"latency must be 0 seconds or more, got {seconds!r}")
+                raise ValueError(f"latency must be two numbers of seconds, got {shown(seconds)}")
+            if not is_number(seconds) or not 0 <= seconds <= LONGEST:
+                raise ValueError(
+                    "latency must be 0 seconds or more (and at most 86,400, a day), "
+                    f"got {shown(seconds)}"
+                )
         if shortest > longest:
             raise ValueError(
                 "latency must be (shortest, longest) in seconds, "

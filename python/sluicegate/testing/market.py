@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 from sluicegate.testing.price import Price, default_price
 from sluicegate.testing.symbol import BREAK, TRADING, Symbol
-from sluicegate.testing.table import is_count
+from sluicegate.testing.values import check_switch, is_count, shown
 
 DEFAULT_PAIRS = ("BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT")
+
+MOST_SYMBOLS = 1_000_000
+"""Of a market that is made by its size: more is a slip of the pen, and would fill the memory."""
 
 
 class Market:
@@ -54,7 +57,7 @@ class Market:
             raise ValueError("a market needs at least one symbol, got none")
         for what, size in (("max_levels", max_levels), ("max_candles", max_candles)):
             if not is_count(size):
-                raise ValueError(f"{what} must be a whole number of at least 1, got {size!r}")
+                raise ValueError(f"{what} must be a whole number of at least 1, got {shown(size)}")
         self._any_symbol = any_symbol
         self._prices: dict[str, Price] = {}
         # Whoever changes something puts a new dictionary in place: who reads needs no lock.
@@ -67,10 +70,13 @@ class Market:
         """A market of so many symbols against USDT: the five of the default, `COIN6`, `COIN7`, ….
 
         Raises:
-            ValueError: `count` is no whole number of at least 1.
+            ValueError: `count` is no whole number from 1 to a million.
         """
-        if not is_count(count):
-            raise ValueError(f"a market's size must be a whole number of at least 1, got {count!r}")
+        if not is_count(count) or count > MOST_SYMBOLS:
+            raise ValueError(
+                f"a market's size must be a whole number from 1 to {MOST_SYMBOLS:,}, "
+                f"got {shown(count)}"
+            )
         numbered = (f"COIN{i}/USDT" for i in range(len(DEFAULT_PAIRS) + 1, count + 1))
         return cls([*DEFAULT_PAIRS[:count], *numbered])
 
@@ -105,6 +111,7 @@ class Market:
         Raises:
             ValueError: The market has no such symbol; then it stays as it is.
         """
+        check_switch("vanish", vanish)
         self._change(symbols, BREAK, listed=not vanish)
 
     def relist(self, *symbols: str) -> None:
@@ -133,6 +140,8 @@ class Market:
             _name(symbol): price if isinstance(price, Price) else Price(price)
             for symbol, price in prices.items()
         }
+        if "" in given:
+            raise ValueError("a symbol must be a name such as 'BTCUSDT', got ''")
         with self._lock:
             if not self._any_symbol:
                 self._known(given)

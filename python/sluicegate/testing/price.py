@@ -1,12 +1,16 @@
 """What a symbol costs: the last price, and the best bid and ask."""
 
-import math
 import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
+from sluicegate.testing.values import is_number, shown
+
 BID, ASK = 0.9999, 1.0001
 """Bid and ask that are not given, as parts of the last price."""
+
+LOWEST, HIGHEST = 1e-8, 1e15
+"""What Binance's eight decimals can show, and beyond which a float has no decimals left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +23,8 @@ class Price:
         ask: The best ask; 0 (the default) puts it a hundredth of a percent above `last`.
 
     Raises:
-        ValueError: One is below 1e-08, which Binance's eight decimals could not show, or not
-            finite; or the bid is above the ask.
+        ValueError: One is below 1e-08, which Binance's eight decimals could not show, or above
+            1e+15; or the bid is above the ask.
     """
 
     last: float
@@ -46,6 +50,8 @@ def default_price(symbol: str) -> Price:
 
 def _check(what: str, number: object) -> None:
     if isinstance(number, bool) or not isinstance(number, (int, float)):
-        raise ValueError(f"{what} must be a price, got {number!r}")
-    if not 1e-8 <= number < math.inf:
-        raise ValueError(f"{what} must be a price of at least 1e-08, got {number!r}")
+        raise ValueError(f"{what} must be a price, got {shown(number)}")
+    if not is_number(number) or not LOWEST <= number <= HIGHEST:
+        raise ValueError(
+            f"{what} must be a price of at least 1e-08 (and at most 1e+15), got {shown(number)}"
+        )

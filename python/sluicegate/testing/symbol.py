@@ -1,9 +1,10 @@
 """One symbol that the exchange trades, as Binance's `exchangeInfo` describes it."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from sluicegate.testing.values import is_number, shown
 
 TRADING = "TRADING"
 BREAK = "BREAK"
@@ -62,11 +63,14 @@ class Symbol:
             )
         for what in ("tick_size", "step_size", "min_notional"):
             number = getattr(self, what)
-            if isinstance(number, bool) or not isinstance(number, (int, float)):
-                raise ValueError(f"{what} of {self.name} must be a number, got {number!r}")
+            if not is_number(number):
+                raise ValueError(f"{what} of {self.name} must be a number, got {shown(number)}")
             # Binance writes eight decimals: less would read as 0.
-            if not 1e-8 <= number < math.inf:
-                raise ValueError(f"{what} of {self.name} must be at least 1e-08, got {number!r}")
+            if not 1e-8 <= number <= 1e15:
+                raise ValueError(
+                    f"{what} of {self.name} must be at least 1e-08 (and at most 1e+15), "
+                    f"got {shown(number)}"
+                )
 
     @classmethod
     def parse(cls, pair: str) -> "Symbol":

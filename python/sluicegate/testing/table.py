@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from sluicegate.testing.ban import BanRule
 from sluicegate.testing.interval import interval_label
+from sluicegate.testing.values import HEADER, is_count, is_length, is_number, shown
 
 if TYPE_CHECKING:
     from sluicegate import RateLimit
@@ -28,7 +29,7 @@ class Limit:
             begins with `ORDERS`; none for lengths that are not whole seconds. `""` sends none.
 
     Raises:
-        ValueError: The limit or the interval cannot be.
+        ValueError: The name, the limit, the interval or the header is not as above.
     """
 
     name: str
@@ -42,13 +43,21 @@ class Limit:
             raise ValueError(f"a limit's name must be a text that is not empty, got {self.name!r}")
         if not is_count(self.limit):
             raise ValueError(
-                f"limit of {self.name!r} must be a whole number of at least 1, got {self.limit!r}"
+                f"limit of {self.name!r} must be a whole number of at least 1 (and at most "
+                f"2**63 - 1), got {shown(self.limit)}"
             )
-        seconds = self.interval
-        if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-            raise ValueError(f"interval of {self.name!r} must be seconds, got {seconds!r}")
-        if not 1e-9 <= seconds < math.inf:
-            raise ValueError(f"interval of {self.name!r} must be seconds above 0, got {seconds!r}")
+        if not is_length(self.interval):
+            raise ValueError(
+                f"interval of {self.name!r} must be seconds above 0 (and at most 100 years), "
+                f"got {shown(self.interval)}"
+            )
+        header = self.header
+        if header not in (None, "") and not (isinstance(header, str) and HEADER.fullmatch(header)):
+            raise ValueError(
+                f"header of {self.name!r} must be the name of an HTTP header such as "
+                "'X-Used-Weight' (with no space, colon or line break), or '' for none, "
+                f"got {shown(header)}"
+            )
 
     @property
     def header_name(self) -> str | None:
@@ -76,7 +85,7 @@ class Endpoint:
             parameter that is missing (the exchange has a default, then) or is no number applies.
 
     Raises:
-        ValueError: The method, the path or a weight cannot be.
+        ValueError: A value is not as above.
     """
 
     method: str
@@ -88,28 +97,39 @@ class Endpoint:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
-        if not isinstance(self.method, str) or not self.method.isalpha():
-            raise ValueError(f"method must be a word such as 'GET', got {self.method!r}")
-        if not isinstance(self.path, str) or not self.path.startswith("/"):
-            raise ValueError(f"path must begin with '/', got {self.path!r}")
+        method, path = self.method, self.path
+        if not (isinstance(method, str) and method.isascii() and method.isalpha()):
+            raise ValueError(f"method must be a word such as 'GET', got {shown(method)}")
+        if not isinstance(path, str) or not path.startswith("/"):
+            raise ValueError(f"path must begin with '/', got {shown(path)}")
+        if "?" in path:
+            raise ValueError(
+                f"path must be without a query, got {shown(path)}: use has and up_to for a query"
+            )
+        if not isinstance(self.id, str):
+            raise ValueError(f"id of {method} {path} must be a text, got {shown(self.id)}")
         object.__setattr__(self, "method", self.method.upper())
         object.__setattr__(self, "id", self.id or f"{self.method} {self.path}")
-        if isinstance(self.has, str):
-            raise ValueError(f"has of {self.id!r} must be a list of names, got {self.has!r}")
+        has = self.has
+        if not isinstance(has, (list, tuple)) or not all(isinstance(x, str) for x in has):
+            raise ValueError(f"has of {self.id!r} must be a list of names, got {shown(has)}")
         object.__setattr__(self, "has", tuple(self.has))
         for what in ("weights", "up_to"):
             if not isinstance(getattr(self, what), Mapping):
                 raise ValueError(
-                    f"{what} of {self.id!r} must be numbers by name, got {getattr(self, what)!r}"
+                    f"{what} of {self.id!r} must be numbers by name, "
+                    f"got {shown(getattr(self, what))}"
                 )
         for name, most in self.up_to.items():
-            if isinstance(most, bool) or not isinstance(most, (int, float)):
-                raise ValueError(f"up_to of {self.id!r} on {name!r} must be a number, got {most!r}")
+            if not is_number(most):
+                raise ValueError(
+                    f"up_to of {self.id!r} on {name!r} must be a number, got {shown(most)}"
+                )
         for name, units in self.weights.items():
             if not is_count(units):
                 raise ValueError(
                     f"weight of {self.id!r} on {name!r} must be a whole number of at least 1, "
-                    f"got {units!r}; leave the limit out if it costs nothing"
+                    f"got {shown(units)}; leave the limit out if the request takes none of it"
                 )
 
     def applies(self, query: Mapping[str, str]) -> bool:
@@ -144,6 +164,8 @@ class Table:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
+        if not isinstance(self.name, str):
+            raise ValueError(f"name of a table must be a text, got {shown(self.name)}")
         object.__setattr__(self, "limits", tuple(self.limits))
         object.__setattr__(self, "endpoints", tuple(self.endpoints))
         if not self.limits:
@@ -163,7 +185,7 @@ class Table:
                 if not is_count(units) or units > sizes[name]:
                     raise ValueError(
                         f"weight of {what!r} on {name!r} must be 1 to {sizes[name]}, "
-                        f"got {units!r}: it could never pass"
+                        f"got {shown(units)}: the request could never pass"
                     )
 
     def find(self, method: str, path: str, query: Mapping[str, str] | None = None) -> Endpoint:
@@ -214,11 +236,6 @@ class Table:
         """
         others = (other for other in self.endpoints if other.id != endpoint.id)
         return replace(self, endpoints=(endpoint, *others))
-
-
-def is_count(value: object) -> bool:
-    """Whether this is a whole number of at least 1; True and False are none."""
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
 
 
 def _number(text: str | None, otherwise: int) -> float:

@@ -1,6 +1,5 @@
 """A table as JSON: the same names as the arguments of `Table`, `Limit`, `Endpoint`, `BanRule`."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 from sluicegate.testing.ban import BanRule
 from sluicegate.testing.table import Endpoint, Limit, Table
+from sluicegate.testing.values import check_names, read_json, shown
 
 
 def table_to_json(table: Table) -> dict[str, Any]:
@@ -34,7 +34,9 @@ def table_from_json(data: object) -> Table:
         for i, entry in enumerate(_entries(given["endpoints"], "endpoints"))
     )
     if "default_weights" in given and not isinstance(given["default_weights"], Mapping):
-        raise ValueError(f"default_weights must be an object, got {given['default_weights']!r}")
+        raise ValueError(
+            f"default_weights must be an object, got {shown(given['default_weights'])}"
+        )
     if "ban" in given:
         given["ban"] = BanRule(**_arguments(BanRule, given["ban"], "ban"))
     return Table(**given)
@@ -48,7 +50,7 @@ def table_from_file(path: str | Path) -> Table:
         ValueError: It is not JSON, or not a table; the message begins with the path.
     """
     try:
-        return table_from_json(json.loads(Path(path).read_text(encoding="utf-8")))
+        return table_from_json(read_json(Path(path).read_bytes()))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from error
 
@@ -56,11 +58,9 @@ def table_from_file(path: str | Path) -> Table:
 def _arguments(kind: type, data: object, where: str) -> dict[str, Any]:
     """The names of a JSON object, which must be those that `kind` takes."""
     if not isinstance(data, Mapping):
-        raise ValueError(f"{where} must be an object, got {data!r}")
+        raise ValueError(f"{where} must be an object, got {shown(data)}")
     known = {field.name: field for field in fields(kind)}
-    for name in data:
-        if name not in known:
-            raise ValueError(f"{where} has no {name!r}: it takes {', '.join(known)}")
+    check_names(where, data, tuple(known))
     for name, field in known.items():
         if field.default is MISSING and field.default_factory is MISSING and name not in data:
             raise ValueError(f"{where} needs {name!r}")
@@ -69,5 +69,5 @@ def _arguments(kind: type, data: object, where: str) -> dict[str, Any]:
 
 def _entries(data: object, where: str) -> list[Any]:
     if not isinstance(data, list | tuple):
-        raise ValueError(f"{where} must be a list, got {data!r}")
+        raise ValueError(f"{where} must be a list, got {shown(data)}")
     return list(data)

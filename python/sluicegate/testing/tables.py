@@ -1,11 +1,11 @@
 """Ready-made tables of limits."""
 
-import math
 from pathlib import Path
 
 from sluicegate.testing.ban import BanRule
 from sluicegate.testing.table import Endpoint, Limit, Table
 from sluicegate.testing.table_json import table_from_file
+from sluicegate.testing.values import is_number, shown
 
 NAMES = ("binance-spot",)
 """Names that `load_table` knows."""
@@ -27,14 +27,12 @@ def binance_spot(minute: float = 60.0) -> Table:
             seconds. The headers keep Binance's names, such as `X-MBX-USED-WEIGHT-1M`.
 
     Raises:
-        ValueError: `minute` is not above 0.
+        ValueError: `minute` is not above 0, or is above 86,400.
     """
-    if (
-        isinstance(minute, bool)
-        or not isinstance(minute, (int, float))
-        or not 0 < minute < math.inf
-    ):
-        raise ValueError(f"minute must be seconds above 0, got {minute!r}")
+    if not is_number(minute) or not 1e-6 <= minute <= 86_400:
+        raise ValueError(
+            f"minute must be seconds above 0 (and at most 86,400, a day), got {shown(minute)}"
+        )
     scale = minute / 60.0
     return Table(
         limits=(

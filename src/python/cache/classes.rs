@@ -15,11 +15,24 @@ use crate::cache::Number;
 
 const DEFAULT_TTL: i64 = 300;
 
-/// A map with room for `maxsize`, whose entries last for `ttl` after they were stored.
+/// A map with room for ``maxsize``, whose entries expire ``ttl`` after they were stored.
 ///
-/// When there is no room, the entry used longest ago goes. `timer` tells the time (by default a
-/// monotonic clock that costs no Python call); `getsizeof` tells what a value counts for (by
-/// default 1). May be used from several threads at once.
+/// If there is no room for a new entry, the entry that was used least recently is removed. It may
+/// be used from several threads at once.
+///
+/// Args:
+///     maxsize: The size for which there is room. The default is 100.
+///     ttl: How long an entry lasts: seconds, or anything that can be added to what ``timer``
+///         returns. The default is 300.
+///     timer: A function that returns the time. The default is a monotonic clock, in seconds,
+///         that costs no Python call.
+///     getsizeof: A function that returns the size of a value. By default every value has size 1.
+///
+/// Example:
+///     >>> cache = TTLCache(maxsize=100, ttl=300)
+///     >>> cache["BTC/USDT"] = 97000.0
+///     >>> cache.get("BTC/USDT"), cache.get("ETH/USDT")
+///     (97000.0, None)
 #[pyclass(name = "TTLCache", extends = Cache, frozen, subclass, mapping, module = "sluicegate")]
 pub(in super::super) struct TtlCache;
 
@@ -87,8 +100,7 @@ impl TtlCache {
         slf.as_super().get().with(|state| state.timer.as_ref().map(|timer| timer.clone_ref(py)))
     }
 
-    /// Remove the entries that have expired by `time` (by default: now), and return them as a list
-    /// of `(key, value)` pairs.
+    /// Remove the entries that have expired at ``time`` (by default now), and return them.
     #[pyo3(signature = (time=None))]
     fn expire<'py>(slf: &Bound<'py, Self>, time: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
         let (this, py) = (slf.as_super().get(), slf.py());
@@ -105,10 +117,19 @@ impl TtlCache {
     }
 }
 
-/// A map with room for `maxsize`, from which the entry used longest ago goes when there is none.
+/// A map with room for ``maxsize``, from which the least recently used entry is removed.
 ///
-/// `getsizeof` tells what a value counts for (by default 1). May be used from several threads at
-/// once.
+/// That happens if there is no room for a new entry. It may be used from several threads at once.
+///
+/// Args:
+///     maxsize: The size for which there is room. The default is 100.
+///     getsizeof: A function that returns the size of a value. By default every value has size 1.
+///
+/// Example:
+///     >>> cache = LRUCache(maxsize=100)
+///     >>> cache["BTC/USDT"] = 97000.0
+///     >>> "BTC/USDT" in cache
+///     True
 #[pyclass(name = "LRUCache", extends = Cache, frozen, subclass, mapping, module = "sluicegate")]
 pub(in super::super) struct LruCache;
 

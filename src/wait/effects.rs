@@ -1,0 +1,127 @@
+//! What must happen once the lock is released: waiters to wake, timers to set.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::task::Waker;
+
+use crate::clock::Nanos;
+
+use super::groups::{Timer, WakeGroup};
+use super::turn::Turn;
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+#[must_use = "somebody waits for this"]
+pub(crate) struct Effects {
+    /// Waking a thread runs no foreign code, so that comes first: whatever the rest runs into, the threads are awake.
+    threads: Vec<Waker>,
+    loops: Vec<Effect>,
+    /// Dropping them may run foreign code.
+    dropped: Vec<Arc<Turn>>,
+}
+
+#[derive(Debug)]
+enum Effect {
+    Wake(Waker),
+    Ring(Arc<dyn Timer>, Nanos),
+    Silence(Arc<dyn Timer>),
+}
+
+impl Effect {
+    fn carry_out(self) {
+        match self {
+            Self::Wake(waker) => waker.wake(),
+            Self::Ring(timer, at) => timer.ring_at(at),
+            Self::Silence(timer) => timer.silence(),
+        }
+    }
+}
+
+/// How deep effects may nest: beyond that, what comes up within one is left to those around it. However long a chain of
+/// waiters of which each lets the next one go, the stack stays flat.
+const DEEPEST: u8 = 8;
+
+/// What a thread has yet to carry out, while it does.
+struct Agenda {
+    depth: u8,
+    due: VecDeque<Effect>,
+}
+
+thread_local! {
+    static AGENDA: RefCell<Agenda> = const { RefCell::new(Agenda { depth: 0, due: VecDeque::new() }) };
+}
+
+impl Agenda {
+    /// Runs `f` on this thread's agenda; `None` in a thread that is ending, and has none any more.
+    fn with<T>(f: impl FnOnce(&mut Agenda) -> T) -> Option<T> {
+        AGENDA.try_with(|agenda| f(&mut agenda.borrow_mut())).ok()
+    }
+}
+
+impl Effects {
+    pub fn wake(&mut self, turn: &Turn) {
+        match turn.group {
+            WakeGroup::Loop(_) => self.loops.push(Effect::Wake(turn.waker())),
+            _ => self.threads.push(turn.waker()),
+        }
+    }
+
+    /// Wakes a waiter if that is a thread.
+    #[cfg(feature = "python")]
+    pub fn wake_thread(&mut self, turn: &Turn) {
+        if !matches!(turn.group, WakeGroup::Loop(_)) {
+            self.threads.push(turn.waker());
+        }
+    }
+
+    pub fn ring(&mut self, timer: &Arc<dyn Timer>, at: Nanos) {
+        self.loops.push(Effect::Ring(timer.clone(), at));
+    }
+
+    pub fn silence(&mut self, timer: Arc<dyn Timer>) {
+        self.loops.push(Effect::Silence(timer));
+    }
+
+    pub fn drop_later(&mut self, turn: Arc<Turn>) {
+        self.dropped.push(turn);
+    }
+
+    /// Does it.
+    #[inline]
+    pub fn carry_out(self) {
+        if !(self.threads.is_empty() && self.loops.is_empty()) {
+            self.carry_out_in_turn();
+        }
+    }
+
+    fn carry_out_in_turn(self) {
+        /// Also leaves when a waker panics; what is still due then is done with whatever comes next.
+        struct Leave;
+        impl Drop for Leave {
+            fn drop(&mut self) {
+                Agenda::with(|agenda| agenda.depth -= 1);
+            }
+        }
+        let Self { threads, loops, dropped: _dropped } = self;
+        let mut due = Some(threads.into_iter().map(Effect::Wake).chain(loops));
+        let entered = Agenda::with(|agenda| {
+            agenda.due.extend(due.take().into_iter().flatten());
+            let enters = agenda.depth < DEEPEST;
+            agenda.depth += u8::from(enters);
+            enters
+        });
+        match entered {
+            Some(true) => {
+                let _leave = Leave;
+                // A signal handler may run within an effect, and wait here: so whoever is innermost does all that is
+                // due, also what those around it have begun.
+                while let Some(effect) = Agenda::with(|agenda| agenda.due.pop_front()).flatten() {
+                    effect.carry_out();
+                }
+            }
+            Some(false) => {}
+            None => due.into_iter().flatten().for_each(Effect::carry_out),
+        }
+    }
+}
