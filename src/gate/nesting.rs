@@ -93,6 +93,7 @@ impl<W> Gate<W> {
 
     /// A waiting request goes before everybody but those who did so before. [`Gate::advance`] should follow.
     pub fn go_first(&mut self, place: Place) -> Option<Place> {
+        self.changed = true;
         let waiter = self.queues.remove(place)?;
         self.changed = true;
         Some(self.queues.push_first(place.route, waiter))

@@ -99,7 +99,7 @@ impl Task {
                 self.route().id()
             )));
         }
-        match self.handle().throttler.enter_at_once(self.route(), self.units) {
+        match self.handle().throttler.enter_block(self.route(), self.units) {
             Some(Entered { epoch, is_tight }) if is_tight => {
                 self.enter(py, Charge { epoch, is_tight, ..self.charge() })?;
                 Ok(None)

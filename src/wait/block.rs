@@ -22,6 +22,7 @@ use parking_lot::Mutex;
 use crate::gate::Route;
 
 use super::pass::Charge;
+use super::state::State;
 use super::throttler::Throttler;
 use super::turn::{Phase, Turn};
 
@@ -308,7 +309,26 @@ impl Threads {
     }
 }
 
+/// What a block that was entered at once must know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Entered {
+    /// See `State::epoch`.
+    pub epoch: u32,
+    /// Others may have to wait for its answer: see `Gate::is_tight`.
+    pub is_tight: bool,
+}
+
 impl Throttler {
+    /// As [`Throttler::enter_at_once`], for a block that others may be within.
+    #[inline]
+    pub(crate) fn enter_block(&self, route: &Route, units: u64) -> Option<Entered> {
+        let mut state = self.state.lock();
+        state.threads.note();
+        let State { gate, clock, epoch, .. } = &mut *state;
+        let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
+        entered.then(|| Entered { epoch: *epoch, is_tight: gate.is_tight(route) })
+    }
+
     /// Remembers a block, for as long as somebody else does.
     fn know(&self, block: &Arc<Block>) {
         let mut state = self.state.lock();

@@ -34,10 +34,10 @@ pub use throttler::Throttler;
 // What Python's ways to wait are made of.
 #[cfg(feature = "python")]
 pub(crate) use self::{
-    block::{Block, Held, Nested},
+    block::{Block, Entered, Held, Nested},
     groups::WakeGroup,
     loop_timer::{Call, EventLoop, LoopTimer},
     pass::Charge,
-    throttler::{Entered, Entry, WeakThrottler},
+    throttler::{Entry, WeakThrottler},
     turn::{Claim, Ticket, Turn},
 };

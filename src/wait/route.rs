@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::gate;
 
 use super::pass::{Charge, Pass};
-use super::throttler::{Entered, Throttler};
+use super::throttler::Throttler;
 
 /// What requests for one id take from their limits, looked up once, for any number of requests. Clones share it.
 ///
@@ -61,7 +61,7 @@ impl Route {
     #[inline]
     pub fn try_enter(&self, units: u64) -> Result<Option<Pass>, Error> {
         match self.throttler.enter_at_once(&self.known, units) {
-            Some(entered) => Ok(Some(self.pass(entered, units))),
+            Some(epoch) => Ok(Some(self.pass(Charge { epoch, ..Charge::new(self.known.clone(), units) }))),
             None => self.throttler.try_enter(self.id(), units),
         }
     }
@@ -84,7 +84,7 @@ impl Route {
     /// As [`Route::try_enter`], and [`Error::Timeout`].
     pub fn enter_blocking(&self, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
         match self.throttler.enter_at_once(&self.known, units) {
-            Some(entered) => Ok(self.pass(entered, units)),
+            Some(epoch) => Ok(self.pass(Charge { epoch, ..Charge::new(self.known.clone(), units) })),
             None => self.throttler.enter_blocking(self.id(), units, timeout),
         }
     }
@@ -99,7 +99,7 @@ impl Route {
     #[cfg(feature = "tokio")]
     pub async fn enter_async(&self, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
         match self.throttler.enter_at_once(&self.known, units) {
-            Some(entered) => Ok(self.pass(entered, units)),
+            Some(epoch) => Ok(self.pass(Charge { epoch, ..Charge::new(self.known.clone(), units) })),
             None => self.throttler.enter_async(self.id(), units, timeout).await,
         }
     }
@@ -112,8 +112,7 @@ impl Route {
         self.throttler.wait_time(self.id(), units)
     }
 
-    fn pass(&self, Entered { epoch, is_tight }: Entered, units: u64) -> Pass {
-        let charge = Charge { epoch, is_tight, ..Charge::new(self.known.clone(), units) };
+    fn pass(&self, charge: Charge) -> Pass {
         Pass::new(self.throttler.clone(), charge)
     }
 }

@@ -61,15 +61,6 @@ pub(crate) enum Entry {
     Waiting(Ticket),
 }
 
-/// What a request that entered at once must know.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Entered {
-    /// See `State::epoch`.
-    pub epoch: u32,
-    /// Others may have to wait for its answer: see `Gate::is_tight`.
-    pub is_tight: bool,
-}
-
 impl Throttler {
     /// A throttler on the machine's monotonic clock.
     ///
@@ -217,14 +208,13 @@ impl Throttler {
 
     // ---- for those who wait
 
-    /// Enters if that can be done at once. The route must fit the table in force.
+    /// Enters if that can be done at once, and says in which epoch. The route must fit the table in force.
     #[inline]
-    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<Entered> {
+    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
         let mut state = self.state.lock();
-        state.threads.note();
         let State { gate, clock, epoch, .. } = &mut *state;
         let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
-        entered.then(|| Entered { epoch: *epoch, is_tight: gate.is_tight(route) })
+        entered.then_some(*epoch)
     }
 
     /// Charges for good if that can be done at once. The route must fit the table in force.
@@ -246,9 +236,10 @@ impl Throttler {
         timeout: Option<Nanos>,
         turn: impl FnOnce() -> Turn,
     ) -> Result<Entry, Error> {
-        if let Some(entered) = self.enter_at_once(&charge.route, charge.units) {
-            charge.epoch = entered.epoch;
-            charge.is_tight = entered.is_tight;
+        if let Some(epoch) = self.enter_at_once(&charge.route, charge.units) {
+            charge.epoch = epoch;
+            // Nobody asked: it may be.
+            charge.is_tight = true;
             return Ok(Entry::Entered);
         }
         let turn = Arc::new(turn());
@@ -285,6 +276,7 @@ impl Throttler {
     /// A waiter whose grant has lapsed returns to its old place in the queue.
     pub(super) fn rejoin(&self, turn: &Arc<Turn>) {
         self.locked(|state, now, effects| state.rejoin(now, turn, effects));
+        self.look_at_nested();
     }
 
     /// One step of a thread's wait.
