@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benches import (
     backfill,
+    crowd,
     gate,
     jitter,
     lateness,
@@ -24,7 +25,7 @@ from benches.peers import installed
 
 SCENARIOS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (uncontended, saturation, lateness, queue, jitter, backfill, soak, gate)
+    for module in (uncontended, saturation, lateness, queue, crowd, jitter, backfill, soak, gate)
 }
 
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use crate::clock::Nanos;
 
 use super::plan::{self, Plan};
-use super::route::{Index, Route};
+use super::queue::Place;
+use super::route::Route;
 use super::schedule::Gate;
 use super::usage::Usage;
 
@@ -29,12 +30,12 @@ impl<W> Gate<W> {
         let mut at = plan.earliest(&route.charges, units, now, |index| self.window(index));
         // The plan knows a bounded number of waiters. However many wait, they go before this one where they are of its
         // own route or wait for the same full limit.
-        for charge in &route.charges {
-            let window = self.window(charge.limit);
-            let ahead: u64 = (self.queues.routes())
-                .filter_map(|other| self.units_ahead(other, charge.limit, route.index))
-                .fold(charge.weight * units, u64::saturating_add);
-            at = at.max(plan::after_units(ahead, now, window));
+        let mut ahead: Vec<u64> = route.charges.iter().map(|charge| charge.weight * units).collect();
+        for head in self.queues.heads() {
+            self.add_units_ahead(head, route, &mut ahead);
+        }
+        for (charge, &ahead) in route.charges.iter().zip(&ahead) {
+            at = at.max(plan::after_units(ahead, now, self.window(charge.limit)));
         }
         if at > now {
             return at - now;
@@ -44,13 +45,21 @@ impl<W> Gate<W> {
         self.wake.filter(|&wake| wake > now).map(|wake| wake - now).or(shortest).unwrap_or(1)
     }
 
-    /// How many units of `limit` the waiters of `other` take before a newcomer to `own`.
-    fn units_ahead(&self, other: Index, limit: Index, own: Index) -> Option<u64> {
-        let route = self.limits[other as usize].route.as_ref()?;
-        let charge = route.charges.iter().find(|charge| charge.limit == limit)?;
-        let head = self.queues.get(self.queues.head(other)?)?;
-        let full = !self.limits[limit as usize].window.fits(charge.weight * head.units);
-        (other == own || full).then(|| charge.weight.saturating_mul(self.queues.units_of(other)))
+    /// Adds the units of each limit that the waiters of a route take before a newcomer to `own`. `head` is the next one.
+    fn add_units_ahead(&self, head: Place, own: &Route, ahead: &mut [u64]) {
+        let (Some(route), Some(waiter)) = (&self.limits[head.route as usize].route, self.queues.get(head))
+        else {
+            return;
+        };
+        for charge in &route.charges {
+            let full = || !self.window(charge.limit).fits(charge.weight * waiter.units);
+            if let Some(at) = own.charges.iter().position(|other| other.limit == charge.limit)
+                && (head.route == own.index || full())
+            {
+                let units = charge.weight.saturating_mul(self.queues.units_of(head.route));
+                ahead[at] = ahead[at].saturating_add(units);
+            }
+        }
     }
 
     /// The usage of one limit.

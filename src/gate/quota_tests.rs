@@ -91,7 +91,7 @@ fn requests_wait_for_the_boundary_and_for_room_in_the_rolling_limit() {
     }
     while starts.len() < 5 {
         for tag in pass(&mut gate, now) {
-            gate.begin(now, &route, 1);
+            let _ = gate.begin(now, &route, 1);
             starts.push((now, tag));
         }
         now = gate.wake_at().map_or(now, |at| at.max(now));

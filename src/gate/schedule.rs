@@ -97,10 +97,10 @@ impl<W> Gate<W> {
 
     // ---- entering and leaving
 
-    /// Enters at once if nobody waits and the request fits.
+    /// Enters at once if the request fits and nobody waits for what it takes.
     #[inline]
     pub fn try_enter(&mut self, clock: &Clock, route: &Route, units: u64) -> bool {
-        if !self.queues.is_empty() {
+        if self.is_waited_for(route) {
             return false;
         }
         match self.options.hold {
@@ -120,9 +120,10 @@ impl<W> Gate<W> {
         }
     }
 
-    /// Charges for good, with nothing to leave, if nobody waits and the request fits.
+    /// Charges for good, with nothing to leave, if the request fits and nobody waits for what it takes.
+    #[inline]
     pub fn try_acquire(&mut self, now: Nanos, route: &Route, units: u64) -> bool {
-        let may = self.queues.is_empty() && self.fits(now, route, units);
+        let may = !self.is_waited_for(route) && self.fits(now, route, units);
         if may {
             self.charge(route, units, |window, units| window.stamp(now, units));
         }
@@ -145,6 +146,13 @@ impl<W> Gate<W> {
         place
     }
 
+    /// Whether requests wait for any limit that a route takes from. Those that do not, never touch each other.
+    #[inline]
+    pub fn is_waited_for(&self, route: &Route) -> bool {
+        !self.queues.is_empty()
+            && route.charges.iter().any(|charge| self.limits[charge.limit as usize].waiting > 0)
+    }
+
     /// Whether requests wait for this route.
     pub fn waits_for(&self, route: &Route) -> bool {
         self.queues.len_of(route.index) > 0
@@ -160,12 +168,14 @@ impl<W> Gate<W> {
         Some(waiter)
     }
 
-    /// A request that was granted begins: its block runs from now on.
-    pub fn begin(&mut self, now: Nanos, route: &Route, units: u64) {
-        if self.options.hold == Hold::Start {
-            self.changed = true;
-            self.charge(route, units, |window, units| window.settle(now, units));
+    /// A request that was granted begins: its block runs from now on. Whether [`Gate::advance`] should follow.
+    pub fn begin(&mut self, now: Nanos, route: &Route, units: u64) -> bool {
+        if self.options.hold == Hold::Response {
+            return false;
         }
+        self.changed = true;
+        self.charge(route, units, |window, units| window.settle(now, units));
+        self.is_waited_for(route)
     }
 
     /// A request's block has ended. With [`Hold::Start`] that changes nothing.

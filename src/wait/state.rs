@@ -225,10 +225,7 @@ impl State {
                 drop(phase);
                 charge.is_tight = self.gate.is_tight(&charge.route);
                 // A grant from before a fork was forgotten with everything else.
-                if charge.epoch == self.epoch {
-                    self.gate.begin(now, &charge.route, charge.units);
-                }
-                if self.gate.has_waiters() {
+                if charge.epoch == self.epoch && self.gate.begin(now, &charge.route, charge.units) {
                     self.advance(now, effects);
                 }
                 Claim::Over(Ok(charge))

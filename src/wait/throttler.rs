@@ -329,7 +329,7 @@ impl Throttler {
         }
         let now = state.now();
         state.gate.leave(now, route, units);
-        if state.gate.has_waiters() {
+        if state.gate.is_waited_for(route) {
             Self::advance(state, now);
         }
     }
