@@ -252,6 +252,13 @@ impl<W> Gate<W> {
         self.event
     }
 
+    /// From when on a plan lets requests start. With [`Hold::Start`] a plan is exact, and begins now. Otherwise it begins at
+    /// the last event: a start that moved on with the clock would fit in front of a reservation now, and not a little
+    /// later.
+    fn plans_from(&self, now: Nanos) -> Nanos {
+        if self.options.hold == Hold::Start { now } else { self.event }
+    }
+
     /// Whether the next request of a route may go now.
     pub(super) fn may_go(&self, walk: &Walk, now: Nanos, route: &Route, units: u64) -> Result<(), Refusal> {
         let windows = || route.charges.iter().map(|charge| (charge, self.window(charge.limit)));
@@ -311,7 +318,7 @@ impl<W> Gate<W> {
             return None;
         }
         let limit_of = |index: Index| self.window(index);
-        let from = after.unwrap_or(now);
+        let from = after.unwrap_or_else(|| self.plans_from(now));
         let start = known.unwrap_or_else(|| walk.plan.earliest(&route.charges, units, from, limit_of));
         walk.plan.reserve(&route.charges, units, start, head, limit_of);
         *(if head { &mut walk.planned_heads } else { &mut walk.planned_behind }) += 1;

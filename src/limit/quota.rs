@@ -110,12 +110,16 @@ impl Quota {
         self.at_most_until = now.saturating_add(self.length).saturating_add(self.length);
     }
 
-    /// When units charged at `at` come free, if the clock does not step.
+    /// When units charged at `at` come free, if the clock does not step. An instant before the last observation had its
+    /// own boundary.
     pub fn frees_at(&self, at: Nanos) -> Nanos {
-        if at < self.ends_at {
+        if self.seen_at <= at && at < self.ends_at {
             return self.ends_at;
         }
-        let wall = self.seen.saturating_add_unsigned(at.saturating_sub(self.seen_at));
+        let wall = match at.checked_sub(self.seen_at) {
+            Some(later) => self.seen.saturating_add_unsigned(later),
+            None => self.seen.saturating_sub_unsigned(self.seen_at - at),
+        };
         at.saturating_add(span(wall, self.resets.after(wall)))
     }
 
