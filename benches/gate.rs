@@ -43,5 +43,26 @@ fn pass_with_a_full_window_behind(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, uncontended_pass, pass_with_a_full_window_behind);
+/// By a route that was looked up once, with two limits; beside governor's one approximate limit.
+fn known_route(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("two limits, a known route");
+    let throttler = throttler(1, Hold::Response);
+    let route = throttler.route("/x").expect("known");
+    group.bench_function("charge", |bencher| bencher.iter(|| black_box(route.charge(1).expect("fits"))));
+    group.bench_function("enter and leave", |bencher| {
+        bencher.iter(|| drop(black_box(route.try_enter(1).expect("fits"))));
+    });
+    let quota = governor::Quota::per_second(std::num::NonZeroU32::MAX);
+    let direct = governor::RateLimiter::direct(quota);
+    group.bench_function("governor, direct", |bencher| bencher.iter(|| black_box(direct.check().is_ok())));
+    let keyed = governor::RateLimiter::keyed(quota);
+    group.bench_function("governor, keyed", |bencher| {
+        bencher.iter(|| black_box(keyed.check_key(&"/x").is_ok()))
+    });
+    group
+        .bench_function("reading the clock", |bencher| bencher.iter(|| black_box(std::time::Instant::now())));
+    group.finish();
+}
+
+criterion_group!(benches, known_route, uncontended_pass, pass_with_a_full_window_behind);
 criterion_main!(benches);

@@ -19,4 +19,4 @@ pub use clock::{Clock, Nanos, WallNanos};
 pub use error::Error;
 pub use gate::{Hold, Options, Usage};
 pub use limit::{Link, MAX_LIMIT, Period, RateLimit, Resets, Zone};
-pub use wait::{ManualClock, Pass, Throttler};
+pub use wait::{ManualClock, Pass, Route, Throttler};

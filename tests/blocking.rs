@@ -1,10 +1,11 @@
 //! Waiting in threads, from Rust.
 
+use std::cell::RefCell;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sluicegate::{Error, Hold, ManualClock, Options, RateLimit, Throttler};
+use sluicegate::{Error, Hold, ManualClock, Options, Pass, RateLimit, Throttler};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -117,4 +118,33 @@ fn bad_requests_say_what_is_wrong() {
     assert!(matches!(throttler.try_acquire("/depth", 3), Err(Error::NeverPasses { units: 3, .. })));
     assert!(matches!(throttler.wait_time("/depth", 0), Err(Error::Invalid { .. })));
     assert_eq!(throttler.usage("/depth").expect("known").used, 0);
+}
+
+/// What a thread keeps for itself is dropped at its very end, when other things of its own are gone already.
+#[test]
+fn a_pass_that_a_thread_keeps_until_its_end_lets_the_next_one_go() {
+    thread_local! { static KEPT: RefCell<Option<Pass>> = const { RefCell::new(None) }; }
+    let clock = ManualClock::new();
+    let table = [RateLimit::new("/x", 1, SECOND), RateLimit::new("/y", 1, SECOND)];
+    let throttler = clock.throttler(&table, Options::default()).expect("fine");
+    let waiting = |id| throttler.usage(id).expect("known").waiting;
+    thread::scope(|scope| {
+        let keep = scope.spawn(|| {
+            // Dropped last, since it was there first.
+            KEPT.with_borrow_mut(|kept| *kept = None);
+            let pass = throttler.try_enter("/x", 1).expect("known").expect("room");
+            scope.spawn(|| throttler.enter_blocking("/x", 1, None).map(drop));
+            until(|| waiting("/x") == 1);
+            drop(pass);
+            clock.advance(SECOND);
+            until(|| waiting("/x") == 0);
+            KEPT.set(throttler.try_enter("/y", 1).expect("known"));
+            scope.spawn(|| throttler.enter_blocking("/y", 1, None).map(drop));
+            until(|| waiting("/y") == 1);
+        });
+        keep.join().expect("no panic");
+        until(|| throttler.usage("/y").expect("known").in_flight == 0);
+        clock.advance(SECOND);
+    });
+    assert_eq!((waiting("/x"), waiting("/y")), (0, 0));
 }

@@ -66,6 +66,24 @@ def uses(throttler, base=Base):
     return isinstance(throttler, base)
 """
 
+REST_ASSISTANT = """\
+from types import SimpleNamespace
+
+class RESTAssistant:
+    def __init__(self, session, throttler):
+        self._connection = SimpleNamespace(_client_session=session)
+        self._throttler = throttler
+
+    async def execute_request(self, url, throttler_limit_id, method="GET"):
+        request = SimpleNamespace(method=method, url=url, throttler_limit_id=throttler_limit_id)
+        async with self._throttler.execute_task(limit_id=throttler_limit_id):
+            return await self.call(request)
+
+    async def call(self, request, timeout=None):
+        async with self._connection._client_session.request(request.method, request.url) as answer:
+            return await answer.text()
+"""
+
 
 def write(folder: Path, version: str = "20260922") -> Path:
     """Writes the package below ``folder``, with a connector imported early and one late."""
@@ -77,6 +95,10 @@ def write(folder: Path, version: str = "20260922") -> Path:
     (core / "async_request_context_base.py").write_text(CONTEXT_BASE)
     (core / "async_throttler_base.py").write_text(THROTTLER_BASE)
     (core / "async_throttler.py").write_text(THROTTLER)
+    web = core.parent / "web_assistant"
+    web.mkdir()
+    (web / "__init__.py").touch()
+    (web / "rest_assistant.py").write_text(REST_ASSISTANT)
     (folder / "hummingbot" / "VERSION").write_text(f"{version}\n")
     for name in ("early", "late"):
         (folder / "hummingbot" / f"{name}.py").write_text(CONNECTOR)

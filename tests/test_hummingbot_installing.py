@@ -46,6 +46,7 @@ def hummingbot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Simp
     forget()
     monkeypatch.syspath_prepend(fake_hummingbot.write(tmp_path))
     early = importlib.import_module("hummingbot.early")
+    importlib.import_module("hummingbot.core.web_assistant.rest_assistant")
     yield SimpleNamespace(early=early, late=lambda: importlib.import_module("hummingbot.late"))
     uninstall()
     forget()

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import warnings
+import weakref
 
 import pytest
 
@@ -138,3 +141,62 @@ async def test_a_wait_that_was_given_up_leaves_the_outer_block_known(
         clock.advance(10)
         await settle()
         inner.result()
+
+
+async def test_a_nested_wait_leaves_what_others_have_in_flight(
+    kind: type[AsyncThrottler], clock: ManualClock
+) -> None:
+    """Four are on a slow network: they arrive after 11 s, and no window may see more than five."""
+    pool = RateLimit("POOL", limit=5, time_interval=10)
+    throttler = kind([pool, *TABLE[1:]], safety_margin_pct=0)
+    arrivals: list[float] = []
+    arrives = asyncio.Event()
+
+    async def slow() -> None:
+        async with throttler.execute_task("/order"):
+            await arrives.wait()
+            arrivals.append(clock.now)
+
+    async def nested() -> None:
+        async with throttler.execute_task("/order"):
+            arrivals.append(clock.now)
+            async with throttler.execute_task("/time"):
+                arrivals.append(clock.now)
+
+    async def quick() -> None:
+        async with throttler.execute_task("/order"):
+            arrivals.append(clock.now)
+
+    starts = [*[slow] * 4, nested, *[quick] * 3]
+    tasks = [asyncio.ensure_future(start()) for start in starts]
+    for second in range(60):
+        if second == 11:
+            arrives.set()
+        await settle()
+        clock.advance(1)
+    for task in tasks:
+        task.result()
+    assert len(arrivals) == 9
+    assert max(sum(begin <= at < begin + 10 for at in arrivals) for begin in arrivals) == 5
+
+
+def test_a_throttler_that_keeps_one_of_its_contexts_is_collected() -> None:
+    def made() -> weakref.ref[AsyncThrottler]:
+        throttler = AsyncThrottler(TABLE)
+        throttler.context = throttler.execute_task("/time")  # type: ignore[attr-defined]
+        assert throttler.context.within_capacity()  # type: ignore[attr-defined]
+        return weakref.ref(throttler)
+
+    throttler = made()
+    gc.collect()
+    assert throttler() is None
+
+
+def test_a_context_that_is_never_entered_is_told_of_unless_it_was_read() -> None:
+    throttler = AsyncThrottler(TABLE)
+    with pytest.warns(RuntimeWarning, match=r'execute_task\("/time"\) was never entered'):
+        throttler.execute_task("/time")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert throttler.execute_task("/time").within_capacity()
+        assert throttler.execute_task("/nothing").within_capacity()

@@ -155,7 +155,7 @@ def test_a_bad_table_changes_nothing() -> None:
     throttler = AsyncThrottler(TABLE)
     before = throttler._rate_limits
     with pytest.raises(ValueError, match='time_interval of "POOL"'):
-        throttler.set_rate_limits([RateLimit("POOL", 1, 0)])
+        throttler.set_rate_limits([RateLimit("POOL", 1, float("nan"))])
     assert throttler._rate_limits is before
     assert throttler.usage("POOL").limit == 10
 

@@ -88,7 +88,7 @@ def test_a_timeout_ends_the_wait_and_leaves_the_queue(timeout: float) -> None:
 
 
 def test_a_thread_that_times_out_hands_the_watch_on() -> None:
-    """The oldest waiting thread watches the clock for the others; when it gives up, the next must."""
+    """The oldest waiting thread watches the clock for others; when it gives up, another must."""
     throttler = Throttler([RateLimit("/x", 1, 0.1)])
     assert throttler.try_acquire("/x")
     entered = threading.Event()
@@ -283,9 +283,10 @@ def handle(*_):
     clock.advance(1)
     print(throttler.usage("/x").in_flight, throttler.try_acquire("/x"))
     clock.advance(9)
-    in_thread(lambda: (until(lambda: throttler.usage("/x").waiting), clock.advance(1)))
+    in_thread(lambda: (until(waits), clock.advance(1)))
+waits = lambda: throttler.usage("/x").waiting
 signal.signal(signal.SIGTERM, handle)
-in_thread(lambda: (until(lambda: throttler.usage("/x").waiting), os.kill(os.getpid(), signal.SIGTERM)))
+in_thread(lambda: (until(waits), os.kill(os.getpid(), signal.SIGTERM)))
 with throttler.execute_task("/x"): print("passed")
 """
     ) == ["1", "0 True", "passed"]
@@ -353,4 +354,31 @@ until(lambda: throttler.usage("/never").waiting)
 steps.append(thread.join)
 """,
         CLEANUP + THROTTLER,
+    ) == ["ended"]
+
+
+def test_threads_that_wait_let_the_block_in_flight_end() -> None:
+    """However often the gate has them look: a park of no length once kept the interpreter, and the
+    block that they waited for never ended."""
+    assert outcome(
+        """
+from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
+pools = {"a": ["ORDERS"], "x": ["ORDERS", "WEIGHT"], "y": ["WEIGHT", "RAW"], "z": ["RAW"]}
+table = [RateLimit(pool, 1, 0.1) for pool in ("ORDERS", "WEIGHT", "RAW")]
+for limit_id, linked in pools.items():
+    links = [LinkedLimitWeightPair(pool, 1) for pool in linked]
+    table.append(RateLimit(limit_id, 9, 0.1, linked_limits=links))
+throttler = Throttler(table)
+def work(limit_id):
+    with throttler.execute_task(limit_id): pass
+with throttler.execute_task("a"):
+    threads = []
+    for limit_id in "xyz":
+        threads.append(in_thread(lambda: work(limit_id)))
+        until(lambda: throttler.usage(limit_id).waiting)
+    for _ in range(100): time.sleep(0.001)
+for thread in threads: thread.join()
+print("ended")
+""",
+        "",
     ) == ["ended"]

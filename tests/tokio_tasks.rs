@@ -135,3 +135,62 @@ async fn a_waiting_future_that_nobody_polls_holds_nobody_up() {
     drop(throttler.enter_async("/y", 1, None).await.expect("known"));
     assert_eq!(waiting(&throttler), 1);
 }
+
+/// Polls a future once, and leaves it alone.
+async fn poll_once<T>(future: &mut (impl Future<Output = T> + Unpin)) -> Option<T> {
+    std::future::poll_fn(|context| {
+        std::task::Poll::Ready(match std::pin::Pin::new(&mut *future).poll(context) {
+            std::task::Poll::Ready(output) => Some(output),
+            std::task::Poll::Pending => None,
+        })
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_grant_that_no_task_comes_for_goes_back_after_a_second_and_its_future_to_its_old_place() {
+    let clock = ManualClock::new();
+    let throttler = clock.throttler(&[RateLimit::new("/x", 1, 10 * SECOND)], start()).expect("fine");
+    assert!(throttler.try_acquire("/x", 1).expect("known"));
+    let mut left_alone = Box::pin(throttler.enter_async("/x", 1, None));
+    assert!(poll_once(&mut left_alone).await.is_none());
+    let (mut set, log) = (JoinSet::new(), Arc::default());
+    for number in 0..2 {
+        join_queue(&mut set, &throttler, &log, number).await;
+    }
+    clock.advance(10 * SECOND);
+    assert_eq!(throttler.usage("/x").expect("known").in_flight, 1, "granted to the one left alone");
+    clock.advance(SECOND);
+    set.join_next().await.expect("a task").expect("no panic");
+    assert_eq!(*log.lock().expect("whole"), [0]);
+    assert!(poll_once(&mut left_alone).await.is_none(), "it went to the next");
+    assert_eq!(waiting(&throttler), 2);
+    clock.advance(10 * SECOND);
+    drop(poll_once(&mut left_alone).await.expect("before those who came later").expect("known"));
+    clock.advance(10 * SECOND);
+    set.join_next().await.expect("a task").expect("no panic");
+    assert_eq!(*log.lock().expect("whole"), [0, 1]);
+}
+
+#[test]
+#[should_panic(expected = "timers are disabled")]
+fn a_wait_in_a_runtime_without_timers_panics() {
+    let throttler = Throttler::new(&[RateLimit::new("/x", 1, SECOND)], start()).expect("fine");
+    assert!(throttler.try_acquire("/x", 1).expect("known"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    let _never = runtime.block_on(throttler.enter_async("/x", 1, None));
+}
+
+#[test]
+fn a_runtime_without_timers_serves_a_manual_clock() {
+    let clock = ManualClock::new();
+    let throttler = clock.throttler(&[RateLimit::new("/x", 1, SECOND)], start()).expect("fine");
+    assert!(throttler.try_acquire("/x", 1).expect("known"));
+    let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        let (mut set, log) = (JoinSet::new(), Arc::default());
+        join_queue(&mut set, &throttler, &log, 1).await;
+        clock.advance(SECOND);
+        set.join_next().await.expect("a task").expect("no panic");
+    });
+}

@@ -36,6 +36,7 @@ impl<W> Gate<W> {
                 charges: row.takes.iter().map(charge).collect(),
             }));
         }
+        self.measure_room(&rows, &indices);
         self.quotas =
             (0..).zip(&self.limits).filter(|(_, limit)| limit.window.is_quota()).map(|(at, _)| at).collect();
         self.queues.resize(self.limits.len());
@@ -47,7 +48,8 @@ impl<W> Gate<W> {
             return index;
         }
         let id: Arc<str> = row.id.as_str().into();
-        let limit = Limit { id: id.clone(), window: Window::new(row.shape), waiting: 0, route: None };
+        let limit =
+            Limit { id: id.clone(), window: Window::new(row.shape), roomy: 0, waiting: 0, route: None };
         let index = match unused.pop() {
             Some(index) => {
                 let old = std::mem::replace(&mut self.limits[index as usize], limit);

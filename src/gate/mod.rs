@@ -8,6 +8,8 @@ mod full;
 mod in_force;
 #[cfg(feature = "python")]
 mod log;
+#[cfg_attr(not(any(test, feature = "python")), allow(dead_code, reason = "only Python's blocks are nested"))]
+mod nesting;
 mod plan;
 mod questions;
 mod queue;

@@ -580,3 +580,22 @@ fn a_plan_that_moves_with_the_clock_is_looked_at_again_when_it_changes() {
     let polled = Run::new(&world, Hold::Response).go(true, None);
     assert_eq!(told.started, polled.started);
 }
+
+/// What is in flight when a request comes was not answered before that, so that an older one which waits for the answer
+/// comes after the expiry that makes room for both (I4).
+#[test]
+fn an_arrival_moves_what_hangs_on_requests_in_flight() {
+    let ns = Duration::from_nanos;
+    let world = World {
+        plans_for: None,
+        wall: 0,
+        table: vec![
+            RateLimit::new("0", 1, ns(10)),
+            RateLimit::new("1", 2, ns(100)),
+            RateLimit::new("2", 9, ns(1)).weight(0).link("0", 1).link("1", 1),
+        ],
+        requests: vec![request(0, 0, 500), request(5, 1, 0), request(50, 2, 0), request(100, 1, 0)],
+    };
+    let run = Run::new(&world, Hold::Response).go(false, None);
+    assert_eq!(run.started, [Some(0), Some(5), Some(510), Some(100)]);
+}

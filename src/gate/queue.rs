@@ -7,7 +7,8 @@ use crate::clock::Nanos;
 
 use super::route::Index;
 
-/// Where a waiting request stands. Earlier arrivals have smaller numbers, over all queues.
+/// Where a waiting request stands. Earlier arrivals have smaller numbers, over all queues; those who go first have
+/// smaller ones still.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
     pub number: u64,
@@ -39,11 +40,23 @@ pub(crate) struct Queues<W> {
     deadlines: BTreeSet<(Nanos, Place)>,
     len: usize,
     next: u64,
+    /// The same for those who go first.
+    next_of_first: u64,
 }
+
+/// What everybody's numbers begin with, but for those who go first.
+const LAST: u64 = 1 << 63;
 
 impl<W> Queues<W> {
     pub fn new() -> Self {
-        Self { by_route: Vec::new(), heads: BTreeSet::new(), deadlines: BTreeSet::new(), len: 0, next: 0 }
+        Self {
+            by_route: Vec::new(),
+            heads: BTreeSet::new(),
+            deadlines: BTreeSet::new(),
+            len: 0,
+            next: LAST,
+            next_of_first: 0,
+        }
     }
 
     /// Makes room for routes up to `count`.
@@ -87,6 +100,14 @@ impl<W> Queues<W> {
     pub fn push(&mut self, route: Index, waiter: Waiter<W>) -> Place {
         let place = Place { number: self.next, route };
         self.next += 1;
+        self.insert(place, waiter);
+        place
+    }
+
+    /// Before everybody but those who went first before.
+    pub fn push_first(&mut self, route: Index, waiter: Waiter<W>) -> Place {
+        let place = Place { number: self.next_of_first, route };
+        self.next_of_first += 1;
         self.insert(place, waiter);
         place
     }

@@ -16,6 +16,8 @@ use super::table::{Hold, Options};
 pub(super) struct Limit {
     pub(super) id: Arc<str>,
     pub(super) window: Window,
+    /// So many units may be in flight before others might have to wait for an answer.
+    pub(super) roomy: u64,
     /// Requests in the queues that take from this limit.
     pub(super) waiting: usize,
     /// What a request for this limit's id takes; `None` once the table no longer has it. What it holds is kept: it
@@ -190,18 +192,14 @@ impl<W> Gate<W> {
         self.limits[place.route as usize].route.clone()
     }
 
-    /// Everything in flight moves into the window, as if it had just been answered.
-    #[cfg(feature = "python")]
-    pub fn settle_all(&mut self, now: Nanos) {
-        self.changed = true;
-        self.limits.iter_mut().for_each(|limit| limit.window.settle_all(now));
-    }
-
     /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
     #[cfg(feature = "python")]
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
-        self.settle_all(now);
-        self.limits.iter_mut().for_each(|limit| limit.waiting = 0);
+        self.changed = true;
+        self.limits.iter_mut().for_each(|limit| {
+            limit.window.settle_all(now);
+            limit.waiting = 0;
+        });
         let places: Vec<Place> = (self.queues.routes())
             .flat_map(|index| self.queues.places(index))
             .map(|(place, _)| place)

@@ -15,13 +15,19 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyIterator, PySet, PyWeakrefMethods, PyWeakrefReference};
 
 use crate::clock::{Clock, Nanos};
-use crate::wait::{Call, Charge, Claim, Entry, EventLoop, LoopTimer, Throttler, Ticket, Turn, WakeGroup};
+use crate::wait::{
+    Call, Charge, Claim, Entry, EventLoop, LoopTimer, Nested, Throttler, Ticket, Turn, WakeGroup,
+};
 
 use super::ready::{ready, thrown};
-use super::seconds;
 use super::task::Task;
 use super::throttler::RouteHandle;
-use super::undisturbed;
+use super::{innermost, seconds, undisturbed};
+
+/// Whether an event loop runs in this thread.
+pub fn is_in_loop(py: Python<'_>) -> bool {
+    running_loop(py).is_ok()
+}
 
 /// The event loop that runs in this thread.
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
@@ -45,14 +51,15 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
     let waker = Waker::from(bell.clone());
     match throttler.enter(&mut charge, task.get().timeout(), || Turn::new(WakeGroup::Loop(timer), waker))? {
         Entry::Entered => {
-            task.get().enter(charge);
+            task.get().enter(py, charge)?;
             ready(py)
         }
         Entry::Waiting(ticket) => {
             // Nobody else sets it.
             let _ = bell.turn.set(Arc::downgrade(ticket.turn()));
+            let nested = Nested::new(innermost::enclosing(py)?, throttler, ticket.turn());
             let steps = Mutex::new(Steps::new(&event_loop, future)?);
-            let waiting = Mutex::new(Some(Waiting { ticket, task: task.clone().unbind(), bell }));
+            let waiting = Mutex::new(Some(Waiting { ticket, task: task.clone().unbind(), bell, nested }));
             Ok(Bound::new(py, Wait { waiting, steps })?.into_any())
         }
     }
@@ -116,6 +123,8 @@ struct Waiting {
     ticket: Ticket,
     task: Py<Task>,
     bell: Arc<Bell>,
+    /// Where it is within the blocks of others.
+    nested: Option<Arc<Nested>>,
 }
 
 #[pymethods]
@@ -140,12 +149,15 @@ impl Wait {
                 }
                 None => {}
             }
-            let Some(Waiting { ticket, task, bell }) = self.end(py) else {
+            let Some(Waiting { ticket, task, bell, nested }) = self.end(py) else {
                 return Err(PyRuntimeError::new_err("this wait is over: it cannot be awaited again"));
             };
             match ticket.claim() {
                 Claim::Over(Ok(charge)) => {
-                    task.get().enter(charge);
+                    if let Some(nested) = nested {
+                        nested.pass();
+                    }
+                    task.get().enter(py, charge)?;
                     return Ok(None);
                 }
                 Claim::Over(Err(error)) => {
@@ -159,7 +171,7 @@ impl Wait {
                 }
                 // The loop was away for so long that its grant went to others: wait again, at the old place.
                 Claim::Lapsed => {
-                    let waiting = Waiting { ticket, task, bell };
+                    let waiting = Waiting { ticket, task, bell, nested };
                     if let Err(error) = self.wait_again(py, &waiting) {
                         waiting.task.get().give_up();
                         return Err(error);
@@ -222,8 +234,8 @@ impl Wait {
 
     /// Leaves the queue, or gives back what was granted.
     fn give_up(&self, py: Python<'_>) {
-        if let Some(Waiting { ticket, task, .. }) = self.end(py) {
-            drop(ticket);
+        if let Some(Waiting { ticket, task, nested, .. }) = self.end(py) {
+            drop((ticket, nested));
             task.get().give_up();
         }
     }
@@ -364,16 +376,10 @@ impl EventLoop for PyLoop {
         Python::attach(|py| self.get(py).is_some_and(|event_loop| runs_here(&event_loop)))
     }
 
-    fn call_at(
-        &self,
-        clock: &Clock,
-        at: Nanos,
-        at_least: Nanos,
-        call: Call<Self>,
-    ) -> PyResult<Option<Self::Handle>> {
+    fn call_at(&self, clock: &Clock, at: Nanos, call: Call<Self>) -> PyResult<Option<Self::Handle>> {
         Python::attach(|py| {
             let Some(event_loop) = self.get(py) else { return Ok(None) };
-            let delay = seconds(at.saturating_sub(clock.now()).max(at_least));
+            let delay = seconds(at.saturating_sub(clock.now()));
             let call = (delay, LoopCall(call));
             let handle = event_loop.call_method1(pyo3::intern!(py, "call_later"), call)?;
             Ok(Some(PyWeakrefReference::new(&handle).ok().map(Bound::unbind)))

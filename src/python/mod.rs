@@ -10,6 +10,7 @@ mod clock;
 mod errors;
 mod fork;
 mod hummingbot;
+mod innermost;
 mod numbers;
 mod period;
 mod ready;

@@ -1,31 +1,35 @@
 //! The context of one request: `async with` and `with`.
 
+use std::ffi::CString;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::clock::Nanos;
 use crate::gate::Route;
-use crate::wait::Charge;
+use crate::wait::{Block, Charge, Entered};
 
 use super::asyncio;
 use super::ready::ready;
-use super::threads;
 use super::throttler::RouteHandle;
+use super::{innermost, threads};
 
 /// Where a task stands. Only [`Task::turn`] changes it from one to another.
 mod phase {
-    pub const OUTSIDE: u8 = 0;
+    /// Not entered yet.
+    pub const NEW: u8 = 0;
+    /// Left, or given up.
+    pub const OUTSIDE: u8 = 1;
     /// In between, or in the queue.
-    pub const WAITING: u8 = 1;
+    pub const WAITING: u8 = 2;
     /// Inside, on the route that was looked up.
-    pub const INSIDE: u8 = 2;
-    /// Inside, after a wait: what it has taken is in `waited`.
-    pub const WAITED: u8 = 3;
+    pub const INSIDE: u8 = 3;
+    /// Inside, as `block` says: it has waited, or others may have to wait for its answer.
+    pub const KNOWN: u8 = 4;
 }
 
 /// The context of one request. `Throttler.execute_task` makes it; do not make it yourself.
@@ -38,8 +42,12 @@ mod phase {
 ///     RateLimitTimeout: The request could not leave within its timeout. Nothing was charged.
 ///     UnknownLimitError: The table was replaced during the wait, and no longer has the id.
 ///     ValueError: The table was replaced during the wait, and the request could never pass now.
-///     RuntimeError: The task was entered already, or ``async with`` was used outside of an
-///         asyncio event loop.
+///     RuntimeError: The task was entered already; or ``async with`` was used outside of an
+///         asyncio event loop; or ``with`` was used in the thread of an event loop whose own
+///         blocks hold what it waits for.
+///
+/// To drop a task that was never entered warns:
+///     RuntimeWarning: It limited nothing.
 #[pyclass(module = "sluicegate", frozen, subclass)]
 pub struct Task {
     handle: Py<RouteHandle>,
@@ -47,7 +55,7 @@ pub struct Task {
     timeout: Option<Nanos>,
     phase: AtomicU8,
     epoch: AtomicU32,
-    waited: Mutex<Option<Box<Charge>>>,
+    block: Mutex<Option<Arc<Block>>>,
 }
 
 impl Task {
@@ -56,9 +64,9 @@ impl Task {
             handle,
             units,
             timeout,
-            phase: AtomicU8::new(phase::OUTSIDE),
+            phase: AtomicU8::new(phase::NEW),
             epoch: AtomicU32::new(0),
-            waited: Mutex::new(None),
+            block: Mutex::new(None),
         }
     }
 
@@ -82,27 +90,51 @@ impl Task {
 
     /// Enters if it can be done at once; otherwise the task is waiting, and what it is about to take comes back.
     #[inline]
-    pub(crate) fn start(&self) -> PyResult<Option<Charge>> {
-        if self.turn(phase::OUTSIDE, phase::WAITING).is_err() {
+    pub(crate) fn start(&self, py: Python<'_>) -> PyResult<Option<Charge>> {
+        if self.turn(phase::NEW, phase::WAITING).is_err()
+            && self.turn(phase::OUTSIDE, phase::WAITING).is_err()
+        {
             return Err(PyRuntimeError::new_err(format!(
                 "this task of {:?} was entered already: call execute_task() once for each request",
                 self.route().id()
             )));
         }
-        match self.handle().throttler.enter_at_once(self.route(), self.units) {
-            Some(epoch) => {
+        match self.handle().throttler.enter_block(self.route(), self.units) {
+            Some(Entered { epoch, is_tight }) if is_tight => {
+                self.enter(py, Charge { epoch, is_tight, ..self.charge() })?;
+                Ok(None)
+            }
+            Some(Entered { epoch, .. }) => {
                 self.epoch.store(epoch, Ordering::Relaxed);
                 self.phase.store(phase::INSIDE, Ordering::Release);
                 Ok(None)
             }
-            None => Ok(Some(Charge::new(self.route().clone(), self.units))),
+            None => Ok(Some(self.charge())),
         }
     }
 
-    /// Its wait is over.
-    pub(crate) fn enter(&self, charge: Charge) {
-        *self.waited.lock() = Some(Box::new(charge));
-        self.phase.store(phase::WAITED, Ordering::Release);
+    fn charge(&self) -> Charge {
+        Charge::new(self.route().clone(), self.units)
+    }
+
+    /// It has taken this.
+    #[cold]
+    pub(crate) fn enter(&self, py: Python<'_>, charge: Charge) -> PyResult<()> {
+        let throttler = self.handle().throttler.clone();
+        let block = if charge.is_tight {
+            innermost::begin(py, throttler, charge).inspect_err(|_| self.give_up())?
+        } else {
+            Block::new(throttler, charge, None)
+        };
+        *self.block.lock() = Some(block);
+        self.phase.store(phase::KNOWN, Ordering::Release);
+        Ok(())
+    }
+
+    #[cold]
+    fn wait_in_thread(&self, py: Python<'_>, charge: Charge) -> PyResult<()> {
+        let entered = threads::enter(py, &self.handle().throttler, charge, self.timeout);
+        self.enter(py, entered.inspect_err(|_| self.give_up())?)
     }
 
     /// Its wait came to nothing.
@@ -111,9 +143,9 @@ impl Task {
         let _ = self.turn(phase::WAITING, phase::OUTSIDE);
     }
 
-    /// Whether its block runs.
-    pub(crate) fn is_inside(&self) -> bool {
-        self.phase.load(Ordering::Relaxed) >= phase::INSIDE
+    /// Nobody must be told that it was never entered: it was made for something else, or somebody was told already.
+    pub(crate) fn serves_otherwise(&self) {
+        let _ = self.turn(phase::NEW, phase::OUTSIDE);
     }
 
     #[inline]
@@ -124,7 +156,7 @@ impl Task {
                 self.handle().throttler.leave(self.route(), self.units, epoch);
                 true
             }
-            Err(phase::WAITED) => self.leave_after_wait(),
+            Err(phase::KNOWN) => self.leave_block(),
             Err(_) => false,
         };
         if !inside {
@@ -138,20 +170,49 @@ impl Task {
     }
 
     #[cold]
-    fn leave_after_wait(&self) -> bool {
-        let inside = self.turn(phase::WAITED, phase::WAITING).is_ok();
-        let charge = self.waited.lock().take().filter(|_| inside);
-        if let Some(charge) = charge {
-            self.handle().throttler.leave(&charge.route, charge.units, charge.epoch);
+    fn leave_block(&self) -> bool {
+        if self.turn(phase::KNOWN, phase::WAITING).is_err() {
+            return false;
         }
-        inside
+        let block = self.block.lock().take();
+        block.is_some_and(|block| block.leave())
+    }
+
+    /// It is dropped without ever having been entered: said where that happens, as for a coroutine never awaited. An
+    /// exception that passes by meanwhile comes through.
+    #[cold]
+    fn warn_that_it_was_never_entered(&self) {
+        Python::try_attach(|py| {
+            let passing_by = PyErr::take(py);
+            if let Err(error) = self.warn(py) {
+                error.write_unraisable(py, None);
+            }
+            if let Some(exception) = passing_by {
+                exception.restore(py);
+            }
+        });
+    }
+
+    fn warn(&self, py: Python<'_>) -> PyResult<()> {
+        // A program that ends drops everything, `sys` before most.
+        let is_finalizing = py.import("sys").and_then(|sys| sys.call_method0("is_finalizing")?.is_truthy());
+        if is_finalizing.unwrap_or(true) {
+            return Ok(());
+        }
+        let id = self.route().id();
+        let text = format!(
+            "execute_task({id:?}) was never entered, so it limited nothing: write `async with \
+             throttler.execute_task({id:?}):` (in threads: `with`) around the request"
+        );
+        let category = py.get_type::<PyRuntimeWarning>();
+        PyErr::warn(py, &category, &CString::new(text.replace('\0', "\\0"))?, 1)
     }
 }
 
 #[pymethods]
 impl Task {
     fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        match slf.get().start()? {
+        match slf.get().start(slf.py())? {
             None => ready(slf.py()),
             Some(charge) => asyncio::wait(slf, charge).inspect_err(|_| slf.get().give_up()),
         }
@@ -169,10 +230,7 @@ impl Task {
     }
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(charge) = self.start()? else { return Ok(()) };
-        let entered = threads::enter(py, &self.handle().throttler, charge, self.timeout);
-        self.enter(entered.inspect_err(|_| self.give_up())?);
-        Ok(())
+        self.start(py)?.map_or(Ok(()), |charge| self.wait_in_thread(py, charge))
     }
 
     fn __exit__(
@@ -186,6 +244,7 @@ impl Task {
 
     /// What `await throttler.execute_task(…)` was meant to be.
     fn __await__(&self) -> PyResult<()> {
+        self.serves_otherwise();
         let id = self.route().id();
         Err(PyTypeError::new_err(format!(
             "execute_task({id:?}) is a context and cannot be awaited: write `async with \
@@ -196,6 +255,7 @@ impl Task {
     /// What `@throttler.execute_task(…)` was meant to be.
     #[pyo3(signature = (*_args, **_kwargs))]
     fn __call__(&self, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        self.serves_otherwise();
         let id = self.route().id();
         Err(PyTypeError::new_err(format!(
             "execute_task({id:?}) is a context and not a decorator: write `with \
@@ -205,7 +265,7 @@ impl Task {
 
     fn __repr__(&self) -> String {
         let phase = match self.phase.load(Ordering::Relaxed) {
-            phase::OUTSIDE => "not entered",
+            phase::NEW | phase::OUTSIDE => "not entered",
             phase::WAITING => "waiting",
             _ => "entered",
         };
@@ -216,9 +276,19 @@ impl Task {
 impl Drop for Task {
     /// A block that was dropped without being left gives its units to the window.
     fn drop(&mut self) {
-        if *self.phase.get_mut() >= phase::INSIDE {
-            // It is inside: there is no error to lose.
-            let _ = self.leave();
+        match *self.phase.get_mut() {
+            phase::NEW => self.warn_that_it_was_never_entered(),
+            phase::INSIDE => {
+                let epoch = *self.epoch.get_mut();
+                self.handle().throttler.leave(self.route(), self.units, epoch);
+            }
+            phase::KNOWN => {
+                // Its context may be any: whoever looks there passes over what has ended.
+                if let Some(block) = self.block.get_mut().take() {
+                    block.leave();
+                }
+            }
+            _ => {}
         }
     }
 }

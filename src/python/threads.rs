@@ -1,6 +1,7 @@
 //! How a Python thread waits: on a lock of the interpreter's own, so that the interpreter is released meanwhile and
 //! Ctrl-C still works, without polling.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::task::{Wake, Waker};
 use std::thread::{self, ThreadId};
@@ -13,9 +14,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::clock::Nanos;
-use crate::wait::{Charge, Entry, Throttler, Turn, WakeGroup};
+use crate::wait::{Charge, Entry, Held, Nested, Throttler, Turn, WakeGroup};
 
-use super::{seconds, undisturbed};
+use super::{asyncio, innermost, seconds, undisturbed};
 
 /// A Python lock that is held while its thread has nothing to wake for.
 struct Bell(Py<PyAny>);
@@ -139,17 +140,44 @@ pub(crate) fn enter(
     lock.call_method0(acquire)?;
     let bell = Arc::new(Bell(lock.clone().unbind()));
     let waker = Waker::from(bell.clone());
+    let id = charge.route.id.clone();
     match throttler.enter(&mut charge, timeout, || Turn::new(group, waker))? {
         Entry::Entered => Ok(charge),
-        Entry::Waiting(ticket) => throttler.wait(&ticket, |span: Option<Nanos>| {
-            let timeout = span.map_or(-1.0, |span| seconds(span).min(LONGEST));
-            let _parked = Parked::new(&bell);
-            check_end()?;
-            lock.call_method1(acquire, (true, timeout))?;
-            // A lock that is free at once looks at no signals.
-            py.check_signals()?;
-            // The place in the queue is left before the program's end goes on.
-            check_end().inspect_err(|_| throttler.cancel(ticket.turn()))
-        }),
+        Entry::Waiting(ticket) => {
+            let outer = innermost::enclosing(py)?;
+            if asyncio::is_in_loop(py)
+                && let Some(held) = throttler.never_passes(ticket.turn(), &outer)
+            {
+                return Err(never_passes(&id, &held));
+            }
+            let nested = Nested::new(outer, throttler, ticket.turn());
+            let charge = throttler.wait(&ticket, |span: Option<Nanos>| {
+                let timeout = span.map_or(-1.0, |span| seconds(span).min(LONGEST));
+                let _parked = Parked::new(&bell);
+                check_end()?;
+                lock.call_method1(acquire, (true, timeout))?;
+                // A lock that is free at once looks at no signals.
+                py.check_signals()?;
+                // The place in the queue is left before the program's end goes on.
+                check_end().inspect_err(|_| throttler.cancel(ticket.turn()))
+            })?;
+            if let Some(nested) = nested {
+                nested.pass();
+            }
+            Ok(charge)
+        }
     }
+}
+
+/// A wait in the thread of an event loop, for units that only this loop could free.
+fn never_passes(id: &str, held: &Held) -> PyErr {
+    let Held { limit, units, available, by } = held;
+    let by = match by.iter().map(|id| format!("{id:?}")).collect::<BTreeSet<_>>() {
+        by if by.is_empty() => String::new(),
+        by => format!(" (of {})", by.into_iter().collect::<Vec<_>>().join(", ")),
+    };
+    PyRuntimeError::new_err(format!(
+        "`with` for {id:?} would wait for ever: blocks of this event loop{by} hold {units} of the {available} \
+         units of {limit:?}, and none of them can end while `with` blocks the loop: use `async with`"
+    ))
 }

@@ -149,7 +149,7 @@ impl PyThrottler {
         let Inner { throttler, loops, .. } = self.inner()?;
         // An id that is no valid text is in no table, whatever it looks like.
         let route = match id.to_cow() {
-            Ok(id) => throttler.route(&id)?,
+            Ok(id) => throttler.lookup(&id)?,
             Err(_) => {
                 let id = id.to_string_lossy().into_owned();
                 return Err(Error::UnknownLimit { id, closest: None }.into());

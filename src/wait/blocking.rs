@@ -32,7 +32,7 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`], [`Error::Invalid`] for 0 units, [`Error::NeverPasses`], [`Error::Timeout`].
     pub fn enter_blocking(&self, id: &str, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
-        let route = self.route(id)?;
+        let route = self.lookup(id)?;
         self.check_units(&route, units)?;
         let new_turn = || Turn::new(WakeGroup::Threads, Waker::from(Arc::new(Unpark(thread::current()))));
         let mut charge = Charge::new(route, units);

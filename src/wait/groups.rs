@@ -43,11 +43,14 @@ pub(crate) enum WakeGroup {
     /// In a thread that nothing takes away from its wait, with all others of this kind.
     Threads,
     /// In a thread in which signal handlers run. Its waits are nested: only the newest can be awake.
-    #[cfg_attr(not(feature = "python"), expect(dead_code, reason = "only Python has such threads"))]
+    #[cfg_attr(
+        not(any(feature = "python", test)),
+        expect(dead_code, reason = "only Python has such threads")
+    )]
     Thread(ThreadId),
     /// In an event loop, or in a tokio runtime, that has this timer.
     #[cfg_attr(
-        not(any(feature = "python", feature = "tokio")),
+        not(any(feature = "python", feature = "tokio", test)),
         expect(dead_code, reason = "threads have no loop")
     )]
     Loop(Arc<dyn Timer>),
@@ -166,7 +169,8 @@ impl WakeGroups {
     /// Has every group poll the gate at `wake`, unless it will do so before. `polls`: this one is polling, and learns it
     /// as it does.
     pub fn set(&mut self, now: Nanos, wake: Option<Nanos>, polls: Option<&WakeGroup>, effects: &mut Effects) {
-        let Some(at) = wake else { return };
+        // Asked for late, it polls now, and is not lost.
+        let Some(at) = wake.map(|at| at.max(now)) else { return };
         for group in &mut self.0 {
             if group.rings_at.is_some_and(|rings_at| rings_at <= at && !is_lost(rings_at, now)) {
                 continue;
@@ -180,6 +184,11 @@ impl WakeGroups {
                 (_, keeper) => keeper.into_iter().for_each(|(_, turn)| effects.wake(turn)),
             }
         }
+    }
+    /// Every group, with when it claims to poll.
+    #[cfg(test)]
+    pub fn each(&self) -> impl Iterator<Item = (&WakeGroup, Option<Nanos>)> {
+        self.0.iter().map(|group| (&group.group, group.rings_at))
     }
 
     /// Forgets everybody. What must be dropped without the lock comes back.

@@ -19,13 +19,4 @@ impl Throttler {
             state.advance(now, effects);
         });
     }
-
-    /// Counts everything in flight as answered now; what becomes of it later changes nothing.
-    pub(crate) fn settle_all(&self) {
-        self.locked(|state, now, effects| {
-            state.gate.settle_all(now);
-            state.epoch = state.epoch.wrapping_add(1);
-            state.advance(now, effects);
-        });
-    }
 }

@@ -19,13 +19,11 @@ pub(crate) trait EventLoop: Debug + Send + Sync + Sized + 'static {
     /// Whether the caller runs within this loop.
     fn runs_here(&self) -> bool;
 
-    /// From within the loop: has it make a [call](LoopTimer::call) at `at`, and after a span of `at_least` in any case.
-    /// `None` from a loop that is gone.
+    /// From within the loop: has it make a call at `at`. `None` from a loop that is gone.
     fn call_at(
         &self,
         clock: &Clock,
         at: Nanos,
-        at_least: Nanos,
         call: Call<Self>,
     ) -> Result<Option<Self::Handle>, Self::Error>;
 
@@ -34,6 +32,11 @@ pub(crate) trait EventLoop: Debug + Send + Sync + Sized + 'static {
 
     /// Takes a later call back, from within the loop or from elsewhere.
     fn cancel(&self, handle: &Self::Handle) -> Result<(), Self::Error>;
+
+    /// Whether it can meet the instants of a clock: nobody can those of a manual one, so whoever moves that polls.
+    fn can_meet(&self, clock: &Clock) -> bool {
+        !clock.is_manual()
+    }
 
     /// Runs what the end of somebody's wait calls for, wherever that is.
     fn aside(&self, f: impl FnOnce()) {
@@ -99,14 +102,12 @@ impl<L: EventLoop> LoopTimer<L> {
         })
     }
 
+    #[cfg(feature = "python")]
     pub fn event_loop(&self) -> &L {
         &self.event_loop
     }
 
-    #[cfg_attr(
-        not(feature = "python"),
-        allow(dead_code, reason = "asyncio's waiters give up when their loop has")
-    )]
+    #[cfg(feature = "python")]
     pub fn throttler(&self) -> &WeakThrottler {
         &self.throttler
     }
@@ -115,17 +116,20 @@ impl<L: EventLoop> LoopTimer<L> {
     fn set(&self, at: Nanos, at_least: Nanos) -> Result<(), L::Error> {
         let Some(throttler) = self.throttler.upgrade() else { return Ok(()) };
         let clock = throttler.clock();
-        if self.rings_by(at, clock.now()) {
+        let now = clock.now();
+        // Asked for late, it goes off now, and is not lost.
+        let at = at.max(now.saturating_add(at_least));
+        if self.rings_by(at, now) {
             return Ok(());
         }
         let call = || Call { timer: self.me.clone(), set_at: None };
-        let (handle, error) = self.attempt(|| self.event_loop.call_at(&clock, at, at_least, call()));
+        let (handle, error) = self.attempt(|| self.event_loop.call_at(&clock, at, call()));
         let late = match handle.flatten() {
             // Foreign code has run since we looked: perhaps some that set the timer, too.
             Some(handle) => {
                 let new = Pending { at, handle };
                 let mut pending = self.pending.lock();
-                let other = pending.as_ref().is_some_and(|other| rings_by(other, at, clock.now()));
+                let other = pending.as_ref().is_some_and(|other| rings_by(other, at, now));
                 if other { Some(new) } else { pending.replace(new) }
             }
             None => {
@@ -185,11 +189,10 @@ impl<L: EventLoop> LoopTimer<L> {
 
 impl<L: EventLoop> Timer for LoopTimer<L> {
     fn ring_at(&self, at: Nanos) {
-        // A manual clock has no timers: whoever moves it polls.
-        let Some(throttler) = self.throttler.upgrade().filter(|throttler| !throttler.clock().is_manual())
-        else {
+        let Some(throttler) = self.throttler.upgrade() else { return };
+        if !self.event_loop.can_meet(&throttler.clock()) {
             return;
-        };
+        }
         self.event_loop.aside(|| {
             let error = if self.event_loop.runs_here() {
                 self.set(at, 0).err()

@@ -1,6 +1,10 @@
 //! Ways to wait at a gate: the lock around it, the timers that advance it, and how a thread or a task waits its turn.
 //! (How Python waits is in `python/`.)
 
+#[cfg_attr(not(any(test, feature = "python")), allow(dead_code, reason = "only Python's blocks are nested"))]
+mod block;
+#[cfg(test)]
+mod block_tests;
 mod blocking;
 mod effects;
 #[cfg(feature = "python")]
@@ -12,7 +16,10 @@ mod log;
 #[cfg(any(feature = "python", feature = "tokio", test))]
 mod loop_timer;
 mod manual;
+#[cfg(test)]
+mod model_tests;
 mod pass;
+mod route;
 mod state;
 mod throttler;
 #[cfg(feature = "tokio")]
@@ -21,11 +28,13 @@ mod turn;
 
 pub use manual::ManualClock;
 pub use pass::Pass;
+pub use route::Route;
 pub use throttler::Throttler;
 
 // What Python's ways to wait are made of.
 #[cfg(feature = "python")]
 pub(crate) use self::{
+    block::{Block, Entered, Held, Nested},
     groups::WakeGroup,
     loop_timer::{Call, EventLoop, LoopTimer},
     pass::Charge,

@@ -7,18 +7,20 @@ use crate::gate::Route;
 use super::throttler::Throttler;
 
 /// What one request takes, once it has entered: in flight until [`Throttler::leave`].
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Charge {
     pub route: Arc<Route>,
     pub units: u64,
     /// What was taken in an earlier epoch was settled with it, and is not given back: see `State::epoch`.
     pub epoch: u32,
+    /// Others may have to wait for its answer: see `Gate::is_tight`.
+    pub is_tight: bool,
 }
 
 impl Charge {
     /// What a request is about to take.
     pub fn new(route: Arc<Route>, units: u64) -> Self {
-        Self { route, units, epoch: 0 }
+        Self { route, units, epoch: 0, is_tight: false }
     }
 }
 
@@ -39,7 +41,7 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        let Charge { route, units, epoch } = &self.charge;
+        let Charge { route, units, epoch, .. } = &self.charge;
         self.throttler.leave(route, *units, *epoch);
     }
 }

@@ -1,12 +1,14 @@
 //! Everything that the throttler's lock guards.
 
 use std::sync::Arc;
+use std::sync::Weak;
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
 use crate::gate::{Decided, Gate, Waiter};
 use crate::limit::RateLimit;
 
+use super::block::{Block, Nested, Threads};
 use super::effects::Effects;
 use super::groups::{WakeGroup, WakeGroups};
 use super::leases::{LEASE, Leases};
@@ -36,8 +38,13 @@ pub(super) struct State {
     pub claimable: Nanos,
     /// The table in force.
     pub table: Vec<RateLimit>,
-    /// How often everything in flight was settled at once: by a fork, or for a request within another's block.
+    /// How often everything in flight was settled at once, by a fork.
     pub epoch: u32,
+    /// The blocks that requests may be within.
+    pub blocks: Vec<Weak<Block>>,
+    /// The waits within such blocks.
+    pub nested: Vec<Weak<Nested>>,
+    pub threads: Threads,
     /// The tokio runtimes in which requests wait.
     #[cfg(feature = "tokio")]
     pub runtimes: super::tokio::Runtimes,
@@ -55,6 +62,9 @@ impl State {
             claimable: 0,
             table,
             epoch: 0,
+            blocks: Vec::new(),
+            nested: Vec::new(),
+            threads: Threads::default(),
             #[cfg(feature = "tokio")]
             runtimes: Vec::new(),
             decided: Vec::new(),
@@ -186,7 +196,7 @@ impl State {
             *phase = match outcome {
                 Ok(route) => {
                     let standing = Standing { number: place.number, since, deadline };
-                    Phase::Granted(Charge { route, units, epoch: self.epoch }, standing)
+                    Phase::Granted(Charge { epoch: self.epoch, ..Charge::new(route, units) }, standing)
                 }
                 Err(error) => Phase::Refused(error),
             };
@@ -211,8 +221,9 @@ impl State {
             _ => {}
         }
         match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Granted(charge, _) => {
+            Phase::Granted(mut charge, _) => {
                 drop(phase);
+                charge.is_tight = self.gate.is_tight(&charge.route);
                 // A grant from before a fork was forgotten with everything else.
                 if charge.epoch == self.epoch {
                     self.gate.begin(now, &charge.route, charge.units);

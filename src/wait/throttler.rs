@@ -3,7 +3,7 @@
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
@@ -86,7 +86,9 @@ impl Throttler {
     /// # Errors
     /// As [`Throttler::new`]; then nothing has changed.
     pub fn set_rate_limits(&self, table: &[RateLimit]) -> Result<(), Error> {
-        self.locked(|state, now, effects| state.set_table(now, table.to_vec(), effects))
+        self.locked(|state, now, effects| state.set_table(now, table.to_vec(), effects))?;
+        self.look_at_nested();
+        Ok(())
     }
 
     /// Adds limits to the table, whole or not at all; ids that it has already are left as they are.
@@ -99,7 +101,9 @@ impl Throttler {
             let new: Vec<RateLimit> = more.iter().filter(known).cloned().collect();
             let table = [state.table.as_slice(), &new].concat();
             state.set_table(now, table, effects)
-        })
+        })?;
+        self.look_at_nested();
+        Ok(())
     }
 
     /// The table in force.
@@ -107,16 +111,20 @@ impl Throttler {
         self.state.lock().table.clone()
     }
 
-    /// Looks an id up once, for any number of requests.
-    pub(crate) fn route(&self, id: &str) -> Result<Arc<Route>, Error> {
+    /// What a request for an id takes, by the table in force.
+    pub(crate) fn lookup(&self, id: &str) -> Result<Arc<Route>, Error> {
         self.state.lock().gate.lookup(id).cloned()
     }
 
     /// Checks that a request for `units` times the route's weights could ever pass.
     pub(crate) fn check_units(&self, route: &Route, units: u64) -> Result<(), Error> {
-        let state = self.state.lock();
-        let route = state.gate.lookup(route.id())?;
-        state.gate.check_units(route, units)
+        let mut state = self.state.lock();
+        let route = state.gate.lookup(route.id())?.clone();
+        state.gate.check_units(&route, units)?;
+        if units > 1 {
+            state.gate.expect_units(&route, units);
+        }
+        Ok(())
     }
 
     /// Enters without waiting, or not at all.
@@ -124,7 +132,7 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`], [`Error::Invalid`] for 0 units, [`Error::NeverPasses`].
     pub fn try_enter(&self, id: &str, units: u64) -> Result<Option<Pass>, Error> {
-        let route = self.route(id)?;
+        let route = self.lookup(id)?;
         self.check_units(&route, units)?;
         let mut charge = Charge::new(route, units);
         // Where others wait, only the queue can tell whether this one may go before them.
@@ -205,8 +213,20 @@ impl Throttler {
     pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
         let mut state = self.state.lock();
         let State { gate, clock, epoch, .. } = &mut *state;
-        let entered = gate.is_current(route) && gate.try_enter(clock, route, units);
+        let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
         entered.then_some(*epoch)
+    }
+
+    /// Charges for good if that can be done at once. The route must fit the table in force.
+    #[inline]
+    pub(super) fn charge_at_once(&self, route: &Route, units: u64) -> bool {
+        let mut state = self.state.lock();
+        let State { gate, clock, .. } = &mut *state;
+        if units == 0 || !gate.is_current(route) {
+            return false;
+        }
+        let now = gate.now(clock);
+        gate.try_acquire(now, route, units)
     }
 
     /// Enters, or joins the queue for at most `timeout`.
@@ -218,6 +238,8 @@ impl Throttler {
     ) -> Result<Entry, Error> {
         if let Some(epoch) = self.enter_at_once(&charge.route, charge.units) {
             charge.epoch = epoch;
+            // Nobody asked: it may be.
+            charge.is_tight = true;
             return Ok(Entry::Entered);
         }
         let turn = Arc::new(turn());
@@ -254,6 +276,7 @@ impl Throttler {
     /// A waiter whose grant has lapsed returns to its old place in the queue.
     pub(super) fn rejoin(&self, turn: &Arc<Turn>) {
         self.locked(|state, now, effects| state.rejoin(now, turn, effects));
+        self.look_at_nested();
     }
 
     /// One step of a thread's wait.
@@ -307,11 +330,18 @@ impl Throttler {
         let now = state.now();
         state.gate.leave(now, route, units);
         if state.gate.has_waiters() {
-            let mut effects = Effects::default();
-            state.advance(now, &mut effects);
-            drop(state);
-            effects.carry_out();
+            Self::advance(state, now);
         }
+    }
+
+    /// Lets others through. Apart, so that leaving where nobody waits stays short.
+    #[cold]
+    #[inline(never)]
+    fn advance(mut state: MutexGuard<'_, State>, now: Nanos) {
+        let mut effects = Effects::default();
+        state.advance(now, &mut effects);
+        drop(state);
+        effects.carry_out();
     }
 
     /// An event loop's timer has gone off. Returns when it must ring again.

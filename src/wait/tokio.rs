@@ -29,7 +29,7 @@ impl Throttler {
     /// # Panics
     /// Where it must wait, outside of a tokio runtime with timers.
     pub async fn enter_async(&self, id: &str, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
-        let route = self.route(id)?;
+        let route = self.lookup(id)?;
         self.check_units(&route, units)?;
         let new_turn = || Turn::new(WakeGroup::Loop(self.runtime_timer()), Waker::noop().clone());
         let mut charge = Charge::new(route, units);
@@ -81,17 +81,10 @@ impl EventLoop for Runtime {
         true
     }
 
-    fn call_at(
-        &self,
-        clock: &Clock,
-        at: Nanos,
-        at_least: Nanos,
-        call: Call<Self>,
-    ) -> Result<Option<AbortHandle>, Infallible> {
+    fn call_at(&self, clock: &Clock, at: Nanos, call: Call<Self>) -> Result<Option<AbortHandle>, Infallible> {
         let Some(at) = clock.to_std(at).map(Instant::from_std) else { return Ok(None) };
-        let earliest = Instant::now() + Duration::from_nanos(at_least);
         let task = self.0.spawn(async move {
-            sleep_until(at.max(earliest)).await;
+            sleep_until(at).await;
             let Ok(()) = call.call();
         });
         Ok(Some(task.abort_handle()))

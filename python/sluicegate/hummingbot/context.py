@@ -15,7 +15,7 @@ from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from sluicegate._core import HummingbotTask
+from sluicegate._core import HummingbotTask, HummingbotThrottler
 from sluicegate.errors import UnknownLimitError
 from sluicegate.hummingbot.data_types import RateLimit, TaskLog
 from sluicegate.hummingbot.notices import Notices
@@ -75,7 +75,7 @@ class AsyncRequestContextBase(StandsFor):
         return now - Decimal(str(task.timestamp))
 
     def _stay(self, task: TaskLog) -> Decimal:
-        return Decimal(str(task.rate_limit.time_interval * (1 + self._safety_margin_pct)))
+        return Decimal(str(task.rate_limit.time_interval * (1 + float(self._safety_margin_pct))))
 
     @abstractmethod
     def within_capacity(self) -> bool:
@@ -163,7 +163,7 @@ class GateContext(AsyncRequestContext):
         """A context of a request for ``limit_id``, which the throttler has a limit for."""
         super().__init__(
             throttler._task_logs,
-            *throttler.get_related_limits(limit_id),
+            *throttler._related(limit_id),
             lock=throttler._lock,
             safety_margin_pct=throttler._safety_margin_pct,
             retry_interval=throttler._retry_interval,
@@ -183,5 +183,5 @@ class GateContext(AsyncRequestContext):
 
     async def acquire(self) -> None:
         """Passes the gate, as a request that was answered at once."""
-        async with self._throttler.execute_task(self._limit_id):
+        async with HummingbotThrottler.execute_task(self._throttler, self._limit_id):
             pass

@@ -6,7 +6,9 @@ from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
+from sluicegate._core import Usage
 from sluicegate.hummingbot.data_types import RateLimit, TaskLog
+from sluicegate.hummingbot.gate_table import units_of
 
 if TYPE_CHECKING:
     from sluicegate.hummingbot.throttler import AsyncThrottler
@@ -43,8 +45,9 @@ class TaskLogs(list[TaskLog]):
             for limit, weight in requests(units, limits)
         ]
         now = self._started + throttler._now()
-        usages = throttler.usage().items()
-        flying = {limit_id: usage.in_flight for limit_id, usage in usages if limit_id in limits}
+        flying = {
+            limit_id: usage.in_flight for limit_id, usage in self._usages() if limit_id in limits
+        }
         self._in_flight = [TaskLog(now, *takes) for takes in requests(flying, limits)]
         super().__setitem__(slice(None), [*self._written, *settled, *self._in_flight])
 
@@ -64,12 +67,16 @@ class TaskLogs(list[TaskLog]):
         seen, now = throttler._id_to_limit_map, throttler._now()
         # The windows tell only what came since they were last rewritten.
         log = [*self._unseen, *throttler._log()]
-        lasts = {limit_id: usage.time_interval for limit_id, usage in throttler.usage().items()}
+        lasts = {limit_id: usage.time_interval for limit_id, usage in self._usages()}
         return [
             (limit_id, at, units)
             for limit_id, at, units in log
             if limit_id not in seen and at + lasts.get(limit_id, 0) >= now
         ]
+
+    def _usages(self) -> list[tuple[Any, Usage]]:
+        own = self._throttler._ids.own
+        return [(own(gate_id), usage) for gate_id, usage in self._throttler.usage().items()]
 
     def __iter__(self) -> Iterator[TaskLog]:
         """Over what is in the log now, whatever happens meanwhile."""
@@ -97,16 +104,17 @@ def requests(
     pools = {pair.limit_id for limit in limits.values() for pair in limit.linked_limits or []}
     for limit_id in [limit_id for limit_id in left if limit_id not in pools]:
         limit = limits[limit_id]
-        for _ in range(left[limit_id] // max(limit.weight, 1)):
+        for _ in range(left[limit_id] // max(units_of(limit.weight), 1)):
             yield limit, limit.weight
             for pair in limit.linked_limits or []:
                 # A pool with a shorter interval may have forgotten the request already.
-                if left.get(pair.limit_id, 0) >= pair.weight:
-                    left[pair.limit_id] -= pair.weight
+                if left.get(pair.limit_id, 0) >= units_of(pair.weight):
+                    left[pair.limit_id] -= units_of(pair.weight)
                     yield limits[pair.limit_id], pair.weight
     for limit_id in [limit_id for limit_id in left if limit_id in pools and left[limit_id]]:
         limit, rest = limits[limit_id], left[limit_id]
-        count = rest // limit.weight if limit.weight and rest % limit.weight == 0 else 1
+        weight = units_of(limit.weight)
+        count = rest // weight if weight and rest % weight == 0 else 1
         yield from [(limit, rest // count)] * count
 
 

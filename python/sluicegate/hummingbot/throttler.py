@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluicegate import limits as core
 from sluicegate._core import HummingbotThrottler, ManualClock
+from sluicegate.errors import UnknownLimitError
 from sluicegate.exchange.added_limits import (
     AddedLimit,
     beside,
@@ -28,6 +29,14 @@ from sluicegate.hummingbot.context import (
     UnlimitedContext,
 )
 from sluicegate.hummingbot.data_types import RateLimit, TaskLog
+from sluicegate.hummingbot.gate_table import (
+    ENDLESS,
+    GateIds,
+    LimitMap,
+    Takes,
+    row_of,
+    units_of,
+)
 from sluicegate.hummingbot.notices import Notices
 from sluicegate.hummingbot.stands_for import PACKAGE, StandsFor
 from sluicegate.hummingbot.task_logs import TaskLogs
@@ -107,8 +116,8 @@ class AsyncThrottlerBase(StandsFor):
         self._use_table([*self._rate_limits, *new.values()], {**self._id_to_limit_map, **new})
 
     def _use_table(self, table: list[RateLimit], limits: dict[str, RateLimit]) -> None:
-        self._rate_limits = table
         self._id_to_limit_map = limits
+        self._rate_limits = table
 
     def _client_config_map(self) -> Any:
         from hummingbot.client.hummingbot_application import (  # type: ignore[import-not-found]
@@ -168,6 +177,9 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         self._logs: TaskLogs | None = None
         self._notices = Notices()
         self._added: dict[str, AddedLimit] = {}
+        self._ids = GateIds()
+        self._rows: list[core.RateLimit] = []
+        self._routes: dict[str, tuple[core.RateLimit, Takes]] = {}
         super().__init__(rate_limits, retry_interval, safety_margin_pct, limits_share_percentage)
 
     if TYPE_CHECKING:
@@ -181,15 +193,98 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         # The gate's own: a detour through Python would be most of a request's cost.
         execute_task = HummingbotThrottler.execute_task
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """A subclass that overrides `get_related_limits` is asked by each request what it takes."""
+        super().__init_subclass__(**kwargs)
+        asks = cls.get_related_limits is not AsyncThrottlerBase.get_related_limits
+        if asks and cls.execute_task is HummingbotThrottler.execute_task:
+            cls.execute_task = cls._execute_related  # type: ignore[method-assign]
+
+    def __reduce_ex__(self, _protocol: object) -> Any:
+        """Refuses to be copied or pickled: two throttlers would each use the whole limit."""
+        name = type(self).__name__
+        raise TypeError(
+            f"{name} cannot be copied or pickled, because the copy would not count what this one "
+            f"sends: use the same object, or make a new one from the table: {name}(rate_limits)"
+        )
+
     # ---- the table
 
-    def _use_table(self, table: list[RateLimit], limits: dict[str, RateLimit]) -> None:
-        rows = [self._row(limit, limits) for limit in limits.values()]
+    @property
+    def _id_to_limit_map(self) -> dict[Any, RateLimit]:
+        """The limits by their ids. What is written into it, the gate hears of."""
+        return self._limit_map
+
+    @_id_to_limit_map.setter
+    def _id_to_limit_map(self, limits: dict[Any, RateLimit]) -> None:
+        self._use_limits(limits)
+        self._limit_map = LimitMap(limits, self._use_limits)
+
+    def _use_limits(self, limits: dict[Any, RateLimit]) -> None:
+        rows = [self._row(limit_id, limit, limits) for limit_id, limit in limits.items()]
+        known = {row.limit_id for row in rows}
+        # What a subclass once said of a limit that is gone is forgotten with it.
+        routes = {
+            route_id: (row, takes)
+            for route_id, (row, takes) in self._routes.items()
+            if all(link.limit_id in known for link in row.linked_limits or [])
+        }
+        self._set_rows([*rows, *(row for row, _ in routes.values())])
+        self._routes = routes
+        self._tell_hopeless(rows)
+        self._tell_fractions(limits)
+
+    def _set_rows(self, rows: list[core.RateLimit]) -> None:
         # Hummingbot's own tables, which are handed back and shared anew, have nothing of `IO`'s.
         HummingbotThrottler.set_rate_limits(self, beside(rows, self._added.values()))
-        super()._use_table(table, limits)
         self._rows = rows
-        self._tell_hopeless(rows)
+
+    def _row(self, limit_id: Any, limit: RateLimit, limits: dict[Any, RateLimit]) -> core.RateLimit:
+        links = [
+            core.LinkedLimitWeightPair(self._ids.of(pair.limit_id, limits), units_of(pair.weight))
+            for pair in limit.linked_limits or []
+            if pair.limit_id in limits
+        ]
+        margin = float(self._safety_margin_pct)
+        return row_of(limit, self._ids.of(limit_id, limits), margin, links)
+
+    # ---- a subclass that says what requests take
+
+    def _execute_related(self, limit_id: Any) -> Any:
+        """The context of one request, for whatever `get_related_limits` says that it takes."""
+        limit, related = self.get_related_limits(limit_id)
+        if limit is None:
+            text = f"get_related_limits has no limit for {limit_id!r}"
+            return UnlimitedContext(self, UnknownLimitError(text, str(limit_id), None))
+        route = self._route_for([(limit, limit.weight), *related])
+        return HummingbotThrottler.execute_task(self, route)
+
+    def _route_for(self, takes: Takes) -> str:
+        """The gate's id of a route that takes this."""
+        units: dict[str, int] = {}
+        for limit, weight in takes:
+            gate_id = self._ids.of(limit.limit_id, self._limit_map)
+            units[gate_id] = units.get(gate_id, 0) + units_of(weight)
+        route_id = "related: " + ", ".join(f"{count} of {name}" for name, count in units.items())
+        if route_id not in self._routes:
+            new = [limit for limit, _ in takes if limit.limit_id not in self._limit_map]
+            if new:
+                raise ValueError(
+                    f"get_related_limits gives {new[0].limit_id!r}, which is not in the table: add "
+                    "it with add_rate_limits()"
+                )
+            links = [core.LinkedLimitWeightPair(*taken) for taken in units.items()]
+            row = core.RateLimit(route_id, ENDLESS, 1.0, 0, links)
+            self._set_rows([*self._rows, row])
+            self._routes[route_id] = (row, takes)
+        return route_id
+
+    def _related(self, gate_id: str) -> tuple[RateLimit | None, Takes]:
+        """The limit of a route, and the others that it takes from."""
+        if gate_id in self._routes:
+            (limit, _), *related = self._routes[gate_id][1]
+            return limit, related
+        return self.get_related_limits(self._ids.own(gate_id))
 
     def IO(  # noqa: N802
         self,
@@ -232,18 +327,20 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         HummingbotThrottler.set_rate_limits(self, beside(self._rows, added.values()))
         self._added = added
 
-    def _row(self, limit: RateLimit, limits: dict[str, RateLimit]) -> core.RateLimit:
-        return core.RateLimit(
-            limit.limit_id,
-            int(limit.limit),
-            float(limit.time_interval) * (1 + self._safety_margin_pct),
-            limit.weight,
-            [
-                core.LinkedLimitWeightPair(pair.limit_id, pair.weight)
-                for pair in limit.linked_limits or []
-                if pair.limit_id in limits
-            ],
-        )
+    def _tell_fractions(self, limits: dict[Any, RateLimit]) -> None:
+        weights = [
+            (limit_id, weight)
+            for limit_id, limit in limits.items()
+            for weight in (limit.weight, *(pair.weight for pair in limit.linked_limits or []))
+        ]
+        parts = [
+            f"{limit_id} {weight}" for limit_id, weight in weights if weight != units_of(weight)
+        ]
+        if parts:
+            self.logger().warning(
+                f"Weights count in whole units, so these are rounded up: {', '.join(parts)}. To "
+                "have them exactly, multiply the limit and all weights that take from it."
+            )
 
     def _tell_hopeless(self, rows: list[core.RateLimit]) -> None:
         available = {row.limit_id: row.limit for row in rows}
@@ -262,7 +359,10 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
 
     # ---- what the gate asks for
 
-    def _without_limit(self, _limit_id: object, error: Exception) -> AsyncRequestContext:
+    def _without_limit(self, limit_id: Any, error: Exception) -> Any:
+        # An id that is no text has another name at the gate.
+        if not isinstance(limit_id, str) and limit_id in self._limit_map:
+            return HummingbotThrottler.execute_task(self, self._ids.of(limit_id, self._limit_map))
         return UnlimitedContext(self, error)
 
     def _task_attribute(self, limit_id: str, name: str) -> object:
@@ -271,22 +371,28 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         return getattr(GateContext(self, limit_id), name)
 
     def _must_wait(self, limit_id: str) -> None:
-        limit, related = self.get_related_limits(limit_id)
-        takes: list[tuple[RateLimit | core.RateLimit, int]] = [*related]
+        limit, related = self._related(limit_id)
+        takes: list[tuple[RateLimit | core.RateLimit, Any]] = [*related]
         if limit is not None:
             takes.insert(0, (limit, limit.weight))
-        takes_from = {limit_id, *(other.limit_id for other, _ in related)}
+        takes_from = {limit_id, *(self._ids.of(other.limit_id) for other, _ in related)}
         covering = (each.limit for each in self._added.values() if each.covers(takes_from))
         takes += [(added, 1) for added in covering if added is not None]
         for full, weight in takes:
             if self._notices.is_quiet(full.limit_id):
                 continue
-            usage = self.usage(full.limit_id)
+            usage = self.usage(self._ids.of(full.limit_id))
             if usage.used + weight > usage.limit:
                 context = AsyncRequestContextBase.logger()
                 self._notices.almost_reached(context, full, usage.used, usage.resets_in)
 
     # ---- the log
+
+    def _log(self) -> list[tuple[Any, float, int]]:
+        return [(self._ids.own(name), at, units) for name, at, units in super()._log()]
+
+    def _rewrite_log(self, log: list[tuple[Any, float, int]]) -> None:
+        super()._rewrite_log([(self._ids.of(name), at, units) for name, at, units in log])
 
     @property
     def _task_logs(self) -> list[TaskLog]:

@@ -1,0 +1,130 @@
+//! What requests within the blocks of others must know: whether the clock alone will let them through.
+
+use crate::limit::Window;
+
+use super::queue::Place;
+use super::route::{Charge, Index, Route};
+use super::schedule::{Gate, Limit};
+use super::table::{Hold, Row};
+
+/// How many units of a limit may be in flight before others might have to wait for an answer: a sixteenth, so that the
+/// heaviest request fits beside them many times over.
+///
+/// None, where the limit has room for few requests: as many may well be sent at once, and wait for something that one
+/// of them does within its block. Who uses such a limit does not mind another 300 ns a request.
+fn roomy(limit: u64, heaviest: u64) -> u64 {
+    const FEW: u64 = 256;
+    if limit / FEW < heaviest.max(1) { 0 } else { limit / 16 }
+}
+
+/// A route, and how many times its weights a block took.
+type Taken<'a> = (&'a Route, u64);
+
+fn taken_of(blocks: &[Taken<'_>], limit: Index) -> u64 {
+    let of = |&(route, units): &Taken<'_>| {
+        let charge = route.charges.iter().find(|charge| charge.limit == limit);
+        charge.map_or(0, |charge| charge.weight.saturating_mul(units))
+    };
+    blocks.iter().map(of).fold(0, u64::saturating_add)
+}
+
+impl<W> Gate<W> {
+    /// Whether a request that has just entered leaves so much in flight that another one might wait for an answer and
+    /// not for the clock.
+    ///
+    /// Where this was false for each request in flight, the heaviest request of the table fits beside all of them.
+    #[inline]
+    pub fn is_tight(&self, route: &Route) -> bool {
+        route.hold == Hold::Response
+            && route.charges.iter().any(|charge| {
+                let limit = &self.limits[charge.limit as usize];
+                limit.window.in_flight() > limit.roomy
+            })
+    }
+
+    /// Learns from a new table how heavy its requests are.
+    pub(super) fn measure_room(&mut self, rows: &[Row], indices: &[Index]) {
+        for (row, &index) in rows.iter().zip(indices) {
+            self.limits[index as usize].roomy = roomy(row.shape.limit, 0);
+        }
+        for &(at, weight) in rows.iter().flat_map(|row| &row.takes) {
+            let limit = &mut self.limits[indices[at] as usize];
+            limit.roomy = limit.roomy.min(roomy(rows[at].shape.limit, weight));
+        }
+    }
+
+    /// Requests for a route may come with so many times its weights.
+    pub fn expect_units(&mut self, route: &Route, units: u64) {
+        for charge in &route.charges {
+            let limit = &mut self.limits[charge.limit as usize];
+            limit.roomy = limit.roomy.min(roomy(limit.window.limit(), charge.weight.saturating_mul(units)));
+        }
+    }
+
+    /// Whether a waiting request cannot pass by the clock alone: units in flight keep it, or an older one that it may
+    /// have to wait for, from passing.
+    pub fn hangs_on_answers(&self, place: Place) -> bool {
+        if self.options.hold == Hold::Start {
+            return false;
+        }
+        let Some(own) = &self.limits[place.route as usize].route else { return false };
+        let mut limits: Vec<Index> = own.charges.iter().map(|charge| charge.limit).collect();
+        let mut routes: Vec<Index> = self.queues.routes().collect();
+        // Who waits for one of these limits may hold up who waits for another one of his.
+        while let Some((at, route)) = routes.iter().enumerate().find_map(|(at, &index)| {
+            let route = self.limits[index as usize].route.as_ref()?;
+            let shares = route.charges.iter().any(|charge| limits.contains(&charge.limit));
+            let is_older = self.queues.head(index).is_some_and(|head| head <= place);
+            (shares && is_older).then_some((at, route))
+        }) {
+            let older = self.queues.places(routes.swap_remove(at)).take_while(|&(other, _)| other <= place);
+            let units = older.map(|(_, waiter)| waiter.units).max().unwrap_or(0);
+            let full = |charge: &Charge| {
+                let window = &self.limits[charge.limit as usize].window;
+                window.in_flight().saturating_add(charge.weight.saturating_mul(units)) > window.limit()
+            };
+            if route.charges.iter().any(full) {
+                return true;
+            }
+            limits.extend(route.charges.iter().map(|charge| charge.limit));
+        }
+        false
+    }
+
+    /// A waiting request goes before everybody but those who did so before. [`Gate::advance`] should follow.
+    pub fn go_first(&mut self, place: Place) -> Option<Place> {
+        self.changed = true;
+        let waiter = self.queues.remove(place)?;
+        self.changed = true;
+        Some(self.queues.push_first(place.route, waiter))
+    }
+
+    /// The first limit in which a waiting request does not fit beside all that is in flight but what `ending` hold:
+    /// (its id, how many units that are, how many there are at all).
+    pub fn full_without(&self, place: Place, ending: &[Taken<'_>]) -> Option<(String, u64, u64)> {
+        self.first_full(place, |limit, in_flight| in_flight.saturating_sub(taken_of(ending, limit)))
+    }
+
+    /// The same beside what `staying` hold, of all that is in flight.
+    pub fn full_beside(&self, place: Place, staying: &[Taken<'_>]) -> Option<(String, u64, u64)> {
+        self.first_full(place, |limit, in_flight| in_flight.min(taken_of(staying, limit)))
+    }
+
+    fn first_full(&self, place: Place, stays: impl Fn(Index, u64) -> u64) -> Option<(String, u64, u64)> {
+        let route = self.limits[place.route as usize].route.as_ref()?;
+        let units = self.queues.get(place)?.units;
+        route.charges.iter().find_map(|charge| {
+            let Limit { id, window, .. } = &self.limits[charge.limit as usize];
+            let staying = stays(charge.limit, window.in_flight());
+            let wanted = charge.weight.saturating_mul(units);
+            let full = staying.saturating_add(wanted) > window.limit();
+            full.then(|| (id.to_string(), staying, window.limit()))
+        })
+    }
+
+    /// What a block took counts as in flight again, whether there is room or not.
+    pub fn take_again(&mut self, route: &Route, units: u64) {
+        self.changed = true;
+        self.charge(route, units, Window::take);
+    }
+}

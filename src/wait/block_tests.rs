@@ -1,0 +1,341 @@
+//! Blocks within blocks: nobody waits for himself, and nothing grows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::task::Waker;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::gate::Options;
+use crate::limit::RateLimit;
+
+use super::block::{Block, Nested};
+use super::groups::WakeGroup;
+use super::manual::ManualClock;
+use super::pass::Charge;
+use super::throttler::{Entry, Throttler};
+use super::turn::{Ticket, Turn};
+
+const INTERVAL: Duration = Duration::from_secs(10);
+
+fn throttler(clock: &ManualClock, limits: &[u64]) -> Throttler {
+    let table: Vec<_> =
+        limits.iter().zip('a'..).map(|(&limit, id)| RateLimit::new(id, limit, INTERVAL)).collect();
+    clock.throttler(&table, Options::default()).expect("a fine table")
+}
+
+/// A task with the blocks that it is in: what a context of Python's is.
+#[derive(Default)]
+struct Context {
+    /// As a context keeps it, whether it still runs or not.
+    innermost: Option<Arc<Block>>,
+    blocks: Vec<Arc<Block>>,
+    waits: Option<(Ticket, Option<Arc<Nested>>)>,
+}
+
+impl Context {
+    /// Enters, or joins the queue.
+    fn ask(&mut self, throttler: &Throttler, id: &str, units: u64) {
+        let mut charge = Charge::new(throttler.lookup(id).expect("a known id"), units);
+        throttler.check_units(&charge.route, units).expect("units that fit");
+        let turn = || Turn::new(WakeGroup::Threads, Waker::noop().clone());
+        match throttler.enter(&mut charge, None, turn).expect("no time-out") {
+            Entry::Entered => self.begin(throttler, charge),
+            Entry::Waiting(ticket) => {
+                let around = self.innermost.clone().map_or_else(Vec::new, Block::all_running);
+                let nested = Nested::new(around, throttler, ticket.turn());
+                self.waits = Some((ticket, nested));
+                self.look(throttler);
+            }
+        }
+    }
+
+    fn begin(&mut self, throttler: &Throttler, charge: Charge) {
+        let outer = self.innermost.clone().and_then(Block::running);
+        let block = Block::new(throttler.clone(), charge, outer);
+        self.innermost = Some(block.clone());
+        self.blocks.push(block);
+    }
+
+    /// Takes what it was granted.
+    fn look(&mut self, throttler: &Throttler) {
+        let granted = self.waits.as_ref().and_then(|(ticket, _)| ticket.take());
+        if let Some(charge) = granted {
+            if let Some((_, Some(nested))) = self.waits.take() {
+                nested.pass();
+            }
+            self.begin(throttler, charge.expect("nothing refuses it"));
+        }
+    }
+
+    fn leave(&mut self) {
+        assert!(self.blocks.pop().expect("it is in a block").leave());
+    }
+}
+
+#[test]
+fn a_request_within_another_waits_for_the_clock_and_not_for_itself() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[1]);
+    let mut task = Context::default();
+    task.ask(&throttler, "a", 1);
+    task.ask(&throttler, "a", 1);
+    clock.advance(INTERVAL - Duration::from_nanos(1));
+    task.look(&throttler);
+    assert_eq!(task.blocks.len(), 1);
+    clock.advance(Duration::from_nanos(1));
+    task.look(&throttler);
+    assert_eq!(task.blocks.len(), 2);
+    // Both count until they are answered.
+    assert_eq!(throttler.usage("a").expect("known").in_flight, 2);
+    task.leave();
+    task.leave();
+    let usage = throttler.usage("a").expect("known");
+    assert_eq!((usage.in_flight, usage.used), (0, 2));
+}
+
+#[test]
+fn only_the_blocks_around_a_wait_count_down() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[5]);
+    let mut others: [Context; 4] = Default::default();
+    others.iter_mut().for_each(|other| other.ask(&throttler, "a", 1));
+    let mut task = Context::default();
+    task.ask(&throttler, "a", 1);
+    task.ask(&throttler, "a", 1);
+    assert_eq!(throttler.usage("a").expect("known").in_flight, 4);
+}
+
+#[test]
+fn a_wait_that_the_clock_ends_leaves_its_outer_block_in_flight() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[5]);
+    let mut task = Context::default();
+    task.ask(&throttler, "a", 1);
+    assert!(throttler.try_acquire("a", 4).expect("it fits"));
+    task.ask(&throttler, "a", 4);
+    assert_eq!(throttler.usage("a").expect("known").in_flight, 1);
+}
+
+#[test]
+fn who_waits_for_another_limit_lets_go_of_what_the_other_needs() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[1, 1]);
+    let (mut one, mut two) = (Context::default(), Context::default());
+    one.ask(&throttler, "a", 1);
+    two.ask(&throttler, "b", 1);
+    one.ask(&throttler, "b", 1);
+    two.ask(&throttler, "a", 1);
+    for task in [&mut two, &mut one] {
+        clock.advance(INTERVAL);
+        task.look(&throttler);
+        task.leave();
+        task.leave();
+    }
+}
+
+#[test]
+fn a_request_within_a_block_is_not_robbed_of_what_that_block_lets_go_of() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[2]);
+    let (mut first, mut holds, mut later) = (Context::default(), Context::default(), Context::default());
+    first.ask(&throttler, "a", 1);
+    holds.ask(&throttler, "a", 1);
+    later.ask(&throttler, "a", 1);
+    // `holds` and `later` wait for something that `first` does within its block.
+    first.ask(&throttler, "a", 1);
+    clock.advance(INTERVAL);
+    first.look(&throttler);
+    assert_eq!(first.blocks.len(), 2);
+}
+
+#[test]
+fn who_gives_up_and_tries_again_waits_for_its_block_only_once() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[1]);
+    let mut task = Context::default();
+    task.ask(&throttler, "a", 1);
+    for _ in 0..9 {
+        task.ask(&throttler, "a", 1);
+        clock.advance(INTERVAL / 10);
+        task.look(&throttler);
+        task.waits = None;
+        assert_eq!(throttler.usage("a").expect("known").in_flight, 1);
+    }
+    task.ask(&throttler, "a", 1);
+    clock.advance(INTERVAL / 10);
+    task.look(&throttler);
+    assert_eq!(task.blocks.len(), 2);
+}
+
+#[test]
+fn requests_side_by_side_within_a_block_all_pass_it() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[1]);
+    let mut outer = Context::default();
+    outer.ask(&throttler, "a", 1);
+    let child = || Context { innermost: outer.innermost.clone(), ..Context::default() };
+    let mut children: Vec<_> = (0..3).map(|_| child()).collect();
+    children.iter_mut().for_each(|child| child.ask(&throttler, "a", 1));
+    for child in &mut children {
+        clock.advance(INTERVAL);
+        child.look(&throttler);
+        child.leave();
+    }
+    assert_eq!(throttler.usage("a").expect("known").in_flight, 1);
+    outer.leave();
+    assert_eq!(throttler.usage("a").expect("known").in_flight, 0);
+}
+
+#[test]
+fn a_block_that_ends_while_a_request_within_it_waits_counts_from_then_on() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[1]);
+    let mut outer = Context::default();
+    outer.ask(&throttler, "a", 1);
+    let mut child = Context { innermost: outer.innermost.clone(), ..Context::default() };
+    child.ask(&throttler, "a", 1);
+    clock.advance(INTERVAL / 2);
+    outer.leave();
+    clock.advance(INTERVAL / 2);
+    child.look(&throttler);
+    assert!(child.blocks.is_empty());
+    clock.advance(INTERVAL / 2);
+    child.look(&throttler);
+    child.leave();
+    assert_eq!(throttler.usage("a").expect("known").in_flight, 0);
+}
+
+#[test]
+fn blocks_that_end_in_any_order_leave_no_chain_behind() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[1 << 40]);
+    let mut task = Context::default();
+    let mut seen = Vec::new();
+    // Hand over hand: there is always one, and it is always another.
+    task.ask(&throttler, "a", 1);
+    for _ in 0..1_000 {
+        task.ask(&throttler, "a", 1);
+        seen.push(Arc::downgrade(&task.blocks[0]));
+        assert!(task.blocks.remove(0).leave());
+    }
+    assert!(seen.iter().filter(|block| block.strong_count() > 0).count() <= 2);
+}
+
+#[test]
+fn a_long_chain_ends_without_recursion() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[1 << 40]);
+    let mut task = Context::default();
+    for _ in 0..200_000 {
+        task.ask(&throttler, "a", 1);
+    }
+    let innermost = task.innermost.take();
+    task.blocks.clear();
+    drop(innermost);
+}
+
+#[test]
+fn what_this_thread_holds_can_only_be_waited_for_elsewhere() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[2]);
+    let (mut holds, mut waits) = (Context::default(), Context::default());
+    holds.ask(&throttler, "a", 1);
+    let never = |waits: &Context| {
+        let (ticket, _) = waits.waits.as_ref().expect("it waits");
+        let own = waits.innermost.clone().map_or_else(Vec::new, Block::all_running);
+        throttler.never_passes(ticket.turn(), &own)
+    };
+    waits.ask(&throttler, "a", 2);
+    let held = never(&waits).expect("it waits for this thread");
+    assert_eq!((held.limit.as_str(), held.units, held.available), ("a", 1, 2));
+    assert_eq!(held.by, ["a"]);
+    // The clock ends this one.
+    waits.waits = None;
+    assert!(throttler.try_acquire("a", 1).expect("it fits"));
+    waits.ask(&throttler, "a", 1);
+    assert!(never(&waits).is_none());
+    waits.waits = None;
+    // Another thread ends this one.
+    clock.advance(INTERVAL);
+    let elsewhere = throttler.clone();
+    let held = std::thread::spawn(move || {
+        let mut other = Context::default();
+        other.ask(&elsewhere, "a", 1);
+        other
+    });
+    let _held = held.join().expect("it entered");
+    waits.ask(&throttler, "a", 1);
+    assert!(never(&waits).is_none());
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Ask { task: usize, limit: usize, units: u64 },
+    Leave { task: usize },
+    GiveUp { task: usize },
+    Pass { tenths: u32 },
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let step = prop_oneof![
+        6 => (0..6_usize, 0..3_usize, 1..4_u64)
+            .prop_map(|(task, limit, units)| Step::Ask { task, limit, units }),
+        2 => (0..6_usize).prop_map(|task| Step::Leave { task }),
+        1 => (0..6_usize).prop_map(|task| Step::GiveUp { task }),
+        2 => (0..15_u32).prop_map(|tenths| Step::Pass { tenths }),
+    ];
+    prop::collection::vec(step, 1..60)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+    /// However tasks nest their requests, over whatever limits: when each leaves its blocks as soon as it waits for
+    /// nothing, all of them get through, and nothing is left behind.
+    #[test]
+    fn everybody_gets_through(limits in prop::collection::vec(3..6_u64, 3), steps in steps()) {
+        let clock = ManualClock::new();
+        // With one linked pool beside them, whose queue is shared by all.
+        let mut table: Vec<_> = limits.iter().zip('a'..).map(|(&limit, id)| {
+            RateLimit::new(id, limit, INTERVAL).link("pool", u64::from(id == 'a'))
+        }).collect();
+        table.push(RateLimit::new("pool", 4, INTERVAL));
+        let throttler = clock.throttler(&table, Options::default()).expect("a fine table");
+        let mut tasks: BTreeMap<usize, Context> = BTreeMap::new();
+        for step in steps {
+            match step {
+                Step::Ask { task, limit, units } => {
+                    let task = tasks.entry(task).or_default();
+                    if task.waits.is_none() {
+                        task.ask(&throttler, ["a", "b", "c"][limit], units);
+                    }
+                }
+                Step::Leave { task } => {
+                    if let Some(task) = tasks.get_mut(&task).filter(|task| task.waits.is_none() && !task.blocks.is_empty()) {
+                        task.leave();
+                    }
+                }
+                Step::GiveUp { task } => {
+                    tasks.entry(task).or_default().waits = None;
+                }
+                Step::Pass { tenths } => clock.advance(INTERVAL / 10 * tenths),
+            }
+            tasks.values_mut().for_each(|task| task.look(&throttler));
+        }
+        for _ in 0..200 {
+            for task in tasks.values_mut() {
+                task.look(&throttler);
+                while task.waits.is_none() && !task.blocks.is_empty() {
+                    task.leave();
+                }
+            }
+            clock.advance(INTERVAL / 2);
+        }
+        let waiting = tasks.values().filter(|task| task.waits.is_some()).count();
+        prop_assert_eq!(waiting, 0, "some never pass");
+        for usage in throttler.usages() {
+            prop_assert_eq!((usage.in_flight, usage.used), (0, 0), "{} leaks", usage.id);
+        }
+    }
+}
