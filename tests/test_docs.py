@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -11,9 +12,11 @@ from pathlib import Path
 import pytest
 
 import sluicegate
+from sluicegate.testing.__main__ import _parser
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -38,6 +41,35 @@ def test_example_runs_as_it_stands(code: str, tmp_path: Path) -> None:
         check=False,
     )
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def commands() -> list[object]:
+    """Each line of the shell blocks, but those that only Docker understands."""
+    found = []
+    for page in PAGES:
+        for block in SHELL.findall(page.read_text()):
+            lines = [line.split("#")[0].strip() for line in block.splitlines()]
+            found += [pytest.param(line, id=f"{page.name}: {line}") for line in lines if line]
+    return found
+
+
+@pytest.mark.parametrize("line", commands())
+def test_command_is_one_that_there_is(line: str) -> None:
+    words = shlex.split(line.removesuffix("&"))
+    match words:
+        case ["make", target]:
+            assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+        case ["pip", "install", "."]:
+            pass
+        case ["pip", "install", extra]:
+            [name] = re.findall(r"^\.\[(\w+)\]$", extra)
+            assert re.search(rf"^{name} = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+        case ["python", "-m", "sluicegate.testing", *options]:
+            _parser().parse_args(options)
+        case ["sluicegate", "run", _, *_] | ["docker", "compose", *_]:
+            pass
+        case _:
+            pytest.fail(f"no test knows this command: {line}")
 
 
 def test_the_package_docstring_is_true() -> None:

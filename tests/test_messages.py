@@ -104,6 +104,19 @@ def test_unknown_function_is_named_once_with_what_would_be_right(names: str, mes
         exchange.IO("rate", names, 10, "1s")
 
 
+@pytest.mark.parametrize("exchange", ["binance", None, Exchange, 5])
+def test_what_is_no_exchange_object_is_refused(exchange: Any) -> None:
+    with pytest.raises(TypeError, match=r"an exchange object, such as ccxt\.binance\(\), not"):
+        limit(exchange)
+
+
+def test_links_and_rows_of_the_wrong_kind_are_told_how_they_are_written() -> None:
+    with pytest.raises(TypeError, match=re.escape('write LinkedLimitWeightPair("POOL", weight=1)')):
+        RateLimit("x", 5, 1, linked_limits=["POOL"])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match=re.escape('write RateLimit("/depth", limit=20')):
+        Throttler([("x", 5, 1)])  # type: ignore[list-item]
+
+
 def test_period_that_is_a_number_is_told_to_be_a_text() -> None:
     with pytest.raises(TypeError, match='a period must be a str such as "60s", not 60'):
         parse_period(60)  # type: ignore[arg-type]

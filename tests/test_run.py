@@ -92,7 +92,7 @@ def test_an_unknown_version_is_warned_of_and_runs(folder: Path) -> None:
     (folder / "hummingbot" / "VERSION").write_text("20991231\n")
     done = run(folder, "bot.py")
     assert done.stdout.startswith(OURS)
-    assert "does not know Hummingbot 20991231" in done.stderr
+    assert "was not tested with Hummingbot 20991231" in done.stderr
 
 
 def test_a_hummingbot_that_does_not_fit_is_told_and_runs_as_it_is(folder: Path) -> None:

@@ -85,13 +85,12 @@ fn meant(name: &str) -> String {
     // The name of a city is as good as anybody knows it.
     let found = names()
         .find(|zone| zone.to_lowercase() == folded)
-        .or_else(|| names().find(|zone| city(zone) == folded))
+        .or_else(|| names().find(|zone| city(zone) == city(&folded)))
         .or_else(|| {
-            let likeness = |zone: &str| {
-                jaro_winkler(&folded, &zone.to_lowercase()).max(jaro_winkler(&folded, &city(zone)))
-            };
+            // A slip of one letter. More would name places that have nothing to do with the one that was meant.
+            let likeness = |zone: &str| jaro_winkler(&city(&folded), &city(zone));
             let best = names().map(|zone| (likeness(zone), zone)).max_by(|a, b| a.0.total_cmp(&b.0));
-            best.filter(|&(likeness, _)| likeness > 0.85).map(|(_, zone)| zone)
+            best.filter(|&(likeness, _)| likeness > 0.92).map(|(_, zone)| zone)
         });
     found.map_or_else(String::new, |zone| format!("; did you mean {zone:?}?"))
 }
@@ -136,12 +135,13 @@ mod tests {
             ("new york", "\"America/New_York\""),
             ("asia/shanghai", "\"Asia/Shanghai\""),
             ("Europe/Berln", "\"Europe/Berlin\""),
-            ("Tokio", "\"Asia/Tokyo\""),
+            ("Eurpe/Berlin", "\"Europe/Berlin\""),
+            ("Shangai", "\"Asia/Shanghai\""),
         ] {
             let message = Zone::named(name).expect_err(name).to_string();
             assert!(message.contains(&format!("did you mean {zone}?")), "{message}");
         }
-        for name in ["UTC+8", "GMT-5", "zzz", ""] {
+        for name in ["UTC+8", "GMT-5", "zzz", "", "China", "Asia/Beijing", "CST"] {
             let message = Zone::named(name).expect_err(name).to_string();
             assert!(!message.contains("did you mean"), "{message}");
         }

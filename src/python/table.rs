@@ -79,10 +79,10 @@ pub fn check_link(link: &Bound<'_, PyAny>) -> PyResult<()> {
 }
 
 fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
-    let id = id_of(row, "a rate limit", "limit_id")?;
+    let id = id_of(row, ROW, "limit_id")?;
     let of = |name: &str| format!("{name} of {id:?}");
-    let units = numbers::limit(&of("limit"), &attribute(row, "a rate limit", "limit")?)?;
-    let interval = attribute(row, "a rate limit", "time_interval")?;
+    let units = numbers::limit(&of("limit"), &attribute(row, ROW, "limit")?)?;
+    let interval = attribute(row, ROW, "time_interval")?;
     let zone = row.getattr_opt("timezone")?.filter(|zone| !zone.is_none());
     let mut limit = match kind_of(row, &of("kind"))? {
         Kind::Rolling if zone.is_some() => {
@@ -136,6 +136,9 @@ fn read_link(link: &Bound<'_, PyAny>, a_link: &str, the_link: &str) -> PyResult<
     Ok(Link { id, weight })
 }
 
+/// What errors call one limit of a table.
+const ROW: &str = "a rate limit";
+
 enum Kind {
     Rolling,
     Quota,
@@ -153,9 +156,14 @@ fn kind_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<Kind> {
 
 fn attribute<'py>(row: &Bound<'py, PyAny>, what: &str, name: &str) -> PyResult<Bound<'py, PyAny>> {
     row.getattr_opt(name)?.ok_or_else(|| {
+        let write = if what == ROW {
+            "RateLimit(\"/depth\", limit=20, time_interval=1)"
+        } else {
+            "LinkedLimitWeightPair(\"POOL\", weight=1)"
+        };
+        let row = numbers::shown(row);
         PyTypeError::new_err(format!(
-            "{what} must have the attribute {name}, but {} has not",
-            numbers::shown(row)
+            "{what} must have the attribute {name}, but {row} has not: write {write}"
         ))
     })
 }

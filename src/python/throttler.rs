@@ -235,7 +235,8 @@ impl PyThrottler {
     /// Returns the context of one request, for ``async with`` or, in a thread, for ``with``.
     ///
     /// To enter it waits until the request may leave. The block is where the request is sent and
-    /// its answer is read. A call that is never entered limits nothing.
+    /// its answer is read. A context that is never entered limits nothing, and a
+    /// ``RuntimeWarning`` says so.
     ///
     /// Requests for the same id leave in the order in which they came. A later request never
     /// delays an earlier one.

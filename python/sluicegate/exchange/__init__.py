@@ -80,6 +80,10 @@ def limit(
         >>> exchange = limit(Exchange())
         >>> exchange.IO("rate", "GetTicker", 10, "1s")
     """
+    if exchange is None or isinstance(exchange, str | bytes | int | float | type):
+        raise TypeError(
+            f"exchange must be an exchange object, such as ccxt.binance(), not {exchange!r}"
+        )
     if timezone is not None:
         check_timezone(timezone)
     if throttler is None:

@@ -69,8 +69,8 @@ def install() -> None:
         found = version()
         if found not in KNOWN_VERSIONS:
             warnings.warn(
-                f"sluicegate does not know Hummingbot {found or '(no version)'}, and puts its "
-                f"throttler in place all the same; tried: {', '.join(sorted(KNOWN_VERSIONS))}",
+                f"sluicegate was not tested with Hummingbot {found or '(no version)'}, but with "
+                f"{', '.join(sorted(KNOWN_VERSIONS))}; its throttler is in place all the same",
                 RuntimeWarning,
                 stacklevel=2,
             )
