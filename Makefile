@@ -1,10 +1,10 @@
-# Everything that this project does, from a fresh clone: needs a stable Rust toolchain and Python, and nothing else.
+# Everything that this project does, from a fresh clone. It needs Rust 1.95 or later and Python, and nothing else.
 #
-#   make demo    50 bots against a stand-in exchange, without a limiter and through sluicegate
+#   make demo    50 bots ask a stand-in exchange: without a limiter, and through sluicegate
 #   make test    all tests: cargo, pytest with the examples of the README and docs, and inside Freqtrade
 #   make lint    rustfmt, clippy, ruff, mypy, stubtest
-#   make bench   sluicegate beside other libraries; writes benches/RESULTS.md
-#   make clean   removes what the others made
+#   make bench   measures sluicegate and other libraries; writes benches/RESULTS.md
+#   make clean   removes everything that the other commands made
 
 PYTHON ?= python3
 # What a shell that has not read its profile does not find.

@@ -16,8 +16,8 @@ test-freqtrade:
 	@python=$$(sh make/freqtrade_python.sh $(FREQTRADE_PYTHON)); if [ -n "$$python" ]; then \
 		$(MAKE) --no-print-directory test-in-freqtrade FREQTRADE_PYTHON="$$python"; \
 	else \
-		echo "sluicegate: SKIPPED the tests inside Freqtrade: it is for Python 3.11 to 3.13 (with venv), and" \
-			"none was found; name one: make test-freqtrade FREQTRADE_PYTHON=..."; \
+		echo "sluicegate: SKIPPED the tests inside Freqtrade: Freqtrade needs Python 3.11 to 3.13 (with venv), and" \
+			"none was found. Name one: make test-freqtrade FREQTRADE_PYTHON=..."; \
 	fi
 
 test-in-freqtrade: $(FREQTRADE)/.built
@@ -28,8 +28,8 @@ bench-freqtrade: $(FREQTRADE)/.built
 
 $(FREQTRADE)/.made: peers/freqtrade/requirements.txt
 	@[ -n "$(FREQTRADE_PYTHON)" ] || { \
-		echo "sluicegate: Freqtrade is for Python 3.11 to 3.13; name one: FREQTRADE_PYTHON=..." >&2; exit 1; }
-	@echo "installing Freqtrade from PyPI: once, and it takes about a minute"
+		echo "sluicegate: Freqtrade needs Python 3.11 to 3.13. Name one: FREQTRADE_PYTHON=..." >&2; exit 1; }
+	@echo "installing Freqtrade from PyPI. This happens once and takes about a minute"
 	$(FREQTRADE_PYTHON) -m venv $(FREQTRADE)
 	$(FREQTRADE_BIN)/python -m pip install --quiet --upgrade pip
 	$(FREQTRADE_BIN)/python -m pip install --quiet --requirement peers/freqtrade/requirements.txt

@@ -23,7 +23,7 @@ $(PEERS)/.made: peers/hummingbot/requirements.txt peers/hummingbot/check_python.
 # decibel-python-sdk 14 or later): what its connectors need is in peers/hummingbot/requirements.txt.
 # Its Cython modules are built unoptimised, as it offers itself: nothing here runs in them.
 $(PEERS)/.hummingbot-$(HUMMINGBOT): $(PEERS)/.made
-	@echo "building Hummingbot $(HUMMINGBOT) from PyPI: once, and it takes some minutes"
+	@echo "building Hummingbot $(HUMMINGBOT) from PyPI. This happens once and takes some minutes"
 	WITHOUT_CYTHON_OPTIMIZATIONS=1 $(PEERS_BIN)/python -m pip install --quiet --no-deps hummingbot==$(HUMMINGBOT)
 	@touch $@
 

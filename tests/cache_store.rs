@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use proptest::prelude::*;
-use sluicegate::cache::{Bin, Cursor, Entry, Found, Judge, Number, Placed, Store};
+use sluicegate::cache::{Bin, Entry, Found, Judge, Number, Place, Placed, Store};
 
 type Map = Store<u8, u32, u64>;
 
@@ -299,20 +299,8 @@ fn without_renewal_an_update_keeps_its_place() {
     }
 }
 
-fn walk(map: &mut Map, mut visit: impl FnMut(&mut Map, u8)) -> Vec<u8> {
-    let (mut cursor, mut seen) = (Cursor::default(), Vec::new());
-    while let Some((next, entry)) = map.after(cursor) {
-        cursor = next;
-        let key = entry.key;
-        seen.push(key);
-        assert!(seen.len() < 20, "an endless walk");
-        visit(map, key);
-    }
-    seen
-}
-
-fn filled(keys: impl IntoIterator<Item = u8>) -> Map {
-    let mut map = Map::new(Number::Int(9), true);
+fn filled(keys: impl IntoIterator<Item = u8>, renew: bool) -> Map {
+    let mut map = Map::new(Number::Int(9), renew);
     for key in keys {
         put(&mut map, 0, key, 1, 10, 1);
     }
@@ -325,39 +313,48 @@ fn take(map: &mut Map, key: u8) {
     }
 }
 
-#[test]
-fn a_walk_survives_the_removal_of_where_it_is() {
-    assert_eq!(walk(&mut filled(1..5), take), [1, 2, 3, 4]);
+fn still(map: &Map, places: &[Place]) -> Vec<u8> {
+    places.iter().filter_map(|&place| map.still(place)).map(|(_, entry)| entry.key).collect()
 }
 
 #[test]
-fn a_walk_never_meets_what_is_gone() {
-    let seen = walk(&mut filled(1..6), |map, key| {
-        if key == 2 {
-            take(map, 2);
-            take(map, 3);
-        }
-    });
-    assert_eq!(seen, [1, 2, 4, 5]);
+fn places_are_in_the_order_in_which_keys_came() {
+    let map = filled([3, 1, 2, 3, 1], true);
+    assert_eq!(keys(&map), [2, 3, 1]);
+    assert_eq!(still(&map, &map.places()), [3, 1, 2]);
 }
 
 #[test]
-fn a_walk_meets_what_comes_while_it_is_not_at_an_end() {
-    let seen = walk(&mut filled(1..3), |map, key| {
-        if key == 1 {
-            put(map, 0, 7, 1, 10, 1);
-        }
-    });
-    assert_eq!(seen, [1, 2, 7]);
+fn an_entry_stays_at_its_place_until_it_is_gone() {
+    let mut map = filled(1..5, true);
+    let places = map.places();
+    put(&mut map, 0, 2, 7, 10, 1);
+    take(&mut map, 1);
+    take(&mut map, 3);
+    // Another key takes over one of the slots.
+    put(&mut map, 0, 8, 1, 10, 1);
+    put(&mut map, 0, 3, 1, 10, 1);
+    assert_eq!(still(&map, &places), [2, 4]);
+    drop(map.clear());
+    put(&mut map, 0, 4, 1, 10, 1);
+    assert!(still(&map, &places).is_empty());
 }
 
 #[test]
-fn a_walk_ends_where_its_last_entry_makes_room_for_another() {
-    let seen = walk(&mut filled(1..4), |map, key| {
-        if key == 3 {
-            take(map, key);
-            put(map, 0, key + 10, 1, 10, 1);
-        }
-    });
-    assert_eq!(seen, [1, 2, 3]);
+fn a_walk_goes_from_the_oldest_to_the_youngest() {
+    let map = filled(1..5, false);
+    let (mut place, mut seen) = (None, Vec::new());
+    while let Some((next, entry)) = map.next(place) {
+        seen.push(entry.key);
+        place = Some(next);
+    }
+    assert_eq!(seen, [1, 2, 3, 4]);
+}
+
+#[test]
+fn a_walk_ends_where_its_place_is_gone() {
+    let mut map = filled(1..5, false);
+    let place = map.next(None).map(|(place, _)| place);
+    take(&mut map, 1);
+    assert_eq!(map.next(place).map(|(_, entry)| entry.key), None);
 }

@@ -91,6 +91,15 @@ def until(condition):
     raise AssertionError("it never happened")
 
 
+async def auntil(condition):
+    """Wait until other tasks have come as far as that."""
+    for _ in range(PATIENCE * 1000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError("it never happened")
+
+
 def error_of(call, *args, **kwargs):
     with pytest.raises(Exception) as caught:  # noqa: PT011
         call(*args, **kwargs)

@@ -5,6 +5,7 @@ import sys
 import threading
 import weakref
 from contextlib import suppress
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -176,6 +177,58 @@ def test_a_dying_value_may_use_the_cache(cache):
         cache["a"] = Undead(cache, died)
         action()
     assert len(died) == len(remove)
+
+
+class Colliding:
+    """A key of its own, but with the hash of all the others."""
+
+    compared = 0
+
+    def __eq__(self, other):
+        Colliding.compared += 1
+        return self is other
+
+    def __hash__(self):
+        return 7
+
+
+def test_keys_of_one_hash_are_each_compared_once(cache):
+    """A map that began again after each comparison would take minutes."""
+    count = 1500
+    many = type(cache)(count)
+    Colliding.compared = 0
+    for _ in range(count):
+        many[Colliding()] = 1
+    assert len(many) == count
+    assert Colliding.compared == count * (count - 1) // 2
+    Colliding.compared = 0
+    assert many.get(Colliding()) is None
+    assert Colliding.compared == count
+
+
+def test_a_comparison_may_take_the_other_keys_out(cache):
+    class Taking(Colliding):
+        def __eq__(self, other):
+            own.clear()
+            return False
+
+        __hash__ = Colliding.__hash__
+
+    own = type(cache)(9)
+    for _ in range(5):
+        own[Colliding()] = 1
+    own[Taking()] = 2
+    own[key := Colliding()] = 3
+    assert list(own) == [key]
+
+
+def test_entries_of_a_clock_of_ones_own_all_expire_at_once():
+    start, now = datetime(2030, 1, 1), [timedelta(0)]
+    cache = TTLCache(50_000, timedelta(seconds=9), lambda: start + now[0])
+    for key in range(30_000):
+        cache[key] = key
+    now[0] = timedelta(seconds=9)
+    assert len(cache) == 0
 
 
 def test_a_dying_key_may_use_the_cache(cache):

@@ -230,14 +230,14 @@ def test_demo_of_a_limiter_that_cheats_fails_and_says_so(
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--seconds", "nan"], "nan is no length of time"),
-        (["--seconds", "inf"], "inf is no length of time"),
+        (["--seconds", "nan"], "nan is not a length of time"),
+        (["--seconds", "inf"], "inf is not a length of time"),
         (["--seconds", "0.5"], "0.5 is not in the range x>=1"),
         (["--bots", "0"], "0 is not in the range 1<=x<=1000"),
         (["--latency", "250", "20"], "250 20 is no range of latencies"),
         (["--latency", "-1", "20"], "-1 20 is no range of latencies"),
         (["--table", "nowhere"], "no table and no file 'nowhere'"),
-        (["--output", "/no/such/place/demo.png"], "is in no directory that exists"),
+        (["--output", "/no/such/place/demo.png"], "is in a directory that does not exist"),
     ],
 )
 def test_bad_option_is_named_with_what_would_be_right(options: list[str], message: str) -> None:

@@ -295,6 +295,6 @@ def test_a_time_zone_is_checked_by_its_name() -> None:
 
 @pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 1e10])
 def test_a_wall_time_that_no_clock_shows_is_refused(clock: ManualClock, seconds: float) -> None:
-    with pytest.raises(ValueError, match="at most 9e9 either way"):
+    with pytest.raises(ValueError, match="from -9e9 to 9e9"):
         clock.set_wall(seconds)
     assert clock.wall == 0.0

@@ -137,6 +137,33 @@ async def test_body_that_cannot_be_read_is_400_and_says_why(
         assert message in (await response.json())["error"]
 
 
+async def test_body_that_cannot_be_unpacked_is_400(
+    client: aiohttp.ClientSession, caplog: pytest.LogCaptureFixture
+) -> None:
+    header = {"Content-Encoding": "gzip", "Content-Type": "application/json"}
+    async with client.post("/stand-in/fail", data=b"no gzip", headers=header) as response:
+        assert response.status == 400
+        assert "the body cannot be read" in (await response.json())["error"]
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data; boundary=x", b"garbage"),
+        ("multipart/form-data", b"garbage"),
+        ("application/x-www-form-urlencoded; charset=klingon", b"symbol=BTCUSDT"),
+        ("application/x-www-form-urlencoded", b"symbol=\xff\xfe"),
+    ],
+)
+async def test_order_whose_body_cannot_be_read_is_refused(
+    client: aiohttp.ClientSession, kind: str, body: bytes
+) -> None:
+    header = {"Content-Type": kind}
+    async with client.post("/api/v3/order", data=body, headers=header) as response:
+        assert (response.status, (await response.json())["code"]) == (400, -1102)
+
+
 async def test_other_paths_and_methods_are_the_exchanges_own(
     client: aiohttp.ClientSession, exchange: StandInExchange
 ) -> None:

@@ -355,3 +355,30 @@ steps.append(thread.join)
 """,
         CLEANUP + THROTTLER,
     ) == ["ended"]
+
+
+def test_threads_that_wait_let_the_block_in_flight_end() -> None:
+    """However often the gate has them look: a park of no length once kept the interpreter, and the
+    block that they waited for never ended."""
+    assert outcome(
+        """
+from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
+pools = {"a": ["ORDERS"], "x": ["ORDERS", "WEIGHT"], "y": ["WEIGHT", "RAW"], "z": ["RAW"]}
+table = [RateLimit(pool, 1, 0.1) for pool in ("ORDERS", "WEIGHT", "RAW")]
+for limit_id, linked in pools.items():
+    links = [LinkedLimitWeightPair(pool, 1) for pool in linked]
+    table.append(RateLimit(limit_id, 9, 0.1, linked_limits=links))
+throttler = Throttler(table)
+def work(limit_id):
+    with throttler.execute_task(limit_id): pass
+with throttler.execute_task("a"):
+    threads = []
+    for limit_id in "xyz":
+        threads.append(in_thread(lambda: work(limit_id)))
+        until(lambda: throttler.usage(limit_id).waiting)
+    for _ in range(100): time.sleep(0.001)
+for thread in threads: thread.join()
+print("ended")
+""",
+        "",
+    ) == ["ended"]

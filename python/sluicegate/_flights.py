@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
 import threading
-from collections.abc import Callable
+import weakref
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, InvalidStateError
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import suppress
+from functools import partial
 from typing import Any, NamedTuple
+
+#: How often, in seconds, a waiter looks whether the event loop that loads for it still runs. (A
+#: loop tells nobody that it ends. A load of a thread always does.)
+LOOK_AGAIN = 0.5
+
+#: Longer than any load, in seconds.
+_FOR_EVER = 1e8
 
 
 class Outcome(NamedTuple):
@@ -40,18 +51,68 @@ class Flight:
         with suppress(InvalidStateError):
             self.future.set_result(outcome)
 
+    def wait(self) -> Outcome | None:
+        """Block the thread until it lands; return None as well if it cannot land any more."""
+        while True:
+            try:
+                return self.future.result(LOOK_AGAIN if self.load.in_loop else None)
+            except FutureTimeoutError:
+                if self.load.is_dead():
+                    return None
+
+    async def join(self) -> Outcome | None:
+        """Like `wait`, for asyncio.
+
+        The task that waits is held by its event loop, and not by the flight: asyncio alone would
+        let a task be collected that nobody keeps, and a loop that was abandoned must not stay.
+        """
+        loop = asyncio.get_running_loop()
+        landed = loop.create_future()
+        self.future.add_done_callback(partial(_tell, weakref.ref(landed)))
+        holding = hold(loop, landed)
+        try:
+            if not self.load.in_loop or self.load.loop is loop:
+                await landed
+            while not landed.done():
+                await asyncio.wait((landed,), timeout=LOOK_AGAIN)
+                if not landed.done() and self.load.is_dead():
+                    return None
+        finally:
+            holding.cancel()
+        return self.future.result()
+
+
+def hold(loop: asyncio.AbstractEventLoop, kept: object) -> asyncio.TimerHandle:
+    """Keep an object alive as long as an event loop lives, or until the handle is cancelled."""
+    # A timer is the one thing that a loop of any kind keeps, and drops with itself.
+    return loop.call_later(_FOR_EVER, id, kept)
+
+
+def _tell(waiter: weakref.ref[asyncio.Future[None]], _: object) -> None:
+    """Wake who waits in an event loop, from whatever thread, if the loop is still there."""
+    future = waiter()
+    if future is not None:
+        with suppress(RuntimeError):  # the loop was closed
+            future.get_loop().call_soon_threadsafe(_wake, future)
+
+
+def _wake(future: asyncio.Future[None]) -> None:
+    if not future.done():
+        future.set_result(None)
+
 
 class Load:
     """One call of a loader, for one key or many."""
 
     __slots__ = (
+        "_loader",
+        "_loop",
         "_offered",
+        "_process",
         "failure",
         "flights",
-        "loader",
-        "loop",
+        "in_loop",
         "single",
-        "task",
         "thread",
         "waits_for",
     )
@@ -59,11 +120,14 @@ class Load:
     def __init__(
         self, loader: Callable[..., Any], single: bool, loop: asyncio.AbstractEventLoop | None
     ) -> None:
-        self.loader = loader
+        self._loader: Callable[..., Any] | None = loader
         #: Whether the loader takes one key and returns its value.
         self.single = single
-        #: The event loop that runs it; None if a thread does.
-        self.loop = loop
+        #: Whether an event loop runs it, and not a thread.
+        self.in_loop = loop is not None
+        # Weakly: a cache must not keep a loop that was abandoned in the middle of a load.
+        self._loop = None if loop is None else weakref.ref(loop)
+        self._process = os.getpid()
         #: The thread that runs it, once one does.
         self.thread: int | None = None
         self.flights: dict[Any, Flight] = {}
@@ -71,9 +135,31 @@ class Load:
         self.waits_for: set[Load] = set()
         #: What ended it without an outcome.
         self.failure: BaseException | None = None
-        #: Keeps the task alive: an event loop alone does not.
-        self.task: asyncio.Task[None] | None = None
         self._offered = threading.Semaphore(0)
+
+    def take_loader(self) -> Callable[..., Any]:
+        """Its loader, which it does not keep: that may lead to a loop that was abandoned."""
+        loader, self._loader = self._loader, None
+        assert loader is not None, "only who runs it takes its loader"
+        return loader
+
+    def begin(self, run: Coroutine[Any, Any, None], end: Callable[[], None]) -> asyncio.Task[None]:
+        """Run it as a task of the current event loop, and call `end` however it ends."""
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(run)
+        holding = hold(loop, task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            holding.cancel()
+            if task.cancelled():
+                # Perhaps before it had begun: then it could not say so itself.
+                self.failure = self.failure or asyncio.CancelledError()
+            elif isinstance(self.failure, KeyboardInterrupt | SystemExit):
+                task.exception()  # has ended the loop: no need for asyncio to log it
+            end()
+
+        task.add_done_callback(ended)
+        return task
 
     def offer(self) -> None:
         """Let one thread run it, whichever comes first. Until then, only its maker may."""
@@ -83,9 +169,22 @@ class Load:
         """Whether the caller is the one to run it: true once after it was offered."""
         return self._offered.acquire(blocking=False)
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop | None:
+        """The event loop that runs it; None if a thread does, or the loop is gone."""
+        return None if self._loop is None else self._loop()
+
     def is_dead(self) -> bool:
-        """Whether its event loop has stopped, and it with it."""
-        return self.loop is not None and not self.loop.is_running()
+        """Whether nobody runs it any more: its event loop has stopped, or a fork left it behind."""
+        if self.in_loop:
+            loop = self.loop
+            if loop is None or not loop.is_running():
+                return True
+        return self.is_left_behind()
+
+    def is_left_behind(self) -> bool:
+        """Whether it began before this process was forked from another."""
+        return self._process != os.getpid()
 
     def leads_to(self, other: Load) -> bool:
         """Whether it cannot end before the other one does."""
@@ -142,7 +241,7 @@ def check_thread(key: object, load: Load) -> None:
     Raises:
         RuntimeError: If that is what waiting here would do.
     """
-    if load.loop is None and load.thread == threading.get_ident():
+    if not load.in_loop and load.thread == threading.get_ident():
         raise RuntimeError(
             f"the loader of {key!r} asks for {key!r} itself, and would wait for its own end"
         )
@@ -154,7 +253,7 @@ def check_loop(key: object, load: Load) -> None:
     Raises:
         RuntimeError: If that is what waiting here would do.
     """
-    if load.loop is None:
+    if not load.in_loop:
         return
     try:
         running = asyncio.get_running_loop()

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
 from contextlib import suppress
+from functools import partial
 from time import perf_counter
 from typing import Any, Final, TypeVar, cast
 
@@ -50,8 +51,9 @@ class Loading:
     ) -> None:
         self.settings = (error_ttl, error_types, refresh_ahead)
         self.given_executor = executor
-        self.executor = executor
-        self.lock = threading.Lock()
+        #: The cache's own, by process: threads do not come along when a process is forked. Only
+        #: its atomic methods are used, so that a fork finds nothing locked.
+        self.executors: dict[int, Executor] = {}
         #: Only its atomic methods are used, so that no lock is held while keys are compared.
         self.flights: dict[Any, Flight] = {}
 
@@ -99,10 +101,11 @@ class Loads(TTLCache[K, V]):
         loop = asyncio.get_running_loop()
         while plan.missing:
             load = Load(loader, single, loop)
+            task = None
             try:
                 joined = self._claim(plan, load, anew)
                 if load.flights:
-                    load.task = loop.create_task(self._arun(load))
+                    task = self._begin(load)
             except BaseException:
                 self._abandon(load)
                 raise
@@ -114,10 +117,12 @@ class Loads(TTLCache[K, V]):
                 else:
                     _flights.check_thread(key, flight.load)
                     with _flights.waiting(key, flight.load):
-                        outcome = await asyncio.wrap_future(flight.future)
+                        outcome = await flight.join()
                 if outcome is not None:
                     plan.outcomes[key] = outcome
-                elif flight.load is load and load.failure is not None:
+                elif task is not None and flight.load is load and load.failure is not None:
+                    if not task.cancelled():
+                        task.exception()  # raised here: no need for asyncio to log it as well
                     raise load.failure
                 else:
                     plan.missing.append(key)
@@ -131,20 +136,15 @@ class Loads(TTLCache[K, V]):
         _flights.check_thread(key, load)
         _flights.check_loop(key, load)
         with _flights.waiting(key, load):
-            return flight.future.result()
+            return flight.wait()
 
     def _claim(self, plan: Plan, load: Load, anew: bool) -> dict[Any, Flight]:
         """Take charge of the keys that nobody is loading, and return the flights of the others."""
-        flights = self._loading.flights
         joined: dict[Any, Flight] = {}
         for key in plan.missing:
             # Noted first: an interrupt after the next line must not leave others waiting.
             mine = load.flights[key] = Flight(load)
-            flight = flights.setdefault(key, mine)
-            while flight is not mine and flight.load.is_dead():
-                self._drop(key, flight)
-                flight.land(None)
-                flight = flights.setdefault(key, mine)
+            flight = self._take_off(key, mine)
             if flight is not mine:
                 del load.flights[key]
                 joined[key] = flight
@@ -162,14 +162,24 @@ class Loads(TTLCache[K, V]):
         self._count(joined=len(joined))
         return joined
 
+    def _take_off(self, key: K, mine: Flight) -> Flight:
+        """Put a flight on its way, and return it; or the one that is on its way already."""
+        flights = self._loading.flights
+        while (flight := flights.setdefault(key, mine)) is not mine and flight.load.is_dead():
+            self._drop(key, flight)
+            # Who waited for what a fork left behind, and its locks, stayed in the other process.
+            if not flight.load.is_left_behind():
+                flight.land(None)
+        return flight
+
     def _run(self, load: Load) -> None:
         load.thread = threading.get_ident()
         token = _flights.current.set(load)
         began = perf_counter()
         try:
-            keys = list(load.flights)
+            loader, keys = load.take_loader(), list(load.flights)
             try:
-                result = load.loader(keys[0] if load.single else keys)
+                result = loader(keys[0] if load.single else keys)
             except Exception as error:
                 result = error
                 failed = True
@@ -184,13 +194,16 @@ class Loads(TTLCache[K, V]):
         finally:
             self._abandon(load)
 
-    async def _arun(self, load: Load) -> None:
+    def _begin(self, load: Load) -> asyncio.Task[None]:
+        return load.begin(self._arun(load, load.take_loader()), partial(self._abandon, load))
+
+    async def _arun(self, load: Load, loader: Callable[..., Any]) -> None:
         _flights.current.set(load)
         began = perf_counter()
         try:
             keys = list(load.flights)
             try:
-                result = await load.loader(keys[0] if load.single else keys)
+                result = await loader(keys[0] if load.single else keys)
             except Exception as error:
                 result = error
                 failed = True
@@ -200,8 +213,6 @@ class Loads(TTLCache[K, V]):
         except BaseException as error:
             load.failure = error
             raise
-        finally:
-            self._abandon(load)
 
     def _land(self, load: Load, result: Any, failed: bool, seconds: float) -> None:
         if not failed and not load.single and not isinstance(result, Mapping):

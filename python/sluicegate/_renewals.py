@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -17,20 +18,19 @@ class Renewals(Loads[K, V]):
 
     def _renew(self, keys: list[K], load: Load) -> None:
         """Load again, in the background, what nobody is loading yet."""
-        flights = self._loading.flights
         try:
             for key in keys:
                 entry = self._entry(key)
                 mine = load.flights[key] = Flight(load)
-                if entry is None or flights.setdefault(key, mine) is not mine:
+                if entry is None or self._take_off(key, mine) is not mine:
                     del load.flights[key]
                 else:
                     mine.stamp = entry[2]
             if not load.flights:
                 return
             self._count(refreshes=len(load.flights))
-            if load.loop is not None:
-                load.task = load.loop.create_task(self._arun(load))
+            if load.in_loop:
+                self._begin(load)
                 return
             load.offer()
             renewal = self._get_executor().submit(self._run_renewal, load)
@@ -52,8 +52,12 @@ class Renewals(Loads[K, V]):
             self._abandon(load)
 
     def _get_executor(self) -> Executor:
-        loading = self._loading
-        with loading.lock:
-            if loading.executor is None:
-                loading.executor = ThreadPoolExecutor(1, thread_name_prefix="sluicegate-refresh")
-            return loading.executor
+        loading, process = self._loading, os.getpid()
+        if loading.given_executor is not None:
+            return loading.given_executor
+        own = loading.executors.get(process)
+        if own is None:
+            # One that loses the race has begun no thread.
+            new = ThreadPoolExecutor(1, thread_name_prefix="sluicegate-refresh")
+            own = loading.executors.setdefault(process, new)
+        return own

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import Executor
 from typing import Any, Literal, TypeVar, cast, overload
@@ -259,10 +260,8 @@ class LoadingCache(Renewals[K, V]):
 
         Everything else goes on working. An executor that was given is left alone.
         """
-        loading = self._loading
-        with loading.lock:
-            executor, loading.executor = loading.executor, loading.given_executor
-        if executor is not None and executor is not loading.given_executor:
+        executor = self._loading.executors.pop(os.getpid(), None)
+        if executor is not None:
             executor.shutdown(wait=False, cancel_futures=True)
 
     # -- what is there, and what is not -----------------------------------------------------------

@@ -12,4 +12,4 @@ mod store;
 
 pub use counts::Counts;
 pub use number::Number;
-pub use store::{Bin, Cursor, Entry, Found, Judge, Placed, Store};
+pub use store::{Bin, Entry, Found, Judge, Place, Placed, Store};

@@ -66,14 +66,11 @@ pub enum Placed {
     Empty,
 }
 
-/// A place in the order of age that stays good while entries come and go.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Cursor {
+/// Where the entry of a key was seen. A later entry in the same slot is told from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
     slot: u32,
     born: u64,
-    stamp: u64,
-    /// The last serial number given when the cursor came here.
-    serial: u64,
 }
 
 /// Where the two circles of entries begin and end: a node that is no entry.
@@ -197,13 +194,41 @@ impl<K, V, T> Store<K, V, T> {
     /// When the judge cannot tell yet.
     #[inline(always)]
     pub fn find<J: Judge<K, T>>(&self, hash: u64, judge: &mut J) -> Result<Found, J::Unknown> {
-        let Some(slot) = self.slot(hash, judge)? else {
+        let Some(slot) = self.locate(hash, judge)? else {
             return Ok(Found::Absent);
         };
         Ok(match self.at(slot) {
             Some(entry) if !judge.over(&entry.expires)? => Found::Alive(slot),
             _ => Found::Over(slot),
         })
+    }
+
+    /// Finds a key, whether its time is over or not.
+    ///
+    /// # Errors
+    /// When the judge cannot tell yet. It was asked of every key with this hash by then, so that
+    /// the caller can find out all at once.
+    #[inline(always)]
+    pub fn locate<J: Judge<K, T>>(&self, hash: u64, judge: &mut J) -> Result<Option<u32>, J::Unknown> {
+        let mut unknown = None;
+        let slot = self.table.find(spread(hash), |&slot| {
+            let node = &self.nodes[slot as usize];
+            node.hash == hash
+                && match node.entry.as_ref().map(|entry| judge.same(&entry.key)) {
+                    Some(Ok(same)) => same,
+                    // One of the others may be certain: only if none is, does this one matter.
+                    Some(Err(reason)) => {
+                        unknown = Some(reason);
+                        false
+                    }
+                    None => false,
+                }
+        });
+        match (slot, unknown) {
+            (Some(&slot), _) => Ok(Some(slot)),
+            (None, Some(reason)) => Err(reason),
+            (None, None) => Ok(None),
+        }
     }
 
     /// Makes an entry the one used last.
@@ -233,7 +258,7 @@ impl<K, V, T> Store<K, V, T> {
         if self.limit.before(size) {
             return Ok(Placed::TooLarge);
         }
-        let mut slot = self.slot(hash, judge)?;
+        let mut slot = self.locate(hash, judge)?;
         let grows = loop {
             let old = slot.and_then(|slot| self.at(slot)).map(|entry| entry.size);
             let grows = old.map_or(size, |old| size.minus(old));
@@ -312,22 +337,38 @@ impl<K, V, T> Store<K, V, T> {
         mem::replace(self, empty)
     }
 
-    /// The next entry in the order of age: after where the entry of the cursor is now, or after
-    /// where it was if it is gone. (In the second case what was stored since the cursor came there
-    /// does not count: an entry at the end has no successor when it is evicted by one.)
+    /// The places of all entries, in the order in which their keys came.
     #[must_use]
-    pub fn after(&self, cursor: Cursor) -> Option<(Cursor, &Entry<K, V, T>)> {
-        let here = self.nodes.get(cursor.slot as usize).filter(|node| node.born == cursor.born);
-        let slot = match here {
-            Some(node) if cursor.slot == ROOT || node.entry.is_some() => node.links[AGE].next,
-            _ => self
-                .slots::<AGE>()
-                .find(|&slot| self.stamp(slot) > cursor.stamp)
-                .filter(|&slot| self.stamp(slot) <= cursor.serial)?,
+    pub fn places(&self) -> Vec<Place> {
+        let mut places: Vec<Place> = self.slots::<AGE>().map(|slot| self.place_of(slot)).collect();
+        places.sort_unstable_by_key(|place| place.born);
+        places
+    }
+
+    /// The place of an entry that an operation under the same lock has found.
+    #[must_use]
+    pub fn place_of(&self, slot: u32) -> Place {
+        Place { slot, born: self.nodes[slot as usize].born }
+    }
+
+    /// The hash of the key and the entry that was seen at a place, if it is still there.
+    #[must_use]
+    pub fn still(&self, place: Place) -> Option<(u64, &Entry<K, V, T>)> {
+        let node = self.nodes.get(place.slot as usize).filter(|node| node.born == place.born)?;
+        node.entry.as_ref().map(|entry| (node.hash, entry))
+    }
+
+    /// The oldest entry, or the next oldest after the one at a place that is still there.
+    #[must_use]
+    pub fn next(&self, place: Option<Place>) -> Option<(Place, &Entry<K, V, T>)> {
+        let slot = match place {
+            None => self.first::<AGE>()?,
+            Some(place) => {
+                self.still(place)?;
+                Some(self.nodes[place.slot as usize].links[AGE].next).filter(|&slot| slot != ROOT)?
+            }
         };
-        let node = &self.nodes[slot as usize];
-        let cursor = Cursor { slot, born: node.born, stamp: node.stamp, serial: self.serial };
-        node.entry.as_ref().map(|entry| (cursor, entry))
+        self.at(slot).map(|entry| (self.place_of(slot), entry))
     }
 
     /// All entries, oldest first.
@@ -380,29 +421,6 @@ impl<K, V, T> Store<K, V, T> {
                 self.serial += 1;
                 self.nodes[slot as usize].born = self.serial;
             }
-        }
-    }
-
-    #[inline(always)]
-    fn slot<J: Judge<K, T>>(&self, hash: u64, judge: &mut J) -> Result<Option<u32>, J::Unknown> {
-        let mut unknown = None;
-        let slot = self.table.find(spread(hash), |&slot| {
-            let node = &self.nodes[slot as usize];
-            node.hash == hash
-                && match node.entry.as_ref().map(|entry| judge.same(&entry.key)) {
-                    Some(Ok(same)) => same,
-                    // One of the others may be certain: only if none is, does this one matter.
-                    Some(Err(reason)) => {
-                        unknown = Some(reason);
-                        false
-                    }
-                    None => false,
-                }
-        });
-        match (slot, unknown) {
-            (Some(&slot), _) => Ok(Some(slot)),
-            (None, Some(reason)) => Err(reason),
-            (None, None) => Ok(None),
         }
     }
 

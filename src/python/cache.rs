@@ -18,7 +18,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyTuple, PyType};
 use pyo3::{IntoPyObjectExt, intern};
 
 use super::cache_key::{Glance, Key, Oracle, Query, Unknown};
@@ -83,6 +83,11 @@ impl Overrides {
 
     fn reads(self) -> bool {
         self.contains || self.getitem
+    }
+
+    /// Whether an operation may be made of several, between which another thread comes.
+    fn any(self) -> bool {
+        self.reads() || self.setitem || self.evicts()
     }
 }
 
@@ -179,7 +184,7 @@ impl Cache {
 
     /// Does one operation: see the top of the module.
     #[inline]
-    fn run<R>(
+    pub(super) fn run<R>(
         &self,
         py: Python<'_>,
         query: Option<&Query<'_, '_>>,
@@ -343,8 +348,10 @@ impl Cache {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let this = slf.get();
         let _frozen = this.freeze(slf.py())?;
-        if slf.contains(key)? {
-            return slf.get_item(key).map(Some);
+        if slf.contains(key)?
+            && let Some(value) = unless_gone(slf.py(), slf.get_item(key))?
+        {
+            return Ok(Some(value));
         }
         this.with(|state| state.store.counts.misses += 1)?;
         Ok(default.cloned())
@@ -436,6 +443,7 @@ impl Cache {
                 _ => Ok(()),
             };
         }
+        let mut patience = PATIENCE;
         loop {
             let placed = this.run(py, Some(query), |state, oracle| {
                 oracle.now()?;
@@ -452,11 +460,13 @@ impl Cache {
             match placed {
                 Placed::Stored => return Ok(()),
                 Placed::TooLarge => return Err(PyValueError::new_err(TOO_LARGE)),
-                Placed::Empty => return Err(empty(slf)),
-                Placed::NeedsRoom => {
-                    slf.call_method0(intern!(py, "popitem"))?;
-                    this.with(|state| state.store.counts.evictions += 1)?;
-                }
+                Placed::Empty => return Err(Self::empty(slf)),
+                Placed::NeedsRoom => match slf.call_method0(intern!(py, "popitem")) {
+                    Ok(_) => this.with(|state| state.store.counts.evictions += 1)?,
+                    // Another thread has emptied the cache: there is room now.
+                    Err(error) if patience > 0 && is_gone(py, &error) => patience -= 1,
+                    Err(error) => return Err(error),
+                },
             }
         }
     }
@@ -481,11 +491,34 @@ impl Cache {
         state.store.place(query.hash, judge, item, true, bin).ok()
     }
 
+    /// `popitem()` of a subclass with a `__delitem__` of its own: that must take the entry out.
+    fn popitem_by_key<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
+        let (this, py) = (slf.get(), slf.py());
+        for _ in 0..PATIENCE {
+            let oldest = this.with(|state| {
+                let slot = state.store.least_used()?;
+                let (key, value) = state.store.at(slot).map(|entry| (&entry.key.object, &entry.value))?;
+                Some((state.store.place_of(slot), key.clone_ref(py), value.clone_ref(py)))
+            })?;
+            let Some((place, key, value)) = oldest else {
+                break;
+            };
+            let Err(error) = slf.del_item(&key) else {
+                return (key, value).into_pyobject(py);
+            };
+            // If another thread was first, it is the turn of the next one.
+            if this.with(|state| state.store.still(place).is_some())? || !is_gone(py, &error) {
+                return Err(error);
+            }
+        }
+        Err(Self::empty(slf))
+    }
+
     fn missing<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
         if slf.get().overrides.missing {
             return slf.call_method1(intern!(slf.py(), "__missing__"), (key,));
         }
-        Err(key_error(key))
+        Err(slf.get().key_error(key))
     }
 
     /// A copy of what is stored, oldest first, and the two other orders.
@@ -541,16 +574,62 @@ pub(super) fn hash(key: &Bound<'_, PyAny>) -> PyResult<u64> {
     Ok(key.hash()?.cast_unsigned() as u64)
 }
 
-fn key_error(key: &Bound<'_, PyAny>) -> PyErr {
-    // In a tuple of its own, or a tuple as a key would be taken for the error's arguments.
-    PyKeyError::new_err((key.clone().unbind(),))
+/// The attribute of an error that says: it was raised here, because there is no such entry.
+const GONE: &str = "_sluicegate_gone";
+
+/// How often other threads may take away what an operation was about to.
+const PATIENCE: usize = 10_000;
+
+impl Cache {
+    fn key_error(&self, key: &Bound<'_, PyAny>) -> PyErr {
+        // In a tuple of its own, or a tuple as a key would be taken for the error's arguments.
+        self.marked(key.py(), PyKeyError::new_err((key.clone().unbind(),)))
+    }
+
+    fn empty(slf: &Bound<'_, Self>) -> PyErr {
+        let name = slf.get_type().name().map_or_else(|_| "cache".to_owned(), |name| name.to_string());
+        let error = PyKeyError::new_err(format!("{name} is empty"));
+        error.set_cause(slf.py(), None);
+        slf.get().marked(slf.py(), error)
+    }
+
+    /// Marks an error for [`is_gone`], if it can come back here through methods of a subclass.
+    fn marked(&self, py: Python<'_>, error: PyErr) -> PyErr {
+        if self.overrides.any() {
+            // An error that cannot be marked is still the right one.
+            let _ = error.value(py).setattr(intern!(py, GONE), true);
+        }
+        error
+    }
 }
 
-fn empty(slf: &Bound<'_, Cache>) -> PyErr {
-    let name = slf.get_type().name().map_or_else(|_| "cache".to_owned(), |name| name.to_string());
-    let error = PyKeyError::new_err(format!("{name} is empty"));
-    error.set_cause(slf.py(), None);
-    error
+/// Whether methods of a subclass failed because the entry was not there (any more), and not for a
+/// reason of their own. It was there a moment before: another thread has taken it, or it expired.
+#[cold]
+fn is_gone(py: Python<'_>, error: &PyErr) -> bool {
+    if !error.is_instance_of::<PyKeyError>(py) {
+        return false;
+    }
+    let mut error = Some(error.value(py).clone().into_any());
+    // A subclass may have made another error of ours: that is then the context of its own.
+    for _ in 0..8 {
+        let Some(this) = error.filter(|error| !error.is_none()) else {
+            return false;
+        };
+        if this.hasattr(intern!(py, GONE)).unwrap_or(false) {
+            return true;
+        }
+        error = this.getattr(intern!(py, "__context__")).ok();
+    }
+    false
+}
+
+/// Nothing instead of an error that says that the entry is gone.
+fn unless_gone<R>(py: Python<'_>, result: PyResult<R>) -> PyResult<Option<R>> {
+    match result {
+        Err(error) if is_gone(py, &error) => Ok(None),
+        result => result.map(Some),
+    }
 }
 
 /// A class of `collections.abc`.

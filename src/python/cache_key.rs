@@ -1,5 +1,6 @@
 //! What the map must ask of Python, asked while nothing is locked.
 
+use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
@@ -78,6 +79,12 @@ impl<'a, 'py> Query<'a, 'py> {
         }
     }
 
+    /// A stored key that is looked up again.
+    pub(super) fn again(object: &'a Bound<'py, PyAny>, key: &Key, hash: u64) -> Self {
+        let text = object.cast_exact::<PyString>().ok().and_then(|text| text.to_str().ok());
+        Self { object, hash, text, kind: key.kind }
+    }
+
     pub(super) fn to_key(&self) -> Key {
         Key { object: self.object.clone().unbind(), kind: self.kind }
     }
@@ -103,9 +110,8 @@ impl Judge<Key, Moment> for Glance<'_, '_> {
     }
 }
 
-/// A question that only Python can answer.
+/// A question that only Python can answer, apart from whether keys are the same.
 enum Ask {
-    Same(Py<PyAny>),
     Now,
     Over(Moment),
     Deadline(Moment),
@@ -127,13 +133,22 @@ pub(super) struct Oracle<'a, 'py> {
 #[derive(Default)]
 struct Memory {
     deadline: Option<Moment>,
-    same: Vec<(Py<PyAny>, bool)>,
-    over: Vec<(Moment, bool)>,
+    /// By the address of the stored key, which is kept so that no other takes its address.
+    same: HashMap<usize, (Py<PyAny>, bool)>,
+    /// The latest answers only: an operation asks again for the entry where it stopped.
+    over: VecDeque<(Moment, bool)>,
+    /// The stored keys that may be the one in question, in the order of the map. All of them are
+    /// compared before the map is asked again, or equal hashes would cost the cube of their number.
+    rivals: Vec<Py<PyAny>>,
+    rounds: usize,
     ask: Option<Ask>,
 }
 
 /// How often the keys may change while they are being compared. A dict would go on for ever.
 const PATIENCE: usize = 10_000;
+
+/// How many answers about the time of entries are remembered.
+const LATEST: usize = 4;
 
 impl<'a, 'py> Oracle<'a, 'py> {
     #[inline]
@@ -185,28 +200,40 @@ impl<'a, 'py> Oracle<'a, 'py> {
     /// Asks Python the open question. Whoever calls this holds no lock.
     #[cold]
     pub(super) fn answer(&mut self, read: impl FnOnce() -> PyResult<Moment>) -> PyResult<()> {
+        self.compare_rivals()?;
         let memory = self.memory.get_or_insert_default();
-        if memory.same.len() > PATIENCE {
-            return Err(PyRuntimeError::new_err("the cache's keys keep changing while they are compared"));
-        }
         match (memory.ask.take(), &self.now) {
             (Some(Ask::Now), _) => self.now = Some(read()?),
-            (Some(Ask::Same(stored)), _) => {
-                let Some(query) = self.query else {
-                    return Ok(());
-                };
-                // The stored key comes first, as in a dict.
-                let same = stored.bind(self.py).eq(query.object)?;
-                memory.same.push((stored, same));
-            }
             (Some(Ask::Over(expires)), Some(now)) => {
                 let over = !now.to_object(self.py)?.lt(expires.to_object(self.py)?)?;
-                memory.over.push((expires, over));
+                memory.over.truncate(LATEST - 1);
+                memory.over.push_front((expires, over));
             }
             (Some(Ask::Deadline(ttl)), Some(now)) => {
                 memory.deadline = Some(now.plus(&ttl, self.py)?);
             }
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// Asks which of the rivals is the key, if any.
+    fn compare_rivals(&mut self) -> PyResult<()> {
+        let memory = self.memory.get_or_insert_default();
+        let Some(query) = self.query.filter(|_| !memory.rivals.is_empty()) else {
+            return Ok(());
+        };
+        memory.rounds += 1;
+        if memory.rounds > PATIENCE {
+            return Err(PyRuntimeError::new_err("the cache's keys keep changing while they are compared"));
+        }
+        for stored in std::mem::take(&mut memory.rivals) {
+            // The stored key comes first, as in a dict.
+            let same = stored.bind(self.py).eq(query.object)?;
+            memory.same.insert(stored.as_ptr() as usize, (stored, same));
+            if same {
+                break;
+            }
         }
         Ok(())
     }
@@ -219,12 +246,12 @@ impl<'a, 'py> Oracle<'a, 'py> {
 
     #[cold]
     fn same_from_memory(&mut self, stored: &Key) -> Result<bool, Unknown> {
-        let known = self.memory.get_or_insert_default().same.iter();
-        if let Some((_, same)) = known.clone().find(|(key, _)| key.is(&stored.object)) {
+        let memory = self.memory.get_or_insert_default();
+        if let Some((_, same)) = memory.same.get(&(stored.object.as_ptr() as usize)) {
             return Ok(*same);
         }
-        let stored = stored.object.clone_ref(self.py);
-        Err(self.ask(Ask::Same(stored)))
+        memory.rivals.push(stored.object.clone_ref(self.py));
+        Err(Unknown)
     }
 
     #[cold]

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyFloat, PyInt, PyTuple};
+use pyo3::types::{PyFloat, PyInt, PyTuple, PyWeakrefReference};
 
 use crate::cache::Number;
 
@@ -150,48 +151,113 @@ fn seconds(instant: Instant) -> f64 {
     }
 }
 
-/// One thread's stay in a frozen instant.
+/// Who holds the time still: a thread, or one of its asyncio tasks.
+#[derive(Debug)]
+struct Holder {
+    thread: ThreadId,
+    /// Weakly: a task may hold an iterator that holds the time.
+    task: Option<Py<PyAny>>,
+}
+
+impl Holder {
+    /// Who runs now. This may run Python code.
+    fn here(py: Python<'_>) -> PyResult<Self> {
+        let task = current_task(py)?.map(|task| PyWeakrefReference::new(&task)).transpose()?;
+        let task = task.map(|task| task.into_any().unbind());
+        Ok(Self { thread: thread::current().id(), task })
+    }
+
+    /// Tasks have one weak reference each, so comparing those takes no Python.
+    fn is(&self, other: &Self) -> bool {
+        let same = match (&self.task, &other.task) {
+            (Some(task), Some(other)) => task.is(other),
+            (None, None) => true,
+            _ => false,
+        };
+        same && self.thread == other.thread
+    }
+}
+
+/// The asyncio task that runs in this thread, if any.
+fn current_task(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
+    static ASYNCIO: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let asyncio = match ASYNCIO.get(py) {
+        Some(asyncio) => asyncio.bind(py).clone(),
+        None => {
+            let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
+            // Nobody runs a task without it.
+            let Ok(asyncio) = modules.get_item(intern!(py, "asyncio")) else {
+                return Ok(None);
+            };
+            if asyncio.getattr_opt(intern!(py, "current_task"))?.is_none() {
+                return Ok(None); // it is being imported just now
+            }
+            ASYNCIO.get_or_init(py, || asyncio.clone().unbind());
+            asyncio
+        }
+    };
+    let running = asyncio.call_method0(intern!(py, "_get_running_loop"))?;
+    if running.is_none() {
+        return Ok(None);
+    }
+    let task = asyncio.call_method1(intern!(py, "current_task"), (running,))?;
+    Ok(Some(task).filter(|task| !task.is_none()))
+}
+
+/// The stay of a thread or a task in a frozen instant.
 #[derive(Debug)]
 struct Freeze {
-    thread: ThreadId,
+    id: u64,
+    holder: Holder,
     depth: usize,
     time: Moment,
 }
 
+#[derive(Default)]
+struct Freezes {
+    last_id: u64,
+    all: Vec<Freeze>,
+}
+
+impl Freezes {
+    fn of(&mut self, holder: &Holder) -> Option<&mut Freeze> {
+        self.all.iter_mut().find(|freeze| freeze.holder.is(holder))
+    }
+}
+
 /// The timer of a cache: called, it tells the time; as a context manager, it holds the time still.
 ///
-/// Time is held still for the thread that asks for it. Another thread's reads still see entries
-/// expire.
+/// Time is held still for the thread that asks for it, and within asyncio for the task only. Others
+/// still see entries expire.
 #[pyclass(frozen, module = "sluicegate._core")]
 pub(super) struct CacheTimer {
     /// None: the native clock.
     function: Option<Py<PyAny>>,
-    /// How many threads hold the time still; the cache looks at this before it asks for the time.
+    /// How many hold the time still; the cache looks at this before it asks for the time.
     frozen: Arc<AtomicUsize>,
-    freezes: Mutex<Vec<Freeze>>,
+    freezes: Mutex<Freezes>,
 }
 
 impl CacheTimer {
-    /// A timer that tells `frozen` how many threads hold it still.
+    /// A timer that tells `frozen` how many hold it still.
     pub(super) fn counted(
         py: Python<'_>,
         function: Option<Py<PyAny>>,
         frozen: Arc<AtomicUsize>,
     ) -> PyResult<Self> {
         monotonic(py)?;
-        Ok(Self { function, frozen, freezes: Mutex::new(Vec::new()) })
+        Ok(Self { function, frozen, freezes: Mutex::default() })
     }
 
     pub(super) fn is_native(&self) -> bool {
         self.function.is_none()
     }
 
-    /// The time as this thread sees it.
+    /// The time as this thread or task sees it.
     pub(super) fn read(&self, py: Python<'_>) -> PyResult<Moment> {
         if self.frozen.load(Ordering::Relaxed) != 0 {
-            let here = thread::current().id();
-            let freezes = self.freezes.lock();
-            if let Some(freeze) = freezes.iter().find(|freeze| freeze.thread == here) {
+            let here = Holder::here(py)?;
+            if let Some(freeze) = self.freezes.lock().of(&here) {
                 return Ok(freeze.time.clone_ref(py));
             }
         }
@@ -201,47 +267,50 @@ impl CacheTimer {
         }
     }
 
-    fn hold(&self, py: Python<'_>) -> PyResult<(ThreadId, Moment)> {
+    /// Holds the time still, until [`Self::release`] is called with the number returned.
+    fn hold(&self, py: Python<'_>) -> PyResult<(u64, Moment)> {
         let time = self.read(py)?;
-        let thread = thread::current().id();
+        let holder = Holder::here(py)?;
         let mut freezes = self.freezes.lock();
-        if let Some(freeze) = freezes.iter_mut().find(|freeze| freeze.thread == thread) {
+        if let Some(freeze) = freezes.of(&holder) {
             freeze.depth += 1;
-        } else {
-            freezes.push(Freeze { thread, depth: 1, time: time.clone_ref(py) });
-            self.frozen.fetch_add(1, Ordering::Relaxed);
+            let id = freeze.id;
+            drop(freezes);
+            return Ok((id, time));
         }
-        Ok((thread, time))
+        freezes.last_id += 1;
+        let id = freezes.last_id;
+        freezes.all.push(Freeze { id, holder, depth: 1, time: time.clone_ref(py) });
+        self.frozen.fetch_add(1, Ordering::Relaxed);
+        Ok((id, time))
     }
 
-    /// Whether there was anything to release.
-    fn release(&self, thread: ThreadId) -> bool {
+    fn release(&self, id: u64) {
         let mut freezes = self.freezes.lock();
-        let Some(place) = freezes.iter().position(|freeze| freeze.thread == thread) else {
-            return false;
+        let Some(place) = freezes.all.iter().position(|freeze| freeze.id == id) else {
+            return;
         };
-        freezes[place].depth -= 1;
-        if freezes[place].depth == 0 {
-            let freeze = freezes.swap_remove(place);
+        freezes.all[place].depth -= 1;
+        if freezes.all[place].depth == 0 {
+            let freeze = freezes.all.swap_remove(place);
             self.frozen.fetch_sub(1, Ordering::Relaxed);
             drop(freezes);
             drop(freeze);
         }
-        true
     }
 }
 
 /// Holds a timer's time still until it is dropped, in whatever thread that happens.
 pub(super) struct Frozen {
     timer: Py<CacheTimer>,
-    thread: ThreadId,
+    id: u64,
     pub(super) time: Moment,
 }
 
 impl Frozen {
     pub(super) fn new(timer: &Bound<'_, CacheTimer>) -> PyResult<Self> {
-        let (thread, time) = timer.get().hold(timer.py())?;
-        Ok(Self { timer: timer.clone().unbind(), thread, time })
+        let (id, time) = timer.get().hold(timer.py())?;
+        Ok(Self { timer: timer.clone().unbind(), id, time })
     }
 
     pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -252,7 +321,7 @@ impl Frozen {
 
 impl Drop for Frozen {
     fn drop(&mut self) {
-        self.timer.get().release(self.thread);
+        self.timer.get().release(self.id);
     }
 }
 
@@ -273,13 +342,16 @@ impl CacheTimer {
     }
 
     #[pyo3(signature = (*_exc))]
-    fn __exit__(&self, _exc: &Bound<'_, PyTuple>) -> PyResult<()> {
-        if self.release(thread::current().id()) {
+    fn __exit__(&self, py: Python<'_>, _exc: &Bound<'_, PyTuple>) -> PyResult<()> {
+        let here = Holder::here(py)?;
+        let id = self.freezes.lock().of(&here).map(|freeze| freeze.id);
+        if let Some(id) = id {
+            self.release(id);
             return Ok(());
         }
         Err(PyRuntimeError::new_err(
-            "this thread does not hold the cache's time: `with cache.timer` \
-            must end in the thread in which it began",
+            "this thread or task does not hold the cache's time: `with cache.timer` \
+            must end in the thread, and in the asyncio task, in which it began",
         ))
     }
 

@@ -91,7 +91,7 @@ pub fn interval(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
 
 /// Seconds since the Unix epoch, within 292 years of it.
 pub fn wall(what: &str, value: &Bound<'_, PyAny>) -> PyResult<WallNanos> {
-    let must = "a number of seconds since 1970, at most 9e9 either way";
+    let must = "a number of seconds since 1970, from -9e9 to 9e9";
     let seconds = float(what, must, value)?;
     if seconds.is_nan() || seconds.abs() > 9e9 {
         return Err(wrong_value(what, must, value));

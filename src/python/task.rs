@@ -42,8 +42,12 @@ mod phase {
 ///     RateLimitTimeout: The request could not leave within its timeout. Nothing was charged.
 ///     UnknownLimitError: The table was replaced during the wait, and no longer has the id.
 ///     ValueError: The table was replaced during the wait, and the request could never pass now.
-///     RuntimeError: The task was entered already, or ``async with`` was used outside of an
-///         asyncio event loop.
+///     RuntimeError: The task was entered already; or ``async with`` was used outside of an
+///         asyncio event loop; or ``with`` was used in the thread of an event loop whose own
+///         blocks hold what it waits for.
+///
+/// To drop a task that was never entered warns:
+///     RuntimeWarning: It limited nothing.
 #[pyclass(module = "sluicegate", frozen, subclass)]
 pub struct Task {
     handle: Py<RouteHandle>,

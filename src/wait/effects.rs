@@ -125,3 +125,60 @@ impl Effects {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Wakes so many others, each of which wakes the next, and counts.
+    struct Chain {
+        left: usize,
+        woken: Arc<AtomicUsize>,
+    }
+
+    impl Wake for Chain {
+        fn wake(self: Arc<Self>) {
+            self.woken.fetch_add(1, Ordering::SeqCst);
+            if self.left > 0 {
+                chain(self.left - 1, &self.woken).carry_out();
+            }
+        }
+    }
+
+    fn chain(left: usize, woken: &Arc<AtomicUsize>) -> Effects {
+        let waker = Waker::from(Arc::new(Chain { left, woken: woken.clone() }));
+        Effects { loops: vec![Effect::Wake(waker)], ..Effects::default() }
+    }
+
+    #[test]
+    fn a_long_chain_of_wakers_keeps_the_stack_flat() {
+        let woken = Arc::default();
+        chain(1_000_000, &woken).carry_out();
+        assert_eq!(woken.load(Ordering::SeqCst), 1_000_001);
+    }
+
+    /// As a signal handler that waits here, where it has interrupted a waker.
+    struct Handler {
+        woken: Arc<AtomicUsize>,
+    }
+
+    impl Wake for Handler {
+        fn wake(self: Arc<Self>) {
+            chain(0, &self.woken).carry_out();
+            assert_eq!(self.woken.load(Ordering::SeqCst), 2, "its own, and what it has interrupted");
+        }
+    }
+
+    #[test]
+    fn what_an_interrupted_thread_has_yet_to_do_is_done_within_the_interruption() {
+        let woken = Arc::default();
+        let handler = Waker::from(Arc::new(Handler { woken: Arc::clone(&woken) }));
+        let mut effects = chain(0, &woken);
+        effects.loops.insert(0, Effect::Wake(handler));
+        effects.carry_out();
+        assert_eq!(woken.load(Ordering::SeqCst), 2);
+    }
+}

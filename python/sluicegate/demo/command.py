@@ -16,7 +16,9 @@ against the latency, the smaller is the share of the limit that any bot can use 
 
 def _finite(_: click.Context, parameter: click.Parameter, value: float) -> float:
     if not math.isfinite(value):
-        raise click.BadParameter(f"{value!r} is no length of time: give seconds such as 24.")
+        raise click.BadParameter(
+            f"{value!r} is not a length of time: write a number of seconds, such as 24."
+        )
     return value
 
 
@@ -26,8 +28,8 @@ def _range(
     shortest, longest = value
     if not 0 <= shortest <= longest < math.inf:
         raise click.BadParameter(
-            f"{shortest:g} {longest:g} is no range of latencies: give two numbers of milliseconds, "
-            "the shorter first, such as 20 250."
+            f"{shortest:g} {longest:g} is no range of latencies: write two numbers of "
+            "milliseconds, the smaller one first, such as 20 250."
         )
     return value
 
@@ -35,8 +37,8 @@ def _range(
 def _place(_: click.Context, parameter: click.Parameter, value: Path) -> Path:
     if not value.absolute().parent.is_dir():
         raise click.BadParameter(
-            f"{str(value)!r} is in no directory that exists: give a path such as demo.png, or make "
-            "the directory first."
+            f"{str(value)!r} is in a directory that does not exist: write a path such as demo.png, "
+            "or make the directory first."
         )
     return value
 
@@ -48,14 +50,14 @@ def _place(_: click.Context, parameter: click.Parameter, value: Path) -> Path:
     default=24.0,
     show_default=True,
     callback=_finite,
-    help="Length of the run through sluicegate. The run without a limiter takes a third of it.",
+    help="Seconds of the run through sluicegate. The run without a limiter takes a third of it.",
 )
 @click.option(
     "--bots",
     type=click.IntRange(1, 1_000),
     default=50,
     show_default=True,
-    help="Bots at work at the same time; each has one request under way at most.",
+    help="How many bots work at the same time. Each of them sends one request at a time.",
 )
 @click.option(
     "--latency",
@@ -65,7 +67,7 @@ def _place(_: click.Context, parameter: click.Parameter, value: Path) -> Path:
     show_default=True,
     metavar="MIN MAX",
     callback=_range,
-    help="Milliseconds from a request to its answer.",
+    help="Shortest and longest time from a request to its answer, in milliseconds.",
 )
 @click.option(
     "--table",
@@ -73,7 +75,7 @@ def _place(_: click.Context, parameter: click.Parameter, value: Path) -> Path:
     show_default=True,
     metavar="NAME|FILE",
     help=f"The exchange's limits: binance-spot (a minute takes {MINUTE:g} s), or a JSON file of "
-    "limits and endpoints, which is taken as it stands.",
+    "limits and endpoints.",
 )
 @click.option(
     "--output",
@@ -82,14 +84,14 @@ def _place(_: click.Context, parameter: click.Parameter, value: Path) -> Path:
     show_default=True,
     metavar="PNG",
     callback=_place,
-    help="Where the plot goes.",
+    help="The file to which the plot is written.",
 )
 @click.option(
     "--seed",
     type=click.IntRange(min=0),
     default=1,
     show_default=True,
-    help="Of the bots' choices and the latencies.",
+    help="Seed of the random choices of the bots and of the latencies.",
 )
 def demo(
     seconds: float,

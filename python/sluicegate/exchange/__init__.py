@@ -43,33 +43,42 @@ def limit(
     asynchronous: bool | None = None,
     refusal: type[Exception] | None = None,
 ) -> LimitedExchange:
-    """Gives an exchange object ``IO("rate" | "quota", names, max_calls, period[, behavior])``.
+    """Adds ``IO("rate" | "quota", names, max_calls, period[, behavior])`` to an exchange object.
 
-    The object itself is not changed. What comes back is the object in everything else: attributes,
-    results, exceptions, ``repr``, ``isinstance``; setting an attribute sets the object's.
+    It does not change the object. It returns a new object that behaves like it in everything else:
+    it has the same attributes, results, exceptions and ``repr``, and ``isinstance`` is true for the
+    same classes. An attribute that is set on it is set on your object.
 
     Args:
-        exchange: An FMZ-style object (``GetTicker``), a ccxt exchange (``fetch_ticker``),
-            synchronous or asynchronous, or any other object.
-        names: For other objects, functions by the names of the methods that call them:
+        exchange: An object in FMZ's style (``GetTicker``), a synchronous or asynchronous ccxt
+            exchange (``fetch_ticker``), or any other object.
+        names: For other objects: which method is which function, such as
             ``{"price": "GetTicker", "place": "CreateOrder"}``.
-        hold: From when a call counts: ``"start"``, when it is sent, as on FMZ; ``"response"``,
-            until one period after it was answered, so that the server never sees more than the
-            limit. By default ``"start"``, or what ``throttler`` does.
-        throttler: Where the limits are kept: several exchanges with the same throttler share its
-            rules, and one budget for each. By default each has its own. Hummingbot's cannot be
-            used: it has a method ``IO`` for limits of the user's own.
-        timezone: The IANA name of the time zone in which quotas are aligned; ``None`` for the
-            machine's.
-        asynchronous: Whether the object's functions give awaitables; ``None`` to look at each.
-        refusal: A class of exceptions, such as ``ccxt.RateLimitExceeded``: a call that is not sent
-            raises one, made with the message of `last_error`, for a program that expects that.
-            ``None`` for FMZ's way, where it returns ``None``.
+        hold: How long a call counts. ``"start"``, as on FMZ: one period from the moment at which it
+            is sent. ``"response"``: until one period after its answer, so that the exchange never
+            sees more than the limit. The default is ``"start"``, or the ``hold`` of ``throttler``.
+        throttler: A `Throttler` that keeps the limits. Objects with the same throttler share its
+            rules and limits. By default each object has its own. The throttler for Hummingbot
+            cannot be used here: it has its own method ``IO``.
+        timezone: The IANA name of the time zone of quotas, such as ``"Asia/Shanghai"``. The default
+            is ``None``: the time zone of the machine.
+        asynchronous: Whether the functions of the object return awaitables. The default is
+            ``None``: sluicegate looks at each function.
+        refusal: The class of the exception that a call raises if it is not sent, such as
+            ``ccxt.RateLimitExceeded``. Its message is that of ``last_error``. The default is
+            ``None``: the call returns ``None``, as on FMZ.
+
+    Returns:
+        The object with ``IO``, ``Go`` and ``last_error``.
 
     Raises:
-        ValueError: A ``hold`` that is not the throttler's, a time zone or a method that does not
+        ValueError: ``hold`` is not the one of ``throttler``, or a time zone or a method does not
             exist.
-        TypeError: Something of the wrong type.
+        TypeError: A value has the wrong type.
+
+    Example:
+        >>> exchange = limit(Exchange())
+        >>> exchange.IO("rate", "GetTicker", 10, "1s")
     """
     if timezone is not None:
         check_timezone(timezone)
@@ -105,16 +114,17 @@ def limit_all(
     """Limits several objects of one account, such as a bot's synchronous and asynchronous ccxt.
 
     Args:
-        exchanges: The objects. They share one budget for each rule.
-        rules: What ``IO`` is to be given: ``[["rate", "GetTicker", 10, "1s", "delay"], …]``.
-        **options: As `limit` takes them.
+        exchanges: The objects. They share each rule and its limit.
+        rules: The arguments of ``IO`` for each rule:
+            ``[["rate", "GetTicker", 10, "1s", "delay"], …]``.
+        **options: The options of `limit`.
 
     Returns:
         The limited objects, in the same order.
 
     Raises:
-        ValueError: A rule that cannot be. The message shows it.
-        TypeError: A rule that is no list, or has something of the wrong type in it.
+        ValueError: A rule has a wrong value. The message shows it and says what would be right.
+        TypeError: A rule is not a list, or a value in it has the wrong type.
     """
     options.setdefault("throttler", Throttler([], hold=options.get("hold") or "start"))
     limited = [limit(exchange, **options) for exchange in exchanges]

@@ -51,15 +51,15 @@ class LimitedExchange:
     # ---- what is added
 
     def IO(self, *args: Any, **kwargs: Any) -> Any:  # noqa: N802
-        """Sets a rule, or does what the inner object's ``IO`` does.
+        """Sets a rule, or calls ``IO`` of the inner object.
 
         ``IO("rate" | "quota", names, max_calls, period[, behavior])`` limits the named functions,
-        together, to ``max_calls`` in each ``period``; ``max_calls`` of ``None`` ends the rule.
-        ``IO("api", …)`` is charged to ``IO/api``; everything else is free.
+        together, to ``max_calls`` in each ``period``. If ``max_calls`` is ``None``, it removes the
+        rule. ``IO("api", …)`` counts as ``IO/api``. Every other ``IO(…)`` does not count.
 
         Raises:
-            TypeError: Too few arguments, or one of the wrong type; no rule has changed.
-            ValueError: An argument that cannot be; no rule has changed.
+            TypeError: Too few arguments, or one has the wrong type. No rule has changed.
+            ValueError: An argument has a wrong value. No rule has changed.
         """
         mode = kwargs.get("mode", args[0] if args else None)
         if mode == "api":

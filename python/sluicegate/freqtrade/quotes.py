@@ -151,7 +151,7 @@ class Quotes:
     def _give_up_many(self, error: Exception) -> None:
         self._one_by_one_until = asyncio.get_running_loop().time() + self._pause
         why = f"{type(error).__name__} {error}"
-        log.warning("rates are asked for one by one for %g s: %s", self._pause, why)
+        log.warning("rates are loaded one by one for %g s: %s", self._pause, why)
 
     async def _ask_for_many(
         self, method: Callable[..., Any], pairs: Sequence[str], attempts: int

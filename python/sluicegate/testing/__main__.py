@@ -57,34 +57,40 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM, description=__doc__)
-    parser.add_argument(
-        "--table", default="binance-spot", help="a table's name, or a JSON file (%(default)s)"
+    add = parser.add_argument
+    add(
+        "--table",
+        default="binance-spot",
+        help="the name of a table, or a JSON file (default: %(default)s)",
     )
-    parser.add_argument(
-        "--minute", type=float, default=60.0, help="seconds that a minute takes (%(default)s)"
+    add(
+        "--minute",
+        type=float,
+        default=60.0,
+        help="how many seconds a minute of the exchange takes (default: 60)",
     )
-    parser.add_argument(
+    add(
         "--latency",
         type=float,
         nargs=2,
         default=(0.0, 0.0),
         metavar=("MIN", "MAX"),
-        help="seconds from a request to its answer (0 0)",
+        help="shortest and longest seconds from a request to its answer (default: 0 0)",
     )
-    parser.add_argument(
+    add(
         "--markets",
         type=int,
-        help="trade so many symbols against USDT and refuse all others (5, and an answer for any)",
+        help="how many symbols are traded against USDT; all others are refused "
+        "(default: 5 symbols, and an answer for any other)",
     )
-    parser.add_argument(
-        "--coingecko", action="store_true", help="serve CoinGecko's prices, too, under /coingecko"
-    )
-    parser.add_argument("--seed", type=int, help="makes latencies the same each time")
-    parser.add_argument("--port", type=int, default=0, help="0 takes a free one (%(default)s)")
-    parser.add_argument(
+    add("--coingecko", action="store_true", help="also serve CoinGecko's prices, under /coingecko")
+    add("--seed", type=int, help="with a seed, the latencies are the same in each run")
+    add("--port", type=int, default=0, help="the port; 0 takes a free one (default: 0)")
+    add(
         "--stay",
         action="store_true",
-        help="do not end when standard input is closed; a script that starts it with & needs this",
+        help="run until Ctrl-C or a signal, and not until standard input is closed; "
+        "a script that starts it with & needs this",
     )
     return parser
 

@@ -20,6 +20,7 @@ from sluicegate.testing.refusal import (
     illegal_characters,
     invalid_interval,
     invalid_symbol,
+    malformed,
 )
 from sluicegate.testing.symbol import decimal
 from sluicegate.testing.table import Table
@@ -117,7 +118,10 @@ class BinanceAnswers:
 
     async def order(self, request: web.Request, status: str) -> dict[str, Any]:
         """An order as it was given, which is never filled."""
-        given = {**request.query, **await request.post()}
+        try:
+            given = {**request.query, **await request.post()}
+        except (LookupError, ValueError, web.RequestPayloadError):
+            raise malformed("symbol") from None
         symbol = str(given.get("symbol", self._first()))
         self._price(symbol)
         return {

@@ -108,6 +108,8 @@ async def _read(request: web.Request) -> Mapping[str, Any]:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge:
         raise ValueError("the body must be at most 1 MiB") from None
+    except web.RequestPayloadError as error:
+        raise ValueError(f"the body cannot be read: {error}") from None
     given = read_json(body) if body else {}
     if not isinstance(given, Mapping):
         raise ValueError(f"the body must be a JSON object, got {shown(given)}")

@@ -40,7 +40,10 @@ PATIENCE = 1.0
 SERVER_LOG = logging.getLogger("sluicegate.testing.server")
 """Where tracebacks of handlers go. A request that is no HTTP is its sender's fault: it has none."""
 SERVER_LOG.addFilter(
-    lambda record: not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
+    lambda record: (
+        not record.exc_info
+        or not isinstance(record.exc_info[1], HttpProcessingError | web.RequestPayloadError)
+    )
 )
 
 

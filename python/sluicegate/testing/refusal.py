@@ -41,6 +41,12 @@ def empty(parameter: str) -> RefusedError:
     return RefusedError(-1105, f"Parameter '{parameter}' was empty.")
 
 
+def malformed(parameter: str) -> RefusedError:
+    """A parameter that is not there, or in a body that cannot be read."""
+    message = f"Mandatory parameter '{parameter}' was not sent, was empty/null, or malformed."
+    return RefusedError(-1102, message)
+
+
 def bad_combination() -> RefusedError:
     """Parameters that exclude each other."""
     return RefusedError(-1128, "Combination of optional parameters invalid.")

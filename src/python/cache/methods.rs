@@ -11,7 +11,7 @@ use super::super::cache_iter::CacheIterator;
 use super::super::cache_key::Query;
 use super::super::cache_stats::CacheStats;
 use super::super::cache_time::number_to_object;
-use super::{Cache, Default, Garbage, LiveEntry, abc, empty, key_error, number, state};
+use super::{Cache, Default, Garbage, LiveEntry, abc, number, state, unless_gone};
 use crate::cache::{Found, Store};
 
 #[pymethods]
@@ -40,7 +40,7 @@ impl Cache {
             })
         })?;
         drop(entry);
-        if alive { Ok(()) } else { Err(key_error(key)) }
+        if alive { Ok(()) } else { Err(slf.get().key_error(key)) }
     }
 
     fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -50,9 +50,8 @@ impl Cache {
         })
     }
 
-    #[allow(clippy::unused_self)]
     fn __missing__(&self, key: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Err(key_error(key))
+        Err(self.key_error(key))
     }
 
     fn __len__(slf: &Bound<'_, Self>) -> PyResult<usize> {
@@ -106,9 +105,10 @@ impl Cache {
         let this = slf.get();
         if this.overrides.reads() || this.overrides.delitem {
             let _frozen = this.freeze(slf.py())?;
-            if slf.contains(key)? {
-                let value = slf.get_item(key)?;
-                slf.del_item(key)?;
+            if slf.contains(key)?
+                && let Some(value) = unless_gone(slf.py(), slf.get_item(key))?
+                && unless_gone(slf.py(), slf.del_item(key))?.is_some()
+            {
                 return Ok(value);
             }
         } else {
@@ -126,7 +126,7 @@ impl Cache {
         }
         match default {
             Default::Given(default) => Ok(default),
-            Default::Missing => Err(key_error(key)),
+            Default::Missing => Err(this.key_error(key)),
         }
     }
 
@@ -142,8 +142,10 @@ impl Cache {
         let overrides = this.overrides;
         let _frozen = this.freeze(py)?;
         if overrides.reads() || overrides.setitem {
-            if slf.contains(key)? {
-                return slf.get_item(key);
+            if slf.contains(key)?
+                && let Some(value) = unless_gone(py, slf.get_item(key))?
+            {
+                return Ok(value);
             }
             slf.set_item(key, &default)?;
             return Ok(default);
@@ -159,29 +161,24 @@ impl Cache {
     /// Remove and return the `(key, value)` pair least recently used that has not expired.
     fn popitem<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
         let (this, py) = (slf.get(), slf.py());
-        if !this.overrides.expire && !this.overrides.delitem {
-            let mut bin = Garbage::new();
-            let entry = this.run(py, None, |state, oracle| {
-                oracle.now()?;
-                state.store.expire(oracle, &mut bin)?;
-                Ok(state.store.least_used().and_then(|slot| state.store.remove(slot)))
-            })?;
-            let Some(entry) = entry else {
-                return Err(empty(slf));
-            };
-            return (entry.key.object, entry.value).into_pyobject(py);
+        let slowly = this.overrides.expire || this.overrides.delitem;
+        let frozen = if slowly { this.freeze(py)? } else { None };
+        if slowly {
+            Self::settle(slf, frozen.as_ref())?;
         }
-        let frozen = this.freeze(py)?;
-        Self::settle(slf, frozen.as_ref())?;
-        let oldest = this.with(|state| {
-            let entry = state.store.least_used().and_then(|slot| state.store.at(slot));
-            entry.map(|entry| (entry.key.object.clone_ref(py), entry.value.clone_ref(py)))
+        if this.overrides.delitem {
+            return Self::popitem_by_key(slf);
+        }
+        let mut bin = Garbage::new();
+        let entry = this.run(py, None, |state, oracle| {
+            oracle.now()?;
+            state.store.expire(oracle, &mut bin)?;
+            Ok(state.store.least_used().and_then(|slot| state.store.remove(slot)))
         })?;
-        let Some((key, value)) = oldest else {
-            return Err(empty(slf));
+        let Some(entry) = entry else {
+            return Err(Self::empty(slf));
         };
-        slf.del_item(&key)?;
-        (key, value).into_pyobject(py)
+        (entry.key.object, entry.value).into_pyobject(py)
     }
 
     /// Remove all entries.
