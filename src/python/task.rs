@@ -143,7 +143,7 @@ impl Task {
         let _ = self.turn(phase::WAITING, phase::OUTSIDE);
     }
 
-    /// Nobody must be told that it was never entered: it was made for something else.
+    /// Nobody must be told that it was never entered: it was made for something else, or somebody was told already.
     pub(crate) fn serves_otherwise(&self) {
         let _ = self.turn(phase::NEW, phase::OUTSIDE);
     }
@@ -244,6 +244,7 @@ impl Task {
 
     /// What `await throttler.execute_task(…)` was meant to be.
     fn __await__(&self) -> PyResult<()> {
+        self.serves_otherwise();
         let id = self.route().id();
         Err(PyTypeError::new_err(format!(
             "execute_task({id:?}) is a context and cannot be awaited: write `async with \
@@ -254,6 +255,7 @@ impl Task {
     /// What `@throttler.execute_task(…)` was meant to be.
     #[pyo3(signature = (*_args, **_kwargs))]
     fn __call__(&self, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> PyResult<()> {
+        self.serves_otherwise();
         let id = self.route().id();
         Err(PyTypeError::new_err(format!(
             "execute_task({id:?}) is a context and not a decorator: write `with \
