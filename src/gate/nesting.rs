@@ -95,7 +95,6 @@ impl<W> Gate<W> {
     pub fn go_first(&mut self, place: Place) -> Option<Place> {
         self.changed = true;
         let waiter = self.queues.remove(place)?;
-        self.changed = true;
         Some(self.queues.push_first(place.route, waiter))
     }
 
