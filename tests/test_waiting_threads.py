@@ -164,7 +164,15 @@ def test_counts_are_exact_under_many_threads() -> None:
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
     """Signals, forks and the program's end: each in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", PRELUDE + code],
+        [
+            sys.executable,
+            "-W",
+            "ignore::DeprecationWarning",
+            "-X",
+            "faulthandler",
+            "-c",
+            PRELUDE + code,
+        ],
         capture_output=True,
         text=True,
         timeout=60,
