@@ -26,6 +26,9 @@ pub(crate) trait Timer: Send + Sync + fmt::Debug {
 
     /// Nobody waits here any more. Called without any lock held.
     fn silence(&self);
+
+    /// Whether all who wait here run, or none: the tasks of one event loop.
+    fn runs_all(&self) -> bool;
 }
 
 /// A timer that is so late was lost (an exception in the loop's own code may cost it a call), or its loop is blocked: it
@@ -146,6 +149,12 @@ impl WakeGroups {
         {
             effects.silence(timer);
         }
+    }
+
+    /// Whether anybody waits who may run where a waiter of `group` does not.
+    pub fn wait_beside(&self, group: &WakeGroup) -> bool {
+        let all = matches!(group, WakeGroup::Loop(timer) if timer.runs_all());
+        self.0.iter().any(|other| !(all && other.group.is(group)))
     }
 
     /// Whether the waiter at `place` keeps watch for its group.

@@ -227,15 +227,19 @@ impl State {
         }
     }
 
-    /// Takes back what nobody has come for in time.
-    pub fn end_leases(&mut self, now: Nanos, effects: &mut Effects) {
+    /// Takes back what nobody has come for in time and others can use.
+    fn end_leases(&mut self, now: Nanos, effects: &mut Effects) {
         while let Some(turn) = self.leases.next_over(now) {
+            // Once more: should it have been lost the first time, it comes now.
+            effects.wake(&turn);
+            effects.drop_later(turn);
+        }
+        let Self { leases, groups, gate, epoch, .. } = self;
+        for turn in leases.to_give_back(|turn| groups.wait_beside(&turn.group)) {
             let mut phase = turn.phase.lock();
             *phase = match std::mem::replace(&mut *phase, Phase::Over) {
-                Phase::Granted(charge, standing) if charge.epoch == self.epoch => {
-                    self.gate.give_back(&charge.route, charge.units);
-                    // Once more: should it have been lost the first time, it comes now.
-                    effects.wake(&turn);
+                Phase::Granted(charge, standing) if charge.epoch == *epoch => {
+                    gate.give_back(&charge.route, charge.units);
                     Phase::Lapsed(charge, standing)
                 }
                 other => other,

@@ -171,20 +171,18 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`].
     pub fn usage(&self, id: &str) -> Result<Usage, Error> {
-        self.locked(|state, now, effects| {
-            let route = state.gate.lookup(id)?.clone();
-            state.end_leases(now, effects);
-            Ok(state.gate.usage(now, &route))
-        })
+        let mut state = self.state.lock();
+        let route = state.gate.lookup(id)?.clone();
+        let now = state.now();
+        Ok(state.gate.usage(now, &route))
     }
 
     /// The usage of every limit, at one instant.
     pub fn usages(&self) -> Vec<Usage> {
-        self.locked(|state, now, effects| {
-            state.end_leases(now, effects);
-            let routes: Vec<_> = state.gate.routes().cloned().collect();
-            routes.iter().map(|route| state.gate.usage(now, route)).collect()
-        })
+        let mut state = self.state.lock();
+        let now = state.now();
+        let routes: Vec<_> = state.gate.routes().cloned().collect();
+        routes.iter().map(|route| state.gate.usage(now, route)).collect()
     }
 
     // ---- for those who wait
