@@ -262,6 +262,27 @@ wait_in_main_thread(handler)
     ) == ["passed", "passed", "stopped"]
 
 
+def test_a_wait_in_a_signal_handler_goes_before_the_wait_that_it_has_interrupted() -> None:
+    """The one within cannot be reached before the handler has ended: it is not in the queue."""
+    assert outcome(
+        """
+from sluicegate.testing import ManualClock
+clock = ManualClock()
+throttler = Throttler([RateLimit("/x", 1, 10)], hold="start", clock=clock)
+throttler.try_acquire("/x")
+def handle(*_):
+    helper = in_thread(lambda: (until(waits), clock.advance(10)))
+    with throttler.execute_task("/x"): print("handler passed at", clock.now)
+    helper.join()
+    in_thread(lambda: (until(waits), clock.advance(10)))
+waits = lambda: throttler.usage("/x").waiting
+signal.signal(signal.SIGTERM, handle)
+in_thread(lambda: (until(waits), os.kill(os.getpid(), signal.SIGTERM)))
+with throttler.execute_task("/x"): print("passed at", clock.now)
+"""
+    ) == ["handler passed at 10.0", "passed at 20.0"]
+
+
 def test_a_signal_handler_that_waits_may_be_interrupted_by_another() -> None:
     assert outcome(
         """

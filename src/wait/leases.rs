@@ -55,7 +55,7 @@ impl Leases {
     }
 
     /// Those whose time is up and whose grant others can use.
-    pub fn to_give_back(&mut self, others_can_use: impl Fn(&Turn) -> bool) -> Vec<Arc<Turn>> {
+    pub fn take_back(&mut self, others_can_use: impl Fn(&Turn) -> bool) -> Vec<Arc<Turn>> {
         let mut back = Vec::new();
         self.over.retain(|turn| match unclaimed(turn) {
             Some(turn) if others_can_use(&turn) => {

@@ -212,10 +212,10 @@ impl Throttler {
             state.refresh(charge)?;
             let others = state.gate.waits_for(&charge.route);
             let deadline = timeout.map(|timeout| now.saturating_add(timeout));
-            state.join(now, charge, deadline, &turn);
+            let changes = state.join(now, charge, deadline, &turn, effects);
             // Behind others of the same route it cannot pass yet, and they are being looked after; but somebody must
             // look when its own time is up.
-            if !others || deadline.is_some() {
+            if !others || changes || deadline.is_some() {
                 state.advance(now, effects);
             } else {
                 state.set_timers(now, None, effects);
