@@ -266,18 +266,22 @@ def test_a_wait_in_a_signal_handler_goes_before_the_wait_that_it_has_interrupted
     """The one within cannot be reached before the handler has ended: it is not in the queue."""
     assert outcome(
         """
+from sluicegate import LinkedLimitWeightPair
 from sluicegate.testing import ManualClock
 clock = ManualClock()
-throttler = Throttler([RateLimit("/x", 1, 10)], hold="start", clock=clock)
-throttler.try_acquire("/x")
+pool = [LinkedLimitWeightPair("POOL", 1)]
+throttler = Throttler([RateLimit("POOL", 1, 10),
+                       RateLimit("/x", 9, 10, linked_limits=pool),
+                       RateLimit("/y", 9, 10, linked_limits=pool)], hold="start", clock=clock)
+throttler.try_acquire("POOL")
+def waits(limit_id): return lambda: throttler.usage(limit_id).waiting
 def handle(*_):
-    helper = in_thread(lambda: (until(waits), clock.advance(10)))
-    with throttler.execute_task("/x"): print("handler passed at", clock.now)
+    helper = in_thread(lambda: (until(waits("/y")), clock.advance(10)))
+    with throttler.execute_task("/y"): print("handler passed at", clock.now)
     helper.join()
-    in_thread(lambda: (until(waits), clock.advance(10)))
-waits = lambda: throttler.usage("/x").waiting
+    in_thread(lambda: (until(waits("/x")), clock.advance(10)))
 signal.signal(signal.SIGTERM, handle)
-in_thread(lambda: (until(waits), os.kill(os.getpid(), signal.SIGTERM)))
+in_thread(lambda: (until(waits("/x")), os.kill(os.getpid(), signal.SIGTERM)))
 with throttler.execute_task("/x"): print("passed at", clock.now)
 """
     ) == ["handler passed at 10.0", "passed at 20.0"]
