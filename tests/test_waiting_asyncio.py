@@ -665,7 +665,7 @@ class Stopped:
 
 
 @pytest.mark.parametrize("hold", ["response", "start"])
-def test_a_grant_that_nobody_comes_for_goes_back_after_a_second(
+def test_a_grant_that_nobody_comes_for_goes_to_others_after_a_second(
     clock: ManualClock, hold: Literal["response", "start"]
 ) -> None:
     throttler = Throttler([RateLimit("/x", 1, 10)], hold=hold, clock=clock)
@@ -673,7 +673,6 @@ def test_a_grant_that_nobody_comes_for_goes_back_after_a_second(
     clock.advance(0.999)
     assert not throttler.try_acquire("/x")
     clock.advance(0.001)
-    assert in_use(throttler) == (0, 0, 0)
     assert throttler.try_acquire("/x")
     stopped.resume()
     assert stopped.log == [], "its turn went to somebody else"
@@ -714,22 +713,44 @@ def test_whoever_comes_late_for_its_grant_finds_its_old_place(clock: ManualClock
     stopped.close()
 
 
-def test_a_grant_in_time_is_kept_however_long_the_clock_moves_at_once(
+def test_what_a_loop_was_granted_does_not_go_to_others_of_the_same_loop(
     run: Runner, clock: ManualClock
 ) -> None:
-    """Nobody can come for a grant while the clock moves: its second begins when it stands."""
+    """They run when it does: it would be of no use to them. Time moves on here while none runs."""
     throttler = Throttler([RateLimit("/x", 1, 10)], clock=clock)
 
     async def main() -> None:
         log: list[object] = []
         assert throttler.try_acquire("/x")
+        tasks = [asyncio.create_task(pass_through(throttler, log, n)) for n in range(3)]
+        await settle()
+        for _ in range(100):
+            clock.advance(1)
+        await settle()
+        assert log == [0]
+        for _ in range(2):
+            clock.advance(10)
+            await settle()
+        await asyncio.gather(*tasks)
+        assert log == [0, 1, 2]
+
+    run(main())
+
+
+def test_a_grant_does_not_lapse_while_the_clock_moves_in_one_step(clock: ManualClock) -> None:
+    """Nobody can come for a grant meanwhile: its second begins when the clock stands."""
+    throttler = Throttler([RateLimit("/x", 1, 10)], clock=clock)
+    assert throttler.try_acquire("/x")
+
+    async def main() -> None:
+        log: list[object] = []
         task = asyncio.create_task(pass_through(throttler, log, 0))
         await settle()
         clock.advance(1000)
-        assert in_use(throttler) == (1, 1, 0)
+        assert not throttler.try_acquire("/x")
         await task
 
-    run(main())
+    asyncio.run(main())
 
 
 def test_a_wait_that_is_cancelled_after_its_grant_went_back_leaves_nothing(
@@ -738,9 +759,10 @@ def test_a_wait_that_is_cancelled_after_its_grant_went_back_leaves_nothing(
     throttler = Throttler([RateLimit("/x", 1, 10)], clock=clock)
     stopped = Stopped(throttler, clock)
     clock.advance(1)
+    assert throttler.try_acquire("/x")
     stopped.close()
     assert stopped.log == []
-    assert in_use(throttler) == (0, 0, 0)
+    assert in_use(throttler) == (1, 0, 0)
 
 
 def test_a_wait_that_times_out_while_its_loop_is_away_raises_when_that_is_back(

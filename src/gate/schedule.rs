@@ -197,7 +197,6 @@ impl<W> Gate<W> {
     }
 
     /// The route that a place in the queue is for.
-    #[cfg(feature = "python")]
     pub fn route_at(&self, place: Place) -> Option<Arc<Route>> {
         self.limits[place.route as usize].route.clone()
     }

@@ -372,6 +372,8 @@ impl EventLoop for PyLoop {
     type Handle = Option<Py<PyWeakrefReference>>;
     type Error = PyErr;
 
+    const RUNS_ALL: bool = true;
+
     fn runs_here(&self) -> bool {
         Python::attach(|py| self.get(py).is_some_and(|event_loop| runs_here(&event_loop)))
     }

@@ -26,6 +26,9 @@ pub(crate) trait Timer: Send + Sync + fmt::Debug {
 
     /// Nobody waits here any more. Called without any lock held.
     fn silence(&self);
+
+    /// Whether all who wait here run, or none: the tasks of one event loop.
+    fn runs_all(&self) -> bool;
 }
 
 /// A timer that is so late was lost (an exception in the loop's own code may cost it a call), or its loop is blocked: it
@@ -42,7 +45,7 @@ pub(super) fn is_lost(at: Nanos, now: Nanos) -> bool {
 pub(crate) enum WakeGroup {
     /// In a thread that nothing takes away from its wait, with all others of this kind.
     Threads,
-    /// In a thread in which signal handlers run. Its waits are nested: only the newest can be awake.
+    /// In a thread in which signal handlers run. Where one waits, those that it has interrupted are not in the queue.
     #[cfg_attr(
         not(any(feature = "python", test)),
         expect(dead_code, reason = "only Python has such threads")
@@ -87,11 +90,7 @@ struct Group {
 impl Group {
     /// The waiter that keeps watch for its group.
     fn keeper(&self) -> Option<(Place, &Arc<Turn>)> {
-        let keeper = match self.group {
-            WakeGroup::Thread(_) => self.members.last_key_value(),
-            _ => self.members.first_key_value(),
-        };
-        keeper.map(|(&place, turn)| (place, turn))
+        self.members.first_key_value().map(|(&place, turn)| (place, turn))
     }
 
     /// Changes who waits. A new keeper has not been told yet when to poll.
@@ -146,6 +145,19 @@ impl WakeGroups {
         {
             effects.silence(timer);
         }
+    }
+
+    /// The waits that a new one of `group` has interrupted: it runs in a signal handler.
+    pub fn interrupted(&self, group: &WakeGroup) -> Vec<(Place, Arc<Turn>)> {
+        let nests = matches!(group, WakeGroup::Thread(_));
+        let members = self.get(group).filter(|_| nests).map(|group| &group.members);
+        members.into_iter().flatten().map(|(&place, turn)| (place, turn.clone())).collect()
+    }
+
+    /// Whether anybody waits who may run where a waiter of `group` does not.
+    pub fn wait_beside(&self, group: &WakeGroup) -> bool {
+        let all = matches!(group, WakeGroup::Loop(timer) if timer.runs_all());
+        self.0.iter().any(|other| !(all && other.group.is(group)))
     }
 
     /// Whether the waiter at `place` keeps watch for its group.

@@ -1,8 +1,9 @@
 //! Grants that nobody has come for yet.
 //!
 //! A grant is a lease. Its waiter may be away: in a loop that is stopped or blocked, in a thread that runs a signal
-//! handler, in a future that nobody polls. What it does not come for in time goes back, to others; the waiter itself
-//! leaves the queue, where it would only be granted the same again, and returns to its old place in it when it comes.
+//! handler, in a future that nobody polls. What it does not come for in time goes back as soon as somebody waits who is not
+//! away for the same reason; the waiter itself leaves the queue, where it would only be granted the same again, and returns
+//! to its old place in it when it comes.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Weak};
@@ -14,37 +15,62 @@ use super::turn::Turn;
 /// How long a grant waits for its waiter.
 pub(super) const LEASE: Nanos = 1_000_000_000;
 
-/// See the [module](self). In the order of their ends. Those that were claimed are dropped when they come to the front.
+/// See the [module](self). Those that were claimed are dropped when it is their turn.
 #[derive(Debug, Default)]
-pub(super) struct Leases(VecDeque<(Nanos, Weak<Turn>)>);
+pub(super) struct Leases {
+    /// In the order of their ends.
+    running: VecDeque<(Nanos, Weak<Turn>)>,
+    /// Over, and of use to nobody yet.
+    over: Vec<Weak<Turn>>,
+}
+
+/// Who has not come for its grant. Who was dropped has claimed it, or has given it up.
+fn unclaimed(turn: &Weak<Turn>) -> Option<Arc<Turn>> {
+    turn.upgrade().filter(|turn| turn.is_granted())
+}
 
 impl Leases {
     /// A turn was granted what it waited for, and may claim it until `end`.
     pub fn begin(&mut self, end: Nanos, turn: &Arc<Turn>) {
-        self.0.push_back((end, Arc::downgrade(turn)));
+        self.running.push_back((end, Arc::downgrade(turn)));
     }
 
-    /// When the first grant goes back that is unclaimed.
+    /// When the next grant goes back that is unclaimed.
     pub fn first_end(&mut self) -> Option<Nanos> {
-        while let Some((end, turn)) = self.0.front() {
-            // Who was dropped has claimed it, or has given it up.
-            if turn.upgrade().is_some_and(|turn| turn.is_granted()) {
+        while let Some((end, turn)) = self.running.front() {
+            if unclaimed(turn).is_some() {
                 return Some(*end);
             }
-            self.0.pop_front();
+            self.running.pop_front();
         }
         None
     }
 
     /// The next one whose time is up at `now`.
     pub fn next_over(&mut self, now: Nanos) -> Option<Arc<Turn>> {
-        let end = self.first_end()?;
-        if end > now { None } else { self.0.pop_front()?.1.upgrade() }
+        self.first_end().filter(|&end| end <= now)?;
+        let turn = self.running.pop_front()?.1.upgrade()?;
+        self.over.push(Arc::downgrade(&turn));
+        Some(turn)
+    }
+
+    /// Those whose time is up and whose grant others can use.
+    pub fn take_back(&mut self, others_can_use: impl Fn(&Turn) -> bool) -> Vec<Arc<Turn>> {
+        let mut back = Vec::new();
+        self.over.retain(|turn| match unclaimed(turn) {
+            Some(turn) if others_can_use(&turn) => {
+                back.push(turn);
+                false
+            }
+            unclaimed => unclaimed.is_some(),
+        });
+        back
     }
 
     /// All grants were settled.
     #[cfg(feature = "python")]
     pub fn clear(&mut self) {
-        self.0.clear();
+        self.running.clear();
+        self.over.clear();
     }
 }

@@ -16,6 +16,9 @@ pub(crate) trait EventLoop: Debug + Send + Sync + Sized + 'static {
     type Handle: Debug + Send;
     type Error;
 
+    /// Whether all that wait in this loop run, or none.
+    const RUNS_ALL: bool;
+
     /// Whether the caller runs within this loop.
     fn runs_here(&self) -> bool;
 
@@ -206,6 +209,10 @@ impl<L: EventLoop> Timer for LoopTimer<L> {
             };
             error.into_iter().for_each(|error| self.event_loop.report(error));
         });
+    }
+
+    fn runs_all(&self) -> bool {
+        L::RUNS_ALL
     }
 
     fn silence(&self) {

@@ -68,6 +68,8 @@ impl EventLoop for SimLoop {
     type Handle = u64;
     type Error = ();
 
+    const RUNS_ALL: bool = true;
+
     fn runs_here(&self) -> bool {
         self.0.lock().running
     }

@@ -5,7 +5,7 @@ use std::sync::Weak;
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
-use crate::gate::{Decided, Gate, Waiter};
+use crate::gate::{Decided, Gate, Place, Waiter};
 use crate::limit::RateLimit;
 
 use super::block::{Block, Nested, Threads};
@@ -116,11 +116,40 @@ impl State {
         self.gate.check_units(&charge.route, charge.units)
     }
 
-    pub fn join(&mut self, now: Nanos, charge: &Charge, deadline: Option<Nanos>, turn: &Arc<Turn>) {
+    /// Joins the queue. Whether others can go before it only now, so that the gate must be polled.
+    pub fn join(
+        &mut self,
+        now: Nanos,
+        charge: &Charge,
+        deadline: Option<Nanos>,
+        turn: &Arc<Turn>,
+        effects: &mut Effects,
+    ) -> bool {
+        let interrupted = self.groups.interrupted(&turn.group);
+        let changes = !interrupted.is_empty();
+        for (place, outer) in interrupted {
+            self.set_aside(place, outer, effects);
+        }
         let waiter = Waiter { units: charge.units, since: now, deadline, tag: turn.clone() };
         let place = self.gate.join(&charge.route, waiter);
         *turn.phase.lock() = Phase::Waiting(place);
         self.groups.join(place, turn);
+        changes
+    }
+
+    /// Takes a waiter out of the queue that is away for sure, until it comes.
+    fn set_aside(&mut self, place: Place, turn: Arc<Turn>, effects: &mut Effects) {
+        let (Some(route), Some(waiter)) = (self.gate.route_at(place), self.gate.remove(place)) else {
+            return;
+        };
+        let Waiter { units, since, deadline, tag } = waiter;
+        let standing = Standing { number: place.number, since, deadline };
+        *turn.phase.lock() = Phase::Lapsed(Charge::new(route, units), standing);
+        self.groups.leave(place, &turn, effects);
+        // It comes as soon as it runs.
+        effects.wake(&turn);
+        effects.drop_later(tag);
+        effects.drop_later(turn);
     }
 
     /// Lets through whoever may pass now, and has every group that waits poll in time.
@@ -235,15 +264,19 @@ impl State {
         }
     }
 
-    /// Takes back what nobody has come for in time.
-    pub fn end_leases(&mut self, now: Nanos, effects: &mut Effects) {
+    /// Takes back what nobody has come for in time and others can use.
+    fn end_leases(&mut self, now: Nanos, effects: &mut Effects) {
         while let Some(turn) = self.leases.next_over(now) {
+            // Once more: should it have been lost the first time, it comes now.
+            effects.wake(&turn);
+            effects.drop_later(turn);
+        }
+        let Self { leases, groups, gate, epoch, .. } = self;
+        for turn in leases.take_back(|turn| groups.wait_beside(&turn.group)) {
             let mut phase = turn.phase.lock();
             *phase = match std::mem::replace(&mut *phase, Phase::Over) {
-                Phase::Granted(charge, standing) if charge.epoch == self.epoch => {
-                    self.gate.give_back(&charge.route, charge.units);
-                    // Once more: should it have been lost the first time, it comes now.
-                    effects.wake(&turn);
+                Phase::Granted(charge, standing) if charge.epoch == *epoch => {
+                    gate.give_back(&charge.route, charge.units);
                     Phase::Lapsed(charge, standing)
                 }
                 other => other,
@@ -296,8 +329,8 @@ mod tests {
         let route = state.gate.lookup("/x").expect("known").clone();
         assert!(state.gate.try_acquire(now, &route, 1));
         let turn = Arc::new(Turn::new(WakeGroup::Threads, Waker::noop().clone()));
-        state.join(now, &Charge::new(route, 1), None, &turn);
         let mut effects = Effects::default();
+        state.join(now, &Charge::new(route, 1), None, &turn, &mut effects);
         state.advance(now, &mut effects);
         effects.carry_out();
         state.wake_at(now).expect("somebody waits") - now

@@ -190,20 +190,18 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`].
     pub fn usage(&self, id: &str) -> Result<Usage, Error> {
-        self.locked(|state, now, effects| {
-            let route = state.gate.lookup(id)?.clone();
-            state.end_leases(now, effects);
-            Ok(state.gate.usage(now, &route))
-        })
+        let mut state = self.state.lock();
+        let route = state.gate.lookup(id)?.clone();
+        let now = state.now();
+        Ok(state.gate.usage(now, &route))
     }
 
     /// The usage of every limit, at one instant.
     pub fn usages(&self) -> Vec<Usage> {
-        self.locked(|state, now, effects| {
-            state.end_leases(now, effects);
-            let routes: Vec<_> = state.gate.routes().cloned().collect();
-            routes.iter().map(|route| state.gate.usage(now, route)).collect()
-        })
+        let mut state = self.state.lock();
+        let now = state.now();
+        let routes: Vec<_> = state.gate.routes().cloned().collect();
+        routes.iter().map(|route| state.gate.usage(now, route)).collect()
     }
 
     // ---- for those who wait
@@ -247,10 +245,10 @@ impl Throttler {
             state.refresh(charge)?;
             let others = state.gate.waits_for(&charge.route);
             let deadline = timeout.map(|timeout| now.saturating_add(timeout));
-            state.join(now, charge, deadline, &turn);
+            let changes = state.join(now, charge, deadline, &turn, effects);
             // Behind others of the same route it cannot pass yet, and they are being looked after; but somebody must
             // look when its own time is up.
-            if !others || deadline.is_some() {
+            if !others || changes || deadline.is_some() {
                 state.advance(now, effects);
             } else {
                 state.set_timers(now, None, effects);

@@ -76,6 +76,9 @@ impl EventLoop for Runtime {
     type Handle = AbortHandle;
     type Error = Infallible;
 
+    /// A future may be left alone while others of its runtime are polled.
+    const RUNS_ALL: bool = false;
+
     fn runs_here(&self) -> bool {
         // Tasks can be spawned from anywhere.
         true
