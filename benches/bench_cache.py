@@ -144,7 +144,7 @@ def main() -> int:
         heading = [
             "# Caches, side by side",
             "",
-            "Written by `make bench-cache`. Nanoseconds per call, and the ratio with its quartiles. "
+            "Written by `make bench-cache`. Nanoseconds per call; the ratio with its quartiles. "
             f"The ratio must be at most 1, give or take the noise: ✓ up to {NOISE}.",
             "",
             *(f"- {line}" for line in machine(["cachebox", "cachetools"])),
