@@ -140,7 +140,10 @@ pub(super) struct Cache {
     sized: AtomicBool,
     /// Whether the time can be read without asking Python or the state.
     native: AtomicBool,
-    /// How many threads hold the timer's time still.
+    /// Whether the last text that was asked for was equal to the stored one, but another object: a
+    /// guess at the next, whether it must be looked into.
+    copies: AtomicBool,
+    /// How many hold the timer's time still.
     frozen: Arc<AtomicUsize>,
     /// None until `__init__` was called.
     ///
@@ -177,6 +180,7 @@ impl Cache {
             timed,
             sized: AtomicBool::new(false),
             native: AtomicBool::new(false),
+            copies: AtomicBool::new(false),
             frozen: Arc::default(),
             state: SpinMutex::new(None),
             printing: Mutex::new(Vec::new()),
@@ -373,18 +377,22 @@ impl Cache {
     #[inline(always)]
     fn read<'py>(&self, key: &Bound<'py, PyAny>, touch_over: bool) -> PyResult<Option<Bound<'py, PyAny>>> {
         let (py, mut query) = (key.py(), Query::unread(key)?);
+        // Most programs ask for the very objects that they stored, or for none of them.
+        if self.copies.load(Ordering::Relaxed) {
+            query.read();
+        }
         let Some(now) = self.quick() else {
             query.read();
             return self.read_slowly(&query, None, touch_over);
         };
-        // Most often the very object is asked for that was stored.
         if let Some(found) = self.read_at_a_glance(py, &query, now, touch_over) {
             return Ok(found);
         }
-        if query.read()
-            && let Some(found) = self.read_at_a_glance(py, &query, now, touch_over)
-        {
-            return Ok(found);
+        if query.read() {
+            self.copies.store(true, Ordering::Relaxed);
+            if let Some(found) = self.read_at_a_glance(py, &query, now, touch_over) {
+                return Ok(found);
+            }
         }
         self.read_slowly(&query, Some(now), touch_over)
     }
@@ -401,6 +409,12 @@ impl Cache {
         let mut guard = self.state.lock();
         let state = guard.as_mut()?;
         let found = state.store.find(query.hash, &mut Glance { query, now }).ok()?;
+        if let Found::Alive(slot) = found
+            && query.was_read()
+            && state.store.at(slot).is_some_and(|entry| entry.key.object.is(query.object))
+        {
+            self.copies.store(false, Ordering::Relaxed);
+        }
         Some(state.note_read(py, found, touch_over))
     }
 

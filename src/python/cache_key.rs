@@ -72,6 +72,12 @@ impl<'a, 'py> Query<'a, 'py> {
         Ok(query)
     }
 
+    /// Whether it is a text that was looked into.
+    #[inline(always)]
+    pub(super) fn was_read(&self) -> bool {
+        self.text.is_some()
+    }
+
     /// Looks into a text. Returns whether that has told anything.
     pub(super) fn read(&mut self) -> bool {
         if !matches!(self.kind, Kind::Text) || self.text.is_some() {
