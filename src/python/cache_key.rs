@@ -1,13 +1,14 @@
 //! What the map must ask of Python, asked while nothing is locked.
 
 use std::collections::{HashMap, VecDeque};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 
 use super::cache::hash;
+use super::cache_clock::Tick;
 use super::cache_time::Moment;
 use crate::cache::Judge;
 
@@ -135,15 +136,15 @@ pub(super) enum Now {
     Never,
     /// Of the native clock, which is not read before somebody wants to know: a miss does not.
     Unread,
-    Native(Instant),
+    Native(Tick),
 }
 
 impl Now {
     /// Reads the native clock, if there is one.
     #[inline(always)]
-    pub(super) fn instant(&mut self) -> Option<Instant> {
+    pub(super) fn instant(&mut self) -> Option<Tick> {
         if let Self::Unread = self {
-            *self = Self::Native(Instant::now());
+            *self = Self::Native(Tick::now());
         }
         match self {
             Self::Native(instant) => Some(*instant),
@@ -162,6 +163,11 @@ impl Judge<Key, Moment> for Glance<'_, '_> {
 
     #[inline(always)]
     fn over(&mut self, expires: &Moment) -> Result<bool, Unknown> {
+        if let (Now::Unread, Moment::Native(expires)) = (self.now, expires)
+            && expires.is_far()
+        {
+            return Ok(false);
+        }
         match (self.now.instant(), expires) {
             (None, _) => Ok(false),
             (Some(now), Moment::Native(expires)) => Ok(now >= *expires),
