@@ -14,7 +14,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 
-.PHONY: all demo test test-rust test-python lint bench build clean tools
+.PHONY: all demo test test-rust test-python lint bench bench-cache build clean tools
 .DELETE_ON_ERROR:
 
 all: test
@@ -61,8 +61,11 @@ lint: $(VENV)/.lint $(VENV)/.test
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest sluicegate._core --mypy-config-file pyproject.toml
 
-bench: $(VENV)/.bench
+bench: bench-cache
 	$(BIN)/python -m benches
+
+bench-cache: $(VENV)/.bench
+	$(BIN)/python -m benches.bench_cache --write
 
 clean:
 	rm -rf $(VENV) $(PEERS) $(FREQTRADE) target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,17 +1,17 @@
 """How fast the caches are, side by side: one process, 100 string keys.
 
-Run: python benches/bench_cache.py [--rounds N] [--check]
+Run: make bench-cache, or python -m benches.bench_cache [--rounds N] [--check] [--write]
 
-The machine may be busy, so the rounds of all caches are interleaved, the medians are compared,
-and what counts is the ratio to cachebox (a cache in Rust). With `--check` it fails if `get` of a
-present key or an evicting `set` is slower than cachebox's by more than the noise.
+Rounds are short and the contestants take turns in them; each figure is the median over all rounds,
+and the ratio to cachebox (a cache in Rust) is taken within each round, so that whatever slows the
+machine slows both. With `--check` it fails if any row is slower than cachebox's by more than the
+noise; with `--write` the table goes into RESULTS.md.
 """
 
 import argparse
-import gc
-import statistics
 import sys
 from collections.abc import Callable, MutableMapping
+from statistics import median
 from time import perf_counter_ns
 from typing import Any
 
@@ -19,126 +19,138 @@ import cachebox
 import cachetools
 
 import sluicegate
+from benches.measure import Spread, ratio, steady
+from benches.report import machine, write_part
 
 SIZE = 100
 KEYS = [f"COIN{n}/USDT" for n in range(SIZE)]
 OTHERS = [f"OTHER{n}/USDT" for n in range(SIZE)]
 # Equal, but not the same objects: as keys are that come out of a message.
 EQUAL = [key[:4] + key[4:] for key in KEYS]
+CALLS = 2_000
+"""Of each contestant in a round: a tenth of a millisecond, so that most rounds are left alone."""
+
 NOISE = 1.05
-CHECKED = {"get, hit", "set, evicting"}
 
 Cache = MutableMapping[str, Any]
 
 
-def time_get(cache: Cache, keys: list[str], repeat: int) -> float:
-    """Nanoseconds for `cache.get(key)`, written as a program writes it."""
-    rounds = range(repeat)
-    start = perf_counter_ns()
-    for _ in rounds:
+def get(cache: Cache, keys: list[str], repeat: int) -> None:
+    """`cache.get(key)`, as a program writes it."""
+    for _ in range(repeat):
         for key in keys:
             cache.get(key)
-    return (perf_counter_ns() - start) / repeat / len(keys)
 
 
-def time_bound_get(cache: Cache, keys: list[str], repeat: int) -> float:
-    """Nanoseconds for `get`, looked up once."""
+def bound_get(cache: Cache, keys: list[str], repeat: int) -> None:
+    """`get`, looked up once."""
     get = cache.get
-    rounds = range(repeat)
-    start = perf_counter_ns()
-    for _ in rounds:
+    for _ in range(repeat):
         for key in keys:
             get(key)
-    return (perf_counter_ns() - start) / repeat / len(keys)
 
 
-def time_getitem(cache: Cache, keys: list[str], repeat: int) -> float:
-    """Nanoseconds for `cache[key]`."""
-    rounds = range(repeat)
-    start = perf_counter_ns()
-    for _ in rounds:
+def getitem(cache: Cache, keys: list[str], repeat: int) -> None:
+    """`cache[key]`."""
+    for _ in range(repeat):
         for key in keys:
             cache[key]
-    return (perf_counter_ns() - start) / repeat / len(keys)
 
 
-def time_set(cache: Cache, keys: list[str], repeat: int) -> float:
-    """Nanoseconds for `cache[key] = value`."""
-    rounds = range(repeat)
-    start = perf_counter_ns()
-    for _ in rounds:
+def setitem(cache: Cache, keys: list[str], repeat: int) -> None:
+    """`cache[key] = value`."""
+    for _ in range(repeat):
         for key in keys:
             cache[key] = key
-    return (perf_counter_ns() - start) / repeat / len(keys)
 
 
-MAKERS: dict[str, Callable[[], Any]] = {
-    "dict": dict,
-    "cachetools TTLCache": lambda: cachetools.TTLCache(SIZE, 300),
-    "cachebox TTLCache": lambda: cachebox.TTLCache(SIZE, 300),
-    "sluicegate TTLCache": lambda: sluicegate.TTLCache(SIZE, 300),
-    "cachetools LRUCache": lambda: cachetools.LRUCache(SIZE),
-    "cachebox LRUCache": lambda: cachebox.LRUCache(SIZE),
-    "sluicegate LRUCache": lambda: sluicegate.LRUCache(SIZE),
+KINDS: dict[str, dict[str, Callable[[], Any]]] = {
+    "TTLCache": {
+        "cachetools": lambda: cachetools.TTLCache(SIZE, 300),
+        "cachebox": lambda: cachebox.TTLCache(SIZE, 300),
+        "sluicegate": lambda: sluicegate.TTLCache(SIZE, 300),
+    },
+    "LRUCache": {
+        "cachetools": lambda: cachetools.LRUCache(SIZE),
+        "cachebox": lambda: cachebox.LRUCache(SIZE),
+        "sluicegate": lambda: sluicegate.LRUCache(SIZE),
+    },
 }
 
-# The evicting set walks through twice as many keys as there is room for, so each one evicts.
-CASES: dict[str, tuple[Callable[[Any, list[str], int], float], list[str]]] = {
-    "get, hit": (time_get, KEYS),
-    "get, looked up once": (time_bound_get, KEYS),
-    "get, equal key": (time_get, EQUAL),
-    "[key], hit": (time_getitem, KEYS),
-    "set, present": (time_set, KEYS),
-    "set, evicting": (time_set, OTHERS + KEYS),
+CASES: dict[str, tuple[Callable[[Any, list[str], int], None], list[str]]] = {
+    "`cache.get(key)`, hit": (get, KEYS),
+    "`get(key)`, looked up once, hit": (bound_get, KEYS),
+    "the same, equal key": (bound_get, EQUAL),
+    "`cache[key]`, hit": (getitem, KEYS),
+    "`cache.get(key)`, miss": (get, OTHERS),
+    "`get(key)`, looked up once, miss": (bound_get, OTHERS),
+    "`cache[key] = value`, present": (setitem, KEYS),
+    # Twice as many keys as there is room for, in turn: each one evicts.
+    "`cache[key] = value`, evicting": (setitem, OTHERS + KEYS),
 }
 
 
-def measure(rounds: int) -> dict[tuple[str, str], list[float]]:
-    """Nanoseconds per call, of every round, by cache and case."""
-    caches = {name: make() for name, make in MAKERS.items()}
-    times: dict[tuple[str, str], list[float]] = {}
-    for _ in range(rounds):
-        for case, (run, keys) in CASES.items():
-            for name, cache in caches.items():
-                if case == "set, evicting" and name == "dict":
-                    continue
-                for key in KEYS:
-                    cache[key] = key
-                repeat = (5_000 if "cachetools" in name else 60_000) // len(keys)
-                gc.collect()
-                gc.disable()
-                run(cache, keys, 1)
-                times.setdefault((name, case), []).append(run(cache, keys, repeat))
-                gc.enable()
-    return times
+def measure(kind: str, case: str, rounds: int) -> list[dict[str, float]]:
+    """Nanoseconds per call, by library, of every round."""
+    run, keys = CASES[case]
+    caches = {library: make() for library, make in KINDS[kind].items()}
+    for cache in caches.values():
+        setitem(cache, KEYS, 1)
+        run(cache, keys, 1)
+    found = []
+    with steady():
+        for turn in range(rounds):
+            first = turn % len(caches)
+            names = [*caches][first:] + [*caches][:first]
+            times: dict[str, float] = dict.fromkeys(caches, 0.0)
+            for library in names:
+                repeat = (CALLS // 10 if library == "cachetools" else CALLS) // len(keys)
+                begin = perf_counter_ns()
+                run(caches[library], keys, repeat)
+                times[library] = (perf_counter_ns() - begin) / repeat / len(keys)
+            found.append(times)
+    return found
+
+
+def table(rounds: int) -> tuple[list[str], list[str]]:
+    """The lines of the table, and the rows in which sluicegate is slower than cachebox."""
+    lines = [
+        "| | cachetools | cachebox | sluicegate | sluicegate : cachebox |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    slower = []
+    for kind in KINDS:
+        for case in CASES:
+            found = measure(kind, case, rounds)
+            times = [f"{median(times[library] for times in found):.0f} ns" for library in found[0]]
+            spread: Spread = ratio(found, "sluicegate", "cachebox")
+            mark = "✓" if spread.median <= NOISE else "✗"
+            lines.append(f"| {kind}: {case} | {' | '.join(times)} | {spread} {mark} |")
+            print(lines[-1], flush=True)
+            if spread.median > NOISE:
+                slower.append(f"{kind}: {case}: {spread.median:.2f} times cachebox")
+    return lines, slower
 
 
 def main() -> int:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=21)
+    parser.add_argument("--rounds", type=int, default=301)
     parser.add_argument("--check", action="store_true", help="fail if slower than cachebox")
+    parser.add_argument("--write", action="store_true", help="write the table into RESULTS.md")
     options = parser.parse_args()
-    times = measure(options.rounds)
-
-    print(f"ns per call, median of {options.rounds} interleaved rounds (ratio to cachebox)")
-    print("".join(f"{head:>22}" for head in ["", *CASES]))
-    slower = []
-    for name in MAKERS:
-        kind = name.rpartition(" ")[2] if name != "dict" else "TTLCache"
-        row = f"{name:>22}"
-        for case in CASES:
-            if (name, case) not in times:
-                row += f"{'-':>22}"
-                continue
-            median = statistics.median(times[name, case])
-            # Round by round, for the noise of a round is shared.
-            pairs = zip(times[name, case], times[f"cachebox {kind}", case], strict=True)
-            ratio = statistics.median(own / peer for own, peer in pairs)
-            row += f"{f'{median:,.0f} ({ratio:.2f})':>22}"
-            if name.startswith("sluicegate TTL") and case in CHECKED and ratio > NOISE:
-                slower.append(f"{case}: {ratio:.2f} times cachebox")
-        print(row)
+    lines, slower = table(options.rounds)
+    if options.write:
+        heading = [
+            "# Caches, side by side",
+            "",
+            "Written by `make bench-cache`. Nanoseconds per call; the ratio with its quartiles. "
+            f"The ratio must be at most 1, give or take the noise: ✓ up to {NOISE}.",
+            "",
+            *(f"- {line}" for line in machine(["cachebox", "cachetools"])),
+            "",
+        ]
+        write_part("make bench-cache", heading + lines)
     if options.check and slower:
         print("slower than cachebox: " + "; ".join(slower), file=sys.stderr)
         return 1

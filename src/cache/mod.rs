@@ -7,6 +7,7 @@
 //! (outside its lock) and ask again.
 
 mod counts;
+mod index;
 mod number;
 mod store;
 

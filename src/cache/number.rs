@@ -15,6 +15,7 @@ pub enum Number {
 
 impl Number {
     /// The sum; a whole sum that does not fit becomes a fraction.
+    #[inline(always)]
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
         if let (Self::Int(a), Self::Int(b)) = (self, other)
@@ -26,6 +27,7 @@ impl Number {
     }
 
     /// The difference; a whole difference that does not fit becomes a fraction.
+    #[inline(always)]
     #[must_use]
     pub fn minus(self, other: Self) -> Self {
         if let (Self::Int(a), Self::Int(b)) = (self, other)
@@ -37,7 +39,7 @@ impl Number {
     }
 
     /// Whether this is less than `other`; never true when either is not a number.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn before(self, other: Self) -> bool {
         match (self, other) {

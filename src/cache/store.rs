@@ -2,9 +2,9 @@
 
 use std::mem;
 
-use hashbrown::HashTable;
 use smallvec::SmallVec;
 
+use super::index::Index;
 use super::{Counts, Number};
 
 /// Answers what only the owner of keys and clock can know.
@@ -89,7 +89,6 @@ struct Link {
 
 #[derive(Clone, Debug)]
 struct Node<K, V, T> {
-    links: [Link; 2],
     hash: u64,
     /// When the key came, as a serial number: tells it from later tenants of the same slot.
     born: u64,
@@ -99,17 +98,18 @@ struct Node<K, V, T> {
 }
 
 impl<K, V, T> Node<K, V, T> {
-    fn new(slot: u32) -> Self {
-        let alone = Link { next: slot, prev: slot };
-        Self { links: [alone; 2], hash: 0, born: 0, stamp: 0, entry: None }
+    fn new() -> Self {
+        Self { hash: 0, born: 0, stamp: 0, entry: None }
     }
 }
 
 /// The map. `renew` says whether storing a value again makes the entry young again.
 #[derive(Clone, Debug)]
 pub struct Store<K, V, T> {
-    table: HashTable<u32>,
+    index: Index,
     nodes: Vec<Node<K, V, T>>,
+    /// Of each node, its neighbours in both orders: apart, so that they are close to each other.
+    links: Vec<[Link; 2]>,
     free: Vec<u32>,
     serial: u64,
     shape: u64,
@@ -125,8 +125,9 @@ impl<K, V, T> Store<K, V, T> {
     #[must_use]
     pub fn new(limit: Number, renew: bool) -> Self {
         Self {
-            table: HashTable::new(),
-            nodes: vec![Node::new(ROOT)],
+            index: Index::default(),
+            nodes: vec![Node::new()],
+            links: vec![[Link { next: ROOT, prev: ROOT }; 2]],
             free: Vec::new(),
             serial: 0,
             shape: 0,
@@ -140,13 +141,13 @@ impl<K, V, T> Store<K, V, T> {
     /// The entries stored, expired ones included.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.table.len()
+        self.index.len()
     }
 
     /// Whether nothing is stored.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.table.is_empty()
+        self.index.len() == 0
     }
 
     /// The sizes that have room, in all.
@@ -211,24 +212,20 @@ impl<K, V, T> Store<K, V, T> {
     #[inline(always)]
     pub fn locate<J: Judge<K, T>>(&self, hash: u64, judge: &mut J) -> Result<Option<u32>, J::Unknown> {
         let mut unknown = None;
-        let slot = self.table.find(spread(hash), |&slot| {
+        for slot in self.index.find(hash) {
             let node = &self.nodes[slot as usize];
-            node.hash == hash
-                && match node.entry.as_ref().map(|entry| judge.same(&entry.key)) {
-                    Some(Ok(same)) => same,
+            if node.hash == hash
+                && let Some(entry) = &node.entry
+            {
+                match judge.same(&entry.key) {
+                    Ok(true) => return Ok(Some(slot)),
+                    Ok(false) => {}
                     // One of the others may be certain: only if none is, does this one matter.
-                    Some(Err(reason)) => {
-                        unknown = Some(reason);
-                        false
-                    }
-                    None => false,
+                    Err(reason) => unknown = Some(reason),
                 }
-        });
-        match (slot, unknown) {
-            (Some(&slot), _) => Ok(Some(slot)),
-            (None, Some(reason)) => Err(reason),
-            (None, None) => Ok(None),
+            }
         }
+        unknown.map_or(Ok(None), Err)
     }
 
     /// Makes an entry the one used last.
@@ -239,11 +236,12 @@ impl<K, V, T> Store<K, V, T> {
     }
 
     /// Stores `item`, and takes out what was used longest ago if there is no room, but only when it
-    /// may `evict`. What it does not use of `item` (the key of an entry that was there, its old
-    /// value) stays in `item`.
+    /// may `evict`. In `item` stays what the caller must drop: the old value of the entry and the
+    /// key that was not needed, or the entry whose place this one took. What else went is in `bin`.
     ///
     /// # Errors
     /// When the judge cannot tell yet; nothing is changed then.
+    #[inline(always)]
     pub fn place<J: Judge<K, T>>(
         &mut self,
         hash: u64,
@@ -271,10 +269,17 @@ impl<K, V, T> Store<K, V, T> {
             let Some(oldest) = self.first::<USE>() else {
                 return Ok(Placed::Empty);
             };
+            self.counts.evictions += 1;
+            if slot.is_none()
+                && let Some(total) = self.total_without(oldest, size)
+            {
+                self.size = total;
+                self.recycle(oldest, hash, item);
+                return Ok(Placed::Stored);
+            }
             // Making room for a larger value of its own key may take the entry itself.
             slot = slot.filter(|&slot| slot != oldest);
             bin.extend(self.remove(oldest));
-            self.counts.evictions += 1;
         };
         self.size = self.size.plus(grows);
         match slot {
@@ -284,14 +289,37 @@ impl<K, V, T> Store<K, V, T> {
         Ok(Placed::Stored)
     }
 
+    /// The size of all with another entry of that size in the place of the one given, if that fits.
+    #[inline(always)]
+    fn total_without(&self, slot: u32, size: Number) -> Option<Number> {
+        let old = self.at(slot)?.size;
+        let total = self.size.minus(old).plus(size);
+        (!self.limit.before(total)).then_some(total)
+    }
+
+    /// Exchanges an entry for one of another key: the same as taking that out and adding this, but
+    /// faster.
+    #[inline(always)]
+    fn recycle(&mut self, slot: u32, hash: u64, item: &mut Option<Entry<K, V, T>>) {
+        self.serial += 1;
+        self.shape += 1;
+        self.unlink::<AGE>(slot);
+        self.append::<AGE>(slot);
+        self.unlink::<USE>(slot);
+        self.append::<USE>(slot);
+        let node = &mut self.nodes[slot as usize];
+        (node.born, node.stamp) = (self.serial, self.serial);
+        mem::swap(&mut node.entry, item);
+        self.index.remove(mem::replace(&mut node.hash, hash), slot);
+        self.index.insert(hash, slot);
+    }
+
     /// Takes an entry out.
     pub fn remove(&mut self, slot: u32) -> Option<Entry<K, V, T>> {
         let node = &mut self.nodes[slot as usize];
         let entry = node.entry.take()?;
         let hash = node.hash;
-        if let Ok(place) = self.table.find_entry(spread(hash), |&other| other == slot) {
-            place.remove();
-        }
+        self.index.remove(hash, slot);
         self.unlink::<USE>(slot);
         self.unlink::<AGE>(slot);
         self.free.push(slot);
@@ -365,7 +393,7 @@ impl<K, V, T> Store<K, V, T> {
             None => self.first::<AGE>()?,
             Some(place) => {
                 self.still(place)?;
-                Some(self.nodes[place.slot as usize].links[AGE].next).filter(|&slot| slot != ROOT)?
+                Some(self.links[place.slot as usize][AGE].next).filter(|&slot| slot != ROOT)?
             }
         };
         self.at(slot).map(|entry| (self.place_of(slot), entry))
@@ -446,7 +474,8 @@ impl<K, V, T> Store<K, V, T> {
         let slot = self.free.pop().unwrap_or_else(|| {
             // 4,294,967,295 entries take more than 400 GB.
             let slot = u32::try_from(self.nodes.len()).expect("too many entries");
-            self.nodes.push(Node::new(slot));
+            self.nodes.push(Node::new());
+            self.links.push([Link { next: slot, prev: slot }; 2]);
             slot
         });
         let node = &mut self.nodes[slot as usize];
@@ -454,41 +483,32 @@ impl<K, V, T> Store<K, V, T> {
         node.entry = item.take();
         self.append::<AGE>(slot);
         self.append::<USE>(slot);
-        let nodes = &self.nodes;
-        self.table.insert_unique(spread(hash), slot, |&slot| spread(nodes[slot as usize].hash));
+        self.index.insert(hash, slot);
     }
 
     #[inline]
     fn first<const ORDER: usize>(&self) -> Option<u32> {
-        Some(self.nodes[ROOT as usize].links[ORDER].next).filter(|&slot| slot != ROOT)
+        Some(self.links[ROOT as usize][ORDER].next).filter(|&slot| slot != ROOT)
     }
 
     fn slots<const ORDER: usize>(&self) -> impl Iterator<Item = u32> {
         std::iter::successors(self.first::<ORDER>(), |&slot| {
-            Some(self.nodes[slot as usize].links[ORDER].next).filter(|&slot| slot != ROOT)
+            Some(self.links[slot as usize][ORDER].next).filter(|&slot| slot != ROOT)
         })
     }
 
     #[inline(always)]
     fn unlink<const ORDER: usize>(&mut self, slot: u32) {
-        let Link { next, prev } = self.nodes[slot as usize].links[ORDER];
-        self.nodes[next as usize].links[ORDER].prev = prev;
-        self.nodes[prev as usize].links[ORDER].next = next;
+        let Link { next, prev } = self.links[slot as usize][ORDER];
+        self.links[next as usize][ORDER].prev = prev;
+        self.links[prev as usize][ORDER].next = next;
     }
 
     #[inline(always)]
     fn append<const ORDER: usize>(&mut self, slot: u32) {
-        let prev = self.nodes[ROOT as usize].links[ORDER].prev;
-        self.nodes[slot as usize].links[ORDER] = Link { next: ROOT, prev };
-        self.nodes[prev as usize].links[ORDER].next = slot;
-        self.nodes[ROOT as usize].links[ORDER].prev = slot;
+        let prev = self.links[ROOT as usize][ORDER].prev;
+        self.links[slot as usize][ORDER] = Link { next: ROOT, prev };
+        self.links[prev as usize][ORDER].next = slot;
+        self.links[ROOT as usize][ORDER].prev = slot;
     }
-}
-
-/// Spreads a hash over all bits: the table takes its buckets from the low ones and its tags from
-/// the high ones, and Python's hash of a small number has nothing in those.
-#[inline]
-fn spread(hash: u64) -> u64 {
-    let product = hash.wrapping_mul(0x9E37_79B9_7F4A_7C15);
-    product ^ (product >> 32)
 }

@@ -12,7 +12,7 @@ mod state;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::ThreadId;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyKeyError, PyRuntimeError, PyTypeError, PyValueError};
@@ -20,8 +20,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 use pyo3::{IntoPyObjectExt, intern};
+use spin::mutex::SpinMutex;
 
-use super::cache_key::{Glance, Key, Oracle, Query, Unknown};
+use super::cache_key::{Glance, Key, Now, Oracle, Query, Unknown};
 use super::cache_time::{CacheTimer, Frozen, Moment};
 use crate::cache::{Bin, Entry, Found, Number, Placed, Store};
 
@@ -31,9 +32,15 @@ pub(super) type Shelf = Store<Key, Py<PyAny>, Moment>;
 pub(super) type Item = Entry<Key, Py<PyAny>, Moment>;
 type Garbage = Bin<Key, Py<PyAny>, Moment>;
 
-/// What time it always is in a cache without a clock: long before its entries end. A fraction, as
-/// their end is: two of a kind compare faster.
+/// What time it always is in a cache without a clock, and when its entries end.
+const NEVER: Moment = Moment::Number(Number::Float(f64::INFINITY));
 const NO_TIME: Moment = Moment::Number(Number::Float(0.0));
+
+impl From<Now> for Moment {
+    fn from(mut now: Now) -> Self {
+        now.instant().map_or(NO_TIME, Self::Native)
+    }
+}
 
 /// A value, the time it has left, and its stamp.
 type LiveEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, u64);
@@ -133,14 +140,21 @@ pub(super) struct Cache {
     sized: AtomicBool,
     /// Whether the time can be read without asking Python or the state.
     native: AtomicBool,
-    /// How many threads hold the timer's time still.
+    /// Whether the last text that was asked for was equal to the stored one, but another object: a
+    /// guess at the next, whether it must be looked into.
+    copies: AtomicBool,
+    /// How many hold the timer's time still.
     frozen: Arc<AtomicUsize>,
     /// None until `__init__` was called.
+    ///
+    /// Nobody ever waits for this lock: only who has the interpreter takes it, and gives it back
+    /// before the interpreter (see the module `_core`). Of those that need no `unsafe`, a spin lock
+    /// is the cheapest: it is given back by a plain store.
     ///
     /// Boxed, because Python 3.11 may collect garbage when it has allocated an object and PyO3 has
     /// not yet written the Rust value into it (`object.__new__` makes the instance's dict then).
     /// `__traverse__` looks at zeroed memory in that case: an unlocked mutex around no box.
-    state: Mutex<Option<Box<State>>>,
+    state: SpinMutex<Option<Box<State>>>,
     /// The threads in whose `repr` of this cache we are: a cache may hold itself.
     printing: Mutex<Vec<ThreadId>>,
 }
@@ -166,20 +180,21 @@ impl Cache {
             timed,
             sized: AtomicBool::new(false),
             native: AtomicBool::new(false),
+            copies: AtomicBool::new(false),
             frozen: Arc::default(),
-            state: Mutex::new(None),
+            state: SpinMutex::new(None),
             printing: Mutex::new(Vec::new()),
         })
     }
 
     /// The time, if telling it takes neither Python nor the lock.
     #[inline(always)]
-    fn quick(&self) -> Option<Moment> {
+    fn quick(&self) -> Option<Now> {
         if !self.timed {
-            return Some(NO_TIME);
+            return Some(Now::Never);
         }
         let quick = self.native.load(Ordering::Relaxed) && self.frozen.load(Ordering::Relaxed) == 0;
-        quick.then(|| Moment::Native(Instant::now()))
+        quick.then_some(Now::Unread)
     }
 
     /// Does one operation: see the top of the module.
@@ -203,7 +218,7 @@ impl Cache {
         if !oracle.knows_now()
             && let Some(now) = self.quick()
         {
-            oracle.set_now(now);
+            oracle.set_now(now.into());
         }
         loop {
             let timer = {
@@ -361,31 +376,59 @@ impl Cache {
     /// whose time is over, though it has no value any more.
     #[inline(always)]
     fn read<'py>(&self, key: &Bound<'py, PyAny>, touch_over: bool) -> PyResult<Option<Bound<'py, PyAny>>> {
-        let (py, query) = (key.py(), Query::new(key)?);
+        let (py, mut query) = (key.py(), Query::unread(key)?);
+        // Most programs ask for the very objects that they stored, or for none of them.
+        if self.copies.load(Ordering::Relaxed) {
+            query.read();
+        }
         let Some(now) = self.quick() else {
+            query.read();
             return self.read_slowly(&query, None, touch_over);
         };
-        if let Some(state) = self.state.lock().as_mut() {
-            let judge = &mut Glance { query: &query, now: &now };
-            let found = state.store.find(query.hash, judge);
-            if let Ok(found) = found {
-                return Ok(state.note_read(py, found, touch_over));
+        if let Some(found) = self.read_at_a_glance(py, &query, now, touch_over) {
+            return Ok(found);
+        }
+        if query.read() {
+            self.copies.store(true, Ordering::Relaxed);
+            if let Some(found) = self.read_at_a_glance(py, &query, now, touch_over) {
+                return Ok(found);
             }
         }
         self.read_slowly(&query, Some(now), touch_over)
+    }
+
+    /// The same, if it takes no question to be answered.
+    #[inline(always)]
+    fn read_at_a_glance<'py>(
+        &self,
+        py: Python<'py>,
+        query: &Query<'_, 'py>,
+        now: Now,
+        touch_over: bool,
+    ) -> Option<Option<Bound<'py, PyAny>>> {
+        let mut guard = self.state.lock();
+        let state = guard.as_mut()?;
+        let found = state.store.find(query.hash, &mut Glance { query, now }).ok()?;
+        if let Found::Alive(slot) = found
+            && query.was_read()
+            && state.store.at(slot).is_some_and(|entry| entry.key.object.is(query.object))
+        {
+            self.copies.store(false, Ordering::Relaxed);
+        }
+        Some(state.note_read(py, found, touch_over))
     }
 
     #[cold]
     fn read_slowly<'py>(
         &self,
         query: &Query<'_, 'py>,
-        now: Option<Moment>,
+        now: Option<Now>,
         touch_over: bool,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let py = query.object.py();
         let mut oracle = Oracle::new(py, Some(query));
         if let Some(now) = now {
-            oracle.set_now(now);
+            oracle.set_now(now.into());
         }
         self.run_at(&mut oracle, py, |state, oracle| {
             if !touch_over {
@@ -410,16 +453,36 @@ impl Cache {
     }
 
     /// Stores a value.
+    #[inline(always)]
     fn write(slf: &Bound<'_, Self>, query: &Query<'_, '_>, value: &Bound<'_, PyAny>) -> PyResult<()> {
-        let (this, py) = (slf.get(), slf.py());
+        let this = slf.get();
         // What is dropped at the end of this function is dropped without the lock.
         let mut bin = Garbage::new();
         let mut item = Some(Item {
             key: query.to_key(),
             value: value.clone().unbind(),
-            expires: NO_TIME,
+            expires: NEVER,
             size: Number::Int(1),
         });
+        let slowly = this.sized.load(Ordering::Relaxed) || this.overrides.evicts();
+        if !slowly && let Some(placed) = this.write_at_a_glance(query, &mut item, &mut bin) {
+            return match placed {
+                Placed::TooLarge => Err(PyValueError::new_err(TOO_LARGE)),
+                _ => Ok(()),
+            };
+        }
+        Self::write_slowly(slf, query, value, item, bin)
+    }
+
+    #[cold]
+    fn write_slowly(
+        slf: &Bound<'_, Self>,
+        query: &Query<'_, '_>,
+        value: &Bound<'_, PyAny>,
+        mut item: Option<Item>,
+        mut bin: Garbage,
+    ) -> PyResult<()> {
+        let (this, py) = (slf.get(), slf.py());
         let overrides = this.overrides;
         let sized = this.sized.load(Ordering::Relaxed);
         let slowly = sized || overrides.evicts();
@@ -436,12 +499,6 @@ impl Cache {
             if item.size.before(Number::Int(0)) {
                 return Err(PyValueError::new_err("value size must be non-negative"));
             }
-        }
-        if !slowly && let Some(placed) = this.write_at_a_glance(query, &mut item, &mut bin) {
-            return match placed {
-                Placed::TooLarge => Err(PyValueError::new_err(TOO_LARGE)),
-                _ => Ok(()),
-            };
         }
         let mut patience = PATIENCE;
         loop {
@@ -482,11 +539,13 @@ impl Cache {
         let now = self.quick()?;
         let mut guard = self.state.lock();
         let state = guard.as_mut()?;
-        let judge = &mut Glance { query, now: &now };
-        let expires = now.after(&state.ttl, state.span)?;
-        state.store.expire(judge, bin).ok()?;
-        if let Some(item) = item {
-            item.expires = expires;
+        let judge = &mut Glance { query, now };
+        if let Some(instant) = judge.now.instant() {
+            let expires = Moment::Native(instant.checked_add(state.span?)?);
+            state.store.expire(judge, bin).ok()?;
+            if let Some(item) = item {
+                item.expires = expires;
+            }
         }
         state.store.place(query.hash, judge, item, true, bin).ok()
     }

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyInt, PyString};
 
 use super::cache::hash;
+use super::cache_clock::Tick;
 use super::cache_time::Moment;
 use crate::cache::Judge;
 
@@ -23,10 +24,17 @@ enum Kind {
     /// Exactly `str`, and its UTF-8 is known to exist: reading it again can neither fail nor
     /// allocate.
     Text,
-    /// Exactly `int`, and small.
-    Whole(i64),
+    /// Exactly `int`, and so small that its hash tells which: see [`tells`].
+    Whole,
     /// Only Python can compare it.
     Other,
+}
+
+/// Whether the hash of a whole number is the number itself, and of no other that this is true of.
+/// (-1 has the hash of -2; and on systems of 32 bits, hashes are so much smaller.)
+fn tells(whole: i64) -> bool {
+    const BOUND: i64 = if cfg!(target_pointer_width = "64") { (1 << 61) - 1 } else { (1 << 31) - 1 };
+    whole > -BOUND && whole < BOUND && whole != -1
 }
 
 impl Key {
@@ -39,6 +47,7 @@ impl Key {
 pub(super) struct Query<'a, 'py> {
     pub(super) object: &'a Bound<'py, PyAny>,
     pub(super) hash: u64,
+    /// What a text says, once it was looked into.
     text: Option<&'a str>,
     kind: Kind,
 }
@@ -47,18 +56,40 @@ impl<'a, 'py> Query<'a, 'py> {
     /// Hashes the key, which may run Python code and fail.
     #[inline(always)]
     pub(super) fn new(object: &'a Bound<'py, PyAny>) -> PyResult<Self> {
+        let mut query = Self::unread(object)?;
+        query.read();
+        Ok(query)
+    }
+
+    /// The same, but a text is not looked into: that is needed only if another object may be equal.
+    #[inline(always)]
+    pub(super) fn unread(object: &'a Bound<'py, PyAny>) -> PyResult<Self> {
         let mut query = Self { object, hash: hash(object)?, text: None, kind: Kind::Other };
-        if let Ok(text) = object.cast_exact::<PyString>() {
-            // A lone surrogate has no UTF-8: such a key is left to Python.
-            if let Ok(text) = text.to_str() {
-                (query.text, query.kind) = (Some(text), Kind::Text);
-            }
-        } else if object.is_exact_instance_of::<PyInt>()
-            && let Ok(whole) = object.extract::<i64>()
-        {
-            query.kind = Kind::Whole(whole);
+        if object.is_exact_instance_of::<PyString>() {
+            query.kind = Kind::Text;
+        } else if object.is_exact_instance_of::<PyInt>() && object.extract::<i64>().is_ok_and(tells) {
+            query.kind = Kind::Whole;
         }
         Ok(query)
+    }
+
+    /// Whether it is a text that was looked into.
+    #[inline(always)]
+    pub(super) fn was_read(&self) -> bool {
+        self.text.is_some()
+    }
+
+    /// Looks into a text. Returns whether that has told anything.
+    pub(super) fn read(&mut self) -> bool {
+        if !matches!(self.kind, Kind::Text) || self.text.is_some() {
+            return false;
+        }
+        self.text = self.object.cast_exact::<PyString>().ok().and_then(|text| text.to_str().ok());
+        if self.text.is_none() {
+            // A lone surrogate has no UTF-8: such a key is left to Python.
+            self.kind = Kind::Other;
+        }
+        true
     }
 
     /// Whether it is the stored key, if that takes no Python to tell.
@@ -69,12 +100,14 @@ impl<'a, 'py> Query<'a, 'py> {
         }
         match (stored.kind, self.kind) {
             (Kind::Text, Kind::Text) => {
+                let text = self.text?;
                 let stored = stored.object.bind(self.object.py());
                 let stored = stored.cast_exact::<PyString>();
-                Some(stored.is_ok_and(|text| text.to_str().ok() == self.text))
+                Some(stored.is_ok_and(|stored| stored.to_str().is_ok_and(|stored| stored == text)))
             }
-            (Kind::Whole(stored), Kind::Whole(asked)) => Some(stored == asked),
-            (Kind::Text, Kind::Whole(_)) | (Kind::Whole(_), Kind::Text) => Some(false),
+            // Their hashes are the same.
+            (Kind::Whole, Kind::Whole) => Some(true),
+            (Kind::Text, Kind::Whole) | (Kind::Whole, Kind::Text) => Some(false),
             _ => None,
         }
     }
@@ -93,7 +126,31 @@ impl<'a, 'py> Query<'a, 'py> {
 /// Answers at once or not at all: it keeps no memory of questions, and is the faster for it.
 pub(super) struct Glance<'a, 'py> {
     pub(super) query: &'a Query<'a, 'py>,
-    pub(super) now: &'a Moment,
+    pub(super) now: Now,
+}
+
+/// The instant of an operation that looks at the cache once.
+#[derive(Clone, Copy)]
+pub(super) enum Now {
+    /// Of a cache without a clock: nothing is ever over.
+    Never,
+    /// Of the native clock, which is not read before somebody wants to know: a miss does not.
+    Unread,
+    Native(Tick),
+}
+
+impl Now {
+    /// Reads the native clock, if there is one.
+    #[inline(always)]
+    pub(super) fn instant(&mut self) -> Option<Tick> {
+        if let Self::Unread = self {
+            *self = Self::Native(Tick::now());
+        }
+        match self {
+            Self::Native(instant) => Some(*instant),
+            Self::Never | Self::Unread => None,
+        }
+    }
 }
 
 impl Judge<Key, Moment> for Glance<'_, '_> {
@@ -106,7 +163,19 @@ impl Judge<Key, Moment> for Glance<'_, '_> {
 
     #[inline(always)]
     fn over(&mut self, expires: &Moment) -> Result<bool, Unknown> {
-        self.now.before(expires).map(|before| !before).ok_or(Unknown)
+        if let (Now::Unread, Moment::Native(expires)) = (self.now, expires)
+            && expires.is_far()
+        {
+            return Ok(false);
+        }
+        match (self.now.instant(), expires) {
+            (None, _) => Ok(false),
+            (Some(now), Moment::Native(expires)) => Ok(now >= *expires),
+            (Some(now), Moment::Number(_)) => {
+                Moment::Native(now).before(expires).map(|before| !before).ok_or(Unknown)
+            }
+            (Some(_), Moment::Object(_)) => Err(Unknown),
+        }
     }
 }
 

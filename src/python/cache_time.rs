@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::thread::{self, ThreadId};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyFloat, PyInt, PyTuple, PyWeakrefReference};
 
+use super::cache_clock::Tick;
 use crate::cache::Number;
 
 /// An instant or a duration, as a timer and a TTL give them.
@@ -20,7 +21,7 @@ use crate::cache::Number;
 pub(super) enum Moment {
     /// An instant of the native clock. Never made a number unless somebody wants to see one: two
     /// of them compare much faster.
-    Native(Instant),
+    Native(Tick),
     Number(Number),
     /// Anything else that can be added and compared, such as a `datetime`.
     Object(Py<PyAny>),
@@ -129,12 +130,12 @@ static MONOTONIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// An instant, and what `time.monotonic` said at it: the native clock goes on from there, so that
 /// both tell the same time.
-static ANCHOR: OnceLock<(Instant, f64)> = OnceLock::new();
+static ANCHOR: OnceLock<(Tick, f64)> = OnceLock::new();
 
 fn monotonic(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     let function = MONOTONIC.get_or_try_init(py, || -> PyResult<_> {
         let function = py.import("time")?.getattr("monotonic")?;
-        let anchor = (Instant::now(), function.call0()?.extract()?);
+        let anchor = (Tick::now(), function.call0()?.extract()?);
         ANCHOR.get_or_init(|| anchor);
         Ok(function.unbind())
     })?;
@@ -142,13 +143,10 @@ fn monotonic(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
 }
 
 /// An instant as `time.monotonic` tells it.
-fn seconds(instant: Instant) -> f64 {
+fn seconds(instant: Tick) -> f64 {
     // Set before the first timer was made, and there is no native instant without a timer.
     let &(anchor, seconds) = ANCHOR.get_or_init(|| (instant, 0.0));
-    match instant.checked_duration_since(anchor) {
-        Some(later) => seconds + later.as_secs_f64(),
-        None => seconds - anchor.duration_since(instant).as_secs_f64(),
-    }
+    seconds + instant.seconds_since(anchor)
 }
 
 /// Who holds the time still: a thread, or one of its asyncio tasks.
@@ -263,7 +261,7 @@ impl CacheTimer {
         }
         match &self.function {
             Some(function) => Ok(Moment::new(&function.bind(py).call0()?)),
-            None => Ok(Moment::Native(Instant::now())),
+            None => Ok(Moment::Native(Tick::now())),
         }
     }
 

@@ -2,6 +2,7 @@
 
 mod asyncio;
 mod cache;
+mod cache_clock;
 mod cache_iter;
 mod cache_key;
 mod cache_stats;

@@ -10,7 +10,7 @@ use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
 use super::super::cache_key::Oracle;
 use super::super::cache_time::{CacheTimer, Moment};
-use super::{Cache, Default, Garbage, abc};
+use super::{Cache, Default, Garbage, NEVER, abc};
 use crate::cache::Number;
 
 const DEFAULT_TTL: i64 = 300;
@@ -156,8 +156,7 @@ impl LruCache {
         maxsize: Default<'_>,
         getsizeof: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        let forever = Moment::Number(Number::Float(f64::INFINITY));
-        Cache::initialise(slf.as_super(), maxsize, forever, None, getsizeof)
+        Cache::initialise(slf.as_super(), maxsize, NEVER, None, getsizeof)
     }
 
     /// Return the value of `key`, or `default`.
