@@ -21,7 +21,9 @@ use super::turn::Turn;
 
 impl Throttler {
     /// Waits for the turn of a request for `id`, in a tokio task (feature `tokio`). `units` multiplies each of its
-    /// weights. Without a `timeout`, it waits for as long as it takes. Dropping the future leaves the queue.
+    /// weights. Without a `timeout`, it waits for as long as it takes. Dropping the future leaves the queue. A future that
+    /// is not polled within a second of being let through may lose its turn to others; polled later, it waits on at its
+    /// old place.
     ///
     /// # Errors
     /// [`Error::UnknownLimit`], [`Error::Invalid`] for 0 units, [`Error::NeverPasses`], [`Error::Timeout`].
