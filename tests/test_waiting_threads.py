@@ -234,7 +234,7 @@ def start():
     until(lambda: throttler.usage("/never").waiting)
     workers.extend(in_thread(work) for _ in range(3))
 in_thread(start)
-wait_in_main_thread(handler, lambda: throttler.usage("/x").waiting == 3)
+wait_in_main_thread(handler, lambda: len(workers) == 3)
 """
     ) == ["joined", "stopped"]
 
