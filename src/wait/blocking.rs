@@ -61,11 +61,26 @@ impl Throttler {
             match self.step(ticket.turn()) {
                 Step::Over(outcome) => return Ok(outcome?),
                 // A manual clock has no timers: whoever moves it wakes us.
-                Step::Park(at) => park(
-                    at.filter(|_| !clock.is_manual())
-                        .map(|at| at.saturating_sub(clock.now()).max(SHORTEST_PARK)),
-                )?,
+                Step::Park(at) => {
+                    park(at.filter(|_| !clock.is_manual()).map(|at| span_until(at, clock.now())))?
+                }
             }
         }
+    }
+}
+
+/// How long to park until `at`.
+fn span_until(at: Nanos, now: Nanos) -> Nanos {
+    at.saturating_sub(now).max(SHORTEST_PARK)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_park_is_of_no_length_whatever_the_gate_asks_for() {
+        assert_eq!([0, 41, 42, 43].map(|at| span_until(at, 42)), [SHORTEST_PARK; 4]);
+        assert_eq!(span_until(1_000_000, 42), 999_958);
     }
 }
