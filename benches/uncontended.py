@@ -93,14 +93,14 @@ async def _ours(plan: Plan, findings: Findings) -> None:
     def shown(times: float, contestant: str) -> str:
         return f"{times:.2f} × ({costs[contestant]:.0f} ns)"
 
-    fresh = ratio(rounds, "one", "fresh")
+    against_fresh = ratio(rounds, "one", "fresh")
     findings.add(ONE, name, shown(one.median, "one"), one.median <= 1.0)
-    findings.add(FRESH, name, shown(fresh.median, "one"))
+    findings.add(FRESH, name, shown(against_fresh.median, "one"))
     findings.add(FOUR, name, shown(four.median, "four"), four.median <= 1.25)
     findings.notes.append(
         f"Uncontended: {len(rounds)} rounds of {PASSES:,} passes each, medians of the ratios "
         f"within a round and their quartiles: one pool {one}, four {four}; one pool against a "
-        f"fresh context {fresh}, four {ratio(rounds, 'four', 'fresh')}; a "
+        f"fresh context {against_fresh}, four {ratio(rounds, 'four', 'fresh')}; a "
         f"fresh context against a reused one {ratio(rounds, 'fresh', 'reused')}; one pool with "
         f'hold="start" {ratio(rounds, "one, hold=start", "reused")}. Median nanoseconds of a '
         "pass: " + ", ".join(f"{key} {cost:.0f}" for key, cost in costs.items()) + "."
