@@ -82,3 +82,21 @@ def test_the_package_docstring_is_true() -> None:
 
 def test_the_readme_has_examples() -> None:
     assert BLOCK.search((ROOT / "README.md").read_text())
+
+
+def test_the_design_names_files_and_tests_that_there_are() -> None:
+    text = re.sub(r"```.*?```", "", (ROOT / "docs" / "design.md").read_text(), flags=re.DOTALL)
+    names = set(re.findall(r"`([^`]+)`", text))
+    paths = {name for name in names if re.fullmatch(r"(src|python|benches|tests)/[\w/.]+", name)}
+    missing = [path for path in paths if not (ROOT / path).exists()]
+    assert not missing, missing
+    assert len(paths) > 20
+    folders = [*(ROOT / "src").rglob("*.rs"), *(ROOT / "tests").rglob("*.py")]
+    written = "\n".join(path.read_text() for path in folders)
+    promises = [line for line in text.splitlines() if re.match(r"\| I\d+ \|", line)]
+    assert len(promises) == 10
+    for promise in promises:
+        tests = re.findall(r"`([a-z]\w+)`", promise.split("|")[-2])
+        assert tests, promise
+        for test in tests:
+            assert re.search(rf"\b(fn|def) {test}\(", written), test
