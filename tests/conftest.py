@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 from collections.abc import Callable, Coroutine
 from typing import Any
 
@@ -11,6 +12,9 @@ import uvloop
 
 from sluicegate import RateLimit, Throttler
 from sluicegate.testing import ManualClock
+
+# Whatever runs the tests in the background may have Ctrl-C ignored, by all that they start, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Runner = Callable[[Coroutine[Any, Any, None]], None]
 

@@ -68,10 +68,13 @@ def test_process_that_is_to_stay_runs_without_input_until_a_signal(ending: signa
         stderr=subprocess.PIPE,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        assert answers(process.stdout.readline().strip())
-        process.send_signal(ending)
-        _, errors = process.communicate(timeout=20)
+        try:
+            assert process.stdout is not None
+            assert answers(process.stdout.readline().strip())
+            process.send_signal(ending)
+            _, errors = process.communicate(timeout=20)
+        finally:
+            process.kill()
     assert errors == ""
 
 
