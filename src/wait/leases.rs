@@ -54,6 +54,11 @@ impl Leases {
         Some(turn)
     }
 
+    /// Whether the time of any is up: should one more wait, that may be somebody who can use it.
+    pub fn any_over(&self) -> bool {
+        !self.over.is_empty()
+    }
+
     /// Those whose time is up and whose grant others can use.
     pub fn take_back(&mut self, others_can_use: impl Fn(&Turn) -> bool) -> Vec<Arc<Turn>> {
         let mut back = Vec::new();

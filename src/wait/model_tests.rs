@@ -140,6 +140,8 @@ enum Event {
     },
     /// Whoever has something to do in these places does it.
     Run(Place),
+    /// Somebody who does not wait asks the throttler something.
+    Ask,
     Cancel(usize),
     Leave(usize),
     /// A signal: a handler runs in the main thread, over whatever waits there.
@@ -174,6 +176,8 @@ struct World {
     handlers: Vec<usize>,
     /// Loops that have lost a timer: they are cured by the next event only.
     lost: [bool; LOOPS],
+    /// A timer may have been lost, or could not be set, ever.
+    troubled: bool,
 }
 
 const IDS: [&str; 4] = ["/a", "/b", "/c", "/slow"];
@@ -200,7 +204,7 @@ impl World {
         };
         let loops = (0..LOOPS).map(new_loop).collect();
         let (waits, passes, handlers) = Default::default();
-        Self { clock, throttler, loops, waits, passes, handlers, lost: [false; LOOPS] }
+        Self { clock, throttler, loops, waits, passes, handlers, lost: [false; LOOPS], troubled: false }
     }
 
     fn main_waits(&self) -> usize {
@@ -344,6 +348,10 @@ impl World {
         }
     }
 
+    fn ask(&self) {
+        let _answer = self.throttler.wait_time("/a", 1);
+    }
+
     /// The next instant at which something that lives does anything by itself.
     fn next_instant(&self) -> Option<Nanos> {
         let threads =
@@ -361,6 +369,7 @@ impl World {
             Event::Jump => self.next_instant().into_iter().for_each(|at| self.clock.set(at)),
             Event::Join { place, id, timeout } => self.join(place, id, timeout),
             Event::Run(place) => self.run(place),
+            Event::Ask => self.ask(),
             Event::Cancel(index) => {
                 if !self.waits.is_empty() {
                     let index = index % self.waits.len();
@@ -390,11 +399,15 @@ impl World {
                     }
                 }
             }
-            Event::Fail { at, times } => self.loops[at].0.0.lock().failing = times,
+            Event::Fail { at, times } => {
+                self.troubled = true;
+                self.loops[at].0.0.lock().failing = times;
+            }
             Event::Block { at, blocked } => self.loops[at].0.0.lock().blocked = blocked,
             Event::Lose(at) => {
                 let lost = !std::mem::take(&mut self.loops[at].0.0.lock().timers).is_empty();
                 self.lost[at] |= lost;
+                self.troubled |= lost;
             }
             Event::RingEarly(at) => self.run_loop(at, MS / 2),
             Event::Close(at) => {
@@ -465,7 +478,9 @@ impl World {
         self.clock.set(self.clock.now() + late * MS);
         self.lost = [false; LOOPS];
         self.passes.clear();
-        let _occasion = self.throttler.wait_time("/a", 1);
+        if self.troubled {
+            self.ask();
+        }
         // One after the other, each behind a grant that nobody comes for.
         let in_time = self.clock.now() + (self.waits.len() as Nanos + 1) * (20_000 + 1_000) * MS;
         for _ in 0..2_000 {
@@ -511,6 +526,7 @@ fn events() -> impl Strategy<Value = Event> {
         4 => Just(Event::Jump),
         8 => (places(), 0..IDS.len(), timeout).prop_map(|(place, id, timeout)| Event::Join { place, id, timeout }),
         10 => places().prop_map(Event::Run),
+        2 => Just(Event::Ask),
         2 => any::<usize>().prop_map(Event::Cancel),
         2 => any::<usize>().prop_map(Event::Leave),
         2 => Just(Event::Signal),
@@ -586,6 +602,17 @@ fn what_a_blocked_loop_was_granted_goes_to_others() {
     let block = Event::Block { at: 0, blocked: true };
     run_model(Hold::Start, &[join(Place::Loop(0), 0), join(Place::Thread, 0), block]);
     run_model(Hold::Response, &[join(Place::Loop(0), 0), join(Place::Loop(1), 0), Event::Close(0)]);
+}
+
+#[test]
+fn who_joins_behind_a_blocked_loop_is_given_what_its_loop_lets_lapse() {
+    // The first of them was granted, and did not come while only its own loop waited.
+    let at_loop = Place::Loop(0);
+    let block = Event::Block { at: 0, blocked: true };
+    let pass = Event::Pass(1_200 * MS);
+    let (a, b) = (join(at_loop, 0), join(Place::Loop(1), 0));
+    let events = [a, a, block, pass, Event::Ask, pass, Event::Ask, b];
+    run_model(Hold::Response, &events);
 }
 
 /// Found by the model: the second of these calls took the timer of the first for one that was lost.

@@ -116,7 +116,8 @@ impl State {
         self.gate.check_units(&charge.route, charge.units)
     }
 
-    /// Joins the queue. Whether others can go before it only now, so that the gate must be polled.
+    /// Joins the queue. Whether others can go before it only now, or it has come for what nobody could use so far, so that
+    /// the gate must be polled.
     pub fn join(
         &mut self,
         now: Nanos,
@@ -126,7 +127,7 @@ impl State {
         effects: &mut Effects,
     ) -> bool {
         let interrupted = self.groups.interrupted(&turn.group);
-        let changes = !interrupted.is_empty();
+        let changes = !interrupted.is_empty() || self.leases.any_over();
         for (place, outer) in interrupted {
             self.set_aside(place, outer, effects);
         }
