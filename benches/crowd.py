@@ -10,6 +10,7 @@ import statistics
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from typing import Literal
 
 from benches.limiter import Peer, Sluicegate
 from benches.measure import Findings, Plan, steady
@@ -25,6 +26,9 @@ GROWTH = Row(
 )
 ROWS = (CALL, GROWTH)
 
+Hold = Literal["response", "start"]
+HOLDS: tuple[Hold, ...] = ("response", "start")
+
 IDS, MANY = 800, 10_000
 POOL, HEAVY, INTERVAL = 10_000, 6_000, 60.0
 IN_FLIGHT = 1_000
@@ -37,7 +41,7 @@ DECIDES = 5e-6
 class Crowd:
     """So many ids, the next request of each waiting for most of a pool that is half full."""
 
-    def __init__(self, ids: int, hold: str) -> None:
+    def __init__(self, ids: int, hold: Hold) -> None:
         link = LinkedLimitWeightPair
         self.clock = ManualClock()
         table = [RateLimit("POOL", POOL, INTERVAL)]
@@ -47,7 +51,7 @@ class Crowd:
         ]
         table.append(RateLimit("/light", 1_000_000, INTERVAL, linked_limits=[link("POOL", 1)]))
         table.append(RateLimit("/other", 1_000_000, INTERVAL))
-        self.throttler = Throttler(table, clock=self.clock, hold=hold)  # type: ignore[arg-type]
+        self.throttler = Throttler(table, clock=self.clock, hold=hold)
         self.throttler.charge("POOL", POOL // 2)
         self.in_flight = [self.throttler.execute_task("/light") for _ in range(IN_FLIGHT)]
         for task in self.in_flight:
@@ -87,7 +91,7 @@ class Crowd:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
 
-async def costs(ids: int, hold: str, rounds: int) -> dict[str, float]:
+async def costs(ids: int, hold: Hold, rounds: int) -> dict[str, float]:
     """The median seconds of each kind of call."""
     crowd = Crowd(ids, hold)
     await asyncio.sleep(0)
@@ -110,7 +114,7 @@ def run(plan: Plan, peers: list[type[Peer]]) -> Findings:
     rounds = plan.count(200, 20)
     few: dict[str, float] = {}
     many: dict[str, float] = {}
-    for hold in ("response", "start"):
+    for hold in HOLDS:
         plan.step(f"crowd: {IDS:,} and {MANY:,} ids, hold={hold!r}")
         for found, ids in ((few, IDS), (many, MANY)):
             each = asyncio.run(costs(ids, hold, max(5, rounds * IDS // ids)))

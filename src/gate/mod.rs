@@ -21,6 +21,8 @@ mod usage;
 #[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod quota_tests;

@@ -1,0 +1,414 @@
+//! A model of the gate's world: random tables, requests and cancellations, the gate run through them, and the schedule that
+//! brute force makes of them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::clock::{Nanos, WallNanos};
+use crate::limit::{Period, RateLimit, Resets, Zone};
+
+use super::queue::{Place, Waiter};
+use super::route::Route;
+use super::schedule::{Decided, Gate};
+use super::table::{Hold, Options};
+
+/// What the world does with one request.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Request {
+    pub(super) arrives: Nanos,
+    pub(super) route: usize,
+    pub(super) units: u64,
+    /// How long its block runs.
+    pub(super) lasts: Nanos,
+    /// When it gives up, if it still waits then.
+    pub(super) gives_up: Option<Nanos>,
+    /// It is cancelled in the very moment in which it is granted.
+    pub(super) abandons: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct World {
+    pub(super) table: Vec<RateLimit>,
+    /// What the clock on the wall shows at 0.
+    pub(super) wall: WallNanos,
+    pub(super) requests: Vec<Request>,
+    /// How many requests are planned for, if not as many as ever.
+    pub(super) plans_for: Option<(usize, usize)>,
+}
+
+pub(super) const END: Nanos = 1200;
+
+/// Requests that last so long may keep others from passing before the end.
+pub(super) const LATE: Nanos = 20;
+
+/// How long a request lasts whose answer never comes.
+pub(super) const NEVER: Nanos = 2 * END;
+
+impl World {
+    /// When units that a request takes from a limit at `at` come free, if it is answered at once.
+    pub(super) fn end(&self, limit: usize, at: Nanos) -> Nanos {
+        let RateLimit { interval, resets, .. } = &self.table[limit];
+        let interval = interval.as_nanos() as Nanos;
+        if resets.is_none() {
+            return at + interval;
+        }
+        // As few nanoseconds as that are aligned to the epoch, whether they divide a day or not.
+        at + interval - self.wall_at(at).rem_euclid(interval as WallNanos) as Nanos
+    }
+
+    /// The limits that requests for a route take from.
+    pub(super) fn takes(&self, route: usize) -> impl Iterator<Item = usize> {
+        let RateLimit { weight, links, .. } = &self.table[route];
+        let own = Some(route).filter(|_| *weight > 0);
+        let linked = links.iter().filter(|link| link.weight > 0);
+        own.into_iter().chain(linked.map(|link| link.id.parse().expect("a number")))
+    }
+
+    fn wall_at(&self, at: Nanos) -> WallNanos {
+        self.wall + at as WallNanos
+    }
+}
+
+pub(super) fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
+    let limits = prop::collection::vec(
+        (
+            (1..6_u64, 1..12_u64, prop::bool::weighted(0.4)),
+            0..2_u64,
+            prop::collection::vec((0..4_usize, 0..4_u64), 0..3),
+        ),
+        1..5,
+    );
+    let utc = Zone::named("UTC").expect("UTC");
+    let request = (
+        0..25_u64,
+        0..5_usize,
+        1..3_u64,
+        0..8_u64,
+        prop::option::weighted(0.15, 1..20_u64),
+        prop::bool::weighted(0.1),
+    );
+    let requests = prop::collection::vec(request, 1..max_requests);
+    let plans_for = prop_oneof![2 => Just(None), 1 => (0..3_usize, 0..2_usize).prop_map(Some)];
+    (limits, requests, 0..100 as WallNanos, plans_for).prop_map(move |(limits, requests, wall, plans_for)| {
+        let count = limits.len();
+        let table: Vec<RateLimit> = limits
+            .iter()
+            .enumerate()
+            .map(|(at, ((limit, interval, quota), weight, links))| RateLimit {
+                links: links
+                    .iter()
+                    .filter(|(other, _)| other % count != at)
+                    .map(|&(other, weight)| crate::limit::Link {
+                        id: (other % count).to_string(),
+                        weight: weight.min(limits[other % count].0.0),
+                    })
+                    .scan(std::collections::HashSet::new(), |seen, link| {
+                        Some(seen.insert(link.id.clone()).then_some(link))
+                    })
+                    .flatten()
+                    .collect(),
+                resets: quota.then_some(Resets { period: Period::Span(*interval), zone: utc }),
+                ..RateLimit::new(at.to_string(), *limit, Duration::from_nanos(*interval)).weight(*weight)
+            })
+            .collect();
+        let mut requests: Vec<Request> = requests
+            .into_iter()
+            .map(|(arrives, route, units, lasts, patience, abandons)| Request {
+                arrives,
+                route: route % count,
+                units,
+                lasts,
+                gives_up: patience.map(|patience| arrives + patience),
+                abandons,
+            })
+            .filter(|request| {
+                let row = &table[request.route];
+                row.weight * request.units <= row.limit
+                    && row.links.iter().all(|link| {
+                        let target: usize = link.id.parse().expect("a number");
+                        link.weight * request.units <= table[target].limit
+                    })
+            })
+            .collect();
+        requests.sort_by_key(|request| request.arrives);
+        World { table, wall, requests, plans_for }
+    })
+}
+
+/// Runs a world through the gate. `polls`: look at every instant, not only when the gate asks for it.
+/// `loner`: from this instant on, only the requests up to this one exist.
+pub(super) struct Run<'a> {
+    world: &'a World,
+    /// Who gives up does so by a deadline that the gate knows, not by being cancelled.
+    pub(super) deadlines: bool,
+    pub(super) gate: Gate<usize>,
+    pub(super) routes: Vec<Arc<Route>>,
+    places: BTreeMap<usize, Place>,
+    running: Vec<(Nanos, usize, Arc<Route>)>,
+    pub(super) started: Vec<Option<Nanos>>,
+    pub(super) ended: Vec<Option<Nanos>>,
+    /// When each request became the oldest that waits on any of its limits.
+    pub(super) oldest_since: Vec<Option<Nanos>>,
+    /// When the gate was looked at because it had asked for it.
+    pub(super) woken: Vec<Nanos>,
+}
+
+impl<'a> Run<'a> {
+    pub(super) fn new(world: &'a World, hold: Hold) -> Self {
+        let mut gate = Gate::new(&world.table, Options { hold, ..Options::default() }).expect("a fine table");
+        gate.walk.plans_for = world.plans_for.unwrap_or(gate.walk.plans_for);
+        let routes =
+            world.table.iter().map(|limit| gate.lookup(&limit.id).expect("present").clone()).collect();
+        let count = world.requests.len();
+        Self {
+            world,
+            deadlines: false,
+            gate,
+            routes,
+            places: BTreeMap::new(),
+            running: Vec::new(),
+            started: vec![None; count],
+            ended: vec![None; count],
+            oldest_since: vec![None; count],
+            woken: Vec::new(),
+        }
+    }
+
+    /// Has the gate look at the clocks, as it does before anything else.
+    pub(super) fn look(&mut self, now: Nanos) {
+        self.gate.observe(now, self.world.wall_at(now));
+    }
+
+    fn advance(&mut self, now: Nanos) {
+        self.look(now);
+        loop {
+            let mut granted: Vec<Decided<usize>> = Vec::new();
+            self.gate.advance(now, &mut granted);
+            let mut again = false;
+            for Decided { outcome, waiter } in granted {
+                // Whoever gives up at an instant still goes if it can go at that very instant.
+                let Ok(route) = outcome else {
+                    self.places.remove(&waiter.tag);
+                    continue;
+                };
+                let (at, units) = (waiter.tag, waiter.units);
+                self.places.remove(&at);
+                if self.world.requests[at].abandons {
+                    self.gate.give_back(&route, units);
+                    again = true;
+                    continue;
+                }
+                self.gate.begin(now, &route, units);
+                self.started[at] = Some(now);
+                self.running.push((now + self.world.requests[at].lasts, at, route));
+                // What has begun has a known end now.
+                again = true;
+            }
+            if !again {
+                break;
+            }
+        }
+        assert!(self.gate.wake_at().is_none_or(|at| at > now), "asks at {now} for {:?}", self.gate.wake_at());
+        let waiting: Vec<usize> = self.places.keys().copied().collect();
+        for (nth, &at) in waiting.iter().enumerate() {
+            let takes = |at: usize| self.world.takes(self.world.requests[at].route);
+            let shares = |&older: &usize| takes(older).any(|limit| takes(at).any(|own| own == limit));
+            if !waiting[..nth].iter().any(shares) {
+                self.oldest_since[at].get_or_insert(now);
+            }
+        }
+    }
+
+    /// The next instant at which anything happens.
+    fn next(&self, now: Nanos) -> Option<Nanos> {
+        let ends = self.running.iter().map(|&(end, ..)| end);
+        let quits = self.places.keys().filter_map(|&at| self.world.requests[at].gives_up);
+        let arrivals = self.world.requests.iter().map(|request| request.arrives).filter(|&at| at > now);
+        // What began or was set at this instant is seen at the next one.
+        let others = ends.chain(quits).chain(self.gate.wake_at()).map(|at| at.max(now + 1));
+        arrivals.chain(others).min()
+    }
+
+    pub(super) fn go(mut self, polls: bool, loner: Option<(Nanos, usize)>) -> Self {
+        let last_arrival = self.world.requests.last().map_or(0, |request| request.arrives);
+        let mut now = 0;
+        while now < END {
+            if now > last_arrival && self.places.is_empty() && self.running.is_empty() {
+                break;
+            }
+            if self.gate.wake_at().is_some_and(|at| at <= now) {
+                self.woken.push(now);
+                self.advance(now);
+            } else if polls {
+                self.advance(now);
+            }
+            for (_, at, route) in self.running.extract_if(.., |(end, ..)| *end <= now).collect::<Vec<_>>() {
+                self.look(now);
+                self.gate.leave(now, &route, self.world.requests[at].units);
+                self.ended[at] = Some(now);
+                self.advance(now);
+            }
+            let quitters: Vec<usize> = (self.places.keys().copied())
+                .filter(|&at| {
+                    (!self.deadlines && self.world.requests[at].gives_up.is_some_and(|quits| quits <= now))
+                        || loner.is_some_and(|(since, last)| now >= since && at > last)
+                })
+                .collect();
+            for at in quitters {
+                if let Some(place) = self.places.remove(&at) {
+                    self.gate.remove(place).expect("it waits");
+                    self.advance(now);
+                }
+            }
+            for (at, request) in self.world.requests.iter().enumerate() {
+                let exists = loner.is_none_or(|(since, last)| now < since || at <= last);
+                if request.arrives == now && exists {
+                    let deadline = request.gives_up.filter(|_| self.deadlines);
+                    let waiter = Waiter { units: request.units, since: now, deadline, tag: at };
+                    let place = self.gate.join(&self.routes[request.route], waiter);
+                    self.places.insert(at, place);
+                    self.advance(now);
+                }
+            }
+            now = if polls { now + 1 } else { self.next(now).unwrap_or(END) };
+        }
+        let endless = self.world.requests.iter().any(|request| request.lasts >= LATE);
+        assert!(endless || self.places.is_empty(), "{:?} still wait", self.places);
+        self
+    }
+
+    /// Every instant at which the clock alone changes anything: what was stamped comes free, a window of a quota ends, or
+    /// a request gives up.
+    pub(super) fn known_instants(&self) -> BTreeSet<Nanos> {
+        let mut instants: BTreeSet<Nanos> =
+            self.world.requests.iter().filter_map(|one| one.gives_up).collect();
+        let stamped = if self.gate.options.hold == Hold::Start { &self.started } else { &self.ended };
+        for (request, at) in
+            self.world.requests.iter().zip(stamped).filter_map(|(one, at)| Some((one, (*at)?)))
+        {
+            instants.extend(self.world.takes(request.route).map(|limit| self.world.end(limit, at)));
+        }
+        let quotas = (0..self.world.table.len()).filter(|&limit| self.world.table[limit].resets.is_some());
+        instants.extend(quotas.flat_map(|limit| {
+            let boundary = move |&at: &Nanos| Some(self.world.end(limit, at)).filter(|&end| end < END);
+            std::iter::successors(Some(0), boundary).skip(1)
+        }));
+        instants
+    }
+}
+
+/// The schedule of `Hold::Start` by brute force: at each event, every waiting request in the order of arrival gets
+/// the earliest start at which it fits, for as long as it holds its units, beside everything before it.
+pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> {
+    let limits: Vec<u64> = world.table.iter().map(|limit| limit.limit).collect();
+    let held = |limit: usize, start: usize| start..world.end(limit, start as Nanos) as usize;
+    let takes: Vec<Vec<(usize, u64)>> = (world.table.iter().enumerate())
+        .map(|(at, limit)| {
+            let links = limit.links.iter().map(|link| (link.id.parse().expect("a number"), link.weight));
+            std::iter::once((at, limit.weight)).chain(links).collect()
+        })
+        .collect();
+    let horizon = 2 * END as usize;
+    let mut used = vec![vec![0_u64; horizon]; limits.len()];
+    let mut started = vec![None; world.requests.len()];
+    let mut waiting: Vec<usize> = Vec::new();
+    let settle =
+        |now: usize, waiting: &mut Vec<usize>, used: &mut Vec<Vec<u64>>, started: &mut Vec<Option<Nanos>>| {
+            loop {
+                let mut reserved = used.clone();
+                let mut last_of_route = vec![now; limits.len()];
+                let (mut gone, mut abandoned) = (Vec::new(), false);
+                for &at in waiting.iter() {
+                    let Request { route, units, .. } = world.requests[at];
+                    let fits = |start: usize, reserved: &[Vec<u64>]| {
+                        takes[route].iter().all(|&(x, weight)| {
+                            held(x, start)
+                                .all(|t| weight == 0 || reserved[x][t] + weight * units <= limits[x])
+                        })
+                    };
+                    let start =
+                        (last_of_route[route]..).find(|&start| fits(start, &reserved)).expect("some time");
+                    last_of_route[route] = start;
+                    for &(x, weight) in &takes[route] {
+                        held(x, start).for_each(|t| reserved[x][t] += weight * units);
+                    }
+                    if start == now {
+                        gone.push(at);
+                    }
+                }
+                for &at in &gone {
+                    let Request { route, units, abandons, .. } = world.requests[at];
+                    if abandons {
+                        abandoned = true;
+                        continue;
+                    }
+                    started[at] = Some(now as Nanos);
+                    for &(x, weight) in &takes[route] {
+                        held(x, now).for_each(|t| used[x][t] += weight * units);
+                    }
+                }
+                waiting.retain(|at| !gone.contains(at));
+                if !abandoned {
+                    break;
+                }
+            }
+        };
+    for now in 0..END {
+        if now > world.requests.last().map_or(0, |request| request.arrives) && waiting.is_empty() {
+            break;
+        }
+        settle(now as usize, &mut waiting, &mut used, &mut started);
+        if deadlines {
+            waiting.retain(|&at| world.requests[at].gives_up.is_none_or(|quits| quits > now));
+            settle(now as usize, &mut waiting, &mut used, &mut started);
+        }
+        for at in waiting.clone() {
+            if world.requests[at].gives_up.is_some_and(|quits| quits <= now) {
+                waiting.retain(|&other| other != at);
+                settle(now as usize, &mut waiting, &mut used, &mut started);
+            }
+        }
+        for (at, request) in world.requests.iter().enumerate() {
+            if request.arrives == now {
+                waiting.push(at);
+                settle(now as usize, &mut waiting, &mut used, &mut started);
+            }
+        }
+    }
+    started
+}
+
+/// The most units of each limit that fall into one window of it.
+pub(super) fn worst_windows(world: &World, arrivals: &[(Nanos, usize)]) -> Vec<u64> {
+    let taken_from = |limit: usize, at: usize| {
+        let Request { route, units, .. } = world.requests[at];
+        let row = &world.table[route];
+        let own = if route == limit { row.weight } else { 0 };
+        let linked =
+            row.links.iter().filter(|link| link.id == limit.to_string()).map(|link| link.weight).sum::<u64>();
+        (own + linked) * units
+    };
+    (0..world.table.len())
+        .map(|x| {
+            let quota = world.table[x].resets.is_some();
+            (arrivals.iter())
+                .map(|&(from, _)| {
+                    let end = world.end(x, from);
+                    let inside = arrivals
+                        .iter()
+                        .filter(|&&(t, _)| if quota { world.end(x, t) == end } else { from <= t && t < end });
+                    inside.map(|&(_, at)| taken_from(x, at)).sum::<u64>()
+                })
+                .max()
+                .unwrap_or(0)
+        })
+        .collect()
+}
+
+pub(super) fn over(world: &World, arrivals: &[(Nanos, usize)]) -> bool {
+    let worst = worst_windows(world, arrivals);
+    worst.iter().zip(&world.table).any(|(&worst, limit)| worst > limit.limit)
+}
