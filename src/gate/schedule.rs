@@ -197,6 +197,7 @@ impl<W> Gate<W> {
     }
 
     /// Everybody who waits, in no order.
+    #[cfg(feature = "python")]
     pub fn waiters(&self) -> impl Iterator<Item = (Place, &Waiter<W>)> {
         self.queues.routes().flat_map(|index| self.queues.places(index))
     }

@@ -155,6 +155,7 @@ impl WakeGroups {
     }
 
     /// Whether anybody of `group` waits.
+    #[cfg(feature = "python")]
     pub fn has(&self, group: &WakeGroup) -> bool {
         self.get(group).is_some()
     }

@@ -155,7 +155,7 @@ impl State {
 
     /// Takes all who wait in an event loop out of the queue, granted or not: it runs none of them before whoever blocks it
     /// has passed.
-    #[cfg(any(feature = "python", test))]
+    #[cfg(feature = "python")]
     pub fn set_loop_aside(&mut self, event_loop: &WakeGroup, effects: &mut Effects) {
         let is_of_it = |turn: &Turn| turn.group.is(event_loop);
         for turn in self.leases.take_running(is_of_it) {

@@ -279,7 +279,7 @@ impl Throttler {
 
     /// A thread is about to wait in which an event loop runs: none of those who wait in that can come before its wait is
     /// over. They return to their old places as they come.
-    #[cfg(any(feature = "python", test))]
+    #[cfg(feature = "python")]
     pub(crate) fn block(&self, event_loop: &WakeGroup) {
         self.locked(|state, now, effects| {
             state.set_loop_aside(event_loop, effects);
