@@ -196,6 +196,12 @@ impl<W> Gate<W> {
         self.charge(route, units, Window::give_back);
     }
 
+    /// Everybody who waits, in no order.
+    #[cfg(feature = "python")]
+    pub fn waiters(&self) -> impl Iterator<Item = (Place, &Waiter<W>)> {
+        self.queues.routes().flat_map(|index| self.queues.places(index))
+    }
+
     /// The route that a place in the queue is for.
     pub fn route_at(&self, place: Place) -> Option<Arc<Route>> {
         self.limits[place.route as usize].route.clone()

@@ -24,13 +24,8 @@ use super::task::Task;
 use super::throttler::RouteHandle;
 use super::{innermost, seconds, undisturbed};
 
-/// Whether an event loop runs in this thread.
-pub fn is_in_loop(py: Python<'_>) -> bool {
-    running_loop(py).is_ok()
-}
-
 /// The event loop that runs in this thread.
-fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+pub fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     RUNNING.import(py, "asyncio", "get_running_loop")?.call0()
 }
@@ -323,19 +318,28 @@ fn resolve(future: &Bound<'_, PyAny>) -> PyResult<()> {
 pub struct Loops(Mutex<Vec<(usize, Weak<PyLoopTimer>)>>);
 
 impl Loops {
-    /// The timer of a loop: one for all that wait in it.
-    fn timer(&self, event_loop: &Bound<'_, PyAny>, throttler: &Throttler) -> PyResult<Arc<PyLoopTimer>> {
+    /// Where those wait who wait in a loop; `None` where nobody does.
+    pub(crate) fn group_of(&self, event_loop: &Bound<'_, PyAny>) -> Option<WakeGroup> {
+        self.known(event_loop).map(|timer| WakeGroup::Loop(timer))
+    }
+
+    fn known(&self, event_loop: &Bound<'_, PyAny>) -> Option<Arc<PyLoopTimer>> {
         let id = event_loop.as_ptr().addr();
         let known = {
             let loops = self.0.lock();
             loops.iter().find(|(other, _)| *other == id).and_then(|(_, timer)| timer.upgrade())
         };
         // An address may be used again, by another loop.
-        if let Some(timer) = known
-            && timer.event_loop().get(event_loop.py()).is_some_and(|other| other.is(event_loop))
-        {
+        known
+            .filter(|timer| timer.event_loop().get(event_loop.py()).is_some_and(|other| other.is(event_loop)))
+    }
+
+    /// The timer of a loop: one for all that wait in it.
+    fn timer(&self, event_loop: &Bound<'_, PyAny>, throttler: &Throttler) -> PyResult<Arc<PyLoopTimer>> {
+        if let Some(timer) = self.known(event_loop) {
             return Ok(timer);
         }
+        let id = event_loop.as_ptr().addr();
         let reference = PyWeakrefReference::new(event_loop)?.unbind();
         let timer = LoopTimer::new(PyLoop(reference), throttler);
         let mut loops = self.0.lock();

@@ -133,7 +133,8 @@ impl Task {
 
     #[cold]
     fn wait_in_thread(&self, py: Python<'_>, charge: Charge) -> PyResult<()> {
-        let entered = threads::enter(py, &self.handle().throttler, charge, self.timeout);
+        let RouteHandle { throttler, loops, .. } = self.handle();
+        let entered = threads::enter(py, throttler, loops, charge, self.timeout);
         self.enter(py, entered.inspect_err(|_| self.give_up())?)
     }
 

@@ -16,7 +16,8 @@ use pyo3::sync::PyOnceLock;
 use crate::clock::Nanos;
 use crate::wait::{Charge, Entry, Held, Nested, Throttler, Turn, WakeGroup};
 
-use super::{asyncio, innermost, seconds, undisturbed};
+use super::asyncio::{Loops, running_loop};
+use super::{innermost, seconds, undisturbed};
 
 /// A Python lock that is held while its thread has nothing to wake for.
 struct Bell(Py<PyAny>);
@@ -130,6 +131,7 @@ fn wake_group(py: Python<'_>) -> PyResult<WakeGroup> {
 pub(crate) fn enter(
     py: Python<'_>,
     throttler: &Throttler,
+    loops: &Loops,
     mut charge: Charge,
     timeout: Option<Nanos>,
 ) -> PyResult<Charge> {
@@ -145,10 +147,12 @@ pub(crate) fn enter(
         Entry::Entered => Ok(charge),
         Entry::Waiting(ticket) => {
             let outer = innermost::enclosing(py)?;
-            if asyncio::is_in_loop(py)
-                && let Some(held) = throttler.never_passes(ticket.turn(), &outer)
-            {
-                return Err(never_passes(&id, &held));
+            if let Ok(event_loop) = running_loop(py) {
+                // First, as it is not these grants that never end.
+                loops.group_of(&event_loop).iter().for_each(|group| throttler.block(group));
+                if let Some(held) = throttler.never_passes(ticket.turn(), &outer) {
+                    return Err(never_passes(&id, &held));
+                }
             }
             let nested = Nested::new(outer, throttler, ticket.turn());
             let charge = throttler.wait(&ticket, |span: Option<Nanos>| {

@@ -154,6 +154,12 @@ impl WakeGroups {
         members.into_iter().flatten().map(|(&place, turn)| (place, turn.clone())).collect()
     }
 
+    /// Whether anybody of `group` waits.
+    #[cfg(feature = "python")]
+    pub fn has(&self, group: &WakeGroup) -> bool {
+        self.get(group).is_some()
+    }
+
     /// Whether anybody waits who may run where a waiter of `group` does not.
     pub fn wait_beside(&self, group: &WakeGroup) -> bool {
         let all = matches!(group, WakeGroup::Loop(timer) if timer.runs_all());

@@ -29,6 +29,14 @@ fn unclaimed(turn: &Weak<Turn>) -> Option<Arc<Turn>> {
     turn.upgrade().filter(|turn| turn.is_granted())
 }
 
+/// Whether a lease is kept: it is unclaimed, and not to be taken back.
+fn keep(turn: &Weak<Turn>, takes_back: impl Fn(&Turn) -> bool, back: &mut Vec<Arc<Turn>>) -> bool {
+    let unclaimed = unclaimed(turn);
+    let keeps = unclaimed.as_deref().is_some_and(|turn| !takes_back(turn));
+    back.extend(unclaimed.filter(|_| !keeps));
+    keeps
+}
+
 impl Leases {
     /// A turn was granted what it waited for, and may claim it until `end`.
     pub fn begin(&mut self, end: Nanos, turn: &Arc<Turn>) {
@@ -62,13 +70,15 @@ impl Leases {
     /// Those whose time is up and whose grant others can use.
     pub fn take_back(&mut self, others_can_use: impl Fn(&Turn) -> bool) -> Vec<Arc<Turn>> {
         let mut back = Vec::new();
-        self.over.retain(|turn| match unclaimed(turn) {
-            Some(turn) if others_can_use(&turn) => {
-                back.push(turn);
-                false
-            }
-            unclaimed => unclaimed.is_some(),
-        });
+        self.over.retain(|turn| keep(turn, &others_can_use, &mut back));
+        back
+    }
+
+    /// Those whose waiters cannot come before their time is up.
+    #[cfg(feature = "python")]
+    pub fn take_running(&mut self, cannot_come: impl Fn(&Turn) -> bool) -> Vec<Arc<Turn>> {
+        let mut back = Vec::new();
+        self.running.retain(|(_, turn)| keep(turn, &cannot_come, &mut back));
         back
     }
 

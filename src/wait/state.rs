@@ -153,6 +153,38 @@ impl State {
         effects.drop_later(turn);
     }
 
+    /// Takes all who wait in an event loop out of the queue, granted or not: it runs none of them before whoever blocks it
+    /// has passed.
+    #[cfg(feature = "python")]
+    pub fn set_loop_aside(&mut self, event_loop: &WakeGroup, effects: &mut Effects) {
+        let is_of_it = |turn: &Turn| turn.group.is(event_loop);
+        for turn in self.leases.take_running(is_of_it) {
+            self.let_lapse(turn, effects);
+        }
+        if !self.groups.has(event_loop) {
+            return;
+        }
+        let waiters = self.gate.waiters().filter(|(_, waiter)| is_of_it(&waiter.tag));
+        let waiters: Vec<_> = waiters.map(|(place, waiter)| (place, waiter.tag.clone())).collect();
+        for (place, turn) in waiters {
+            self.set_aside(place, turn, effects);
+        }
+    }
+
+    /// Takes back what a waiter was granted and has not come for.
+    fn let_lapse(&mut self, turn: Arc<Turn>, effects: &mut Effects) {
+        let mut phase = turn.phase.lock();
+        *phase = match std::mem::replace(&mut *phase, Phase::Over) {
+            Phase::Granted(charge, standing) if charge.epoch == self.epoch => {
+                self.gate.give_back(&charge.route, charge.units);
+                Phase::Lapsed(charge, standing)
+            }
+            other => other,
+        };
+        drop(phase);
+        effects.drop_later(turn);
+    }
+
     /// Lets through whoever may pass now, and has every group that waits poll in time.
     pub fn advance(&mut self, now: Nanos, effects: &mut Effects) {
         self.decide(now, effects);
@@ -272,18 +304,9 @@ impl State {
             effects.wake(&turn);
             effects.drop_later(turn);
         }
-        let Self { leases, groups, gate, epoch, .. } = self;
+        let Self { leases, groups, .. } = self;
         for turn in leases.take_back(|turn| groups.wait_beside(&turn.group)) {
-            let mut phase = turn.phase.lock();
-            *phase = match std::mem::replace(&mut *phase, Phase::Over) {
-                Phase::Granted(charge, standing) if charge.epoch == *epoch => {
-                    gate.give_back(&charge.route, charge.units);
-                    Phase::Lapsed(charge, standing)
-                }
-                other => other,
-            };
-            drop(phase);
-            effects.drop_later(turn);
+            self.let_lapse(turn, effects);
         }
     }
 

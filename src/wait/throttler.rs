@@ -277,6 +277,16 @@ impl Throttler {
         self.look_at_nested();
     }
 
+    /// A thread is about to wait in which an event loop runs: none of those who wait in that can come before its wait is
+    /// over. They return to their old places as they come.
+    #[cfg(feature = "python")]
+    pub(crate) fn block(&self, event_loop: &WakeGroup) {
+        self.locked(|state, now, effects| {
+            state.set_loop_aside(event_loop, effects);
+            state.advance(now, effects);
+        });
+    }
+
     /// One step of a thread's wait.
     pub(super) fn step(&self, turn: &Arc<Turn>) -> Step {
         self.locked(|state, now, effects| state.step(now, turn, effects))
