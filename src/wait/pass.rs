@@ -2,14 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::gate::Route;
+use crate::gate;
 
+use super::route::Route;
 use super::throttler::Throttler;
 
 /// What one request takes, once it has entered: in flight until [`Throttler::leave`].
 #[derive(Clone, Debug)]
 pub(crate) struct Charge {
-    pub route: Arc<Route>,
+    pub route: Arc<gate::Route>,
     pub units: u64,
     /// What was taken in an earlier epoch was settled with it, and is not given back: see `State::epoch`.
     pub epoch: u32,
@@ -19,7 +20,7 @@ pub(crate) struct Charge {
 
 impl Charge {
     /// What a request is about to take.
-    pub fn new(route: Arc<Route>, units: u64) -> Self {
+    pub fn new(route: Arc<gate::Route>, units: u64) -> Self {
         Self { route, units, epoch: 0, is_tight: false }
     }
 }
@@ -28,20 +29,41 @@ impl Charge {
 /// in the window for one interval.
 #[derive(Debug)]
 #[must_use = "dropping the pass says that the request is over"]
-pub struct Pass {
-    throttler: Throttler,
-    charge: Charge,
+pub struct Pass(Held);
+
+#[derive(Debug)]
+enum Held {
+    /// Entered at once, by a route that was looked up before: one reference is all that there is to count.
+    Known {
+        route: Route,
+        units: u64,
+        epoch: u32,
+    },
+    Charged {
+        throttler: Throttler,
+        charge: Charge,
+    },
 }
 
 impl Pass {
     pub(crate) fn new(throttler: Throttler, charge: Charge) -> Self {
-        Self { throttler, charge }
+        Self(Held::Charged { throttler, charge })
+    }
+
+    #[inline]
+    pub(super) fn known(route: Route, units: u64, epoch: u32) -> Self {
+        Self(Held::Known { route, units, epoch })
     }
 }
 
 impl Drop for Pass {
+    #[inline]
     fn drop(&mut self) {
-        let Charge { route, units, epoch, .. } = &self.charge;
-        self.throttler.leave(route, *units, *epoch);
+        match &self.0 {
+            Held::Known { route, units, epoch } => route.leave(*units, *epoch),
+            Held::Charged { throttler, charge: Charge { route, units, epoch, .. } } => {
+                throttler.leave(route, *units, *epoch);
+            }
+        }
     }
 }

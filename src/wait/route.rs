@@ -8,7 +8,7 @@ use crate::clock::Nanos;
 use crate::error::Error;
 use crate::gate;
 
-use super::pass::{Charge, Pass};
+use super::pass::Pass;
 use super::throttler::Throttler;
 
 /// What requests for one id take from their limits, looked up once, for any number of requests. Clones share it.
@@ -28,9 +28,11 @@ use super::throttler::Throttler;
 /// # Ok::<(), sluicegate::Error>(())
 /// ```
 #[derive(Clone)]
-pub struct Route {
+pub struct Route(Arc<Known>);
+
+struct Known {
     throttler: Throttler,
-    known: Arc<gate::Route>,
+    route: Arc<gate::Route>,
 }
 
 impl Throttler {
@@ -39,19 +41,19 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`].
     pub fn route(&self, id: &str) -> Result<Route, Error> {
-        Ok(Route { throttler: self.clone(), known: self.lookup(id)? })
+        Ok(Route(Arc::new(Known { throttler: self.clone(), route: self.lookup(id)? })))
     }
 }
 
 impl Route {
     /// The id that requests name.
     pub fn id(&self) -> &str {
-        self.known.id()
+        self.0.route.id()
     }
 
     /// The throttler that this is a route of.
     pub fn throttler(&self) -> &Throttler {
-        &self.throttler
+        &self.0.throttler
     }
 
     /// Enters without waiting, or not at all: as [`Throttler::try_enter`].
@@ -60,9 +62,9 @@ impl Route {
     /// [`Error::UnknownLimit`] once the table has no such id, [`Error::Invalid`] for 0 units, [`Error::NeverPasses`].
     #[inline]
     pub fn try_enter(&self, units: u64) -> Result<Option<Pass>, Error> {
-        match self.throttler.enter_at_once(&self.known, units) {
-            Some(epoch) => Ok(Some(self.pass(Charge { epoch, ..Charge::new(self.known.clone(), units) }))),
-            None => self.throttler.try_enter(self.id(), units),
+        match self.0.throttler.enter_at_once(&self.0.route, units) {
+            Some(epoch) => Ok(Some(Pass::known(self.clone(), units, epoch))),
+            None => self.0.throttler.try_enter(self.id(), units),
         }
     }
 
@@ -72,10 +74,10 @@ impl Route {
     /// As [`Route::try_enter`].
     #[inline]
     pub fn charge(&self, units: u64) -> Result<bool, Error> {
-        if self.throttler.charge_at_once(&self.known, units) {
+        if self.0.throttler.charge_at_once(&self.0.route, units) {
             return Ok(true);
         }
-        self.throttler.charge(self.id(), units)
+        self.0.throttler.charge(self.id(), units)
     }
 
     /// Waits for the turn of a request, in this thread: as [`Throttler::enter_blocking`].
@@ -83,9 +85,9 @@ impl Route {
     /// # Errors
     /// As [`Route::try_enter`], and [`Error::Timeout`].
     pub fn enter_blocking(&self, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
-        match self.throttler.enter_at_once(&self.known, units) {
-            Some(epoch) => Ok(self.pass(Charge { epoch, ..Charge::new(self.known.clone(), units) })),
-            None => self.throttler.enter_blocking(self.id(), units, timeout),
+        match self.0.throttler.enter_at_once(&self.0.route, units) {
+            Some(epoch) => Ok(Pass::known(self.clone(), units, epoch)),
+            None => self.0.throttler.enter_blocking(self.id(), units, timeout),
         }
     }
 
@@ -98,9 +100,9 @@ impl Route {
     /// Where it must wait, outside of a tokio runtime with timers.
     #[cfg(feature = "tokio")]
     pub async fn enter_async(&self, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
-        match self.throttler.enter_at_once(&self.known, units) {
-            Some(epoch) => Ok(self.pass(Charge { epoch, ..Charge::new(self.known.clone(), units) })),
-            None => self.throttler.enter_async(self.id(), units, timeout).await,
+        match self.0.throttler.enter_at_once(&self.0.route, units) {
+            Some(epoch) => Ok(Pass::known(self.clone(), units, epoch)),
+            None => self.0.throttler.enter_async(self.id(), units, timeout).await,
         }
     }
 
@@ -109,11 +111,13 @@ impl Route {
     /// # Errors
     /// As [`Route::try_enter`].
     pub fn wait_time(&self, units: u64) -> Result<Nanos, Error> {
-        self.throttler.wait_time(self.id(), units)
+        self.0.throttler.wait_time(self.id(), units)
     }
 
-    fn pass(&self, charge: Charge) -> Pass {
-        Pass::new(self.throttler.clone(), charge)
+    /// The block of a request that entered in this epoch has ended.
+    #[inline]
+    pub(super) fn leave(&self, units: u64, epoch: u32) {
+        self.0.throttler.leave(&self.0.route, units, epoch);
     }
 }
 
