@@ -88,6 +88,16 @@ def test_many_values_near_their_end_are_renewed_in_one_call():
     assert cache.get_many_or_load("ab", loader.batch) == {"a": "new", "b": "new"}
 
 
+def test_who_needs_several_keys_of_a_renewal_that_has_not_begun_runs_it_once():
+    cache, clock, later = ahead()
+    cache["b"] = "old"
+    clock.now = 90
+    cache.get_many_or_load(["a", "b"], lambda keys: dict.fromkeys(keys, "new"))
+    assert len(later.jobs) == 1
+    clock.now = 100
+    assert cache.get_many_or_load(["a", "b"], Loader("newer")) == {"a": "new", "b": "new"}
+
+
 def test_a_cancelled_renewal_lets_the_next_reader_load():
     cache, clock, later = ahead()
     clock.now = 90

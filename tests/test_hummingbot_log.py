@@ -106,6 +106,19 @@ async def test_what_is_written_counts_and_runs_out(
     assert taken(throttler._task_logs)[3:] == [("a", 1), ("POOL", 2)]
 
 
+async def test_an_entry_that_is_refused_leaves_the_log_as_it_was(
+    throttler: AsyncThrottler,
+) -> None:
+    own = throttler._id_to_limit_map["a"]
+    await send(throttler, "a")
+    for weight in (-1, float("inf"), None):
+        with pytest.raises(ValueError, match="weight of an entry of 'a'"):
+            throttler._task_logs.append(TaskLog(time.time(), own, weight))  # type: ignore[arg-type]
+    throttler._task_logs.append(TaskLog(time.time(), own, 1.5))  # type: ignore[arg-type]
+    assert len(throttler._task_logs) == 3
+    assert throttler.usage("a").used == 3
+
+
 async def test_what_is_written_stays_in_it_until_it_is_flushed() -> None:
     throttler = AsyncThrottler(TABLE)
     old = TaskLog(1.0, throttler._id_to_limit_map["a"], 1)

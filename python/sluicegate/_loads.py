@@ -128,6 +128,9 @@ class Loads(TTLCache[K, V]):
                     plan.missing.append(key)
 
     def _wait(self, key: K, flight: Flight) -> Outcome | None:
+        if flight.future.done():
+            # Perhaps by this very thread: it may have run the load for another of its keys.
+            return flight.future.result()
         load = flight.load
         if load.take():
             # A renewal that is still in the queue: no reason to stand in line with it.

@@ -151,14 +151,17 @@ impl Block {
         }
     }
 
-    /// A request within it waits no longer: it has passed, or was given up.
-    fn stand_up(&self, passed: bool) {
+    /// A request within it waits no longer: it has passed, or was given up. The throttler of its units, if these are in
+    /// flight again.
+    fn stand_up(&self, passed: bool) -> Option<Throttler> {
         let mut stand = self.stand.lock();
+        let mut again = None;
         *stand = match std::mem::replace(&mut *stand, Stand::Over) {
             Stand::Leans(mut share, count) => {
                 share.counts_down &= !passed;
                 if count == 1 {
                     share.take_again();
+                    again = Some(share.throttler.clone());
                     Stand::Held(share)
                 } else {
                     Stand::Leans(share, count - 1)
@@ -166,6 +169,7 @@ impl Block {
             }
             other => other,
         };
+        again
     }
 
     /// What it holds in flight.
@@ -233,13 +237,19 @@ impl Nested {
     fn end(&self, passed: bool) {
         let leaned = self.leans.lock().take();
         if leaned == Some(true) {
-            self.blocks.iter().for_each(|block| block.stand_up(passed));
+            let mut again: Vec<_> = self.blocks.iter().filter_map(|block| block.stand_up(passed)).collect();
+            again.dedup_by(|one, other| Arc::ptr_eq(&one.state, &other.state));
+            // Others may have joined the queue meanwhile, whom the clock alone would let through then.
+            again.iter().for_each(Throttler::look_at_nested);
         }
     }
 
     /// Lets the blocks lean if the clock alone does not end this wait. Whether others must look again, because this one
     /// has gone before them and still waits for answers.
     fn look(&self, throttler: &Throttler) -> bool {
+        if *self.leans.lock() != Some(false) {
+            return false;
+        }
         let leans = |block: &Arc<Block>| matches!(*block.stand.lock(), Stand::Leans(..));
         // A block that leans will not do so any more when those have passed for which it does.
         let must = throttler.hangs_on_answers(&self.turn) || self.blocks.iter().any(leans);
@@ -335,7 +345,8 @@ impl Throttler {
         remember(&mut state.blocks, block);
     }
 
-    /// Has every wait within blocks look again: somebody has gone before them, or the table is another one.
+    /// Has every wait within blocks look again: somebody has gone before them, units are in flight again, or the table is
+    /// another one.
     pub(super) fn look_at_nested(&self) {
         let nested: Vec<Arc<Nested>> = {
             let state = self.state.lock();

@@ -107,6 +107,30 @@ fn only_the_blocks_around_a_wait_count_down() {
     assert_eq!(throttler.usage("a").expect("known").in_flight, 4);
 }
 
+/// One joined the queue while the other leaned, and so did not lean. Then the other's units are in flight again, and its
+/// block ends only after the first one's.
+#[test]
+fn who_waits_while_a_block_leans_gets_on_after_it() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[2]);
+    let [mut leans, mut waits] = [Context::default(), Context::default()];
+    leans.ask(&throttler, "a", 1);
+    waits.ask(&throttler, "a", 1);
+    leans.ask(&throttler, "a", 1);
+    waits.ask(&throttler, "a", 1);
+    clock.advance(INTERVAL);
+    leans.look(&throttler);
+    leans.leave();
+    clock.advance(INTERVAL);
+    waits.look(&throttler);
+    assert_eq!((leans.blocks.len(), waits.blocks.len()), (1, 2));
+    for block in [&mut leans, &mut waits] {
+        block.blocks.drain(..).for_each(|block| assert!(block.leave()));
+    }
+    clock.advance(INTERVAL);
+    assert_eq!(throttler.usage("a").expect("known").used, 0);
+}
+
 #[test]
 fn a_wait_that_the_clock_ends_leaves_its_outer_block_in_flight() {
     let clock = ManualClock::new();

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import Usage
 from sluicegate.hummingbot.data_types import RateLimit, TaskLog
+from sluicegate.hummingbot.gate_table import ENDLESS as MOST_UNITS
 from sluicegate.hummingbot.gate_table import units_of
 
 if TYPE_CHECKING:
@@ -54,13 +55,20 @@ class TaskLogs(list[TaskLog]):
     def _write(self) -> None:
         # What is in flight stays so, whatever becomes of its entry.
         flying = {id(task) for task in self._in_flight}
-        self._written = [task for task in super().__iter__() if id(task) not in flying]
-        written = [
-            (task.rate_limit.limit_id, task.timestamp - self._started, task.weight)
-            for task in self._written
-        ]
-        self._unseen = self._still_unseen()
-        self._throttler._rewrite_log([*written, *self._unseen])
+        tasks = [task for task in super().__iter__() if id(task) not in flying]
+        unseen = self._still_unseen()
+        self._throttler._rewrite_log([*map(self._written_as, tasks), *unseen])
+        # Only now: an entry that was refused must not be in the way of the next one.
+        self._written, self._unseen = tasks, unseen
+
+    def _written_as(self, task: TaskLog) -> tuple[Any, float, int]:
+        units = units_of(task.weight)
+        if not isinstance(units, int) or not 0 <= units <= MOST_UNITS:
+            raise ValueError(
+                f"the weight of an entry of {task.rate_limit.limit_id!r} must be a number, "
+                f"0 or more, not {task.weight!r}"
+            )
+        return task.rate_limit.limit_id, task.timestamp - self._started, units
 
     def _still_unseen(self) -> list[tuple[str, float, int]]:
         throttler = self._throttler
