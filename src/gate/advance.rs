@@ -211,9 +211,9 @@ impl<W> Gate<W> {
             };
             let (units, mut known) = (waiter.units, None);
             if after.is_none() {
-                let follower = self.queues.first_after(place);
                 match visit(self, &walk, place, &route, units) {
                     Visit::Gone => {
+                        let follower = self.queues.head(place.route);
                         walk.followers.extend(follower.map(|place| Reverse(Follower { place, after: None })));
                         continue;
                     }
