@@ -9,7 +9,9 @@ use crate::clock::Nanos;
 use crate::limit::{Period, RateLimit, Resets, Zone};
 
 use super::model::{END, LATE, NEVER, Request, Run, World, brute_force, over, worlds};
-use super::table::Hold;
+use super::queue::Waiter;
+use super::schedule::Gate;
+use super::table::{Hold, Options};
 
 /// Rare interleavings need many worlds; `PROPTEST_CASES` asks for more still.
 fn thorough() -> ProptestConfig {
@@ -272,4 +274,26 @@ fn a_plan_does_not_follow_the_boundaries_of_an_empty_quota() {
     let told = Run::new(&world, Hold::Response).go(false, None);
     let polled = Run::new(&world, Hold::Response).go(true, None);
     assert_eq!(told.started, polled.started);
+}
+
+/// Where a request shares a limit with one that waits, only the queue decides; where it does not, it need not ask (I3).
+#[test]
+fn only_requests_that_nobody_waits_beside_pass_without_the_queue() {
+    let limit = |id: &str| RateLimit::new(id, 9, Duration::from_nanos(10));
+    let pool = RateLimit::new("pool", 1, Duration::from_nanos(10));
+    let table = [pool.clone(), limit("a").link("pool", 1), limit("b").weight(0).link("pool", 1), limit("c")];
+    let options = Options { hold: Hold::Start, ..Options::default() };
+    let mut gate: Gate<()> = Gate::new(&table, options).expect("a fine table");
+    let route = |gate: &Gate<()>, id: &str| gate.lookup(id).expect("known").clone();
+    let [a, b, c] = ["a", "b", "c"].map(|id| route(&gate, id));
+    assert!(gate.try_acquire(0, &a, 1));
+    gate.join(&a, Waiter { units: 1, since: 0, deadline: None, tag: () });
+    gate.advance(0, &mut Vec::new());
+    // At 10 the pool has room, for the one that waits.
+    assert!(!gate.try_acquire(10, &a, 1) && !gate.try_acquire(10, &b, 1));
+    assert!(gate.try_acquire(10, &c, 1));
+    let linked = [pool, limit("a").link("pool", 1), limit("c").link("pool", 1)];
+    assert!(gate.set_table(10, &linked).expect("a fine table").is_empty());
+    let c = route(&gate, "c");
+    assert!(!gate.try_acquire(10, &c, 1));
 }
