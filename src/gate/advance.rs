@@ -19,11 +19,11 @@ use crate::clock::Nanos;
 use crate::error::Error;
 use crate::limit::Window;
 
+use super::enter::{Decided, Gate, LimitState};
 use super::full::Full;
 use super::plan::{NEVER, Plan};
 use super::queue::Place;
 use super::route::{Charge, Index, Route};
-use super::schedule::{Decided, Gate, Limit};
 use super::table::Hold;
 
 /// The next requests of so many routes are planned for,
@@ -145,11 +145,11 @@ impl<W> Gate<W> {
         self.wake = self.wake.into_iter().chain(deadline).min();
     }
 
-    /// Turns away whoever has waited for as long as it may; whether younger ones may have waited for that.
+    /// Turns away requests that have waited for as long as they may; whether later ones may have waited for that.
     fn turn_away(&mut self, now: Nanos, decided: &mut Vec<Decided<W>>) -> bool {
         let mut others = false;
         while let Some((at, place)) = self.queues.first_deadline().filter(|&(at, _)| at <= now) {
-            others |= !self.queues.is_newest(place);
+            others |= !self.queues.is_last(place);
             let Some(waiter) = self.remove(place) else { break };
             let limit = &self.limits[place.route as usize];
             let full =
@@ -210,6 +210,10 @@ impl<W> Gate<W> {
                 continue;
             };
             let (units, mut known) = (waiter.units, None);
+            // When it can go, nobody knows: until a limit has grown, it holds up nobody but those behind it.
+            if route.charges.iter().any(|charge| charge.weight * units > self.window(charge.limit).limit()) {
+                continue;
+            }
             if after.is_none() {
                 match visit(self, &walk, place, &route, units) {
                     Visit::Gone => {
@@ -235,7 +239,7 @@ impl<W> Gate<W> {
     fn last_event(&mut self, now: Nanos) -> Nanos {
         let Self { limits, queues, event, .. } = self;
         for index in queues.routes() {
-            let charge = |limits: &[Limit], nth: usize| {
+            let charge = |limits: &[LimitState], nth: usize| {
                 limits[index as usize].route.as_ref().and_then(|route| route.charges.get(nth)).copied()
             };
             let mut nth = 0;

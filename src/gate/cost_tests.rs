@@ -8,9 +8,9 @@ use crate::clock::Nanos;
 use crate::limit::RateLimit;
 
 use super::advance::{BEHIND, HEADS};
-use super::plan::sweeps;
-use super::queue::Waiter;
-use super::schedule::Gate;
+use super::enter::Gate;
+use super::profile::sweeps;
+use super::queue::{Rank, Waiter};
 use super::table::{Hold, Options};
 
 const POOLS: usize = 8;
@@ -22,12 +22,14 @@ fn crowd(ids: usize, hold: Hold, links: &[Vec<(usize, u64)>], intervals: &[u64])
     });
     let each = (0..ids).map(|at| {
         let own = RateLimit::new(at.to_string(), 1_000, Duration::from_micros(60));
-        links[at % links.len()]
-            .iter()
-            .fold(own, |row, &(pool, weight)| row.link(format!("pool {}", pool % POOLS), weight))
+        let linked = |row: &RateLimit, id: &str| row.links.iter().any(|link| link.id == id);
+        links[at % links.len()].iter().fold(own, |row, &(pool, weight)| {
+            let id = format!("pool {}", pool % POOLS);
+            if linked(&row, &id) { row } else { row.link(id, weight) }
+        })
     });
     let table: Vec<RateLimit> = pools.chain(each).collect();
-    let options = Options { hold, hopeless_routes: true, ..Options::default() };
+    let options = Options { hold, ..Options::default() };
     let mut gate = Gate::new(&table, options).expect("a fine table");
     for at in 0..POOLS {
         let pool = gate.lookup(&format!("pool {at}")).expect("known").clone();
@@ -38,7 +40,7 @@ fn crowd(ids: usize, hold: Hold, links: &[Vec<(usize, u64)>], intervals: &[u64])
     for at in 0..ids {
         let route = gate.lookup(&at.to_string()).expect("known").clone();
         for tag in [at, ids + at] {
-            gate.join(&route, Waiter { units: 1, since: 500, deadline: None, tag });
+            gate.join(&route, Rank::ORDINARY, Waiter { units: 1, since: 500, deadline: None, tag });
         }
     }
     gate

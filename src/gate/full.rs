@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::clock::Nanos;
 
+use super::enter::Gate;
 use super::route::Route;
-use super::schedule::Gate;
 
 /// What keeps a request from passing.
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use crate::clock::Nanos;
-use crate::limit::Window;
 
-use super::schedule::Gate;
+use super::enter::Gate;
 
 /// Units in the window of a limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +22,10 @@ impl<W> Gate<W> {
     pub fn log(&mut self, now: Nanos) -> Vec<LogEntry> {
         let mut log = Vec::new();
         for limit in self.limits.iter_mut().filter(|limit| limit.route.is_some()) {
-            let Window::Rolling(rolling) = &mut limit.window else { continue };
+            let Some(rolling) = limit.window.rolling_mut() else { continue };
             rolling.expire(now);
             let entry = |(stamp, units)| LogEntry { id: limit.id.clone(), stamp, units };
-            log.extend(rolling.stamps().map(entry));
+            log.extend(rolling.since_rewritten().map(entry));
         }
         log
     }
@@ -38,7 +37,7 @@ impl<W> Gate<W> {
         log.sort_by_key(|entry| entry.stamp);
         for limit in &mut self.limits {
             let own = log.iter().filter(|entry| entry.id == limit.id);
-            if let Window::Rolling(rolling) = &mut limit.window {
+            if let Some(rolling) = limit.window.rolling_mut() {
                 rolling.rewrite(now, own.map(|entry| (entry.stamp.min(now), entry.units)));
             }
         }

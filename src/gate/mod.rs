@@ -4,22 +4,24 @@
 //! fast path saves.
 
 mod advance;
+mod effective;
+mod enter;
 mod full;
-mod in_force;
-#[cfg(feature = "python")]
 mod log;
-#[cfg_attr(not(any(test, feature = "python")), allow(dead_code, reason = "only Python's blocks are nested"))]
 mod nesting;
 mod plan;
-mod questions;
+mod profile;
 mod queue;
 mod route;
-mod schedule;
 mod table;
+mod table_swap;
 mod usage;
+mod wait_time;
 
 #[cfg(test)]
 mod cost_tests;
+#[cfg(test)]
+mod effective_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
@@ -27,12 +29,11 @@ mod model_tests;
 #[cfg(test)]
 mod quota_tests;
 
-#[cfg(feature = "python")]
+pub(crate) use enter::{Decided, Gate};
 pub(crate) use log::LogEntry;
-pub(crate) use queue::{Place, Waiter};
+pub(crate) use plan::NEVER;
+pub(crate) use queue::{Order, Place, Rank, Waiter};
 pub(crate) use route::Route;
-pub(crate) use schedule::{Decided, Gate};
-#[cfg(feature = "python")]
 pub(crate) use table::MAX_INTERVAL;
 pub use table::{Hold, Options};
 pub use usage::Usage;

@@ -10,9 +10,9 @@ use proptest::prelude::*;
 use crate::clock::{Nanos, WallNanos};
 use crate::limit::{Period, RateLimit, Resets, Zone};
 
-use super::queue::{Place, Waiter};
+use super::enter::{Decided, Gate};
+use super::queue::{Place, Rank, Waiter};
 use super::route::Route;
-use super::schedule::{Decided, Gate};
 use super::table::{Hold, Options};
 
 /// What the world does with one request.
@@ -27,6 +27,25 @@ pub(super) struct Request {
     pub(super) gives_up: Option<Nanos>,
     /// It is cancelled in the very moment in which it is granted.
     pub(super) abandons: bool,
+    pub(super) rank: Rank,
+}
+
+/// What becomes of a limit at some instant, while the table stays.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Change {
+    pub(super) at: Nanos,
+    pub(super) limit: usize,
+    pub(super) what: What,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum What {
+    /// So much of it may be used.
+    Allow(u64),
+    /// Nothing passes for so long.
+    Pause(Nanos),
+    /// Somebody else has used so many units, which come free so much later.
+    Foreign(u64, Nanos),
 }
 
 #[derive(Clone, Debug)]
@@ -37,6 +56,8 @@ pub(super) struct World {
     pub(super) requests: Vec<Request>,
     /// How many requests are planned for, if not as many as ever.
     pub(super) plans_for: Option<(usize, usize)>,
+    /// In the order of time.
+    pub(super) changes: Vec<Change>,
 }
 
 pub(super) const END: Nanos = 1200;
@@ -65,6 +86,13 @@ impl World {
         let own = Some(route).filter(|_| *weight > 0);
         let linked = links.iter().filter(|link| link.weight > 0);
         own.into_iter().chain(linked.map(|link| link.id.parse().expect("a number")))
+    }
+
+    /// When units that somebody else has used come free, if they shall do so `later`.
+    pub(super) fn foreign_end(&self, limit: usize, at: Nanos, later: Nanos) -> Nanos {
+        let RateLimit { interval, resets, .. } = &self.table[limit];
+        // The clock began at 0, and so does every stamp.
+        if resets.is_some() { self.end(limit, at) } else { (at + later).max(interval.as_nanos() as Nanos) }
     }
 
     fn wall_at(&self, at: Nanos) -> WallNanos {
@@ -123,6 +151,7 @@ pub(super) fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
                 lasts,
                 gives_up: patience.map(|patience| arrives + patience),
                 abandons,
+                rank: Rank::ORDINARY,
             })
             .filter(|request| {
                 let row = &table[request.route];
@@ -134,7 +163,38 @@ pub(super) fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
             })
             .collect();
         requests.sort_by_key(|request| request.arrives);
-        World { table, wall, requests, plans_for }
+        World { table, wall, requests, plans_for, changes: Vec::new() }
+    })
+}
+
+/// Worlds whose requests are of several ranks, and whose limits change under way.
+pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = World> {
+    let ranks = prop::collection::vec(0..3_u32, max_requests);
+    let what = prop_oneof![
+        (0..6_u64).prop_map(What::Allow),
+        (1..15 as Nanos).prop_map(What::Pause),
+        (1..6_u64, 1..12 as Nanos).prop_map(|(units, later)| What::Foreign(units, later)),
+    ];
+    let changes = prop::collection::vec((0..30 as Nanos, 0..4_usize, what), 0..8);
+    (worlds(max_requests), ranks, changes).prop_map(|(mut world, ranks, mut changes)| {
+        for (request, rank) in world.requests.iter_mut().zip(ranks) {
+            request.rank = Rank(Rank::ORDINARY.0 + rank);
+        }
+        changes.sort_by_key(|&(at, ..)| at);
+        let count = world.table.len();
+        // In the end all may be used again.
+        let restored = (0..count).map(|limit| (60, limit, What::Allow(u64::MAX)));
+        world.changes = (changes.into_iter().chain(restored))
+            .map(|(at, limit, what)| Change { at, limit: limit % count, what })
+            .map(|change| match change.what {
+                What::Foreign(units, later) => {
+                    let interval = world.table[change.limit].interval.as_nanos() as Nanos;
+                    Change { what: What::Foreign(units, later.min(interval)), ..change }
+                }
+                _ => change,
+            })
+            .collect();
+        world
     })
 }
 
@@ -202,6 +262,14 @@ impl<'a> Run<'a> {
                     continue;
                 }
                 self.gate.begin(now, &route, units);
+                let window_of = |limit: &RateLimit| {
+                    let route = self.gate.lookup(&limit.id).expect("present");
+                    self.gate.window(route.index)
+                };
+                for limit in self.world.takes(self.world.requests[at].route) {
+                    let window = window_of(&self.world.table[limit]);
+                    assert!(window.used() <= window.limit(), "over at {now}: {window:?}");
+                }
                 self.started[at] = Some(now);
                 self.running.push((now + self.world.requests[at].lasts, at, route));
                 // What has begun has a known end now.
@@ -229,7 +297,8 @@ impl<'a> Run<'a> {
         let arrivals = self.world.requests.iter().map(|request| request.arrives).filter(|&at| at > now);
         // What began or was set at this instant is seen at the next one.
         let others = ends.chain(quits).chain(self.gate.wake_at()).map(|at| at.max(now + 1));
-        arrivals.chain(others).min()
+        let changes = self.world.changes.iter().map(|change| change.at).filter(|&at| at > now);
+        arrivals.chain(others).chain(changes).min()
     }
 
     pub(super) fn go(mut self, polls: bool, loner: Option<(Nanos, usize)>) -> Self {
@@ -243,6 +312,16 @@ impl<'a> Run<'a> {
                 self.woken.push(now);
                 self.advance(now);
             } else if polls {
+                self.advance(now);
+            }
+            for &Change { limit, what, .. } in self.world.changes.iter().filter(|change| change.at == now) {
+                self.look(now);
+                let route = &self.routes[limit];
+                match what {
+                    What::Allow(units) => self.gate.allow(route, units),
+                    What::Pause(length) => self.gate.pause(route, now + length),
+                    What::Foreign(units, later) => self.gate.stamp_foreign(now, route, units, now + later),
+                }
                 self.advance(now);
             }
             for (_, at, route) in self.running.extract_if(.., |(end, ..)| *end <= now).collect::<Vec<_>>() {
@@ -268,7 +347,7 @@ impl<'a> Run<'a> {
                 if request.arrives == now && exists {
                     let deadline = request.gives_up.filter(|_| self.deadlines);
                     let waiter = Waiter { units: request.units, since: now, deadline, tag: at };
-                    let place = self.gate.join(&self.routes[request.route], waiter);
+                    let place = self.gate.join(&self.routes[request.route], request.rank, waiter);
                     self.places.insert(at, place);
                     self.advance(now);
                 }
@@ -292,6 +371,11 @@ impl<'a> Run<'a> {
             instants.extend(self.world.takes(request.route).map(|limit| self.world.end(limit, at)));
         }
         let quotas = (0..self.world.table.len()).filter(|&limit| self.world.table[limit].resets.is_some());
+        instants.extend(self.world.changes.iter().filter_map(|&Change { at, limit, what }| match what {
+            What::Allow(_) => None,
+            What::Pause(length) => Some(at + length),
+            What::Foreign(_, later) => Some(self.world.foreign_end(limit, at, later)),
+        }));
         instants.extend(quotas.flat_map(|limit| {
             let boundary = move |&at: &Nanos| Some(self.world.end(limit, at)).filter(|&end| end < END);
             std::iter::successors(Some(0), boundary).skip(1)
@@ -303,7 +387,9 @@ impl<'a> Run<'a> {
 /// The schedule of `Hold::Start` by brute force: at each event, every waiting request in the order of arrival gets
 /// the earliest start at which it fits, for as long as it holds its units, beside everything before it.
 pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> {
-    let limits: Vec<u64> = world.table.iter().map(|limit| limit.limit).collect();
+    let nominal: Vec<u64> = world.table.iter().map(|limit| limit.limit).collect();
+    let mut limits = nominal.clone();
+    let mut paused: Vec<Nanos> = vec![0; limits.len()];
     let held = |limit: usize, start: usize| start..world.end(limit, start as Nanos) as usize;
     let takes: Vec<Vec<(usize, u64)>> = (world.table.iter().enumerate())
         .map(|(at, limit)| {
@@ -315,66 +401,87 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
     let mut used = vec![vec![0_u64; horizon]; limits.len()];
     let mut started = vec![None; world.requests.len()];
     let mut waiting: Vec<usize> = Vec::new();
-    let settle =
-        |now: usize, waiting: &mut Vec<usize>, used: &mut Vec<Vec<u64>>, started: &mut Vec<Option<Nanos>>| {
-            loop {
-                let mut reserved = used.clone();
-                let mut last_of_route = vec![now; limits.len()];
-                let (mut gone, mut abandoned) = (Vec::new(), false);
-                for &at in waiting.iter() {
-                    let Request { route, units, .. } = world.requests[at];
-                    let fits = |start: usize, reserved: &[Vec<u64>]| {
-                        takes[route].iter().all(|&(x, weight)| {
-                            held(x, start)
-                                .all(|t| weight == 0 || reserved[x][t] + weight * units <= limits[x])
-                        })
-                    };
-                    let start =
-                        (last_of_route[route]..).find(|&start| fits(start, &reserved)).expect("some time");
-                    last_of_route[route] = start;
-                    for &(x, weight) in &takes[route] {
-                        held(x, start).for_each(|t| reserved[x][t] += weight * units);
-                    }
-                    if start == now {
-                        gone.push(at);
-                    }
+    let settle = |now: usize,
+                  waiting: &mut Vec<usize>,
+                  used: &mut Vec<Vec<u64>>,
+                  started: &mut Vec<Option<Nanos>>,
+                  limits: &[u64],
+                  paused: &[Nanos]| {
+        loop {
+            let mut reserved = used.clone();
+            // When the last of each route goes; `None` where nobody knows.
+            let mut last_of_route = vec![Some(now); limits.len()];
+            let (mut gone, mut abandoned) = (Vec::new(), false);
+            for &at in waiting.iter() {
+                let Request { route, units, .. } = world.requests[at];
+                let fits = |start: usize, reserved: &[Vec<u64>]| {
+                    takes[route].iter().filter(|&&(_, weight)| weight > 0).all(|&(x, weight)| {
+                        start as Nanos >= paused[x]
+                            && held(x, start).all(|t| reserved[x][t] + weight * units <= limits[x])
+                    })
+                };
+                if takes[route].iter().any(|&(x, weight)| weight * units > limits[x]) {
+                    last_of_route[route] = None;
                 }
-                for &at in &gone {
-                    let Request { route, units, abandons, .. } = world.requests[at];
-                    if abandons {
-                        abandoned = true;
-                        continue;
-                    }
-                    started[at] = Some(now as Nanos);
-                    for &(x, weight) in &takes[route] {
-                        held(x, now).for_each(|t| used[x][t] += weight * units);
-                    }
+                let Some(after) = last_of_route[route] else { continue };
+                let start = (after..).find(|&start| fits(start, &reserved)).expect("some time");
+                last_of_route[route] = Some(start);
+                for &(x, weight) in &takes[route] {
+                    held(x, start).for_each(|t| reserved[x][t] += weight * units);
                 }
-                waiting.retain(|at| !gone.contains(at));
-                if !abandoned {
-                    break;
+                if start == now {
+                    gone.push(at);
                 }
             }
-        };
+            for &at in &gone {
+                let Request { route, units, abandons, .. } = world.requests[at];
+                if abandons {
+                    abandoned = true;
+                    continue;
+                }
+                started[at] = Some(now as Nanos);
+                for &(x, weight) in &takes[route] {
+                    held(x, now).for_each(|t| used[x][t] += weight * units);
+                }
+            }
+            waiting.retain(|at| !gone.contains(at));
+            if !abandoned {
+                break;
+            }
+        }
+    };
     for now in 0..END {
         if now > world.requests.last().map_or(0, |request| request.arrives) && waiting.is_empty() {
             break;
         }
-        settle(now as usize, &mut waiting, &mut used, &mut started);
+        settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
         if deadlines {
             waiting.retain(|&at| world.requests[at].gives_up.is_none_or(|quits| quits > now));
-            settle(now as usize, &mut waiting, &mut used, &mut started);
+            settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
+        }
+        for &Change { limit, what, .. } in world.changes.iter().filter(|change| change.at == now) {
+            match what {
+                What::Allow(units) => limits[limit] = nominal[limit].min(units),
+                What::Pause(length) => paused[limit] = paused[limit].max(now + length),
+                What::Foreign(units, later) => {
+                    let until = world.foreign_end(limit, now, later) as usize;
+                    (now as usize..until).for_each(|t| used[limit][t] += units);
+                }
+            }
+            settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
         }
         for at in waiting.clone() {
             if world.requests[at].gives_up.is_some_and(|quits| quits <= now) {
                 waiting.retain(|&other| other != at);
-                settle(now as usize, &mut waiting, &mut used, &mut started);
+                settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
             }
         }
         for (at, request) in world.requests.iter().enumerate() {
             if request.arrives == now {
-                waiting.push(at);
-                settle(now as usize, &mut waiting, &mut used, &mut started);
+                let order = |at: usize| (world.requests[at].rank, at);
+                let place = waiting.partition_point(|&other| order(other) < order(at));
+                waiting.insert(place, at);
+                settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
             }
         }
     }

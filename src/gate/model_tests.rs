@@ -8,9 +8,9 @@ use proptest::prelude::*;
 use crate::clock::Nanos;
 use crate::limit::{Period, RateLimit, Resets, Zone};
 
+use super::enter::Gate;
 use super::model::{END, LATE, NEVER, Request, Run, World, brute_force, over, worlds};
-use super::queue::Waiter;
-use super::schedule::Gate;
+use super::queue::{Rank, Waiter};
 use super::table::{Hold, Options};
 
 /// Rare interleavings need many worlds; `PROPTEST_CASES` asks for more still.
@@ -133,7 +133,7 @@ proptest! {
 }
 
 fn request(arrives: Nanos, route: usize, lasts: Nanos) -> Request {
-    Request { arrives, route, units: 1, lasts, gives_up: None, abandons: false }
+    Request { arrives, route, units: 1, lasts, gives_up: None, abandons: false, rank: Rank::ORDINARY }
 }
 
 /// Two orders for different pools share a third limit; the younger is the oldest of its own pool, so that nothing
@@ -143,6 +143,7 @@ fn the_oldest_of_each_limit_is_not_delayed_by_later_ones() {
     let ns = Duration::from_nanos;
     let world = World {
         plans_for: None,
+        changes: Vec::new(),
         wall: 0,
         table: vec![
             RateLimit::new("0", 1, ns(10)).link("2", 1),
@@ -168,6 +169,7 @@ fn a_plan_that_moves_with_the_clock_is_looked_at_again_when_it_changes() {
     let ns = Duration::from_nanos;
     let world = World {
         plans_for: None,
+        changes: Vec::new(),
         wall: 0,
         table: vec![RateLimit::new("0", 3, ns(4)), RateLimit::new("1", 1, ns(3)).link("0", 1)],
         requests: vec![
@@ -191,6 +193,7 @@ fn an_arrival_moves_what_hangs_on_requests_in_flight() {
     let ns = Duration::from_nanos;
     let world = World {
         plans_for: None,
+        changes: Vec::new(),
         wall: 0,
         table: vec![
             RateLimit::new("0", 1, ns(10)),
@@ -210,6 +213,7 @@ fn a_plan_begins_at_the_last_event() {
     let ns = Duration::from_nanos;
     let world = World {
         plans_for: None,
+        changes: Vec::new(),
         wall: 0,
         table: vec![
             RateLimit::new("0", 2, ns(1)).weight(0).link("2", 2),
@@ -248,6 +252,7 @@ fn a_plan_does_not_follow_the_boundaries_of_an_empty_quota() {
     };
     let world = World {
         plans_for: None,
+        changes: Vec::new(),
         wall: 0,
         table: vec![
             quota("0", 1, 1).weight(0).link("1", 1),
@@ -287,7 +292,7 @@ fn only_requests_that_nobody_waits_beside_pass_without_the_queue() {
     let route = |gate: &Gate<()>, id: &str| gate.lookup(id).expect("known").clone();
     let [a, b, c] = ["a", "b", "c"].map(|id| route(&gate, id));
     assert!(gate.try_acquire(0, &a, 1));
-    gate.join(&a, Waiter { units: 1, since: 0, deadline: None, tag: () });
+    gate.join(&a, Rank::ORDINARY, Waiter { units: 1, since: 0, deadline: None, tag: () });
     gate.advance(0, &mut Vec::new());
     // At 10 the pool has room, for the one that waits.
     assert!(!gate.try_acquire(10, &a, 1) && !gate.try_acquire(10, &b, 1));

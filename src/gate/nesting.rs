@@ -2,9 +2,9 @@
 
 use crate::limit::Window;
 
-use super::queue::Place;
+use super::enter::{Gate, LimitState};
+use super::queue::{Place, Rank};
 use super::route::{Charge, Index, Route};
-use super::schedule::{Gate, Limit};
 use super::table::{Hold, Row};
 
 /// How many units of a limit may be in flight before others might have to wait for an answer: a sixteenth, so that the
@@ -15,6 +15,13 @@ use super::table::{Hold, Row};
 fn roomy(limit: u64, heaviest: u64) -> u64 {
     const FEW: u64 = 256;
     if limit / FEW < heaviest.max(1) { 0 } else { limit / 16 }
+}
+
+impl LimitState {
+    /// To be called after the limit or the weights of its requests have changed.
+    pub(super) fn measure_room(&mut self) {
+        self.roomy = roomy(self.window.limit(), self.heaviest);
+    }
 }
 
 /// A route, and how many times its weights a block took.
@@ -44,20 +51,22 @@ impl<W> Gate<W> {
 
     /// Learns from a new table how heavy its requests are.
     pub(super) fn measure_room(&mut self, rows: &[Row], indices: &[Index]) {
-        for (row, &index) in rows.iter().zip(indices) {
-            self.limits[index as usize].roomy = roomy(row.shape.limit, 0);
+        for &index in indices {
+            self.limits[index as usize].heaviest = 0;
         }
         for &(at, weight) in rows.iter().flat_map(|row| &row.takes) {
             let limit = &mut self.limits[indices[at] as usize];
-            limit.roomy = limit.roomy.min(roomy(rows[at].shape.limit, weight));
+            limit.heaviest = limit.heaviest.max(weight);
         }
+        indices.iter().for_each(|&index| self.limits[index as usize].measure_room());
     }
 
     /// Requests for a route may come with so many times its weights.
     pub fn expect_units(&mut self, route: &Route, units: u64) {
         for charge in &route.charges {
             let limit = &mut self.limits[charge.limit as usize];
-            limit.roomy = limit.roomy.min(roomy(limit.window.limit(), charge.weight.saturating_mul(units)));
+            limit.heaviest = limit.heaviest.max(charge.weight.saturating_mul(units));
+            limit.measure_room();
         }
     }
 
@@ -95,7 +104,7 @@ impl<W> Gate<W> {
     pub fn go_first(&mut self, place: Place) -> Option<Place> {
         self.changed = true;
         let waiter = self.queues.remove(place)?;
-        Some(self.queues.push_first(place.route, waiter))
+        Some(self.queues.push(place.route, Rank::FIRST, waiter))
     }
 
     /// The first limit in which a waiting request does not fit beside all that is in flight but what `ending` hold:
@@ -113,11 +122,12 @@ impl<W> Gate<W> {
         let route = self.limits[place.route as usize].route.as_ref()?;
         let units = self.queues.get(place)?.units;
         route.charges.iter().find_map(|charge| {
-            let Limit { id, window, .. } = &self.limits[charge.limit as usize];
+            let LimitState { id, window, .. } = &self.limits[charge.limit as usize];
             let staying = stays(charge.limit, window.in_flight());
             let wanted = charge.weight.saturating_mul(units);
-            let full = staying.saturating_add(wanted) > window.limit();
-            full.then(|| (id.to_string(), staying, window.limit()))
+            // What may be used of a limit can grow again, up to what the table says.
+            let full = staying.saturating_add(wanted) > window.nominal();
+            full.then(|| (id.to_string(), staying, window.nominal()))
         })
     }
 

@@ -12,110 +12,11 @@
 use crate::clock::Nanos;
 use crate::limit::Window;
 
+use super::profile::Profile;
 use super::route::{Charge, Index};
 
 /// An instant that never comes.
-pub(super) const NEVER: Nanos = Nanos::MAX;
-
-/// Units of one limit, set aside for a waiting request from `start` on.
-#[derive(Clone, Copy, Debug)]
-struct Reservation {
-    start: Nanos,
-    /// Until then they count as held where nobody knows how long requests are in flight: for good, if the request is
-    /// the next one of its route.
-    held_until: Nanos,
-    units: u64,
-    /// What is reserved at `start`, this reservation's units included, beside what is in the window then.
-    load: u64,
-}
-
-/// From `at` until the next step, so many units are reserved.
-#[derive(Clone, Copy, Debug)]
-struct Step {
-    at: Nanos,
-    level: u64,
-}
-
-/// What is reserved of one limit.
-#[derive(Debug, Default)]
-struct Profile {
-    /// With every request answered at once. Sorted by time; before the first step nothing is reserved.
-    steps: Vec<Step>,
-    reservations: Vec<Reservation>,
-    /// The largest load of any reservation.
-    heaviest: u64,
-    /// The units of all waiting requests that were added, whenever they go.
-    total: u64,
-}
-
-impl Profile {
-    fn clear(&mut self) {
-        self.steps.clear();
-        self.reservations.clear();
-        (self.heaviest, self.total) = (0, 0);
-    }
-
-    /// The earliest instant from `from` on at which units fit, for as long as they stay if the request is answered at
-    /// once. One sweep over the steps: the start only ever moves on.
-    fn earliest(&self, units: u64, from: Nanos, event: Nanos, limit: &Window) -> Nanos {
-        let Some(room) = limit.limit().checked_sub(units) else { return NEVER };
-        let mut next = self.steps.partition_point(|step| step.at <= from);
-        let mut level = next.checked_sub(1).map_or(0, |at| self.steps[at].level);
-        let (mut start, mut at) = (from, from);
-        loop {
-            #[cfg(test)]
-            SWEEPS.with(|sweeps| sweeps.set(sweeps.get() + 1));
-            // What is used only falls: from `free` on the units fit, until the next step.
-            let free = room.checked_sub(level).map_or(NEVER, |room| used_down_to(room, event, limit).max(at));
-            let Some(&step) = self.steps.get(next) else { return if free > at { free } else { start } };
-            if free < step.at {
-                if free > at {
-                    start = free;
-                }
-                if step.at >= limit.frees_at(start) {
-                    return start;
-                }
-            } else {
-                start = step.at;
-            }
-            (at, level) = (step.at, step.level);
-            next += 1;
-        }
-    }
-
-    fn reserve(&mut self, start: Nanos, end: Nanos, units: u64) {
-        let (first, last) = (self.step_at(start), self.step_at(end));
-        for step in &mut self.steps[first..last] {
-            step.level = step.level.saturating_add(units);
-        }
-    }
-
-    /// The step at `at`; a new one where there is none.
-    fn step_at(&mut self, at: Nanos) -> usize {
-        let next = self.steps.partition_point(|step| step.at < at);
-        if self.steps.get(next).is_none_or(|step| step.at != at) {
-            let level = next.checked_sub(1).map_or(0, |before| self.steps[before].level);
-            self.steps.insert(next, Step { at, level });
-        }
-        next
-    }
-
-    /// Keeps the loads of all reservations, so that a younger request need not go through them.
-    fn load(&mut self, start: Nanos, held_until: Nanos, units: u64, limit: &Window) {
-        let mut load = limit.in_window_at(start).saturating_add(units);
-        for other in &mut self.reservations {
-            if other.start <= start && start < other.held_until {
-                load = load.saturating_add(other.units);
-            }
-            if start <= other.start && other.start < held_until {
-                other.load = other.load.saturating_add(units);
-                self.heaviest = self.heaviest.max(other.load);
-            }
-        }
-        self.heaviest = self.heaviest.max(load);
-        self.reservations.push(Reservation { start, held_until, units, load });
-    }
-}
+pub(crate) const NEVER: Nanos = Nanos::MAX;
 
 /// Reservations by limit. Kept between uses for its allocations.
 #[derive(Debug, Default)]
@@ -137,14 +38,6 @@ impl Plan {
 
     pub fn is_empty(&self) -> bool {
         self.touched.is_empty()
-    }
-
-    fn profile(&mut self, limit: Index) -> &mut Profile {
-        let profile = &mut self.by_limit[limit as usize];
-        if profile.total == 0 {
-            self.touched.push(limit);
-        }
-        profile
     }
 
     /// The earliest instant from `from` on at which a request fits beside what is used and what is reserved, for as
@@ -182,61 +75,43 @@ impl Plan {
         for charge in charges.iter().filter(|_| start != NEVER) {
             let limit = limit_of(charge.limit);
             let (units, end) = (charge.weight * units, limit.frees_at(start));
-            let profile = &mut self.by_limit[charge.limit as usize];
-            profile.reserve(start, end, units);
-            profile.load(start, if head { NEVER } else { end }, units, limit);
+            let held_until = if head { NEVER } else { end };
+            self.by_limit[charge.limit as usize].reserve(start, end, held_until, units, limit);
         }
     }
 
     /// Notes the units of a request whose start is not planned.
     pub fn add(&mut self, charges: &[Charge], units: u64) {
         for charge in charges {
-            let profile = self.profile(charge.limit);
-            profile.total = profile.total.saturating_add(charge.weight * units);
+            let profile = &mut self.by_limit[charge.limit as usize];
+            if profile.is_clear() {
+                self.touched.push(charge.limit);
+            }
+            profile.add(charge.weight * units);
         }
     }
 
     /// Whether units taken now leave every reservation as it is, however long anything is in flight: what is, and
     /// these units, count as held for good.
     pub fn leaves_whole(&self, wanted: Charge, limit: &Window) -> bool {
-        let profile = &self.by_limit[wanted.limit as usize];
-        let held = limit.in_flight().saturating_add(wanted.weight);
-        profile.reservations.is_empty() || profile.heaviest.saturating_add(held) <= limit.limit()
+        self.by_limit[wanted.limit as usize].leaves_whole(wanted.weight, limit)
     }
 
     /// When units fit beside what is in the window, with everything in flight and every waiting request's units held for
     /// good; [`NEVER`] where they do not.
     pub fn fits_beside_all(&self, wanted: Charge, limit: &Window) -> Nanos {
-        let held = self.by_limit[wanted.limit as usize].total.saturating_add(wanted.weight);
-        let room = limit.limit().checked_sub(held.saturating_add(limit.in_flight()));
-        room.map_or(NEVER, |room| limit.window_down_to(room))
-    }
-}
-
-/// When at most `room` units of a limit are used, if whatever is in flight is answered at `event`.
-fn used_down_to(room: u64, event: Nanos, limit: &Window) -> Nanos {
-    match room.checked_sub(limit.in_flight()) {
-        Some(window) => limit.window_down_to(window),
-        None => limit.frees_at(event),
+        self.by_limit[wanted.limit as usize].fits_beside_all(wanted.weight, limit)
     }
 }
 
 /// When `units` more will have been let through a limit, each as early as it can be: what is used comes free first,
 /// and then, window after window, what was let through in between.
 pub(super) fn after_units(units: u64, now: Nanos, limit: &Window) -> Nanos {
+    if limit.limit() == 0 {
+        return NEVER;
+    }
     let rounds = units.saturating_sub(1) / limit.limit();
     let rest = units - rounds * limit.limit();
-    let at = used_down_to(limit.limit() - rest, now, limit).max(now);
+    let at = limit.used_down_to(limit.limit() - rest, now).max(now);
     limit.frees_after(at, rounds)
-}
-
-#[cfg(test)]
-thread_local! {
-    static SWEEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
-}
-
-/// How many steps of profiles this thread has gone through.
-#[cfg(test)]
-pub(super) fn sweeps() -> u64 {
-    SWEEPS.get()
 }

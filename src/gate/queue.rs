@@ -1,4 +1,4 @@
-//! Who waits: one queue for each route, all numbered in the order of arrival.
+//! Which requests wait, and in what order: by rank, and then in the order of arrival. One queue for each route.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -7,15 +7,33 @@ use crate::clock::Nanos;
 
 use super::route::Index;
 
-/// Where a waiting request stands. Earlier arrivals have smaller numbers, over all queues; those who go first have
-/// smaller ones still.
+/// A class of requests. All of a smaller rank go before all of a larger one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank(pub u32);
+
+impl Rank {
+    /// Before everybody.
+    pub const FIRST: Self = Self(0);
+    /// Where nobody says otherwise.
+    pub const ORDINARY: Self = Self(1 << 31);
+}
+
+/// When a waiting request goes, over all queues: the smallest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Order {
+    pub rank: Rank,
+    /// Earlier arrivals have smaller ones.
+    pub number: u64,
+}
+
+/// Where a waiting request stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Place {
-    pub number: u64,
+    pub order: Order,
     pub route: Index,
 }
 
-/// A waiting request, and whatever is needed to tell it its turn.
+/// A waiting request, and what is needed to wake it.
 #[derive(Debug)]
 pub(crate) struct Waiter<W> {
     pub units: u64,
@@ -27,7 +45,7 @@ pub(crate) struct Waiter<W> {
 
 #[derive(Debug)]
 struct Queue<W> {
-    waiters: BTreeMap<u64, Waiter<W>>,
+    waiters: BTreeMap<Order, Waiter<W>>,
     /// The sum of their units.
     units: u64,
 }
@@ -40,12 +58,9 @@ pub(crate) struct Queues<W> {
     deadlines: BTreeSet<(Nanos, Place)>,
     len: usize,
     next: u64,
-    /// The same for those who go first.
-    next_of_first: u64,
+    /// The largest rank of any request that ever waited.
+    last: Rank,
 }
-
-/// What everybody's numbers begin with, but for those who go first.
-const LAST: u64 = 1 << 63;
 
 impl<W> Queues<W> {
     pub fn new() -> Self {
@@ -54,8 +69,8 @@ impl<W> Queues<W> {
             heads: BTreeSet::new(),
             deadlines: BTreeSet::new(),
             len: 0,
-            next: LAST,
-            next_of_first: 0,
+            next: 0,
+            last: Rank::FIRST,
         }
     }
 
@@ -69,7 +84,7 @@ impl<W> Queues<W> {
         self.len == 0
     }
 
-    fn queue(&self, route: Index) -> &BTreeMap<u64, Waiter<W>> {
+    fn queue(&self, route: Index) -> &BTreeMap<Order, Waiter<W>> {
         &self.by_route[route as usize].waiters
     }
 
@@ -92,22 +107,16 @@ impl<W> Queues<W> {
         self.heads().map(|place| place.route)
     }
 
-    /// Whether nobody has come since `place` was taken.
-    pub fn is_newest(&self, place: Place) -> bool {
-        place.number + 1 == self.next
+    /// Whether nobody goes after `place`, as far as can be told at once.
+    pub fn is_last(&self, place: Place) -> bool {
+        place.order.number + 1 == self.next && place.order.rank >= self.last
     }
 
-    pub fn push(&mut self, route: Index, waiter: Waiter<W>) -> Place {
-        let place = Place { number: self.next, route };
+    /// Behind all of the same rank.
+    pub fn push(&mut self, route: Index, rank: Rank, waiter: Waiter<W>) -> Place {
+        let place = Place { order: Order { rank, number: self.next }, route };
         self.next += 1;
-        self.insert(place, waiter);
-        place
-    }
-
-    /// Before everybody but those who went first before.
-    pub fn push_first(&mut self, route: Index, waiter: Waiter<W>) -> Place {
-        let place = Place { number: self.next_of_first, route };
-        self.next_of_first += 1;
+        self.last = self.last.max(rank);
         self.insert(place, waiter);
         place
     }
@@ -122,13 +131,13 @@ impl<W> Queues<W> {
         let queue = &mut self.by_route[place.route as usize];
         queue.units = queue.units.saturating_add(waiter.units);
         self.deadlines.extend(waiter.deadline.map(|at| (at, place)));
-        queue.waiters.insert(place.number, waiter);
+        queue.waiters.insert(place.order, waiter);
         self.len += 1;
     }
 
     pub fn remove(&mut self, place: Place) -> Option<Waiter<W>> {
         let queue = &mut self.by_route[place.route as usize];
-        let waiter = queue.waiters.remove(&place.number)?;
+        let waiter = queue.waiters.remove(&place.order)?;
         queue.units = queue.units.saturating_sub(waiter.units);
         if let Some(at) = waiter.deadline {
             self.deadlines.remove(&(at, place));
@@ -147,24 +156,24 @@ impl<W> Queues<W> {
     }
 
     pub fn get(&self, place: Place) -> Option<&Waiter<W>> {
-        self.queue(place.route).get(&place.number)
+        self.queue(place.route).get(&place.order)
     }
 
     /// The next waiter of the same route.
     pub fn first_after(&self, place: Place) -> Option<Place> {
-        let later = (Bound::Excluded(place.number), Bound::Unbounded);
-        let (&number, _) = self.queue(place.route).range(later).next()?;
-        Some(Place { number, route: place.route })
+        let later = (Bound::Excluded(place.order), Bound::Unbounded);
+        let (&order, _) = self.queue(place.route).range(later).next()?;
+        Some(Place { order, route: place.route })
     }
 
     /// The oldest waiter of a route.
     pub fn head(&self, route: Index) -> Option<Place> {
-        let (&number, _) = self.queue(route).first_key_value()?;
-        Some(Place { number, route })
+        let (&order, _) = self.queue(route).first_key_value()?;
+        Some(Place { order, route })
     }
 
-    /// Everybody who waits for `route`, oldest first.
+    /// The waiters of a route, oldest first.
     pub fn places(&self, route: Index) -> impl Iterator<Item = (Place, &Waiter<W>)> {
-        self.queue(route).iter().map(move |(&number, waiter)| (Place { number, route }, waiter))
+        self.queue(route).iter().map(move |(&order, waiter)| (Place { order, route }, waiter))
     }
 }

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::clock::Nanos;
 use crate::limit::{Period, RateLimit, Resets, Zone};
 
-use super::queue::Waiter;
+use super::enter::Gate;
+use super::queue::{Rank, Waiter};
 use super::route::Route;
-use super::schedule::Gate;
 use super::table::{Hold, Options};
 
 fn quota(id: &str, limit: u64, period: Nanos) -> RateLimit {
@@ -38,7 +38,7 @@ fn pass(gate: &mut Gate<&'static str>, now: Nanos) -> Vec<&'static str> {
 
 fn join(gate: &mut Gate<&'static str>, now: Nanos, id: &str, tag: &'static str) {
     let route = route(gate, id);
-    gate.join(&route, Waiter { units: 1, since: now, deadline: None, tag });
+    gate.join(&route, Rank::ORDINARY, Waiter { units: 1, since: now, deadline: None, tag });
 }
 
 fn take(gate: &mut Gate<&'static str>, now: Nanos, id: &str) {
@@ -72,7 +72,7 @@ fn a_younger_request_goes_before_a_boundary_that_gives_an_older_one_its_units() 
     assert!(gate.try_acquire(0, &quota, 2));
     gate.set_table(0, &[self::quota("quota", 3, 10), rolling("other", 9, 9).link("quota", 1)]).expect("fine");
     let quota = route(&gate, "quota");
-    gate.join(&quota, Waiter { units: 2, since: 1, deadline: None, tag: "older" });
+    gate.join(&quota, Rank::ORDINARY, Waiter { units: 2, since: 1, deadline: None, tag: "older" });
     assert!(pass(&mut gate, 1).is_empty());
     // At 10 nothing of today's window is left: both fit, even if this one is in flight until then.
     join(&mut gate, 2, "other", "younger");

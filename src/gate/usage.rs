@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use crate::clock::Nanos;
+
+use super::enter::Gate;
+use super::route::Route;
+
 /// The state of one limit at one instant.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Usage {
@@ -20,4 +25,29 @@ pub struct Usage {
     /// Until the next units come free: 0 where nothing is used, and the shortest it can take, one interval, where
     /// everything used is still in flight.
     pub resets_in: Duration,
+}
+
+impl<W> Gate<W> {
+    /// The usage of one limit.
+    pub fn usage(&mut self, now: Nanos, route: &Route) -> Usage {
+        let takes_none = route.charges.iter().all(|charge| charge.limit != route.index);
+        let waiting = if takes_none { self.queues.len_of(route.index) } else { 0 };
+        let limit = &mut self.limits[route.index as usize];
+        limit.window.expire(now);
+        let window = &limit.window;
+        let resets_at = match window.next_expiry(now) {
+            Some(at) => at,
+            None if window.in_flight() > 0 => window.frees_at(now),
+            None => now,
+        };
+        Usage {
+            id: limit.id.to_string(),
+            limit: window.limit(),
+            used: window.used(),
+            in_flight: window.in_flight(),
+            waiting: limit.waiting + waiting,
+            interval: Duration::from_nanos(window.interval()),
+            resets_in: Duration::from_nanos(resets_at - now),
+        }
+    }
 }

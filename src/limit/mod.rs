@@ -5,6 +5,7 @@ mod quota;
 mod rate_limit;
 mod resets;
 mod rolling;
+mod stamps;
 mod window;
 mod zone;
 

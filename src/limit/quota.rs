@@ -1,16 +1,17 @@
 //! At most N units between boundaries of wall time.
 //!
-//! A unit is *in flight* from the moment it is taken, and *charged* to the window in which it is stamped until that
-//! window ends. Units in flight over a boundary count on both sides.
+//! A unit is charged to the window in which it is stamped, until that window ends. (So units in flight over a boundary
+//! count on both sides.)
 //!
-//! Instants are monotonic, as everywhere. Whoever holds the gate tells the quota what the clock on the wall shows
+//! Instants are monotonic, as everywhere. The gate tells the quota what the clock on the wall shows
 //! ([`Quota::observe`]) before anything else, so that a clock that steps is noticed.
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::MAX_LIMIT;
 use super::resets::Resets;
 
-/// A quota and what it holds.
+/// The window of a quota.
 ///
 /// Promise I7, with the clock on the wall stepping as it likes:
 ///
@@ -20,9 +21,7 @@ use super::resets::Resets;
 ///   in all: no step can block anybody for longer than one period.
 #[derive(Debug)]
 pub(crate) struct Quota {
-    limit: u64,
     resets: Resets,
-    in_flight: u64,
     charged: u64,
     /// When the clock was last looked at, and what it showed.
     seen_at: Nanos,
@@ -42,11 +41,9 @@ pub(crate) struct Quota {
 
 impl Quota {
     /// A quota whose first window, with so much charged to it, is the one in which it is first observed.
-    pub fn new(limit: u64, resets: Resets, in_flight: u64, charged: u64) -> Self {
+    pub fn new(resets: Resets, charged: u64) -> Self {
         Self {
-            limit,
             resets,
-            in_flight,
             charged,
             seen_at: 0,
             seen: 0,
@@ -59,16 +56,8 @@ impl Quota {
         }
     }
 
-    pub fn limit(&self) -> u64 {
-        self.limit
-    }
-
     pub fn resets(&self) -> Resets {
         self.resets
-    }
-
-    pub fn in_flight(&self) -> u64 {
-        self.in_flight
     }
 
     /// When a window last ended in which anything was used.
@@ -77,20 +66,16 @@ impl Quota {
     }
 
     /// Units charged to the window.
-    pub fn charged(&self) -> u64 {
+    #[inline]
+    pub fn units(&self) -> u64 {
         self.charged
     }
 
-    /// Changes the limit; what is used stays used.
-    pub fn set_limit(&mut self, limit: u64) {
-        self.limit = limit;
-    }
-
-    /// The clock on the wall shows `wall` at `now`.
+    /// The clock on the wall shows `wall` at `now`, while so many units are in flight.
     #[inline]
-    pub fn observe(&mut self, now: Nanos, wall: WallNanos) {
+    pub fn observe(&mut self, now: Nanos, wall: WallNanos, in_flight: u64) {
         if self.unopened || wall >= self.end || now >= self.at_most_until {
-            self.open(now, wall);
+            self.open(now, wall, in_flight);
         } else if wall < self.seen {
             self.at_most_until = self.at_most_until.min(now.saturating_add(self.length));
         }
@@ -98,8 +83,8 @@ impl Quota {
         self.ends_at = now.saturating_add(span(wall, self.end)).min(self.at_most_until);
     }
 
-    fn open(&mut self, now: Nanos, wall: WallNanos) {
-        if !self.unopened && self.used() > 0 {
+    fn open(&mut self, now: Nanos, wall: WallNanos, in_flight: u64) {
+        if !self.unopened && (self.charged > 0 || in_flight > 0) {
             self.charged = 0;
             // Noticed late, it still ended when it did; a clock that was set forward ended it now.
             self.expired_at = now.min(self.ends_at);
@@ -123,51 +108,19 @@ impl Quota {
         at.saturating_add(span(wall, self.resets.after(wall)))
     }
 
-    /// Units used up.
-    #[inline]
-    pub fn used(&self) -> u64 {
-        self.charged + self.in_flight
-    }
-
-    /// Whether `units` more fit.
-    #[inline]
-    pub fn fits(&self, units: u64) -> bool {
-        self.used().saturating_add(units) <= self.limit
-    }
-
-    /// Takes units: in flight from now on.
-    #[inline]
-    pub fn take(&mut self, units: u64) {
-        self.in_flight += units;
-    }
-
-    /// Gives units in flight back as if they had never been taken.
-    #[inline]
-    pub fn give_back(&mut self, units: u64) {
-        debug_assert!(units <= self.in_flight, "gave back {units} of {}", self.in_flight);
-        self.in_flight = self.in_flight.saturating_sub(units);
-    }
-
-    /// Moves units from in flight to charged.
-    #[inline]
-    pub fn settle(&mut self, units: u64) {
-        self.give_back(units);
-        self.stamp(units);
-    }
-
     /// Charges units to the window.
     #[inline]
     pub fn stamp(&mut self, units: u64) {
-        self.charged = self.charged.saturating_add(units);
+        self.charged = self.charged.saturating_add(units).min(MAX_LIMIT);
     }
 
     /// Units charged that will still be at `at`.
-    pub fn charged_at(&self, at: Nanos) -> u64 {
+    pub fn units_at(&self, at: Nanos) -> u64 {
         if at < self.ends_at { self.charged } else { 0 }
     }
 
     /// The first instant at which at most `units` of those charged are left; 0 if that is so already.
-    pub fn charged_down_to(&self, units: u64) -> Nanos {
+    pub fn down_to(&self, units: u64) -> Nanos {
         if self.charged > units { self.ends_at } else { 0 }
     }
 
@@ -187,22 +140,26 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::period::{DAY, HOUR, Period, SECOND};
+    use super::super::window::{Shape, Span, Window};
     use super::super::zone::Zone;
     use super::*;
 
     const MINUTE: Nanos = 60 * SECOND;
 
-    fn quota(limit: u64, period: Nanos) -> Quota {
-        let zone = Zone::named("UTC").expect("UTC");
-        Quota::new(limit, Resets { period: Period::Span(period), zone }, 0, 0)
+    fn resets(period: Period) -> Resets {
+        Resets { period, zone: Zone::named("UTC").expect("UTC") }
+    }
+
+    fn quota(limit: u64, period: Nanos) -> Window {
+        Window::new(Shape { limit, span: Span::Quota(resets(Period::Span(period))) })
     }
 
     /// A quota of a minute with all of its 5 units used, 30 s into the minute and 30 s after the clock's start.
-    fn used_up() -> Quota {
+    fn used_up() -> Window {
         let mut quota = quota(5, MINUTE);
         quota.observe(0, 10 * wall(MINUTE));
         quota.observe(30 * SECOND, 10 * wall(MINUTE) + wall(30 * SECOND));
-        quota.stamp(5);
+        quota.stamp(0, 5);
         quota
     }
 
@@ -211,7 +168,7 @@ mod tests {
     }
 
     /// When the quota opens again, with the clock showing `shown` at `from` and running on without a step.
-    fn opens(quota: &mut Quota, from: Nanos, shown: WallNanos) -> Nanos {
+    fn opens(quota: &mut Window, from: Nanos, shown: WallNanos) -> Nanos {
         let mut now = from;
         loop {
             quota.observe(now, shown + wall(now - from));
@@ -240,7 +197,7 @@ mod tests {
         assert_eq!(quota.used(), 2);
         quota.observe(MINUTE + 1, wall(MINUTE) + 1);
         assert_eq!(quota.used(), 2);
-        quota.settle(2);
+        quota.settle(MINUTE + 1, 2);
         assert_eq!(quota.used(), 2);
         quota.observe(2 * MINUTE, wall(2 * MINUTE));
         assert_eq!(quota.used(), 0);
@@ -300,7 +257,7 @@ mod tests {
         let year_after = 10 * wall(MINUTE) + wall(365 * DAY);
         quota.observe(31 * SECOND, year_after);
         assert_eq!(quota.used(), 0);
-        quota.stamp(5);
+        quota.stamp(0, 5);
         // Back, and forward again: still that window.
         quota.observe(32 * SECOND, 10 * wall(MINUTE));
         assert_eq!(quota.used(), 5);
@@ -319,21 +276,22 @@ mod tests {
 
     #[test]
     fn what_was_charged_before_the_first_window_belongs_to_it() {
-        let mut quota = Quota::new(5, quota(5, MINUTE).resets(), 1, 3);
-        quota.observe(0, 1);
-        assert_eq!(quota.used(), 4);
-        quota.observe(MINUTE, wall(MINUTE));
-        assert_eq!(quota.used(), 1);
+        let mut quota = Quota::new(resets(Period::Span(MINUTE)), 3);
+        quota.observe(0, 1, 1);
+        assert_eq!((quota.units(), quota.expired_at()), (3, 0));
+        quota.observe(MINUTE, wall(MINUTE), 1);
+        assert_eq!((quota.units(), quota.expired_at()), (0, MINUTE - 1));
     }
 
     #[test]
     fn a_day_of_25_hours_is_one_period() {
         let zone = Zone::named("Europe/Berlin").expect("Berlin");
-        let mut quota = Quota::new(5, Resets { period: Period::Daily(0), zone }, 0, 0);
+        let span = Span::Quota(Resets { period: Period::Daily(0), zone });
+        let mut quota = Window::new(Shape { limit: 5, span });
         // Midnight of 25 October 2026 in Berlin.
         let midnight = 1_792_879_200 * wall(SECOND);
         quota.observe(0, midnight);
-        quota.stamp(5);
+        quota.stamp(0, 5);
         assert_eq!(quota.frees_at(0), 25 * HOUR);
         // Set back by a second: one second longer, not an hour shorter.
         assert_eq!(opens(&mut quota, 10 * SECOND, midnight + wall(9 * SECOND)), 25 * HOUR + SECOND);
@@ -353,7 +311,7 @@ mod tests {
                 for _ in 0..wait {
                     quota.observe(now, shown);
                     if quota.used() == 0 {
-                        quota.stamp(1);
+                        quota.stamp(now, 1);
                         opened.push(now);
                     }
                     (now, shown) = (now + 1, shown + 1);

@@ -1,42 +1,38 @@
 //! At most N units in any window of T.
 //!
-//! A unit is *in flight* from the moment it is taken, and *in the window* for one interval after it was stamped.
-//! Both kinds are used up; only what is in the window has a known end.
+//! A unit is in the window for one interval after it was stamped.
 
 use std::collections::VecDeque;
 
 use crate::clock::Nanos;
 
-#[cfg(any(test, feature = "python"))]
 use super::MAX_LIMIT;
 
-/// Up to this many entries are kept exactly; past it, charges closer together than `interval / EXACT` share one
-/// entry, which leaves with the latest of them. So a window holds at most `2 × EXACT + 1` entries (2 MiB), and a
+/// Up to this many stamps are kept exactly; past it, charges closer together than `interval / EXACT` share one
+/// stamp, which leaves with the latest of them. So a window holds at most `2 × EXACT + 1` stamps (2 MiB), and a
 /// unit is late by at most 1/65,536 of the interval, never early (promise I8).
 const EXACT: usize = 1 << 16;
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
-    stamp: Nanos,
-    /// Units ever stamped, this entry's included. Running totals make "how many are left at t" a binary search.
+struct Stamp {
+    at: Nanos,
+    /// Units ever stamped, this stamp's included. Running totals make "how many are left at t" a binary search.
     /// They wrap: only differences count.
     total: u64,
 }
 
-/// A rolling limit and what it holds.
+/// The window of a rolling limit.
 #[derive(Debug)]
 pub(crate) struct Rolling {
-    limit: u64,
     interval: Nanos,
-    in_flight: u64,
-    entries: VecDeque<Entry>,
+    stamps: VecDeque<Stamp>,
     /// The longest that the interval ever was.
     longest: Nanos,
     /// What has left the window because the interval was made shorter, should it be made longer again.
-    left: VecDeque<Entry>,
-    /// Units ever stamped, up to the first entry of `left`.
+    left: VecDeque<Stamp>,
+    /// Units ever stamped, up to the first stamp of `left`.
     forgotten: u64,
-    /// The first stamp that went into the newest entry: how far that entry may still stretch.
+    /// The first stamp that went into the newest stamp: how far that stamp may still stretch.
     newest_since: Nanos,
     /// Units ever stamped.
     total: u64,
@@ -45,17 +41,14 @@ pub(crate) struct Rolling {
     /// When the last of these left.
     expired_at: Nanos,
     /// Of these, how many were there when the window was last rewritten.
-    #[cfg(any(test, feature = "python"))]
     rewritten: u64,
 }
 
 impl Rolling {
-    pub fn new(limit: u64, interval: Nanos) -> Self {
+    pub fn new(interval: Nanos) -> Self {
         Self {
-            limit,
             interval,
-            in_flight: 0,
-            entries: VecDeque::new(),
+            stamps: VecDeque::new(),
             longest: interval,
             left: VecDeque::new(),
             forgotten: 0,
@@ -63,33 +56,23 @@ impl Rolling {
             total: 0,
             gone: 0,
             expired_at: 0,
-            #[cfg(any(test, feature = "python"))]
             rewritten: 0,
         }
-    }
-
-    pub fn limit(&self) -> u64 {
-        self.limit
     }
 
     pub fn interval(&self) -> Nanos {
         self.interval
     }
 
-    pub fn in_flight(&self) -> u64 {
-        self.in_flight
-    }
-
-    /// Changes the limit; what is used stays used. What had left a window that was made shorter, and would still be in
+    /// Changes the interval. What had left a window that was made shorter, and would still be in
     /// the longer one, is in it again.
-    pub fn reshape(&mut self, now: Nanos, limit: u64, interval: Nanos) {
+    pub fn reshape(&mut self, now: Nanos, interval: Nanos) {
         self.expire(now);
-        self.limit = limit;
         self.interval = interval;
         self.longest = self.longest.max(interval);
         self.forget(now);
-        while let Some(entry) = self.left.pop_back_if(|entry| entry.stamp.saturating_add(interval) > now) {
-            self.entries.push_front(entry);
+        while let Some(stamp) = self.left.pop_back_if(|stamp| stamp.at.saturating_add(interval) > now) {
+            self.stamps.push_front(stamp);
             self.gone = self.left.back().map_or(self.forgotten, |before| before.total);
         }
     }
@@ -97,12 +80,12 @@ impl Rolling {
     /// Drops what has left the window by `now`. A unit stamped at t leaves at exactly t + interval.
     #[inline]
     pub fn expire(&mut self, now: Nanos) {
-        while let Some(&front) = self.entries.front() {
-            let end = front.stamp.saturating_add(self.interval);
+        while let Some(&front) = self.stamps.front() {
+            let end = front.at.saturating_add(self.interval);
             if end > now {
                 break;
             }
-            self.entries.pop_front();
+            self.stamps.pop_front();
             if self.interval < self.longest {
                 self.keep_left(front, now);
             }
@@ -112,15 +95,15 @@ impl Rolling {
 
     /// Keeps what leaves the window, as it would still be in a longer one.
     #[cold]
-    fn keep_left(&mut self, entry: Entry, now: Nanos) {
+    fn keep_left(&mut self, stamp: Stamp, now: Nanos) {
         if self.left.is_empty() {
             self.forgotten = self.gone;
         }
         let grain = (self.longest / EXACT as u64).max(1);
         let full = self.left.len() >= EXACT;
         match self.left.back_mut() {
-            Some(newest) if full && newest.stamp / grain == entry.stamp / grain => *newest = entry,
-            _ => self.left.push_back(entry),
+            Some(newest) if full && newest.at / grain == stamp.at / grain => *newest = stamp,
+            _ => self.left.push_back(stamp),
         }
         self.forget(now);
     }
@@ -128,8 +111,8 @@ impl Rolling {
     /// Forgets what would not be in the longest of the intervals either.
     fn forget(&mut self, now: Nanos) {
         let longest = self.longest;
-        while let Some(entry) = self.left.pop_front_if(|entry| entry.stamp.saturating_add(longest) <= now) {
-            self.forgotten = entry.total;
+        while let Some(stamp) = self.left.pop_front_if(|stamp| stamp.at.saturating_add(longest) <= now) {
+            self.forgotten = stamp.total;
         }
     }
 
@@ -137,7 +120,7 @@ impl Rolling {
     pub fn is_unused(&mut self, now: Nanos) -> bool {
         self.expire(now);
         self.forget(now);
-        self.used() == 0 && self.left.is_empty()
+        self.units() == 0 && self.left.is_empty()
     }
 
     /// When units last left the window, as of the last [`Rolling::expire`].
@@ -148,40 +131,8 @@ impl Rolling {
 
     /// Units in the window, as of the last [`Rolling::expire`].
     #[inline]
-    pub fn in_window(&self) -> u64 {
+    pub fn units(&self) -> u64 {
         self.total.wrapping_sub(self.gone)
-    }
-
-    /// Units used up, as of the last [`Rolling::expire`].
-    #[inline]
-    pub fn used(&self) -> u64 {
-        self.in_window() + self.in_flight
-    }
-
-    /// Whether `units` more fit, as of the last [`Rolling::expire`].
-    #[inline]
-    pub fn fits(&self, units: u64) -> bool {
-        self.used().saturating_add(units) <= self.limit
-    }
-
-    /// Takes units: in flight from now on.
-    #[inline]
-    pub fn take(&mut self, units: u64) {
-        self.in_flight += units;
-    }
-
-    /// Gives units in flight back as if they had never been taken.
-    #[inline]
-    pub fn give_back(&mut self, units: u64) {
-        debug_assert!(units <= self.in_flight, "gave back {units} of {}", self.in_flight);
-        self.in_flight = self.in_flight.saturating_sub(units);
-    }
-
-    /// Moves units from in flight to in the window.
-    #[inline]
-    pub fn settle(&mut self, now: Nanos, units: u64) {
-        self.give_back(units);
-        self.stamp(now, units);
     }
 
     /// Puts units into the window at `now`, or at the latest stamp should that be later: time does not go back.
@@ -192,63 +143,77 @@ impl Rolling {
         }
         self.total = self.total.wrapping_add(units);
         let total = self.total;
-        let len = self.entries.len();
-        if let Some(newest) = self.entries.back_mut() {
-            let now = now.max(newest.stamp);
-            let mergeable = now == newest.stamp
-                || (len >= EXACT && now - self.newest_since < self.interval / EXACT as u64);
+        let len = self.stamps.len();
+        if let Some(newest) = self.stamps.back_mut() {
+            let now = now.max(newest.at);
+            let mergeable =
+                now == newest.at || (len >= EXACT && now - self.newest_since < self.interval / EXACT as u64);
             if mergeable {
-                *newest = Entry { stamp: now, total };
+                *newest = Stamp { at: now, total };
                 return;
             }
         }
         self.newest_since = now;
-        self.entries.push_back(Entry { stamp: now, total });
+        self.stamps.push_back(Stamp { at: now, total });
+    }
+
+    /// Puts units into the window at an instant that may be before the latest stamp.
+    pub fn insert(&mut self, at: Nanos, units: u64) {
+        let units = units.min(MAX_LIMIT.saturating_sub(self.units()));
+        let later = self.stamps.partition_point(|stamp| stamp.at < at);
+        let Some(&next) = self.stamps.get(later).filter(|_| units > 0) else {
+            return self.stamp(at, units);
+        };
+        let grain = if self.stamps.len() < EXACT { 1 } else { self.interval / EXACT as u64 };
+        if next.at - at >= grain {
+            let before = later.checked_sub(1).map_or(self.gone, |before| self.stamps[before].total);
+            self.stamps.insert(later, Stamp { at, total: before });
+        }
+        self.stamps.range_mut(later..).for_each(|stamp| stamp.total = stamp.total.wrapping_add(units));
+        self.total = self.total.wrapping_add(units);
     }
 
     /// Units of today's window that will still be in it at `at`.
-    pub fn in_window_at(&self, at: Nanos) -> u64 {
-        let left = self.entries.partition_point(|entry| entry.stamp.saturating_add(self.interval) <= at);
+    pub fn units_at(&self, at: Nanos) -> u64 {
+        let left = self.stamps.partition_point(|stamp| stamp.at.saturating_add(self.interval) <= at);
         match left.checked_sub(1) {
-            None => self.in_window(),
-            Some(last) => self.total.wrapping_sub(self.entries[last].total),
+            None => self.units(),
+            Some(last) => self.total.wrapping_sub(self.stamps[last].total),
         }
     }
 
     /// The first instant at which at most `units` of today's window are left in it; 0 if that is so already.
-    pub fn window_down_to(&self, units: u64) -> Nanos {
-        let Some(must_go) = self.in_window().checked_sub(units).filter(|&n| n > 0) else {
+    pub fn down_to(&self, units: u64) -> Nanos {
+        let Some(must_go) = self.units().checked_sub(units).filter(|&n| n > 0) else {
             return 0;
         };
-        let at = self.entries.partition_point(|entry| entry.total.wrapping_sub(self.gone) < must_go);
-        self.entries[at].stamp.saturating_add(self.interval)
+        let at = self.stamps.partition_point(|stamp| stamp.total.wrapping_sub(self.gone) < must_go);
+        self.stamps[at].at.saturating_add(self.interval)
     }
 
     /// When the next units leave the window after `at`.
     pub fn next_expiry(&self, at: Nanos) -> Option<Nanos> {
-        let next = self.entries.partition_point(|entry| entry.stamp.saturating_add(self.interval) <= at);
-        Some(self.entries.get(next)?.stamp.saturating_add(self.interval))
+        let next = self.stamps.partition_point(|stamp| stamp.at.saturating_add(self.interval) <= at);
+        Some(self.stamps.get(next)?.at.saturating_add(self.interval))
     }
 
     /// What was stamped since the window was last rewritten, and is still in it: (stamp, units), oldest first.
-    #[cfg(any(test, feature = "python"))]
-    pub fn stamps(&self) -> impl Iterator<Item = (Nanos, u64)> {
-        let old = self.in_window() - self.in_window().min(self.total.wrapping_sub(self.rewritten));
-        self.entries
+    pub fn since_rewritten(&self) -> impl Iterator<Item = (Nanos, u64)> {
+        let old = self.units() - self.units().min(self.total.wrapping_sub(self.rewritten));
+        self.stamps
             .iter()
-            .scan(0, move |before, entry| {
-                let upto = entry.total.wrapping_sub(self.gone);
+            .scan(0, move |before, stamp| {
+                let upto = stamp.total.wrapping_sub(self.gone);
                 let units = upto.saturating_sub(old.max(*before));
                 *before = upto;
-                Some((entry.stamp, units))
+                Some((stamp.at, units))
             })
             .filter(|&(_, units)| units > 0)
     }
 
     /// Makes the window hold these and nothing else: (stamp, units), oldest first. None may be later than `now`.
-    #[cfg(any(test, feature = "python"))]
     pub fn rewrite(&mut self, now: Nanos, stamps: impl Iterator<Item = (Nanos, u64)>) {
-        self.entries.clear();
+        self.stamps.clear();
         self.left.clear();
         self.gone = self.total;
         let mut room = MAX_LIMIT;
@@ -260,12 +225,6 @@ impl Rolling {
         self.expire(now);
         self.rewritten = self.total;
     }
-
-    /// How many entries the window is kept in.
-    #[cfg(test)]
-    fn entries(&self) -> usize {
-        self.entries.len()
-    }
 }
 
 #[cfg(test)]
@@ -275,126 +234,79 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_unit_leaves_at_exactly_one_interval() {
-        let mut window = Rolling::new(1, 10);
-        window.stamp(5, 1);
-        window.expire(14);
-        assert!(!window.fits(1));
-        window.expire(15);
-        assert!(window.fits(1));
-    }
-
-    #[test]
-    fn in_flight_units_stay_until_settled_and_then_one_interval() {
-        let mut window = Rolling::new(2, 10);
-        window.take(2);
-        window.expire(1_000);
-        assert!(!window.fits(1));
-        window.settle(1_000, 1);
-        window.give_back(1);
-        assert!(window.fits(1) && !window.fits(2));
-        assert_eq!(window.window_down_to(0), 1_010);
-    }
-
-    #[test]
-    fn a_changed_interval_applies_to_what_is_in_the_window() {
-        let mut window = Rolling::new(1, 10);
-        window.stamp(0, 1);
-        window.reshape(0, 1, 20);
-        window.expire(19);
-        assert!(!window.fits(1));
-        window.reshape(19, 1, 5);
-        window.expire(19);
-        assert!(window.fits(1));
-    }
-
-    #[test]
     fn what_left_a_shorter_window_is_in_the_longer_one_again() {
-        let mut window = Rolling::new(9, 10);
+        let mut window = Rolling::new(10);
         window.stamp(0, 1);
         window.stamp(5, 2);
-        window.reshape(6, 9, 1);
+        window.reshape(6, 1);
         window.expire(6);
-        assert_eq!(window.in_window(), 0);
+        assert_eq!(window.units(), 0);
         window.stamp(7, 3);
-        window.reshape(9, 9, 4);
-        assert_eq!((window.in_window(), window.window_down_to(3)), (3, 0));
-        assert_eq!(window.window_down_to(0), 11);
-        window.reshape(9, 9, 10);
-        assert_eq!(window.in_window(), 6);
-        assert_eq!([5, 3, 0].map(|units| window.window_down_to(units)), [10, 15, 17]);
+        window.reshape(9, 4);
+        assert_eq!((window.units(), window.down_to(3)), (3, 0));
+        assert_eq!(window.down_to(0), 11);
+        window.reshape(9, 10);
+        assert_eq!(window.units(), 6);
+        assert_eq!([5, 3, 0].map(|units| window.down_to(units)), [10, 15, 17]);
         window.expire(10);
-        assert_eq!(window.in_window(), 5);
+        assert_eq!(window.units(), 5);
     }
 
     #[test]
     fn a_shortened_window_keeps_a_bounded_history() {
         let day = 86_400_000_000_000;
-        let mut window = Rolling::new(crate::MAX_LIMIT, day);
-        window.reshape(0, crate::MAX_LIMIT, 1);
+        let mut window = Rolling::new(day);
+        window.reshape(0, 1);
         for i in 0..400_000 {
             window.expire(i * (day / 400_000));
             window.stamp(i * (day / 400_000), 1);
         }
-        assert!(window.left.len() <= 2 * EXACT + 1, "{} entries", window.left.len());
-        window.reshape(day - 1, crate::MAX_LIMIT, day);
-        assert_eq!(window.in_window(), 400_000);
-    }
-
-    #[test]
-    fn endless_limits_do_not_overflow() {
-        let limit = crate::MAX_LIMIT;
-        let mut window = Rolling::new(limit, 10);
-        for now in (0..1_000).step_by(10) {
-            window.expire(now);
-            assert!(window.fits(limit) && !window.fits(limit + 1));
-            window.stamp(now, limit);
-            assert!(!window.fits(1));
-            assert_eq!(window.in_window_at(now + 9), limit);
-        }
+        assert!(window.left.len() <= 2 * EXACT + 1, "{} stamps", window.left.len());
+        window.reshape(day - 1, day);
+        assert_eq!(window.units(), 400_000);
     }
 
     #[test]
     fn stamps_tell_what_came_since_the_last_rewrite() {
-        let mut window = Rolling::new(10, 10);
+        let mut window = Rolling::new(10);
         window.stamp(1, 2);
         window.stamp(4, 3);
-        assert_eq!(window.stamps().collect::<Vec<_>>(), [(1, 2), (4, 3)]);
+        assert_eq!(window.since_rewritten().collect::<Vec<_>>(), [(1, 2), (4, 3)]);
         window.expire(11);
-        assert_eq!(window.stamps().collect::<Vec<_>>(), [(4, 3)]);
+        assert_eq!(window.since_rewritten().collect::<Vec<_>>(), [(4, 3)]);
         window.rewrite(12, [(2, 5), (5, 1), (12, 2)].into_iter());
-        assert_eq!(window.stamps().count(), 0);
+        assert_eq!(window.since_rewritten().count(), 0);
         // What was stamped at 2 has left at 12; what comes at 12 shares an entry with what was written there.
-        assert_eq!(window.in_window(), 3);
+        assert_eq!(window.units(), 3);
         window.stamp(12, 4);
         window.stamp(13, 1);
-        assert_eq!(window.stamps().collect::<Vec<_>>(), [(12, 4), (13, 1)]);
+        assert_eq!(window.since_rewritten().collect::<Vec<_>>(), [(12, 4), (13, 1)]);
         window.expire(22);
-        assert_eq!((window.in_window(), window.stamps().collect::<Vec<_>>()), (1, vec![(13, 1)]));
+        assert_eq!((window.units(), window.since_rewritten().collect::<Vec<_>>()), (1, vec![(13, 1)]));
     }
 
     #[test]
     fn a_rewritten_window_cannot_overflow() {
-        let mut window = Rolling::new(crate::MAX_LIMIT, 10);
+        let mut window = Rolling::new(10);
         window.rewrite(0, [(0, u64::MAX), (0, u64::MAX)].into_iter());
-        assert_eq!(window.in_window(), crate::MAX_LIMIT);
+        assert_eq!(window.units(), crate::MAX_LIMIT);
     }
 
     #[test]
     fn a_full_day_of_charges_stays_within_two_mebibytes_and_lets_nothing_through_early() {
         let day = 86_400_000_000_000;
         let (charges, gap) = (1_000_000, day / 1_000_000);
-        let mut window = Rolling::new(charges, day);
+        let mut window = Rolling::new(day);
         for i in 0..charges {
             window.expire(i * gap);
             window.stamp(i * gap, 1);
         }
-        assert!(window.entries() <= 2 * EXACT + 1, "{} entries", window.entries());
-        assert!(window.entries() * size_of::<Entry>() <= (2 << 20) + 16);
+        assert!(window.stamps.len() <= 2 * EXACT + 1, "{} stamps", window.stamps.len());
+        assert!(window.stamps.len() * size_of::<Stamp>() <= (2 << 20) + 16);
         for i in (0..charges).step_by(997) {
-            let kept = window.in_window_at(i * gap + day - 1);
+            let kept = window.units_at(i * gap + day - 1);
             assert!(kept >= charges - i, "{kept} of the {} that must still be there", charges - i);
-            let late = window.in_window_at(i * gap + day + day / EXACT as u64);
+            let late = window.units_at(i * gap + day + day / EXACT as u64);
             assert!(late < charges - i, "{late} left after the allowed lateness");
         }
     }
@@ -404,17 +316,17 @@ mod tests {
         fn a_changed_interval_counts_as_if_it_had_always_been_so(
             steps in prop::collection::vec((0..6_u64, 0..4_u64, 1..20_u64), 1..40),
         ) {
-            let mut window = Rolling::new(10, 20);
+            let mut window = Rolling::new(20);
             let (mut list, mut now) = (Vec::new(), 0);
             for (wait, units, interval) in steps {
                 now += wait;
                 window.expire(now);
                 window.stamp(now, units);
                 list.extend((0..units).map(|_| now));
-                window.reshape(now, 10, interval);
+                window.reshape(now, interval);
                 window.expire(now);
                 let left = list.iter().filter(|&&stamp| stamp + interval > now).count() as u64;
-                prop_assert_eq!(window.in_window(), left);
+                prop_assert_eq!(window.units(), left);
             }
         }
 
@@ -425,7 +337,7 @@ mod tests {
             probe in 0..40_u64,
             down_to in 0..10_u64,
         ) {
-            let mut window = Rolling::new(10, interval);
+            let mut window = Rolling::new(interval);
             let (mut list, mut now) = (Vec::new(), 0);
             for (wait, units) in steps {
                 now += wait;
@@ -433,10 +345,10 @@ mod tests {
                 window.stamp(now, units);
                 list.extend((0..units).map(|_| now + interval));
                 let left_at = |at: u64| list.iter().filter(|&&end| end > at).count() as u64;
-                prop_assert_eq!(window.in_window(), left_at(now));
-                prop_assert_eq!(window.in_window_at(now + probe), left_at(now + probe));
+                prop_assert_eq!(window.units(), left_at(now));
+                prop_assert_eq!(window.units_at(now + probe), left_at(now + probe));
                 let free = (now..).find(|&at| left_at(at) <= down_to).expect("all leave");
-                prop_assert_eq!(window.window_down_to(down_to).max(now), free);
+                prop_assert_eq!(window.down_to(down_to).max(now), free);
                 let next = list.iter().copied().filter(|&end| end > now + probe).min();
                 prop_assert_eq!(window.next_expiry(now + probe), next);
             }

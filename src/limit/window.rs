@@ -1,10 +1,10 @@
-//! A limit of either kind, and what it holds: the one thing that the gate knows of limits.
+//! A limit of any kind, and what it holds: the one thing that the gate knows of limits.
 
 use crate::clock::{Nanos, WallNanos};
 
-use super::quota::Quota;
 use super::resets::Resets;
 use super::rolling::Rolling;
+use super::stamps::Stamps;
 
 /// What of a limit is fixed by the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,101 +23,126 @@ pub(crate) enum Span {
     Quota(Resets),
 }
 
-/// A rolling limit or a quota, with the units that it holds.
+/// A limit, with the units that it holds.
 ///
 /// Units are *in flight* once taken, and *in the window* once stamped, until they come free.
+///
+/// The *nominal* limit is that of the table. The *effective* one is never above it: it is what may be used now, and may
+/// change many times a second, down to 0. While a limit is *paused*, nothing fits at all.
 #[derive(Debug)]
-pub(crate) enum Window {
-    Rolling(Rolling),
-    /// Boxed: it is the larger one, and rolling limits shall lie close together.
-    Quota(Box<Quota>),
-}
-
-/// The same call for either kind.
-macro_rules! either {
-    ($window:expr, $each:ident => $call:expr) => {
-        match $window {
-            Window::Rolling($each) => $call,
-            Window::Quota($each) => $call,
-        }
-    };
+pub(crate) struct Window {
+    /// The effective limit, or 0 while this is paused: `used + units <= open` is all that a passing request asks.
+    open: u64,
+    in_flight: u64,
+    stamps: Stamps,
+    nominal: u64,
+    /// What somebody else allows of the nominal limit.
+    allowed: u64,
+    /// As of the last [`Window::expire`]: when the pause ends; 0 where there is none.
+    paused_until: Nanos,
+    /// When a pause last ended.
+    resumed_at: Nanos,
 }
 
 impl Window {
     pub fn new(shape: Shape) -> Self {
-        Self::holding(shape, 0, 0, 0)
-    }
-
-    fn holding(shape: Shape, now: Nanos, in_flight: u64, in_window: u64) -> Self {
-        match shape.span {
-            Span::Rolling(interval) => {
-                let mut rolling = Rolling::new(shape.limit, interval);
-                rolling.take(in_flight);
-                rolling.stamp(now, in_window);
-                Self::Rolling(rolling)
-            }
-            Span::Quota(resets) => {
-                Self::Quota(Box::new(Quota::new(shape.limit, resets, in_flight, in_window)))
-            }
+        Self {
+            open: shape.limit,
+            in_flight: 0,
+            stamps: Stamps::holding(shape.span, 0, 0),
+            nominal: shape.limit,
+            allowed: u64::MAX,
+            paused_until: 0,
+            resumed_at: 0,
         }
     }
 
-    /// Takes another shape; what is used stays used. Should the kind or the boundaries change, what is in the window
-    /// counts as stamped now. A quota must be observed after that.
+    /// Takes another shape; what is used stays used, what is allowed of the limit stays allowed, and a pause goes on.
+    /// Should the kind or the boundaries change, what is in the window counts as stamped now. A quota must be observed
+    /// after that.
     pub fn reshape(&mut self, now: Nanos, shape: Shape) {
-        match (&mut *self, shape.span) {
-            (Self::Rolling(rolling), Span::Rolling(interval)) => rolling.reshape(now, shape.limit, interval),
-            (Self::Quota(quota), Span::Quota(resets)) if quota.resets() == resets => {
-                quota.set_limit(shape.limit);
-            }
-            _ => *self = Self::holding(shape, now, self.in_flight(), self.in_window()),
-        }
+        self.stamps.reshape(now, shape.span);
+        self.nominal = shape.limit;
+        self.reopen();
     }
 
+    /// Allows so much of the nominal limit from now on, 0 included; more than that is all of it. What is used stays used.
+    pub fn allow(&mut self, units: u64) {
+        self.allowed = units;
+        self.reopen();
+    }
+
+    /// Lets nothing pass before `until`. An end that was told before, and is later, stays.
+    pub fn pause(&mut self, until: Nanos) {
+        self.paused_until = self.paused_until.max(until);
+        self.reopen();
+    }
+
+    fn reopen(&mut self) {
+        self.open = if self.paused_until > 0 { 0 } else { self.limit() };
+    }
+
+    /// How many units the table says that fit.
+    #[inline]
+    pub fn nominal(&self) -> u64 {
+        self.nominal
+    }
+
+    /// The effective limit: how many units fit when this is not paused. It may be less than what is used, and 0.
     #[inline]
     pub fn limit(&self) -> u64 {
-        either!(self, window => window.limit())
+        self.nominal.min(self.allowed)
     }
 
     #[inline]
     pub fn in_flight(&self) -> u64 {
-        either!(self, window => window.in_flight())
+        self.in_flight
     }
 
     /// How long most windows are.
     pub fn interval(&self) -> Nanos {
-        match self {
-            Self::Rolling(rolling) => rolling.interval(),
-            Self::Quota(quota) => quota.resets().period.nanos(),
-        }
+        self.stamps.interval()
     }
 
     pub fn is_quota(&self) -> bool {
-        matches!(self, Self::Quota(_))
+        matches!(self.stamps, Stamps::Quota(_))
+    }
+
+    /// The window of a limit that rolls, unit by unit.
+    pub fn rolling_mut(&mut self) -> Option<&mut Rolling> {
+        match &mut self.stamps {
+            Stamps::Rolling(rolling) => Some(rolling),
+            Stamps::Quota(_) => None,
+        }
     }
 
     /// Tells a quota what the clock on the wall shows; nothing else about it is right for `now` before that.
     #[inline]
     pub fn observe(&mut self, now: Nanos, wall: WallNanos) {
-        if let Self::Quota(quota) = self {
-            quota.observe(now, wall);
+        self.stamps.observe(now, wall, self.in_flight);
+    }
+
+    /// Drops what has left a rolling window by `now`, and ends a pause whose time has come.
+    #[inline]
+    pub fn expire(&mut self, now: Nanos) {
+        self.stamps.expire(now);
+        if self.paused_until > 0 {
+            self.resume(now);
         }
     }
 
-    /// Drops what has left a rolling window by `now`.
-    #[inline]
-    pub fn expire(&mut self, now: Nanos) {
-        if let Self::Rolling(rolling) = self {
-            rolling.expire(now);
+    #[cold]
+    fn resume(&mut self, now: Nanos) {
+        if self.paused_until <= now {
+            self.resumed_at = self.paused_until;
+            self.paused_until = 0;
+            self.reopen();
         }
     }
 
     /// When units stamped at `at` come free: later for a later `at`, or at the same instant.
     pub fn frees_at(&self, at: Nanos) -> Nanos {
-        match self {
-            Self::Rolling(rolling) => at.saturating_add(rolling.interval()),
-            Self::Quota(quota) => quota.frees_at(at),
-        }
+        self.stamps.frees_at(at)
     }
 
     /// When units stamped at `at` have come free and been stamped anew so many times.
@@ -132,102 +157,105 @@ impl Window {
     /// Units in the window.
     #[inline]
     pub fn in_window(&self) -> u64 {
-        match self {
-            Self::Rolling(rolling) => rolling.in_window(),
-            Self::Quota(quota) => quota.charged(),
-        }
+        self.stamps.units()
     }
 
     /// Units used up.
     #[inline]
     pub fn used(&self) -> u64 {
-        either!(self, window => window.used())
+        self.in_window() + self.in_flight
     }
 
-    /// Whether `units` more fit.
+    /// Whether `units` more fit, as of the last [`Window::expire`].
     #[inline]
     pub fn fits(&self, units: u64) -> bool {
-        either!(self, window => window.fits(units))
+        self.used().saturating_add(units) <= self.open
     }
 
     /// Takes units: in flight from now on.
     #[inline]
     pub fn take(&mut self, units: u64) {
-        either!(self, window => window.take(units));
+        self.in_flight += units;
     }
 
     /// Gives units in flight back as if they had never been taken.
     #[inline]
     pub fn give_back(&mut self, units: u64) {
-        either!(self, window => window.give_back(units));
+        debug_assert!(units <= self.in_flight, "gave back {units} of {}", self.in_flight);
+        self.in_flight = self.in_flight.saturating_sub(units);
     }
 
     /// Puts units into the window.
     #[inline]
     pub fn stamp(&mut self, now: Nanos, units: u64) {
-        match self {
-            Self::Rolling(rolling) => rolling.stamp(now, units),
-            Self::Quota(quota) => quota.stamp(units),
-        }
+        self.stamps.stamp(now, units);
     }
 
     /// Moves units from in flight to in the window.
     #[inline]
     pub fn settle(&mut self, now: Nanos, units: u64) {
-        match self {
-            Self::Rolling(rolling) => rolling.settle(now, units),
-            Self::Quota(quota) => quota.settle(units),
-        }
+        self.give_back(units);
+        self.stamp(now, units);
     }
 
     /// Moves everything in flight into the window.
-    #[cfg(feature = "python")]
     pub fn settle_all(&mut self, now: Nanos) {
-        self.settle(now, self.in_flight());
+        self.settle(now, self.in_flight);
+    }
+
+    /// Units that somebody else has used, and that come free at `until`: one interval from now, or at the boundary of a
+    /// quota, at the latest. They may be more than the limit.
+    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Nanos) {
+        self.stamps.stamp_until(now, units, until);
     }
 
     /// Units of today's window that will still be in it at `at`.
     pub fn in_window_at(&self, at: Nanos) -> u64 {
-        match self {
-            Self::Rolling(rolling) => rolling.in_window_at(at),
-            Self::Quota(quota) => quota.charged_at(at),
-        }
+        self.stamps.units_at(at)
     }
 
-    /// The first instant at which at most `units` of today's window are left in it; 0 if that is so already.
+    /// The first instant at which at most `units` of today's window are left in it and no pause is on; 0 if that is so
+    /// already.
     pub fn window_down_to(&self, units: u64) -> Nanos {
-        match self {
-            Self::Rolling(rolling) => rolling.window_down_to(units),
-            Self::Quota(quota) => quota.charged_down_to(units),
+        self.stamps.down_to(units).max(self.paused_until)
+    }
+
+    /// When at most `room` units are used and no pause is on, if all that is in flight is answered at `answered`.
+    pub fn used_down_to(&self, room: u64, answered: Nanos) -> Nanos {
+        match room.checked_sub(self.in_flight) {
+            Some(window) => self.window_down_to(window),
+            None => self.frees_at(answered).max(self.paused_until),
         }
     }
 
-    /// Whether nothing is used, nor would be in the longest interval that it ever had.
+    /// Whether nothing is used or paused, nor would be used in the longest interval that it ever had.
     pub fn is_unused(&mut self, now: Nanos) -> bool {
-        match self {
-            Self::Rolling(rolling) => rolling.is_unused(now),
-            Self::Quota(quota) => quota.used() == 0,
-        }
+        self.expire(now);
+        self.in_flight == 0 && self.paused_until == 0 && self.stamps.is_unused(now)
     }
 
-    /// When units last left the window, or a quota's window ended in which any were used, as of the last [`Window::expire`] or
-    /// [`Window::observe`]; 0 if none has.
+    /// When units last left the window, a quota's window ended in which any were used, or a pause ended, as of the last
+    /// [`Window::expire`] or [`Window::observe`]; 0 if nothing has.
     #[inline]
     pub fn expired_at(&self) -> Nanos {
-        either!(self, window => window.expired_at())
+        self.stamps.expired_at().max(self.resumed_at)
     }
 
-    /// When units next leave the window after `at`, or could, were those in flight answered before that.
+    /// When units next leave the window after `at`, or could, were those in flight answered before that; or when a pause
+    /// ends.
     pub fn next_change(&self, at: Nanos) -> Option<Nanos> {
-        match self {
-            Self::Rolling(rolling) => rolling.next_expiry(at),
-            Self::Quota(quota) => (quota.used() > 0).then(|| quota.frees_at(at)),
-        }
+        let stamps = if self.is_quota() {
+            (self.used() > 0).then(|| self.frees_at(at))
+        } else {
+            self.stamps.next_expiry(at)
+        };
+        let resumes = Some(self.paused_until).filter(|&until| until > at);
+        stamps.into_iter().chain(resumes).min()
     }
 
     /// When the next units leave the window after `at`.
     pub fn next_expiry(&self, at: Nanos) -> Option<Nanos> {
-        either!(self, window => window.next_expiry(at))
+        self.stamps.next_expiry(at)
     }
 }
 
@@ -242,6 +270,57 @@ mod tests {
     fn quota() -> Shape {
         let zone = Zone::named("UTC").expect("UTC");
         Shape { limit: 5, span: Span::Quota(Resets { period: Period::Span(10), zone }) }
+    }
+
+    fn rolling(limit: u64, interval: Nanos) -> Window {
+        Window::new(Shape { limit, span: Span::Rolling(interval) })
+    }
+
+    #[test]
+    fn a_unit_leaves_at_exactly_one_interval() {
+        let mut window = rolling(1, 10);
+        window.stamp(5, 1);
+        window.expire(14);
+        assert!(!window.fits(1));
+        window.expire(15);
+        assert!(window.fits(1));
+    }
+
+    #[test]
+    fn in_flight_units_stay_until_settled_and_then_one_interval() {
+        let mut window = rolling(2, 10);
+        window.take(2);
+        window.expire(1_000);
+        assert!(!window.fits(1));
+        window.settle(1_000, 1);
+        window.give_back(1);
+        assert!(window.fits(1) && !window.fits(2));
+        assert_eq!(window.window_down_to(0), 1_010);
+    }
+
+    #[test]
+    fn a_changed_interval_applies_to_what_is_in_the_window() {
+        let mut window = rolling(1, 10);
+        window.stamp(0, 1);
+        window.reshape(0, Shape { limit: 1, span: Span::Rolling(20) });
+        window.expire(19);
+        assert!(!window.fits(1));
+        window.reshape(19, Shape { limit: 1, span: Span::Rolling(5) });
+        window.expire(19);
+        assert!(window.fits(1));
+    }
+
+    #[test]
+    fn endless_limits_do_not_overflow() {
+        let limit = crate::MAX_LIMIT;
+        let mut window = rolling(limit, 10);
+        for now in (0..1_000).step_by(10) {
+            window.expire(now);
+            assert!(window.fits(limit) && !window.fits(limit + 1));
+            window.stamp(now, limit);
+            assert!(!window.fits(1));
+            assert_eq!(window.in_window_at(now + 9), limit);
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ impl Throttler {
             let mut phase = turn.phase.lock();
             let Phase::Waiting(place) = *phase else { continue };
             let Some(route) = state.gate.route_at(place) else { continue };
-            let standing = Standing { number: place.number, since: waiter.since, deadline: waiter.deadline };
+            let standing = Standing { order: place.order, since: waiter.since, deadline: waiter.deadline };
             *phase = Phase::Lapsed(Charge::new(route, units), standing);
             drop(phase);
             // No loop runs on in a child; a thread may.

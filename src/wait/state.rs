@@ -5,7 +5,7 @@ use std::sync::Weak;
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
-use crate::gate::{Decided, Gate, Place, Waiter};
+use crate::gate::{Decided, Gate, Place, Rank, Waiter};
 use crate::limit::RateLimit;
 
 use super::block::{Block, Nested, Threads};
@@ -132,7 +132,7 @@ impl State {
             self.set_aside(place, outer, effects);
         }
         let waiter = Waiter { units: charge.units, since: now, deadline, tag: turn.clone() };
-        let place = self.gate.join(&charge.route, waiter);
+        let place = self.gate.join(&charge.route, Rank::ORDINARY, waiter);
         *turn.phase.lock() = Phase::Waiting(place);
         self.groups.join(place, turn);
         changes
@@ -144,7 +144,7 @@ impl State {
             return;
         };
         let Waiter { units, since, deadline, tag } = waiter;
-        let standing = Standing { number: place.number, since, deadline };
+        let standing = Standing { order: place.order, since, deadline };
         *turn.phase.lock() = Phase::Lapsed(Charge::new(route, units), standing);
         self.groups.leave(place, &turn, effects);
         // It comes as soon as it runs.
@@ -257,7 +257,7 @@ impl State {
             let Phase::Waiting(place) = *phase else { continue };
             *phase = match outcome {
                 Ok(route) => {
-                    let standing = Standing { number: place.number, since, deadline };
+                    let standing = Standing { order: place.order, since, deadline };
                     Phase::Granted(Charge { epoch: self.epoch, ..Charge::new(route, units) }, standing)
                 }
                 Err(error) => Phase::Refused(error),
@@ -314,11 +314,11 @@ impl State {
     pub fn rejoin(&mut self, now: Nanos, turn: &Arc<Turn>, effects: &mut Effects) {
         let mut phase = turn.phase.lock();
         *phase = match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Lapsed(mut charge, Standing { number, since, deadline }) => {
+            Phase::Lapsed(mut charge, Standing { order, since, deadline }) => {
                 match self.refresh(&mut charge) {
                     Ok(()) => {
                         let waiter = Waiter { units: charge.units, since, deadline, tag: turn.clone() };
-                        let place = self.gate.rejoin(number, &charge.route, waiter);
+                        let place = self.gate.rejoin(order, &charge.route, waiter);
                         self.groups.join(place, turn);
                         Phase::Waiting(place)
                     }

@@ -7,7 +7,7 @@ use parking_lot::{Mutex, MutexGuard};
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
-use crate::gate::{Gate, Hold, Options, Route, Usage};
+use crate::gate::{Gate, Hold, Options, Rank, Route, Usage};
 use crate::limit::RateLimit;
 
 use super::effects::Effects;
@@ -243,7 +243,7 @@ impl Throttler {
         let turn = Arc::new(turn());
         self.locked(|state, now, effects| {
             state.refresh(charge)?;
-            let others = state.gate.waits_for(&charge.route);
+            let others = state.gate.waits_before(&charge.route, Rank::ORDINARY);
             let deadline = timeout.map(|timeout| now.saturating_add(timeout));
             let changes = state.join(now, charge, deadline, &turn, effects);
             // Behind others of the same route it cannot pass yet, and they are being looked after; but somebody must

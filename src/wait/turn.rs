@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Nanos;
 use crate::error::Error;
-use crate::gate::Place;
+use crate::gate::{Order, Place};
 
 use super::groups::WakeGroup;
 use super::pass::Charge;
@@ -32,8 +32,8 @@ pub(super) enum Phase {
 /// What a waiter has a right to, in the queue or out of it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Standing {
-    /// Its number in the queue.
-    pub number: u64,
+    /// Its place in the order of the queue.
+    pub order: Order,
     /// When it came, and when it gives up.
     pub since: Nanos,
     pub deadline: Option<Nanos>,

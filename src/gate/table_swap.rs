@@ -1,4 +1,4 @@
-//! The table in force: which limits there are, and what a request for each id takes.
+//! A new table takes the place of the old one; and lookups: which limits there are, and what a request for an id takes.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -7,8 +7,8 @@ use crate::clock::Nanos;
 use crate::error::{Error, closest};
 use crate::limit::{RateLimit, Window};
 
+use super::enter::{Decided, Gate, LimitState};
 use super::route::{Charge, Index, Route};
-use super::schedule::{Decided, Gate, Limit};
 use super::table::{self, Row};
 
 impl<W> Gate<W> {
@@ -48,8 +48,8 @@ impl<W> Gate<W> {
             return index;
         }
         let id: Arc<str> = row.id.as_str().into();
-        let limit =
-            Limit { id: id.clone(), window: Window::new(row.shape), roomy: 0, waiting: 0, route: None };
+        let window = Window::new(row.shape);
+        let limit = LimitState { id: id.clone(), window, heaviest: 0, roomy: 0, waiting: 0, route: None };
         let index = match unused.pop() {
             Some(index) => {
                 let old = std::mem::replace(&mut self.limits[index as usize], limit);
@@ -68,7 +68,7 @@ impl<W> Gate<W> {
     /// Limits that the tables before left behind, and that hold nothing any more.
     fn unused(&mut self, now: Nanos, rows: &[table::Row]) -> Vec<Index> {
         let kept: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-        let idle = |(at, limit): (usize, &mut Limit)| {
+        let idle = |(at, limit): (usize, &mut LimitState)| {
             let idle = limit.route.is_none() && limit.waiting == 0 && limit.window.is_unused(now);
             (idle && !kept.contains(&*limit.id)).then_some(at as Index)
         };
@@ -131,7 +131,7 @@ impl<W> Gate<W> {
         }
         for charge in &route.charges {
             let limit = &self.limits[charge.limit as usize];
-            let (wanted, available) = (charge.weight.saturating_mul(units), limit.window.limit());
+            let (wanted, available) = (charge.weight.saturating_mul(units), limit.window.nominal());
             if wanted > available {
                 let (id, limit) = (route.id.to_string(), limit.id.to_string());
                 return Err(Error::NeverPasses { id, limit, units: wanted, available, times: units });

@@ -1,19 +1,16 @@
-//! What the gate is asked: how long a request would wait, and how much of a limit is used.
-
-use std::time::Duration;
+//! How long a request that came now would wait.
 
 use crate::clock::Nanos;
 
-use super::plan::{self, Plan};
+use super::enter::Gate;
+use super::plan::{self, NEVER, Plan};
 use super::queue::Place;
 use super::route::Route;
-use super::schedule::Gate;
-use super::usage::Usage;
 
 impl<W> Gate<W> {
     /// How long a request that came now would wait: 0 only if it could pass at once. Requests in flight count as
     /// answered at once, so that it may be longer; exact where one limit decides and the units start to leave at
-    /// the start.
+    /// the start. [`NEVER`] while so little may be used of a limit that the request does not fit into it.
     ///
     /// [`Gate::advance`] must have been called for `now`.
     pub fn wait_time(&mut self, now: Nanos, route: &Route, units: u64) -> Nanos {
@@ -38,7 +35,7 @@ impl<W> Gate<W> {
             at = at.max(plan::after_units(ahead, now, self.window(charge.limit)));
         }
         if at > now {
-            return at - now;
+            return if at == NEVER { NEVER } else { at - now };
         }
         // It fits, but a reservation that hangs on requests in flight is in its way.
         let shortest = route.charges.iter().map(|charge| self.window(charge.limit).frees_at(now) - now).min();
@@ -59,29 +56,6 @@ impl<W> Gate<W> {
                 let units = charge.weight.saturating_mul(self.queues.units_of(head.route));
                 ahead[at] = ahead[at].saturating_add(units);
             }
-        }
-    }
-
-    /// The usage of one limit.
-    pub fn usage(&mut self, now: Nanos, route: &Route) -> Usage {
-        let takes_none = route.charges.iter().all(|charge| charge.limit != route.index);
-        let waiting = if takes_none { self.queues.len_of(route.index) } else { 0 };
-        let limit = &mut self.limits[route.index as usize];
-        limit.window.expire(now);
-        let window = &limit.window;
-        let resets_at = match window.next_expiry(now) {
-            Some(at) => at,
-            None if window.in_flight() > 0 => window.frees_at(now),
-            None => now,
-        };
-        Usage {
-            id: limit.id.to_string(),
-            limit: window.limit(),
-            used: window.used(),
-            in_flight: window.in_flight(),
-            waiting: limit.waiting + waiting,
-            interval: Duration::from_nanos(window.interval()),
-            resets_in: Duration::from_nanos(resets_at - now),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The gate: limits, what is used of them, and who waits.
+//! The gate's state (limits, what is used of them, the queue), and how requests enter, join the queue and leave.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -8,14 +8,16 @@ use crate::error::Error;
 use crate::limit::{RateLimit, Window};
 
 use super::advance::Walk;
-use super::queue::{Place, Queues, Waiter};
+use super::queue::{Order, Place, Queues, Rank, Waiter};
 use super::route::{Index, Route};
 use super::table::{Hold, Options};
 
 #[derive(Debug)]
-pub(super) struct Limit {
+pub(super) struct LimitState {
     pub(super) id: Arc<str>,
     pub(super) window: Window,
+    /// The most units that one request is known to take.
+    pub(super) heaviest: u64,
     /// So many units may be in flight before others might have to wait for an answer.
     pub(super) roomy: u64,
     /// Requests in the queues that take from this limit.
@@ -36,7 +38,7 @@ pub(crate) struct Decided<W> {
 #[derive(Debug)]
 pub(crate) struct Gate<W> {
     pub(super) options: Options,
-    pub(super) limits: Vec<Limit>,
+    pub(super) limits: Vec<LimitState>,
     /// Which of them must know wall time.
     pub(super) quotas: Vec<Index>,
     pub(super) by_id: HashMap<Arc<str>, Index>,
@@ -130,18 +132,18 @@ impl<W> Gate<W> {
         may
     }
 
-    /// Joins the queue. [`Gate::advance`] must follow, unless others of the same route wait already.
-    pub fn join(&mut self, route: &Route, waiter: Waiter<W>) -> Place {
+    /// Joins the queue. [`Gate::advance`] must follow, unless others of the same route wait already and go before it.
+    pub fn join(&mut self, route: &Route, rank: Rank, waiter: Waiter<W>) -> Place {
         self.changed = true;
         route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += 1);
-        self.queues.push(route.index, waiter)
+        self.queues.push(route.index, rank, waiter)
     }
 
-    /// Returns to the queue, to the old place of that number. [`Gate::advance`] must follow.
-    pub fn rejoin(&mut self, number: u64, route: &Route, waiter: Waiter<W>) -> Place {
+    /// Returns to the queue, to its old place in the order. [`Gate::advance`] must follow.
+    pub fn rejoin(&mut self, order: Order, route: &Route, waiter: Waiter<W>) -> Place {
         self.changed = true;
         route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += 1);
-        let place = Place { number, route: route.index };
+        let place = Place { order, route: route.index };
         self.queues.insert(place, waiter);
         place
     }
@@ -153,9 +155,9 @@ impl<W> Gate<W> {
             && route.charges.iter().any(|charge| self.limits[charge.limit as usize].waiting > 0)
     }
 
-    /// Whether requests wait for this route.
-    pub fn waits_for(&self, route: &Route) -> bool {
-        self.queues.len_of(route.index) > 0
+    /// Whether requests wait for this route that go before one that comes now.
+    pub fn waits_before(&self, route: &Route, rank: Rank) -> bool {
+        self.queues.head(route.index).is_some_and(|head| head.order.rank <= rank)
     }
 
     /// Takes a waiting request out of the queue. [`Gate::advance`] should follow: younger ones may have waited for it.
@@ -196,8 +198,7 @@ impl<W> Gate<W> {
         self.charge(route, units, Window::give_back);
     }
 
-    /// Everybody who waits, in no order.
-    #[cfg(feature = "python")]
+    /// All waiting requests, in no order.
     pub fn waiters(&self) -> impl Iterator<Item = (Place, &Waiter<W>)> {
         self.queues.routes().flat_map(|index| self.queues.places(index))
     }
@@ -208,7 +209,6 @@ impl<W> Gate<W> {
     }
 
     /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
-    #[cfg(feature = "python")]
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
         self.changed = true;
         self.limits.iter_mut().for_each(|limit| {

@@ -1,0 +1,146 @@
+//! Limits that change while the table stays, and requests of several ranks, against the schedule made by brute force.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use crate::limit::RateLimit;
+
+use super::enter::Gate;
+use super::model::{Run, World, brute_force, changing_worlds};
+use super::plan::NEVER;
+use super::queue::{Rank, Waiter};
+use super::table::{Hold, Options};
+
+/// `PROPTEST_CASES` asks for more.
+fn thorough() -> ProptestConfig {
+    let config = ProptestConfig::default();
+    ProptestConfig { cases: config.cases.max(3_000), ..config }
+}
+
+proptest! {
+    #![proptest_config(thorough())]
+
+    /// I2, I3, I4 with ranks, limits of which less may be used, or nothing, pauses, and units of others.
+    #[test]
+    fn starts_equal_the_schedule_whatever_becomes_of_the_limits(
+        world in changing_worlds(25), deadlines in any::<bool>(),
+    ) {
+        let mut world = World { plans_for: None, ..world };
+        world.requests.iter_mut().for_each(|request| request.abandons &= !deadlines);
+        let mut run = Run::new(&world, Hold::Start);
+        run.deadlines = deadlines;
+        let run = run.go(false, None);
+        prop_assert_eq!(&run.started, &brute_force(&world, deadlines));
+    }
+
+    /// I6: an end of a pause and of somebody else's units are wake-ups like others, and there are no more.
+    #[test]
+    fn wake_ups_are_known_instants_whatever_becomes_of_the_limits(world in changing_worlds(25)) {
+        for hold in [Hold::Start, Hold::Response] {
+            let run = Run::new(&world, hold).go(false, None);
+            let polled = Run::new(&world, hold).go(true, None);
+            prop_assert_eq!(&run.started, &polled.started);
+            let known = run.known_instants();
+            prop_assert!(run.woken.is_sorted_by(|a, b| a < b), "{:?}", run.woken);
+            prop_assert!(run.woken.iter().all(|at| known.contains(at)), "{:?} of {:?}", run.woken, known);
+        }
+    }
+}
+
+const TEN: Duration = Duration::from_nanos(10);
+
+fn gate(hold: Hold) -> Gate<&'static str> {
+    let table = [RateLimit::new("pool", 8, TEN), RateLimit::new("a", 8, TEN).weight(0).link("pool", 4)];
+    Gate::new(&table, Options { hold, ..Options::default() }).expect("a fine table")
+}
+
+fn join(gate: &mut Gate<&'static str>, id: &str, rank: Rank, tag: &'static str) {
+    let route = gate.lookup(id).expect("known").clone();
+    gate.join(&route, rank, Waiter { units: 1, since: 0, deadline: None, tag });
+}
+
+fn advance(gate: &mut Gate<&'static str>, now: u64) -> Vec<&'static str> {
+    let mut decided = Vec::new();
+    gate.advance(now, &mut decided);
+    decided.into_iter().map(|one| one.waiter.tag).collect()
+}
+
+#[test]
+fn a_request_above_what_may_be_used_waits_for_more_and_holds_up_nobody() {
+    for hold in [Hold::Start, Hold::Response] {
+        let mut gate = gate(hold);
+        let [pool, a] = ["pool", "a"].map(|id| gate.lookup(id).expect("known").clone());
+        gate.allow(&pool, 3);
+        join(&mut gate, "a", Rank::ORDINARY, "heavy");
+        join(&mut gate, "pool", Rank::ORDINARY, "light");
+        assert_eq!(advance(&mut gate, 0), ["light"]);
+        assert_eq!((gate.wake_at(), gate.wait_time(0, &a, 1)), (None, NEVER));
+        // It could pass by the table, so that it is not refused.
+        assert!(gate.check_units(&a, 1).is_ok() && gate.check_units(&a, 3).is_err());
+        gate.allow(&pool, 5);
+        assert_eq!(advance(&mut gate, 1), ["heavy"]);
+    }
+}
+
+#[test]
+fn nothing_may_be_used_of_a_limit_of_which_nothing_is_left() {
+    for hold in [Hold::Start, Hold::Response] {
+        let mut gate = gate(hold);
+        let pool = gate.lookup("pool").expect("known").clone();
+        gate.allow(&pool, 0);
+        assert!(!gate.try_acquire(0, &pool, 1));
+        join(&mut gate, "pool", Rank::ORDINARY, "light");
+        assert_eq!(advance(&mut gate, 0), [""; 0]);
+        assert_eq!((gate.wait_time(0, &pool, 1), gate.usage(0, &pool).limit), (NEVER, 0));
+        gate.allow(&pool, u64::MAX);
+        assert_eq!(advance(&mut gate, 0), ["light"]);
+        assert_eq!(gate.usage(0, &pool).limit, 8);
+    }
+}
+
+#[test]
+fn a_pause_outlives_a_new_table_and_ends_by_itself() {
+    for hold in [Hold::Start, Hold::Response] {
+        let mut gate = gate(hold);
+        let pool = gate.lookup("pool").expect("known").clone();
+        gate.pause(&pool, 30);
+        // An end that is earlier changes nothing.
+        gate.pause(&pool, 20);
+        assert!(gate.set_table(1, &[RateLimit::new("pool", 2, TEN)]).expect("fine").is_empty());
+        let pool = gate.lookup("pool").expect("known").clone();
+        assert!(!gate.try_acquire(29, &pool, 1));
+        join(&mut gate, "pool", Rank::ORDINARY, "light");
+        assert_eq!(advance(&mut gate, 29), [""; 0]);
+        assert_eq!((gate.wake_at(), gate.wait_time(29, &pool, 1)), (Some(30), 1));
+        assert_eq!(advance(&mut gate, 30), ["light"]);
+    }
+}
+
+#[test]
+fn units_of_others_count_until_they_come_free() {
+    let mut gate = gate(Hold::Start);
+    let pool = gate.lookup("pool").expect("known").clone();
+    assert!(gate.try_acquire(20, &pool, 1));
+    gate.stamp_foreign(21, &pool, 7, 24);
+    assert!(!gate.try_acquire(23, &pool, 1));
+    assert!(gate.try_acquire(24, &pool, 7) && !gate.try_acquire(24, &pool, 1));
+}
+
+#[test]
+fn those_of_a_smaller_rank_go_first_in_the_order_of_arrival() {
+    for hold in [Hold::Start, Hold::Response] {
+        let mut gate = gate(hold);
+        let pool = gate.lookup("pool").expect("known").clone();
+        gate.allow(&pool, 0);
+        let later = Rank(Rank::ORDINARY.0 + 1);
+        for (rank, tag) in [(later, "4"), (Rank::ORDINARY, "2"), (Rank::FIRST, "1"), (Rank::ORDINARY, "3")] {
+            join(&mut gate, "pool", rank, tag);
+        }
+        assert_eq!(advance(&mut gate, 0), [""; 0]);
+        for count in 1..5 {
+            gate.allow(&pool, count);
+            assert_eq!(advance(&mut gate, 0), [count.to_string()]);
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Units whose end is known, by kind of limit: a new kind of limit begins here.
+//!
+//! A kind says how long a stamped unit stays, and nothing else. How many units fit, what is in flight and when nothing
+//! may pass at all is the same for all kinds: see [`window`](super::window).
+
+use crate::clock::{Nanos, WallNanos};
+
+use super::quota::Quota;
+use super::rolling::Rolling;
+use super::window::Span;
+
+/// What is in the window of a limit.
+#[derive(Debug)]
+pub(super) enum Stamps {
+    Rolling(Rolling),
+    /// Boxed: it is the larger one, and rolling limits shall lie close together.
+    Quota(Box<Quota>),
+}
+
+/// The same call for either kind.
+macro_rules! either {
+    ($stamps:expr, $each:ident => $call:expr) => {
+        match $stamps {
+            Stamps::Rolling($each) => $call,
+            Stamps::Quota($each) => $call,
+        }
+    };
+}
+
+impl Stamps {
+    /// With so many units stamped at `now`. A quota must be observed after that.
+    pub fn holding(span: Span, now: Nanos, units: u64) -> Self {
+        match span {
+            Span::Rolling(interval) => {
+                let mut rolling = Rolling::new(interval);
+                rolling.stamp(now, units);
+                Self::Rolling(rolling)
+            }
+            Span::Quota(resets) => Self::Quota(Box::new(Quota::new(resets, units))),
+        }
+    }
+
+    /// Takes another span. Should the kind or the boundaries change, what is in the window counts as stamped now.
+    pub fn reshape(&mut self, now: Nanos, span: Span) {
+        match (&mut *self, span) {
+            (Self::Rolling(rolling), Span::Rolling(interval)) => rolling.reshape(now, interval),
+            (Self::Quota(quota), Span::Quota(resets)) if quota.resets() == resets => {}
+            _ => *self = Self::holding(span, now, self.units()),
+        }
+    }
+
+    /// How long most windows are.
+    pub fn interval(&self) -> Nanos {
+        match self {
+            Self::Rolling(rolling) => rolling.interval(),
+            Self::Quota(quota) => quota.resets().period.nanos(),
+        }
+    }
+
+    /// The clock on the wall shows `wall` at `now`; that is nothing to kinds that do not follow it.
+    #[inline]
+    pub fn observe(&mut self, now: Nanos, wall: WallNanos, in_flight: u64) {
+        if let Self::Quota(quota) = self {
+            quota.observe(now, wall, in_flight);
+        }
+    }
+
+    /// Drops what has ended by `now`, as far as the monotonic clock alone decides it.
+    #[inline]
+    pub fn expire(&mut self, now: Nanos) {
+        if let Self::Rolling(rolling) = self {
+            rolling.expire(now);
+        }
+    }
+
+    /// Units in the window, as of the last [`Stamps::expire`] or [`Stamps::observe`].
+    #[inline]
+    pub fn units(&self) -> u64 {
+        either!(self, stamps => stamps.units())
+    }
+
+    #[inline]
+    pub fn stamp(&mut self, now: Nanos, units: u64) {
+        match self {
+            Self::Rolling(rolling) => rolling.stamp(now, units),
+            Self::Quota(quota) => quota.stamp(units),
+        }
+    }
+
+    /// Units that end at `until`; one interval from now, or at the boundary, at the latest.
+    pub fn stamp_until(&mut self, now: Nanos, units: u64, until: Nanos) {
+        match self {
+            Self::Rolling(rolling) => {
+                let stamp = until.saturating_sub(rolling.interval()).min(now);
+                rolling.insert(stamp, units);
+                rolling.expire(now);
+            }
+            Self::Quota(quota) if until > now => quota.stamp(units),
+            Self::Quota(_) => {}
+        }
+    }
+
+    /// When units stamped at `at` end: later for a later `at`, or at the same instant.
+    pub fn frees_at(&self, at: Nanos) -> Nanos {
+        match self {
+            Self::Rolling(rolling) => at.saturating_add(rolling.interval()),
+            Self::Quota(quota) => quota.frees_at(at),
+        }
+    }
+
+    /// Units of today's window that will still be in it at `at`.
+    pub fn units_at(&self, at: Nanos) -> u64 {
+        either!(self, stamps => stamps.units_at(at))
+    }
+
+    /// The first instant at which at most `units` of today's window are left in it; 0 if that is so already.
+    pub fn down_to(&self, units: u64) -> Nanos {
+        either!(self, stamps => stamps.down_to(units))
+    }
+
+    /// Whether nothing is in the window, nor would be in the longest interval that it ever had.
+    pub fn is_unused(&mut self, now: Nanos) -> bool {
+        match self {
+            Self::Rolling(rolling) => rolling.is_unused(now),
+            Self::Quota(quota) => quota.units() == 0,
+        }
+    }
+
+    /// When units last ended, or a window of a quota in which any were used; 0 if none has.
+    #[inline]
+    pub fn expired_at(&self) -> Nanos {
+        either!(self, stamps => stamps.expired_at())
+    }
+
+    /// When the next units end after `at`.
+    pub fn next_expiry(&self, at: Nanos) -> Option<Nanos> {
+        either!(self, stamps => stamps.next_expiry(at))
+    }
+}
