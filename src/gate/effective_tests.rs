@@ -68,8 +68,9 @@ fn advance(gate: &mut Gate<&'static str>, now: u64) -> Vec<&'static str> {
 
 #[test]
 fn a_request_above_what_may_be_used_waits_for_more_and_holds_up_nobody() {
-    for hold in [Hold::Start, Hold::Response] {
+    for (hold, plans_for) in [(Hold::Start, (64, 32)), (Hold::Response, (64, 32)), (Hold::Response, (0, 0))] {
         let mut gate = gate(hold);
+        gate.walk.plans_for = plans_for;
         let [pool, a] = ["pool", "a"].map(|id| gate.lookup(id).expect("known").clone());
         gate.allow(&pool, 3);
         join(&mut gate, "a", Rank::ORDINARY, "heavy");
