@@ -6,9 +6,7 @@
 mod advance;
 mod full;
 mod in_force;
-#[cfg(feature = "python")]
 mod log;
-#[cfg_attr(not(any(test, feature = "python")), allow(dead_code, reason = "only Python's blocks are nested"))]
 mod nesting;
 mod plan;
 mod questions;
@@ -27,12 +25,10 @@ mod model_tests;
 #[cfg(test)]
 mod quota_tests;
 
-#[cfg(feature = "python")]
 pub(crate) use log::LogEntry;
 pub(crate) use queue::{Place, Waiter};
 pub(crate) use route::Route;
 pub(crate) use schedule::{Decided, Gate};
-#[cfg(feature = "python")]
 pub(crate) use table::MAX_INTERVAL;
 pub use table::{Hold, Options};
 pub use usage::Usage;

@@ -197,7 +197,6 @@ impl<W> Gate<W> {
     }
 
     /// Everybody who waits, in no order.
-    #[cfg(feature = "python")]
     pub fn waiters(&self) -> impl Iterator<Item = (Place, &Waiter<W>)> {
         self.queues.routes().flat_map(|index| self.queues.places(index))
     }
@@ -208,7 +207,6 @@ impl<W> Gate<W> {
     }
 
     /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
-    #[cfg(feature = "python")]
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
         self.changed = true;
         self.limits.iter_mut().for_each(|limit| {

@@ -7,7 +7,6 @@ use std::collections::VecDeque;
 
 use crate::clock::Nanos;
 
-#[cfg(any(test, feature = "python"))]
 use super::MAX_LIMIT;
 
 /// Up to this many entries are kept exactly; past it, charges closer together than `interval / EXACT` share one
@@ -45,7 +44,6 @@ pub(crate) struct Rolling {
     /// When the last of these left.
     expired_at: Nanos,
     /// Of these, how many were there when the window was last rewritten.
-    #[cfg(any(test, feature = "python"))]
     rewritten: u64,
 }
 
@@ -63,7 +61,6 @@ impl Rolling {
             total: 0,
             gone: 0,
             expired_at: 0,
-            #[cfg(any(test, feature = "python"))]
             rewritten: 0,
         }
     }
@@ -231,7 +228,6 @@ impl Rolling {
     }
 
     /// What was stamped since the window was last rewritten, and is still in it: (stamp, units), oldest first.
-    #[cfg(any(test, feature = "python"))]
     pub fn stamps(&self) -> impl Iterator<Item = (Nanos, u64)> {
         let old = self.in_window() - self.in_window().min(self.total.wrapping_sub(self.rewritten));
         self.entries
@@ -246,7 +242,6 @@ impl Rolling {
     }
 
     /// Makes the window hold these and nothing else: (stamp, units), oldest first. None may be later than `now`.
-    #[cfg(any(test, feature = "python"))]
     pub fn rewrite(&mut self, now: Nanos, stamps: impl Iterator<Item = (Nanos, u64)>) {
         self.entries.clear();
         self.left.clear();

@@ -181,7 +181,6 @@ impl Window {
     }
 
     /// Moves everything in flight into the window.
-    #[cfg(feature = "python")]
     pub fn settle_all(&mut self, now: Nanos) {
         self.settle(now, self.in_flight());
     }
