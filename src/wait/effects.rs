@@ -68,7 +68,6 @@ impl Effects {
     }
 
     /// Wakes a waiter if that is a thread.
-    #[cfg(feature = "python")]
     pub fn wake_thread(&mut self, turn: &Turn) {
         if !matches!(turn.group, WakeGroup::Loop(_)) {
             self.threads.push(turn.waker());

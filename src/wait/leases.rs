@@ -75,7 +75,6 @@ impl Leases {
     }
 
     /// Those whose waiters cannot come before their time is up.
-    #[cfg(feature = "python")]
     pub fn take_running(&mut self, cannot_come: impl Fn(&Turn) -> bool) -> Vec<Arc<Turn>> {
         let mut back = Vec::new();
         self.running.retain(|(_, turn)| keep(turn, &cannot_come, &mut back));
@@ -83,7 +82,6 @@ impl Leases {
     }
 
     /// All grants were settled.
-    #[cfg(feature = "python")]
     pub fn clear(&mut self) {
         self.running.clear();
         self.over.clear();

@@ -105,12 +105,10 @@ impl<L: EventLoop> LoopTimer<L> {
         })
     }
 
-    #[cfg(feature = "python")]
     pub fn event_loop(&self) -> &L {
         &self.event_loop
     }
 
-    #[cfg(feature = "python")]
     pub fn throttler(&self) -> &WeakThrottler {
         &self.throttler
     }

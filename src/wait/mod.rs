@@ -1,19 +1,15 @@
 //! Ways to wait at a gate: the lock around it, the timers that advance it, and how a thread or a task waits its turn.
 //! (How Python waits is in `python/`.)
 
-#[cfg_attr(not(feature = "python"), allow(dead_code, reason = "only Python's blocks are nested"))]
 mod block;
 #[cfg(test)]
 mod block_tests;
 mod blocking;
 mod effects;
-#[cfg(feature = "python")]
 mod fork;
 mod groups;
 mod leases;
-#[cfg(feature = "python")]
 mod log;
-#[cfg(any(feature = "python", feature = "tokio", test))]
 mod loop_timer;
 mod manual;
 #[cfg(test)]
@@ -32,7 +28,6 @@ pub use route::Route;
 pub use throttler::Throttler;
 
 // What Python's ways to wait are made of.
-#[cfg(feature = "python")]
 pub(crate) use self::{
     block::{Block, Entered, Held, Nested},
     groups::WakeGroup,

@@ -155,7 +155,6 @@ impl State {
 
     /// Takes all who wait in an event loop out of the queue, granted or not: it runs none of them before whoever blocks it
     /// has passed.
-    #[cfg(feature = "python")]
     pub fn set_loop_aside(&mut self, event_loop: &WakeGroup, effects: &mut Effects) {
         let is_of_it = |turn: &Turn| turn.group.is(event_loop);
         for turn in self.leases.take_running(is_of_it) {
@@ -192,7 +191,6 @@ impl State {
     }
 
     /// As [`State::advance`], by the timer of an event loop.
-    #[cfg(any(feature = "python", feature = "tokio", test))]
     pub fn poll(&mut self, now: Nanos, group: &WakeGroup, effects: &mut Effects) -> Option<Nanos> {
         self.groups.unset(group);
         self.decide(now, effects);

@@ -279,7 +279,6 @@ impl Throttler {
 
     /// A thread is about to wait in which an event loop runs: none of those who wait in that can come before its wait is
     /// over. They return to their old places as they come.
-    #[cfg(feature = "python")]
     pub(crate) fn block(&self, event_loop: &WakeGroup) {
         self.locked(|state, now, effects| {
             state.set_loop_aside(event_loop, effects);
@@ -312,7 +311,6 @@ impl Throttler {
         });
     }
 
-    #[cfg(feature = "tokio")]
     pub(super) fn set_waker(&self, turn: &Turn, waker: &Waker) {
         let old = {
             let _state = self.state.lock();
@@ -353,19 +351,16 @@ impl Throttler {
     }
 
     /// An event loop's timer has gone off. Returns when it must ring again.
-    #[cfg(any(feature = "python", feature = "tokio", test))]
     pub(crate) fn poll(&self, group: &WakeGroup) -> Option<Nanos> {
         self.locked(|state, now, effects| state.poll(now, group, effects))
     }
 
     /// When an event loop's timer must ring; `None` where nobody waits.
-    #[cfg(any(feature = "python", feature = "tokio", test))]
     pub(crate) fn rings_at(&self, group: &WakeGroup) -> Option<Nanos> {
         self.state.lock().groups.rings_at(group)
     }
 
     /// An event loop's timer could not be set: it shall be asked for again at the next occasion.
-    #[cfg(any(feature = "python", feature = "tokio", test))]
     pub(crate) fn unset(&self, group: &WakeGroup) {
         self.state.lock().groups.unset(group);
     }

@@ -109,7 +109,6 @@ impl Ticket {
     }
 
     /// Replaces whom to wake.
-    #[cfg(feature = "tokio")]
     pub fn set_waker(&self, waker: &Waker) {
         self.throttler.set_waker(&self.turn, waker);
     }
