@@ -21,8 +21,8 @@ use parking_lot::Mutex;
 
 use crate::gate::Route;
 
-use super::pass::Charge;
-use super::state::State;
+use super::pass::HeldUnits;
+use super::shared::Shared;
 use super::throttler::Throttler;
 use super::turn::{Phase, Turn};
 
@@ -48,7 +48,7 @@ enum Stand {
 /// What a block has taken.
 struct Share {
     throttler: Throttler,
-    charge: Charge,
+    held: HeldUnits,
     /// It has begun to count down already, for a request within it that gave its wait up. So who tries again and again
     /// does not wait anew for its own block each time.
     counts_down: bool,
@@ -56,23 +56,23 @@ struct Share {
 
 impl Share {
     fn leave(&self) {
-        let Charge { route, units, epoch, .. } = &self.charge;
+        let HeldUnits { route, units, epoch, .. } = &self.held;
         self.throttler.leave(route, *units, *epoch);
     }
 
     fn take_again(&mut self) {
-        self.throttler.take_again(&mut self.charge);
+        self.throttler.take_again(&mut self.held);
     }
 }
 
 impl Block {
     /// The block of a request that has just entered in this thread, within `outer`.
-    pub fn new(throttler: Throttler, charge: Charge, outer: Option<Arc<Block>>) -> Arc<Self> {
-        let known = charge.is_tight.then(|| throttler.clone());
+    pub fn new(throttler: Throttler, held: HeldUnits, outer: Option<Arc<Block>>) -> Arc<Self> {
+        let known = held.is_tight.then(|| throttler.clone());
         let block = Arc::new(Self {
             outer: Mutex::new(outer),
             thread: this_thread(),
-            stand: Mutex::new(Stand::Held(Share { throttler, charge, counts_down: false })),
+            stand: Mutex::new(Stand::Held(Share { throttler, held, counts_down: false })),
         });
         if let Some(throttler) = known {
             throttler.know(&block);
@@ -131,21 +131,21 @@ impl Block {
 
     /// A request within it waits.
     fn lean(&self) {
-        let held = {
+        let lent = {
             let mut stand = self.stand.lock();
-            let (held, new) = match std::mem::replace(&mut *stand, Stand::Over) {
-                Stand::Held(Share { throttler, charge, counts_down }) => {
-                    let held = Share { throttler: throttler.clone(), charge: charge.clone(), counts_down };
-                    (Some(held), Stand::Leans(Share { throttler, charge, counts_down: true }, 1))
+            let (lent, new) = match std::mem::replace(&mut *stand, Stand::Over) {
+                Stand::Held(Share { throttler, held, counts_down }) => {
+                    let lent = Share { throttler: throttler.clone(), held: held.clone(), counts_down };
+                    (Some(lent), Stand::Leans(Share { throttler, held, counts_down: true }, 1))
                 }
                 Stand::Leans(share, count) => (None, Stand::Leans(share, count + 1)),
                 Stand::Over => (None, Stand::Over),
             };
             *stand = new;
-            held
+            lent
         };
-        match held {
-            Some(Share { throttler, charge, counts_down: true }) => throttler.give_back(&charge),
+        match lent {
+            Some(Share { throttler, held, counts_down: true }) => throttler.give_back(&held),
             Some(share) => share.leave(),
             None => {}
         }
@@ -173,9 +173,9 @@ impl Block {
     }
 
     /// What it holds in flight.
-    pub(super) fn in_flight(&self) -> Option<Charge> {
+    pub(super) fn in_flight(&self) -> Option<HeldUnits> {
         match &*self.stand.lock() {
-            Stand::Held(share) => Some(share.charge.clone()),
+            Stand::Held(share) => Some(share.held.clone()),
             _ => None,
         }
     }
@@ -220,8 +220,8 @@ impl Nested {
         }
         let nested = Arc::new(Self { turn: turn.clone(), blocks, leans: Mutex::new(Some(false)) });
         {
-            let mut state = throttler.state.lock();
-            remember(&mut state.nested, &nested);
+            let mut shared = throttler.shared.lock();
+            remember(&mut shared.nested, &nested);
         }
         if nested.look(throttler) {
             throttler.look_at_nested();
@@ -238,7 +238,7 @@ impl Nested {
         let leaned = self.leans.lock().take();
         if leaned == Some(true) {
             let mut again: Vec<_> = self.blocks.iter().filter_map(|block| block.stand_up(passed)).collect();
-            again.dedup_by(|one, other| Arc::ptr_eq(&one.state, &other.state));
+            again.dedup_by(|one, other| Arc::ptr_eq(&one.shared, &other.shared));
             // Others may have joined the queue meanwhile, whom the clock alone would let through then.
             again.iter().for_each(Throttler::look_at_nested);
         }
@@ -250,13 +250,13 @@ impl Nested {
         if *self.leans.lock() != Some(false) {
             return false;
         }
-        let leans = |block: &Arc<Block>| matches!(*block.stand.lock(), Stand::Leans(..));
+        let already_leans = |block: &Arc<Block>| matches!(*block.stand.lock(), Stand::Leans(..));
         // A block that leans will not do so any more when those have passed for which it does.
-        let must = throttler.hangs_on_answers(&self.turn) || self.blocks.iter().any(leans);
+        let must = throttler.hangs_on_answers(&self.turn) || self.blocks.iter().any(already_leans);
         let may = must && {
-            let mut state = self.leans.lock();
-            let may = *state == Some(false);
-            *state = state.map(|_| true);
+            let mut leans = self.leans.lock();
+            let may = *leans == Some(false);
+            *leans = leans.map(|_| true);
             may
         };
         if may {
@@ -322,7 +322,7 @@ impl Threads {
 /// What a block that was entered at once must know.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entered {
-    /// See `State::epoch`.
+    /// See `Shared::epoch`.
     pub epoch: u32,
     /// Others may have to wait for its answer: see `Gate::is_tight`.
     pub is_tight: bool,
@@ -332,25 +332,25 @@ impl Throttler {
     /// As [`Throttler::enter_at_once`], for a block that others may be within.
     #[inline]
     pub(crate) fn enter_block(&self, route: &Route, units: u64) -> Option<Entered> {
-        let mut state = self.state.lock();
-        state.threads.note();
-        let State { gate, clock, epoch, .. } = &mut *state;
+        let mut shared = self.shared.lock();
+        shared.threads.note();
+        let Shared { gate, clock, epoch, .. } = &mut *shared;
         let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
         entered.then(|| Entered { epoch: *epoch, is_tight: gate.is_tight(route) })
     }
 
     /// Remembers a block, for as long as somebody else does.
     fn know(&self, block: &Arc<Block>) {
-        let mut state = self.state.lock();
-        remember(&mut state.blocks, block);
+        let mut shared = self.shared.lock();
+        remember(&mut shared.blocks, block);
     }
 
     /// Has every wait within blocks look again: somebody has gone before them, units are in flight again, or the table is
     /// another one.
     pub(super) fn look_at_nested(&self) {
         let nested: Vec<Arc<Nested>> = {
-            let state = self.state.lock();
-            state.nested.iter().filter_map(Weak::upgrade).collect()
+            let shared = self.shared.lock();
+            shared.nested.iter().filter_map(Weak::upgrade).collect()
         };
         // The latest first: where it leans, older ones may not have to. Each of them says so once at most.
         while nested.iter().rev().any(|nested| nested.look(self)) {}
@@ -358,40 +358,40 @@ impl Throttler {
 
     /// Whether a waiting request cannot pass by the clock alone.
     fn hangs_on_answers(&self, turn: &Turn) -> bool {
-        let state = self.state.lock();
+        let shared = self.shared.lock();
         match *turn.phase.lock() {
-            Phase::Waiting(place) => state.gate.hangs_on_answers(place),
+            Phase::Waiting(place) => shared.gate.hangs_on_answers(place),
             _ => false,
         }
     }
 
     /// A waiting request goes before those that are within no block: these may be given what its own blocks let go of.
     fn go_first(&self, turn: &Arc<Turn>) {
-        self.locked(|state, now, effects| {
+        self.locked(|shared, now, effects| {
             let mut phase = turn.phase.lock();
             let Phase::Waiting(place) = *phase else { return };
-            let Some(first) = state.gate.go_first(place) else { return };
+            let Some(first) = shared.gate.go_first(place) else { return };
             *phase = Phase::Waiting(first);
             drop(phase);
-            state.groups.join(first, turn);
-            state.groups.leave(place, turn, effects);
-            state.advance(now, effects);
+            shared.groups.join(first, turn);
+            shared.groups.leave(place, turn, effects);
+            shared.advance(now, effects);
         });
     }
 
     /// What a block took, and was counted as answered, is in flight again.
-    fn take_again(&self, charge: &mut Charge) {
-        let mut state = self.state.lock();
-        charge.epoch = state.epoch;
-        state.gate.take_again(&charge.route, charge.units);
+    fn take_again(&self, held: &mut HeldUnits) {
+        let mut shared = self.shared.lock();
+        held.epoch = shared.epoch;
+        shared.gate.take_again(&held.route, held.units);
     }
 
     /// What a block took in flight is counted elsewhere.
-    fn give_back(&self, charge: &Charge) {
-        self.locked(|state, now, effects| {
-            if charge.epoch == state.epoch {
-                state.gate.give_back(&charge.route, charge.units);
-                state.advance(now, effects);
+    fn give_back(&self, held: &HeldUnits) {
+        self.locked(|shared, now, effects| {
+            if held.epoch == shared.epoch {
+                shared.gate.give_back(&held.route, held.units);
+                shared.advance(now, effects);
             }
         });
     }
@@ -399,43 +399,43 @@ impl Throttler {
     /// The units that a waiting request can never have while this thread does nothing else: what blocks that were
     /// entered in this thread hold, its own `outer` ones left out. `None` where the clock or another thread may end
     /// the wait.
-    pub(crate) fn never_passes(&self, turn: &Turn, outer: &[Arc<Block>]) -> Option<Held> {
+    pub(crate) fn never_passes(&self, turn: &Turn, outer: &[Arc<Block>]) -> Option<Deadlock> {
         let (place, threads, blocks, epoch) = {
-            let state = self.state.lock();
+            let shared = self.shared.lock();
             let Phase::Waiting(place) = *turn.phase.lock() else { return None };
-            let blocks: Vec<_> = state.blocks.iter().filter_map(Weak::upgrade).collect();
-            (place, state.threads, blocks, state.epoch)
+            let blocks: Vec<_> = shared.blocks.iter().filter_map(Weak::upgrade).collect();
+            (place, shared.threads, blocks, shared.epoch)
         };
         let here = |block: &&Arc<Block>| block.is_of_this_thread();
         let mine = |block: &&Arc<Block>| outer.iter().any(|other| Arc::ptr_eq(other, block));
-        let charges = |of: &mut dyn Iterator<Item = &Arc<Block>>| -> Vec<Charge> {
-            of.filter_map(|block| block.in_flight()).filter(|charge| charge.epoch == epoch).collect()
+        let held_by = |of: &mut dyn Iterator<Item = &Arc<Block>>| -> Vec<HeldUnits> {
+            of.filter_map(|block| block.in_flight()).filter(|held| held.epoch == epoch).collect()
         };
-        let own = charges(&mut blocks.iter().filter(mine));
-        let others = charges(&mut blocks.iter().filter(here).filter(|block| !mine(block)));
+        let own = held_by(&mut blocks.iter().filter(mine));
+        let others = held_by(&mut blocks.iter().filter(here).filter(|block| !mine(block)));
         let full = match threads {
             // All that is in flight was entered here.
             Threads::One(only) if only == this_thread() => {
-                self.state.lock().gate.full_without(place, &taken(&own))
+                self.shared.lock().gate.full_without(place, &taken(&own))
             }
-            _ => self.state.lock().gate.full_beside(place, &taken(&others)),
+            _ => self.shared.lock().gate.full_beside(place, &taken(&others)),
         };
-        full.map(|(limit, units, available)| Held {
+        full.map(|(limit, units, available)| Deadlock {
             limit,
             units,
             available,
-            by: others.iter().map(|charge| charge.route.id().to_owned()).collect(),
+            by: others.iter().map(|held| held.route.id().to_owned()).collect(),
         })
     }
 }
 
-fn taken(charges: &[Charge]) -> Vec<(&Route, u64)> {
-    charges.iter().map(|charge| (&*charge.route, charge.units)).collect()
+fn taken(held: &[HeldUnits]) -> Vec<(&Route, u64)> {
+    held.iter().map(|held| (&*held.route, held.units)).collect()
 }
 
-/// Units that stay in flight for as long as a thread waits.
+/// Why a thread would wait for ever: units that stay in flight for as long as it waits.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Deadlock {
     pub limit: String,
     pub units: u64,
     pub available: u64,

@@ -13,8 +13,8 @@ use crate::limit::RateLimit;
 use super::block::{Block, Nested};
 use super::groups::WakeGroup;
 use super::manual::ManualClock;
-use super::pass::Charge;
-use super::throttler::{Entry, Throttler};
+use super::pass::HeldUnits;
+use super::throttler::{Admission, Throttler};
 use super::turn::{Ticket, Turn};
 
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -37,12 +37,12 @@ struct Context {
 impl Context {
     /// Enters, or joins the queue.
     fn ask(&mut self, throttler: &Throttler, id: &str, units: u64) {
-        let mut charge = Charge::new(throttler.lookup(id).expect("a known id"), units);
-        throttler.check_units(&charge.route, units).expect("units that fit");
+        let mut held = HeldUnits::new(throttler.lookup(id).expect("a known id"), units);
+        throttler.check_units(&held.route, units).expect("units that fit");
         let turn = || Turn::new(WakeGroup::Threads, Waker::noop().clone());
-        match throttler.enter(&mut charge, None, turn).expect("no time-out") {
-            Entry::Entered => self.begin(throttler, charge),
-            Entry::Waiting(ticket) => {
+        match throttler.enter(&mut held, None, turn).expect("no time-out") {
+            Admission::Entered => self.begin(throttler, held),
+            Admission::Waiting(ticket) => {
                 let around = self.innermost.clone().map_or_else(Vec::new, Block::all_running);
                 let nested = Nested::new(around, throttler, ticket.turn());
                 self.waits = Some((ticket, nested));
@@ -51,9 +51,9 @@ impl Context {
         }
     }
 
-    fn begin(&mut self, throttler: &Throttler, charge: Charge) {
+    fn begin(&mut self, throttler: &Throttler, held: HeldUnits) {
         let outer = self.innermost.clone().and_then(Block::running);
-        let block = Block::new(throttler.clone(), charge, outer);
+        let block = Block::new(throttler.clone(), held, outer);
         self.innermost = Some(block.clone());
         self.blocks.push(block);
     }
@@ -61,11 +61,11 @@ impl Context {
     /// Takes what it was granted.
     fn look(&mut self, throttler: &Throttler) {
         let granted = self.waits.as_ref().and_then(|(ticket, _)| ticket.take());
-        if let Some(charge) = granted {
+        if let Some(held) = granted {
             if let Some((_, Some(nested))) = self.waits.take() {
                 nested.pass();
             }
-            self.begin(throttler, charge.expect("nothing refuses it"));
+            self.begin(throttler, held.expect("nothing refuses it"));
         }
     }
 
@@ -295,22 +295,22 @@ fn what_this_thread_holds_can_only_be_waited_for_elsewhere() {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum Action {
     Ask { task: usize, limit: usize, units: u64 },
     Leave { task: usize },
     GiveUp { task: usize },
     Pass { tenths: u32 },
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let action = prop_oneof![
         6 => (0..6_usize, 0..3_usize, 1..4_u64)
-            .prop_map(|(task, limit, units)| Step::Ask { task, limit, units }),
-        2 => (0..6_usize).prop_map(|task| Step::Leave { task }),
-        1 => (0..6_usize).prop_map(|task| Step::GiveUp { task }),
-        2 => (0..15_u32).prop_map(|tenths| Step::Pass { tenths }),
+            .prop_map(|(task, limit, units)| Action::Ask { task, limit, units }),
+        2 => (0..6_usize).prop_map(|task| Action::Leave { task }),
+        1 => (0..6_usize).prop_map(|task| Action::GiveUp { task }),
+        2 => (0..15_u32).prop_map(|tenths| Action::Pass { tenths }),
     ];
-    prop::collection::vec(step, 1..60)
+    prop::collection::vec(action, 1..60)
 }
 
 proptest! {
@@ -318,7 +318,7 @@ proptest! {
     /// However tasks nest their requests, over whatever limits: when each leaves its blocks as soon as it waits for
     /// nothing, all of them get through, and nothing is left behind.
     #[test]
-    fn everybody_gets_through(limits in prop::collection::vec(3..6_u64, 3), steps in steps()) {
+    fn everybody_gets_through(limits in prop::collection::vec(3..6_u64, 3), actions in actions()) {
         let clock = ManualClock::new();
         // With one linked pool beside them, whose queue is shared by all.
         let mut table: Vec<_> = limits.iter().zip('a'..).map(|(&limit, id)| {
@@ -327,23 +327,23 @@ proptest! {
         table.push(RateLimit::new("pool", 4, INTERVAL));
         let throttler = clock.throttler(&table, Options::default()).expect("a fine table");
         let mut tasks: BTreeMap<usize, Context> = BTreeMap::new();
-        for step in steps {
-            match step {
-                Step::Ask { task, limit, units } => {
+        for action in actions {
+            match action {
+                Action::Ask { task, limit, units } => {
                     let task = tasks.entry(task).or_default();
                     if task.waits.is_none() {
                         task.ask(&throttler, ["a", "b", "c"][limit], units);
                     }
                 }
-                Step::Leave { task } => {
+                Action::Leave { task } => {
                     if let Some(task) = tasks.get_mut(&task).filter(|task| task.waits.is_none() && !task.blocks.is_empty()) {
                         task.leave();
                     }
                 }
-                Step::GiveUp { task } => {
+                Action::GiveUp { task } => {
                     tasks.entry(task).or_default().waits = None;
                 }
-                Step::Pass { tenths } => clock.advance(INTERVAL / 10 * tenths),
+                Action::Pass { tenths } => clock.advance(INTERVAL / 10 * tenths),
             }
             tasks.values_mut().for_each(|task| task.look(&throttler));
         }

@@ -9,9 +9,9 @@ use crate::clock::{Nanos, nanos};
 use crate::error::Error;
 
 use super::groups::WakeGroup;
-use super::pass::{Charge, Pass};
-use super::state::Step;
-use super::throttler::{Entry, Throttler};
+use super::pass::{HeldUnits, Pass};
+use super::shared::ThreadPoll;
+use super::throttler::{Admission, Throttler};
 use super::turn::{Ticket, Turn};
 
 struct Unpark(Thread);
@@ -35,8 +35,8 @@ impl Throttler {
         let route = self.lookup(id)?;
         self.check_units(&route, units)?;
         let new_turn = || Turn::new(WakeGroup::Threads, Waker::from(Arc::new(Unpark(thread::current()))));
-        let mut charge = Charge::new(route, units);
-        if let Entry::Waiting(ticket) = self.enter(&mut charge, timeout.map(nanos), new_turn)? {
+        let mut held = HeldUnits::new(route, units);
+        if let Admission::Waiting(ticket) = self.enter(&mut held, timeout.map(nanos), new_turn)? {
             let park = |span: Option<Nanos>| {
                 match span {
                     Some(span) => thread::park_timeout(Duration::from_nanos(span)),
@@ -44,9 +44,9 @@ impl Throttler {
                 }
                 Ok(())
             };
-            charge = self.wait::<Error>(&ticket, park)?;
+            held = self.wait::<Error>(&ticket, park)?;
         }
-        Ok(Pass::new(self.clone(), charge))
+        Ok(Pass::new(self.clone(), held))
     }
 
     /// Waits for a ticket's turn, parking the thread with `park`: until it is woken, and no longer than the span that
@@ -55,13 +55,13 @@ impl Throttler {
         &self,
         ticket: &Ticket,
         mut park: impl FnMut(Option<Nanos>) -> Result<(), E>,
-    ) -> Result<Charge, E> {
+    ) -> Result<HeldUnits, E> {
         let clock = self.clock();
         loop {
-            match self.step(ticket.turn()) {
-                Step::Over(outcome) => return Ok(outcome?),
+            match self.poll_in_thread(ticket.turn()) {
+                ThreadPoll::Over(outcome) => return Ok(outcome?),
                 // A manual clock has no timers: whoever moves it wakes us.
-                Step::Park(at) => {
+                ThreadPoll::Park(at) => {
                     park(at.filter(|_| !clock.is_manual()).map(|at| span_until(at, clock.now())))?
                 }
             }

@@ -16,7 +16,7 @@ mod manual;
 mod model_tests;
 mod pass;
 mod route;
-mod state;
+mod shared;
 mod throttler;
 #[cfg(feature = "tokio")]
 mod tokio;
@@ -29,10 +29,10 @@ pub use throttler::Throttler;
 
 // What Python's ways to wait are made of.
 pub(crate) use self::{
-    block::{Block, Entered, Held, Nested},
+    block::{Block, Deadlock, Entered, Nested},
     groups::WakeGroup,
     loop_timer::{Call, EventLoop, LoopTimer},
-    pass::Charge,
-    throttler::{Entry, WeakThrottler},
+    pass::HeldUnits,
+    throttler::{Admission, WeakThrottler},
     turn::{Claim, Ticket, Turn},
 };

@@ -22,9 +22,9 @@ use crate::limit::RateLimit;
 
 use super::groups::WakeGroup;
 use super::loop_timer::{Call, EventLoop, LoopTimer};
-use super::pass::{Charge, Pass};
-use super::state::Step;
-use super::throttler::{Entry, Throttler};
+use super::pass::{HeldUnits, Pass};
+use super::shared::ThreadPoll;
+use super::throttler::{Admission, Throttler};
 use super::turn::{Claim, Ticket, Turn};
 
 const MS: Nanos = 1_000_000;
@@ -260,12 +260,12 @@ impl World {
         };
         let woken = Arc::new(Flag::default());
         let waker = Waker::from(woken.clone());
-        let mut charge = Charge::new(self.throttler.lookup(IDS[id]).expect("known"), 1);
-        let entry = self
-            .within(place, |world| world.throttler.enter(&mut charge, timeout, || Turn::new(group, waker)));
+        let mut held = HeldUnits::new(self.throttler.lookup(IDS[id]).expect("known"), 1);
+        let entry =
+            self.within(place, |world| world.throttler.enter(&mut held, timeout, || Turn::new(group, waker)));
         match entry {
-            Ok(Entry::Entered) => self.passes.push(Pass::new(self.throttler.clone(), charge)),
-            Ok(Entry::Waiting(ticket)) => {
+            Ok(Admission::Entered) => self.passes.push(Pass::new(self.throttler.clone(), held)),
+            Ok(Admission::Waiting(ticket)) => {
                 self.waits.push(Wait { ticket, place, woken, until: None });
                 if !matches!(place, Place::Loop(_)) {
                     self.run_thread(self.waits.len() - 1);
@@ -279,14 +279,14 @@ impl World {
     fn run_thread(&mut self, index: usize) -> bool {
         let wait = &mut self.waits[index];
         wait.woken.0.store(false, Ordering::SeqCst);
-        match self.throttler.step(wait.ticket.turn()) {
-            Step::Park(until) => {
+        match self.throttler.poll_in_thread(wait.ticket.turn()) {
+            ThreadPoll::Park(until) => {
                 wait.until = until;
                 return false;
             }
-            Step::Over(outcome) => {
+            ThreadPoll::Over(outcome) => {
                 self.waits.remove(index);
-                self.passes.extend(outcome.ok().map(|charge| Pass::new(self.throttler.clone(), charge)));
+                self.passes.extend(outcome.ok().map(|held| Pass::new(self.throttler.clone(), held)));
             }
         }
         true
@@ -330,8 +330,7 @@ impl World {
                     }
                     Claim::Over(outcome) => {
                         self.waits.remove(index);
-                        self.passes
-                            .extend(outcome.ok().map(|charge| Pass::new(self.throttler.clone(), charge)));
+                        self.passes.extend(outcome.ok().map(|held| Pass::new(self.throttler.clone(), held)));
                         continue;
                     }
                 }
@@ -430,9 +429,9 @@ impl World {
     fn check(&self) {
         let now = self.clock.now();
         let (wake, claims) = {
-            let mut state = self.throttler.state.lock();
-            let claims: Vec<_> = state.groups.each().map(|(group, at)| (group.clone(), at)).collect();
-            (state.wake_at(now), claims)
+            let mut shared = self.throttler.shared.lock();
+            let claims: Vec<_> = shared.groups.each().map(|(group, at)| (group.clone(), at)).collect();
+            (shared.wake_at(now), claims)
         };
         let Some(wake) = wake else { return };
         for (group, claim) in claims {

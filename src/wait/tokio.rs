@@ -15,8 +15,8 @@ use crate::error::Error;
 
 use super::groups::WakeGroup;
 use super::loop_timer::{Call, EventLoop, LoopTimer};
-use super::pass::{Charge, Pass};
-use super::throttler::{Entry, Throttler};
+use super::pass::{HeldUnits, Pass};
+use super::throttler::{Admission, Throttler};
 use super::turn::Turn;
 
 impl Throttler {
@@ -34,15 +34,15 @@ impl Throttler {
         let route = self.lookup(id)?;
         self.check_units(&route, units)?;
         let new_turn = || Turn::new(WakeGroup::Loop(self.runtime_timer()), Waker::noop().clone());
-        let mut charge = Charge::new(route, units);
-        if let Entry::Waiting(ticket) = self.enter(&mut charge, timeout.map(nanos), new_turn)? {
-            charge = poll_fn(|context| {
+        let mut held = HeldUnits::new(route, units);
+        if let Admission::Waiting(ticket) = self.enter(&mut held, timeout.map(nanos), new_turn)? {
+            held = poll_fn(|context| {
                 ticket.set_waker(context.waker());
                 ticket.take().map_or(Poll::Pending, Poll::Ready)
             })
             .await?;
         }
-        Ok(Pass::new(self.clone(), charge))
+        Ok(Pass::new(self.clone(), held))
     }
 
     /// The timer of the runtime that runs here: one for all that wait in it.
@@ -52,15 +52,15 @@ impl Throttler {
             // This panics in a runtime without timers, in which nobody would ever be woken.
             drop(sleep_until(Instant::now()));
         }
-        let mut state = self.state.lock();
-        let known = state.runtimes.iter().find(|(id, _)| *id == runtime.id());
+        let mut shared = self.shared.lock();
+        let known = shared.runtimes.iter().find(|(id, _)| *id == runtime.id());
         if let Some(timer) = known.and_then(|(_, timer)| timer.upgrade()) {
             return timer;
         }
         let id = runtime.id();
         let timer = LoopTimer::new(Runtime(runtime), self);
-        state.runtimes.retain(|(_, timer)| timer.strong_count() > 0);
-        state.runtimes.push((id, Arc::downgrade(&timer)));
+        shared.runtimes.retain(|(_, timer)| timer.strong_count() > 0);
+        shared.runtimes.push((id, Arc::downgrade(&timer)));
         timer
     }
 }

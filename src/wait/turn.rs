@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::gate::Place;
 
 use super::groups::WakeGroup;
-use super::pass::Charge;
+use super::pass::HeldUnits;
 use super::throttler::Throttler;
 
 /// Where a waiting request stands.
@@ -20,10 +20,10 @@ pub(super) enum Phase {
     New,
     Waiting(Place),
     /// It may go: its units are in flight.
-    Granted(Charge, Standing),
+    Granted(HeldUnits, Standing),
     /// It was granted and did not come, or waits in a process that has forked: its units, which are in no window, are
     /// what it would ask for. It is not in the queue until it comes.
-    Lapsed(Charge, Standing),
+    Lapsed(HeldUnits, Standing),
     Refused(Error),
     /// Its outcome was taken, or it was cancelled.
     Over,
@@ -46,7 +46,7 @@ pub(crate) enum Claim {
     /// What it was granted has gone back: it must [rejoin](Ticket::rejoin) the queue.
     Lapsed,
     /// The outcome; it can be taken once. With it, the request's block begins.
-    Over(Result<Charge, Error>),
+    Over(Result<HeldUnits, Error>),
 }
 
 /// A waiting request, as the gate's queue and whoever waits share it.
@@ -98,7 +98,7 @@ impl Ticket {
     }
 
     /// The outcome, once there is one; until then, the request is in the queue.
-    pub fn take(&self) -> Option<Result<Charge, Error>> {
+    pub fn take(&self) -> Option<Result<HeldUnits, Error>> {
         loop {
             match self.claim() {
                 Claim::Over(outcome) => return Some(outcome),

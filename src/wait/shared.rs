@@ -12,7 +12,7 @@ use super::block::{Block, Nested, Threads};
 use super::effects::Effects;
 use super::groups::{WakeGroup, WakeGroups};
 use super::leases::{LEASE, Leases};
-use super::pass::Charge;
+use super::pass::HeldUnits;
 use super::turn::{Claim, Phase, Standing, Turn};
 
 /// How often whoever waits for a quota looks at the clock on the wall, which may have been set forward meanwhile.
@@ -20,16 +20,16 @@ use super::turn::{Claim, Phase, Standing, Turn};
 /// waiting, and a rolling limit, cost nothing.
 const LOOK_AT_THE_WALL: Nanos = 1_000_000_000;
 
-/// What a waiting thread does next.
+/// What a waiting thread finds when it polls.
 #[derive(Debug)]
-pub(super) enum Step {
-    Over(Result<Charge, Error>),
+pub(super) enum ThreadPoll {
+    Over(Result<HeldUnits, Error>),
     /// It parks until this instant, or until it is woken.
     Park(Option<Nanos>),
 }
 
 #[derive(Debug)]
-pub(super) struct State {
+pub(super) struct Shared {
     pub clock: Clock,
     pub gate: Gate<Arc<Turn>>,
     pub groups: WakeGroups,
@@ -52,7 +52,7 @@ pub(super) struct State {
     decided: Vec<Decided<Arc<Turn>>>,
 }
 
-impl State {
+impl Shared {
     pub fn new(clock: Clock, gate: Gate<Arc<Turn>>, table: Vec<RateLimit>) -> Self {
         Self {
             clock,
@@ -109,11 +109,11 @@ impl State {
     }
 
     /// Brings what a request is about to take up to the table in force, and checks that it could ever pass.
-    pub fn refresh(&self, charge: &mut Charge) -> Result<(), Error> {
-        if !self.gate.is_current(&charge.route) {
-            charge.route = self.gate.lookup(charge.route.id())?.clone();
+    pub fn refresh(&self, held: &mut HeldUnits) -> Result<(), Error> {
+        if !self.gate.is_current(&held.route) {
+            held.route = self.gate.lookup(held.route.id())?.clone();
         }
-        self.gate.check_units(&charge.route, charge.units)
+        self.gate.check_units(&held.route, held.units)
     }
 
     /// Joins the queue. Whether others can go before it only now, or it has come for what nobody could use so far, so that
@@ -121,7 +121,7 @@ impl State {
     pub fn join(
         &mut self,
         now: Nanos,
-        charge: &Charge,
+        held: &HeldUnits,
         deadline: Option<Nanos>,
         turn: &Arc<Turn>,
         effects: &mut Effects,
@@ -131,8 +131,8 @@ impl State {
         for (place, outer) in interrupted {
             self.set_aside(place, outer, effects);
         }
-        let waiter = Waiter { units: charge.units, since: now, deadline, tag: turn.clone() };
-        let place = self.gate.join(&charge.route, waiter);
+        let waiter = Waiter { units: held.units, since: now, deadline, tag: turn.clone() };
+        let place = self.gate.join(&held.route, waiter);
         *turn.phase.lock() = Phase::Waiting(place);
         self.groups.join(place, turn);
         changes
@@ -145,7 +145,7 @@ impl State {
         };
         let Waiter { units, since, deadline, tag } = waiter;
         let standing = Standing { number: place.number, since, deadline };
-        *turn.phase.lock() = Phase::Lapsed(Charge::new(route, units), standing);
+        *turn.phase.lock() = Phase::Lapsed(HeldUnits::new(route, units), standing);
         self.groups.leave(place, &turn, effects);
         // It comes as soon as it runs.
         effects.wake(&turn);
@@ -174,9 +174,9 @@ impl State {
     fn let_lapse(&mut self, turn: Arc<Turn>, effects: &mut Effects) {
         let mut phase = turn.phase.lock();
         *phase = match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Granted(charge, standing) if charge.epoch == self.epoch => {
-                self.gate.give_back(&charge.route, charge.units);
-                Phase::Lapsed(charge, standing)
+            Phase::Granted(held, standing) if held.epoch == self.epoch => {
+                self.gate.give_back(&held.route, held.units);
+                Phase::Lapsed(held, standing)
             }
             other => other,
         };
@@ -190,7 +190,7 @@ impl State {
         self.set_timers(now, None, effects);
     }
 
-    /// As [`State::advance`], by the timer of an event loop.
+    /// As [`Shared::advance`], by the timer of an event loop.
     pub fn poll(&mut self, now: Nanos, group: &WakeGroup, effects: &mut Effects) -> Option<Nanos> {
         self.groups.unset(group);
         self.decide(now, effects);
@@ -198,13 +198,13 @@ impl State {
         self.groups.rings_at(group)
     }
 
-    /// One step of a thread's wait: its outcome if there is one; otherwise how long to park, `None` until it is woken.
-    pub fn step(&mut self, now: Nanos, turn: &Arc<Turn>, effects: &mut Effects) -> Step {
+    /// A waiting thread polls: its outcome if there is one; otherwise until when to park, `None` until it is woken.
+    pub fn poll_in_thread(&mut self, now: Nanos, turn: &Arc<Turn>, effects: &mut Effects) -> ThreadPoll {
         loop {
             match self.claim(now, turn, effects) {
-                Claim::Over(outcome) => return Step::Over(outcome),
+                Claim::Over(outcome) => return ThreadPoll::Over(outcome),
                 Claim::Lapsed => self.rejoin(now, turn, effects),
-                Claim::Waiting if !self.keeps_watch(turn) => return Step::Park(None),
+                Claim::Waiting if !self.keeps_watch(turn) => return ThreadPoll::Park(None),
                 Claim::Waiting => {
                     self.groups.unset(&turn.group);
                     self.decide(now, effects);
@@ -212,7 +212,7 @@ impl State {
                     let polls = self.keeps_watch(turn).then_some(&turn.group);
                     self.set_timers(now, polls, effects);
                     if polls.is_some() {
-                        return Step::Park(self.groups.rings_at(&turn.group));
+                        return ThreadPoll::Park(self.groups.rings_at(&turn.group));
                     }
                 }
             }
@@ -256,7 +256,7 @@ impl State {
             *phase = match outcome {
                 Ok(route) => {
                     let standing = Standing { number: place.number, since, deadline };
-                    Phase::Granted(Charge { epoch: self.epoch, ..Charge::new(route, units) }, standing)
+                    Phase::Granted(HeldUnits { epoch: self.epoch, ..HeldUnits::new(route, units) }, standing)
                 }
                 Err(error) => Phase::Refused(error),
             };
@@ -281,14 +281,14 @@ impl State {
             _ => {}
         }
         match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Granted(mut charge, _) => {
+            Phase::Granted(mut held, _) => {
                 drop(phase);
-                charge.is_tight = self.gate.is_tight(&charge.route);
+                held.is_tight = self.gate.is_tight(&held.route);
                 // A grant from before a fork was forgotten with everything else.
-                if charge.epoch == self.epoch && self.gate.begin(now, &charge.route, charge.units) {
+                if held.epoch == self.epoch && self.gate.begin(now, &held.route, held.units) {
                     self.advance(now, effects);
                 }
-                Claim::Over(Ok(charge))
+                Claim::Over(Ok(held))
             }
             Phase::Refused(error) => Claim::Over(Err(error)),
             _ => Claim::Waiting,
@@ -312,17 +312,15 @@ impl State {
     pub fn rejoin(&mut self, now: Nanos, turn: &Arc<Turn>, effects: &mut Effects) {
         let mut phase = turn.phase.lock();
         *phase = match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Lapsed(mut charge, Standing { number, since, deadline }) => {
-                match self.refresh(&mut charge) {
-                    Ok(()) => {
-                        let waiter = Waiter { units: charge.units, since, deadline, tag: turn.clone() };
-                        let place = self.gate.rejoin(number, &charge.route, waiter);
-                        self.groups.join(place, turn);
-                        Phase::Waiting(place)
-                    }
-                    Err(error) => Phase::Refused(error),
+            Phase::Lapsed(mut held, Standing { number, since, deadline }) => match self.refresh(&mut held) {
+                Ok(()) => {
+                    let waiter = Waiter { units: held.units, since, deadline, tag: turn.clone() };
+                    let place = self.gate.rejoin(number, &held.route, waiter);
+                    self.groups.join(place, turn);
+                    Phase::Waiting(place)
                 }
-            }
+                Err(error) => Phase::Refused(error),
+            },
             other => other,
         };
         drop(phase);
@@ -346,16 +344,16 @@ mod tests {
     fn wake_after(limit: RateLimit, clock: Clock) -> Nanos {
         let options = Options { hold: Hold::Start, ..Options::default() };
         let gate = Gate::new(std::slice::from_ref(&limit), options).expect("a fine table");
-        let mut state = State::new(clock, gate, vec![limit]);
-        let now = state.now();
-        let route = state.gate.lookup("/x").expect("known").clone();
-        assert!(state.gate.try_acquire(now, &route, 1));
+        let mut shared = Shared::new(clock, gate, vec![limit]);
+        let now = shared.now();
+        let route = shared.gate.lookup("/x").expect("known").clone();
+        assert!(shared.gate.try_acquire(now, &route, 1));
         let turn = Arc::new(Turn::new(WakeGroup::Threads, Waker::noop().clone()));
         let mut effects = Effects::default();
-        state.join(now, &Charge::new(route, 1), None, &turn, &mut effects);
-        state.advance(now, &mut effects);
+        shared.join(now, &HeldUnits::new(route, 1), None, &turn, &mut effects);
+        shared.advance(now, &mut effects);
         effects.carry_out();
-        state.wake_at(now).expect("somebody waits") - now
+        shared.wake_at(now).expect("somebody waits") - now
     }
 
     fn quota() -> RateLimit {
