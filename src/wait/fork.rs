@@ -1,4 +1,4 @@
-//! A throttler after a fork.
+//! A throttler in the child of a fork.
 
 use super::effects::Effects;
 use super::pass::HeldUnits;

@@ -1,4 +1,4 @@
-//! Grants that nobody has come for yet.
+//! Leases: grants that nobody has come for yet.
 //!
 //! A grant is a lease. Its waiter may be away: in a loop that is stopped or blocked, in a thread that runs a signal
 //! handler, in a future that nobody polls. What it does not come for in time goes back as soon as somebody waits who is not

@@ -1,4 +1,4 @@
-//! Reading what a throttler holds, and telling it what it should.
+//! Reading and rewriting what is in the windows of a throttler, as Hummingbot's log of tasks.
 
 use crate::gate::LogEntry;
 

@@ -1,4 +1,4 @@
-//! What a request holds while its block runs.
+//! What a request holds while its block runs: its units, and the pass that gives them back.
 
 use std::sync::Arc;
 

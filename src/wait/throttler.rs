@@ -1,20 +1,21 @@
-//! The throttler: a gate, a clock, and one lock around both.
+//! The throttler: a gate, a clock, and one lock around both. Its table, what can be asked, and requests that do not wait.
 
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 
 use crate::clock::{Clock, Nanos};
 use crate::error::Error;
-use crate::gate::{Gate, Hold, Options, Route, Usage};
+use crate::gate::{Gate, Options, Route, Usage};
 use crate::limit::RateLimit;
 
 use super::effects::Effects;
-use super::groups::WakeGroup;
+use super::enter::Admission;
 use super::pass::{HeldUnits, Pass};
-use super::shared::{Shared, ThreadPoll};
-use super::turn::{Claim, Phase, Ticket, Turn};
+use super::shared::Shared;
+use super::turn::Turn;
+use super::wake_groups::WakeGroup;
 
 /// Decides when requests may leave. Clones share one table, one queue and one account of what is used; any number of
 /// threads, tasks and event loops may use it at once.
@@ -54,13 +55,6 @@ impl WeakThrottler {
     }
 }
 
-/// What became of a request that asked to enter.
-#[derive(Debug)]
-pub(crate) enum Admission {
-    Entered,
-    Waiting(Ticket),
-}
-
 impl Throttler {
     /// A throttler on the machine's monotonic clock.
     ///
@@ -87,7 +81,7 @@ impl Throttler {
     /// As [`Throttler::new`]; then nothing has changed.
     pub fn set_rate_limits(&self, table: &[RateLimit]) -> Result<(), Error> {
         self.locked(|shared, now, effects| shared.set_table(now, table.to_vec(), effects))?;
-        self.look_at_nested();
+        self.check_nested();
         Ok(())
     }
 
@@ -102,16 +96,16 @@ impl Throttler {
             let table = [shared.table.as_slice(), &new].concat();
             shared.set_table(now, table, effects)
         })?;
-        self.look_at_nested();
+        self.check_nested();
         Ok(())
     }
 
-    /// The table in force.
+    /// The current table.
     pub fn rate_limits(&self) -> Vec<RateLimit> {
         self.shared.lock().table.clone()
     }
 
-    /// What a request for an id takes, by the table in force.
+    /// What a request for an id takes, by the current table.
     pub(crate) fn lookup(&self, id: &str) -> Result<Arc<Route>, Error> {
         self.shared.lock().gate.lookup(id).cloned()
     }
@@ -204,167 +198,6 @@ impl Throttler {
         routes.iter().map(|route| shared.gate.usage(now, route)).collect()
     }
 
-    // ---- for those who wait
-
-    /// Enters if that can be done at once, and says in which epoch. The route must fit the table in force.
-    #[inline]
-    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
-        let mut shared = self.shared.lock();
-        let Shared { gate, clock, epoch, .. } = &mut *shared;
-        let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
-        entered.then_some(*epoch)
-    }
-
-    /// Charges for good if that can be done at once. The route must fit the table in force.
-    #[inline]
-    pub(super) fn charge_at_once(&self, route: &Route, units: u64) -> bool {
-        let mut shared = self.shared.lock();
-        let Shared { gate, clock, .. } = &mut *shared;
-        if units == 0 || !gate.is_current(route) {
-            return false;
-        }
-        let now = gate.now(clock);
-        gate.try_acquire(now, route, units)
-    }
-
-    /// Enters, or joins the queue for at most `timeout`.
-    pub(crate) fn enter(
-        &self,
-        held: &mut HeldUnits,
-        timeout: Option<Nanos>,
-        turn: impl FnOnce() -> Turn,
-    ) -> Result<Admission, Error> {
-        if let Some(epoch) = self.enter_at_once(&held.route, held.units) {
-            held.epoch = epoch;
-            // Nobody asked: it may be.
-            held.is_tight = true;
-            return Ok(Admission::Entered);
-        }
-        let turn = Arc::new(turn());
-        self.locked(|shared, now, effects| {
-            shared.refresh(held)?;
-            let others = shared.gate.waits_for(&held.route);
-            let deadline = timeout.map(|timeout| now.saturating_add(timeout));
-            let changes = shared.join(now, held, deadline, &turn, effects);
-            // Behind others of the same route it cannot pass yet, and they are being looked after; but somebody must
-            // look when its own time is up.
-            if !others || changes || deadline.is_some() {
-                shared.advance(now, effects);
-            } else {
-                shared.set_timers(now, None, effects);
-            }
-            Ok(())
-        })?;
-        let ticket = Ticket::new(self.clone(), turn);
-        match ticket.take() {
-            None => Ok(Admission::Waiting(ticket)),
-            Some(Ok(granted)) => {
-                *held = granted;
-                Ok(Admission::Entered)
-            }
-            Some(Err(error)) => Err(error),
-        }
-    }
-
-    /// A waiter comes for its outcome.
-    pub(super) fn claim(&self, turn: &Arc<Turn>) -> Claim {
-        self.locked(|shared, now, effects| shared.claim(now, turn, effects))
-    }
-
-    /// A waiter whose grant has lapsed returns to its old place in the queue.
-    pub(super) fn rejoin(&self, turn: &Arc<Turn>) {
-        self.locked(|shared, now, effects| shared.rejoin(now, turn, effects));
-        self.look_at_nested();
-    }
-
-    /// A thread is about to wait in which an event loop runs: none of those who wait in that can come before its wait is
-    /// over. They return to their old places as they come.
-    pub(crate) fn block(&self, event_loop: &WakeGroup) {
-        self.locked(|shared, now, effects| {
-            shared.set_loop_aside(event_loop, effects);
-            shared.advance(now, effects);
-        });
-    }
-
-    /// A waiting thread polls: its outcome, or for how long to park.
-    pub(super) fn poll_in_thread(&self, turn: &Arc<Turn>) -> ThreadPoll {
-        self.locked(|shared, now, effects| shared.poll_in_thread(now, turn, effects))
-    }
-
-    /// Takes a waiting request out of the queue, or gives back what it was granted.
-    pub(crate) fn cancel(&self, turn: &Arc<Turn>) {
-        let _dropped_without_the_lock = self.locked(|shared, now, effects| {
-            let phase = std::mem::replace(&mut *turn.phase.lock(), Phase::Over);
-            let waiter = match phase {
-                Phase::Waiting(place) => {
-                    shared.groups.leave(place, turn, effects);
-                    shared.gate.remove(place)
-                }
-                Phase::Granted(held, _) if held.epoch == shared.epoch => {
-                    shared.gate.give_back(&held.route, held.units);
-                    None
-                }
-                _ => return None,
-            };
-            shared.advance(now, effects);
-            waiter
-        });
-    }
-
-    pub(super) fn set_waker(&self, turn: &Turn, waker: &Waker) {
-        let old = {
-            let _lock = self.shared.lock();
-            let mut current = turn.waker.lock();
-            if current.will_wake(waker) {
-                return;
-            }
-            std::mem::replace(&mut *current, waker.clone())
-        };
-        drop(old);
-    }
-
-    /// A request's block has ended.
-    #[inline]
-    pub(crate) fn leave(&self, route: &Route, units: u64, epoch: u32) {
-        if route.hold == Hold::Start {
-            return;
-        }
-        let mut shared = self.shared.lock();
-        if epoch != shared.epoch {
-            return;
-        }
-        let now = shared.now();
-        shared.gate.leave(now, route, units);
-        if shared.gate.is_waited_for(route) {
-            Self::advance(shared, now);
-        }
-    }
-
-    /// Lets others through. Apart, so that leaving where nobody waits stays short.
-    #[cold]
-    #[inline(never)]
-    fn advance(mut shared: MutexGuard<'_, Shared>, now: Nanos) {
-        let mut effects = Effects::default();
-        shared.advance(now, &mut effects);
-        drop(shared);
-        effects.carry_out();
-    }
-
-    /// An event loop's timer has gone off. Returns when it must ring again.
-    pub(crate) fn poll(&self, group: &WakeGroup) -> Option<Nanos> {
-        self.locked(|shared, now, effects| shared.poll(now, group, effects))
-    }
-
-    /// When an event loop's timer must ring; `None` where nobody waits.
-    pub(crate) fn rings_at(&self, group: &WakeGroup) -> Option<Nanos> {
-        self.shared.lock().groups.rings_at(group)
-    }
-
-    /// An event loop's timer could not be set: it shall be asked for again at the next occasion.
-    pub(crate) fn unset(&self, group: &WakeGroup) {
-        self.shared.lock().groups.unset(group);
-    }
-
     /// When the next waiting request can pass, should nothing happen before.
     pub fn wake_at(&self) -> Option<Nanos> {
         self.shared.lock().next_pass()
@@ -378,14 +211,6 @@ impl Throttler {
     /// The clock.
     pub fn clock(&self) -> Clock {
         self.shared.lock().clock.clone()
-    }
-
-    /// Polls the gate now: for a manual clock, which has no timers. Whoever moves it goes on to `end`.
-    pub(super) fn poll_on_the_way_to(&self, end: Nanos) {
-        self.locked(|shared, now, effects| {
-            shared.claimable = shared.claimable.max(end);
-            shared.advance(now, effects);
-        });
     }
 
     /// Runs `f` under the lock, and what it leaves to be done without it.

@@ -1,4 +1,4 @@
-//! Waiting in a tokio task.
+//! Waiting in a tokio task, and the timer of its runtime.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -13,11 +13,13 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock::{Clock, Nanos, nanos};
 use crate::error::Error;
 
-use super::groups::WakeGroup;
+use super::enter::Admission;
 use super::loop_timer::{Call, EventLoop, LoopTimer};
 use super::pass::{HeldUnits, Pass};
-use super::throttler::{Admission, Throttler};
+use super::route::Route;
+use super::throttler::Throttler;
 use super::turn::Turn;
+use super::wake_groups::WakeGroup;
 
 impl Throttler {
     /// Waits for the turn of a request for `id`, in a tokio task (feature `tokio`). `units` multiplies each of its
@@ -62,6 +64,22 @@ impl Throttler {
         shared.runtimes.retain(|(_, timer)| timer.strong_count() > 0);
         shared.runtimes.push((id, Arc::downgrade(&timer)));
         timer
+    }
+}
+
+impl Route {
+    /// Waits for the turn of a request, in a tokio task (feature `tokio`): as [`Throttler::enter_async`].
+    ///
+    /// # Errors
+    /// As [`Route::try_enter`], and [`Error::Timeout`].
+    ///
+    /// # Panics
+    /// Where it must wait, outside of a tokio runtime with timers.
+    pub async fn enter_async(&self, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
+        match self.enter_at_once(units) {
+            Some(pass) => Ok(pass),
+            None => self.throttler().enter_async(self.id(), units, timeout).await,
+        }
     }
 }
 

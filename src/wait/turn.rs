@@ -1,4 +1,4 @@
-//! One request's wait for its turn.
+//! One waiting request: the phases of its wait, whom to wake, and the ticket that gives up when it is dropped.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -9,9 +9,9 @@ use crate::clock::Nanos;
 use crate::error::Error;
 use crate::gate::Place;
 
-use super::groups::WakeGroup;
 use super::pass::HeldUnits;
 use super::throttler::Throttler;
+use super::wake_groups::WakeGroup;
 
 /// Where a waiting request stands.
 #[derive(Debug)]
@@ -49,7 +49,7 @@ pub(crate) enum Claim {
     Over(Result<HeldUnits, Error>),
 }
 
-/// A waiting request, as the gate's queue and whoever waits share it.
+/// A waiting request, as the gate's queue and its waiter share it.
 ///
 /// Its locks are taken only under the throttler's own, so that they are free whenever that one is (a fork relies on
 /// it).
@@ -110,7 +110,15 @@ impl Ticket {
 
     /// Replaces whom to wake.
     pub fn set_waker(&self, waker: &Waker) {
-        self.throttler.set_waker(&self.turn, waker);
+        let old = {
+            let _lock = self.throttler.shared.lock();
+            let mut current = self.turn.waker.lock();
+            if current.will_wake(waker) {
+                return;
+            }
+            std::mem::replace(&mut *current, waker.clone())
+        };
+        drop(old);
     }
 
     /// What the queue knows of this request.

@@ -1,4 +1,4 @@
-//! Who polls the gate when the clock alone lets the next request through.
+//! Wake groups: who polls the gate when the clock alone lets the next request through.
 //!
 //! Those who wait form wake groups, and each group that has waiters polls by itself: one that is busy, away or dead delays
 //! no other. An event loop is a group, with one timer for all that wait in it; so is a tokio runtime. A thread in which
@@ -85,7 +85,7 @@ impl Group {
         self.members.first_key_value().map(|(&place, turn)| (place, turn))
     }
 
-    /// Changes who waits. A new keeper has not been told yet when to poll.
+    /// Changes who waits. A new keeper does not know yet when to poll.
     fn change(&mut self, f: impl FnOnce(&mut Self)) {
         let before = self.keeper().map(|(place, _)| place);
         f(self);

@@ -10,12 +10,14 @@ use proptest::prelude::*;
 use crate::gate::Options;
 use crate::limit::RateLimit;
 
-use super::block::{Block, Nested};
-use super::groups::WakeGroup;
-use super::manual::ManualClock;
+use super::block::Block;
+use super::enter::Admission;
+use super::manual_clock::ManualClock;
+use super::nested::Nested;
 use super::pass::HeldUnits;
-use super::throttler::{Admission, Throttler};
+use super::throttler::Throttler;
 use super::turn::{Ticket, Turn};
+use super::wake_groups::WakeGroup;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -46,7 +48,7 @@ impl Context {
                 let around = self.innermost.clone().map_or_else(Vec::new, Block::all_running);
                 let nested = Nested::new(around, throttler, ticket.turn());
                 self.waits = Some((ticket, nested));
-                self.look(throttler);
+                self.claim(throttler);
             }
         }
     }
@@ -59,7 +61,7 @@ impl Context {
     }
 
     /// Takes what it was granted.
-    fn look(&mut self, throttler: &Throttler) {
+    fn claim(&mut self, throttler: &Throttler) {
         let granted = self.waits.as_ref().and_then(|(ticket, _)| ticket.take());
         if let Some(held) = granted {
             if let Some((_, Some(nested))) = self.waits.take() {
@@ -82,10 +84,10 @@ fn a_request_within_another_waits_for_the_clock_and_not_for_itself() {
     task.ask(&throttler, "a", 1);
     task.ask(&throttler, "a", 1);
     clock.advance(INTERVAL - Duration::from_nanos(1));
-    task.look(&throttler);
+    task.claim(&throttler);
     assert_eq!(task.blocks.len(), 1);
     clock.advance(Duration::from_nanos(1));
-    task.look(&throttler);
+    task.claim(&throttler);
     assert_eq!(task.blocks.len(), 2);
     // Both count until they are answered.
     assert_eq!(throttler.usage("a").expect("known").in_flight, 2);
@@ -107,24 +109,24 @@ fn only_the_blocks_around_a_wait_count_down() {
     assert_eq!(throttler.usage("a").expect("known").in_flight, 4);
 }
 
-/// One joined the queue while the other leaned, and so did not lean. Then the other's units are in flight again, and its
+/// The block of one yields while the other joins the queue, and so the other's does not. Then the other's units are in flight again, and its
 /// block ends only after the first one's.
 #[test]
-fn who_waits_while_a_block_leans_gets_on_after_it() {
+fn a_request_that_joins_while_a_block_yields_passes_after_it() {
     let clock = ManualClock::new();
     let throttler = throttler(&clock, &[2]);
-    let [mut leans, mut waits] = [Context::default(), Context::default()];
-    leans.ask(&throttler, "a", 1);
+    let [mut yields, mut waits] = [Context::default(), Context::default()];
+    yields.ask(&throttler, "a", 1);
     waits.ask(&throttler, "a", 1);
-    leans.ask(&throttler, "a", 1);
+    yields.ask(&throttler, "a", 1);
     waits.ask(&throttler, "a", 1);
     clock.advance(INTERVAL);
-    leans.look(&throttler);
-    leans.leave();
+    yields.claim(&throttler);
+    yields.leave();
     clock.advance(INTERVAL);
-    waits.look(&throttler);
-    assert_eq!((leans.blocks.len(), waits.blocks.len()), (1, 2));
-    for block in [&mut leans, &mut waits] {
+    waits.claim(&throttler);
+    assert_eq!((yields.blocks.len(), waits.blocks.len()), (1, 2));
+    for block in [&mut yields, &mut waits] {
         block.blocks.drain(..).for_each(|block| assert!(block.leave()));
     }
     clock.advance(INTERVAL);
@@ -153,7 +155,7 @@ fn who_waits_for_another_limit_lets_go_of_what_the_other_needs() {
     two.ask(&throttler, "a", 1);
     for task in [&mut two, &mut one] {
         clock.advance(INTERVAL);
-        task.look(&throttler);
+        task.claim(&throttler);
         task.leave();
         task.leave();
     }
@@ -170,7 +172,7 @@ fn a_request_within_a_block_is_not_robbed_of_what_that_block_lets_go_of() {
     // `holds` and `later` wait for something that `first` does within its block.
     first.ask(&throttler, "a", 1);
     clock.advance(INTERVAL);
-    first.look(&throttler);
+    first.claim(&throttler);
     assert_eq!(first.blocks.len(), 2);
 }
 
@@ -183,13 +185,13 @@ fn who_gives_up_and_tries_again_waits_for_its_block_only_once() {
     for _ in 0..9 {
         task.ask(&throttler, "a", 1);
         clock.advance(INTERVAL / 10);
-        task.look(&throttler);
+        task.claim(&throttler);
         task.waits = None;
         assert_eq!(throttler.usage("a").expect("known").in_flight, 1);
     }
     task.ask(&throttler, "a", 1);
     clock.advance(INTERVAL / 10);
-    task.look(&throttler);
+    task.claim(&throttler);
     assert_eq!(task.blocks.len(), 2);
 }
 
@@ -204,7 +206,7 @@ fn requests_side_by_side_within_a_block_all_pass_it() {
     children.iter_mut().for_each(|child| child.ask(&throttler, "a", 1));
     for child in &mut children {
         clock.advance(INTERVAL);
-        child.look(&throttler);
+        child.claim(&throttler);
         child.leave();
     }
     assert_eq!(throttler.usage("a").expect("known").in_flight, 1);
@@ -223,10 +225,10 @@ fn a_block_that_ends_while_a_request_within_it_waits_counts_from_then_on() {
     clock.advance(INTERVAL / 2);
     outer.leave();
     clock.advance(INTERVAL / 2);
-    child.look(&throttler);
+    child.claim(&throttler);
     assert!(child.blocks.is_empty());
     clock.advance(INTERVAL / 2);
-    child.look(&throttler);
+    child.claim(&throttler);
     child.leave();
     assert_eq!(throttler.usage("a").expect("known").in_flight, 0);
 }
@@ -345,11 +347,11 @@ proptest! {
                 }
                 Action::Pass { tenths } => clock.advance(INTERVAL / 10 * tenths),
             }
-            tasks.values_mut().for_each(|task| task.look(&throttler));
+            tasks.values_mut().for_each(|task| task.claim(&throttler));
         }
         for _ in 0..200 {
             for task in tasks.values_mut() {
-                task.look(&throttler);
+                task.claim(&throttler);
                 while task.waits.is_none() && !task.blocks.is_empty() {
                     task.leave();
                 }

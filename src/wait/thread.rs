@@ -1,4 +1,4 @@
-//! Waiting in a thread.
+//! Waiting in a thread, which parks.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -8,11 +8,12 @@ use std::time::Duration;
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
 
-use super::groups::WakeGroup;
+use super::enter::Admission;
 use super::pass::{HeldUnits, Pass};
-use super::shared::ThreadPoll;
-use super::throttler::{Admission, Throttler};
+use super::polling::ThreadPoll;
+use super::throttler::Throttler;
 use super::turn::{Ticket, Turn};
+use super::wake_groups::WakeGroup;
 
 struct Unpark(Thread);
 
@@ -22,7 +23,7 @@ impl Wake for Unpark {
     }
 }
 
-/// The shortest that a thread parks: never for no time at all, so that whatever it is told, each park lets others run.
+/// The shortest that a thread parks: never for no time at all, so that whatever span it gets, each park lets others run.
 pub(crate) const SHORTEST_PARK: Nanos = 1_000;
 
 impl Throttler {
@@ -60,7 +61,7 @@ impl Throttler {
         loop {
             match self.poll_in_thread(ticket.turn()) {
                 ThreadPoll::Over(outcome) => return Ok(outcome?),
-                // A manual clock has no timers: whoever moves it wakes us.
+                // A manual clock has no timers: the thread that moves it wakes us.
                 ThreadPoll::Park(at) => {
                     park(at.filter(|_| !clock.is_manual()).map(|at| span_until(at, clock.now())))?
                 }
