@@ -29,7 +29,7 @@ fn wall_nanos(time: SystemTime) -> WallNanos {
 pub enum Clock {
     /// The machine's monotonic clock: never steps, whatever happens to the wall clock.
     Monotonic(Instant),
-    /// A clock that moves only when it is told to.
+    /// A clock that moves only when a test moves it.
     Manual(Arc<ManualTime>),
 }
 

@@ -1,4 +1,4 @@
-//! What can be wrong with a table of limits or a request, said with the value and what would be right.
+//! Errors and their messages: what is wrong with a table of limits or a request, with the value and what would be right.
 
 use std::fmt;
 
@@ -49,7 +49,7 @@ pub enum Error {
         must: String,
         /// The value given.
         value: String,
-        /// What was meant, after a `; `; empty where that cannot be told.
+        /// What was meant, after a `; `; empty where that is not known.
         hint: String,
     },
     /// A request waited for as long as it may, and could not pass.

@@ -4,6 +4,7 @@
 //! fast path saves.
 
 mod advance;
+#[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
 mod effective;
 mod enter;
 mod full;
@@ -31,7 +32,6 @@ mod quota_tests;
 
 pub(crate) use enter::{Decided, Gate};
 pub(crate) use log::LogEntry;
-pub(crate) use plan::NEVER;
 pub(crate) use queue::{Order, Place, Rank, Waiter};
 pub(crate) use route::Route;
 pub(crate) use table::MAX_INTERVAL;

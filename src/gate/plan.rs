@@ -16,7 +16,7 @@ use super::profile::Profile;
 use super::route::{Charge, Index};
 
 /// An instant that never comes.
-pub(crate) const NEVER: Nanos = Nanos::MAX;
+pub(super) const NEVER: Nanos = Nanos::MAX;
 
 /// Reservations by limit. Kept between uses for its allocations.
 #[derive(Debug, Default)]

@@ -157,6 +157,7 @@ impl Rolling {
         self.stamps.push_back(Stamp { at: now, total });
     }
 
+    #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
     /// Puts units into the window at an instant that may be before the latest stamp.
     pub fn insert(&mut self, at: Nanos, units: u64) {
         let units = units.min(MAX_LIMIT.saturating_sub(self.units()));

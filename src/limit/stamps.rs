@@ -87,6 +87,7 @@ impl Stamps {
         }
     }
 
+    #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
     /// Units that end at `until`; one interval from now, or at the boundary, at the latest.
     pub fn stamp_until(&mut self, now: Nanos, units: u64, until: Nanos) {
         match self {

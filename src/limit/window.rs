@@ -66,12 +66,14 @@ impl Window {
         self.reopen();
     }
 
+    #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
     /// Allows so much of the nominal limit from now on, 0 included; more than that is all of it. What is used stays used.
     pub fn allow(&mut self, units: u64) {
         self.allowed = units;
         self.reopen();
     }
 
+    #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
     /// Lets nothing pass before `until`. An end that was told before, and is later, stays.
     pub fn pause(&mut self, until: Nanos) {
         self.paused_until = self.paused_until.max(until);
@@ -203,6 +205,7 @@ impl Window {
         self.settle(now, self.in_flight);
     }
 
+    #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
     /// Units that somebody else has used, and that come free at `until`: one interval from now, or at the boundary of a
     /// quota, at the latest. They may be more than the limit.
     pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Nanos) {

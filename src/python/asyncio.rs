@@ -16,7 +16,7 @@ use pyo3::types::{PyCFunction, PyIterator, PySet, PyWeakrefMethods, PyWeakrefRef
 
 use crate::clock::{Clock, Nanos};
 use crate::wait::{
-    Call, Charge, Claim, Entry, EventLoop, LoopTimer, Nested, Throttler, Ticket, Turn, WakeGroup,
+    Admission, Call, Claim, EventLoop, HeldUnits, LoopTimer, Nested, Throttler, Ticket, Turn, WakeGroup,
 };
 
 use super::ready::{ready, thrown};
@@ -36,7 +36,7 @@ fn runs_here(event_loop: &Bound<'_, PyAny>) -> bool {
 }
 
 /// Awaits the turn of a task whose request could not enter at once.
-pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: HeldUnits) -> PyResult<Bound<'py, PyAny>> {
     let py = task.py();
     let RouteHandle { throttler, loops, .. } = task.get().handle();
     let event_loop = running_loop(py)?;
@@ -45,11 +45,11 @@ pub(crate) fn wait<'py>(task: &Bound<'py, Task>, mut charge: Charge) -> PyResult
     let bell = Arc::new(Bell { future: Mutex::new(reference), timer: timer.clone(), turn: OnceLock::new() });
     let waker = Waker::from(bell.clone());
     match throttler.enter(&mut charge, task.get().timeout(), || Turn::new(WakeGroup::Loop(timer), waker))? {
-        Entry::Entered => {
+        Admission::Entered => {
             task.get().enter(py, charge)?;
             ready(py)
         }
-        Entry::Waiting(ticket) => {
+        Admission::Waiting(ticket) => {
             // Nobody else sets it.
             let _ = bell.turn.set(Arc::downgrade(ticket.turn()));
             let nested = Nested::new(innermost::enclosing(py)?, throttler, ticket.turn());

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::IntoPyDict;
 
-use crate::wait::{Block, Charge, Throttler};
+use crate::wait::{Block, HeldUnits, Throttler};
 
 /// A `ContextVar`, of which these are the methods.
 struct Variable {
@@ -48,7 +48,7 @@ struct Innermost(Arc<Block>);
 /// It stays in this context when it has ended: whoever looks there passes over it. So blocks may end in any order, and in
 /// contexts that they did not begin in.
 #[cold]
-pub fn begin(py: Python<'_>, throttler: Throttler, charge: Charge) -> PyResult<Arc<Block>> {
+pub fn begin(py: Python<'_>, throttler: Throttler, charge: HeldUnits) -> PyResult<Arc<Block>> {
     let found = Variable::of(py).and_then(|variable| Ok((variable, variable.get(py)?)));
     let (variable, outer) = found.inspect_err(|_| {
         throttler.leave(&charge.route, charge.units, charge.epoch);

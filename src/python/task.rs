@@ -11,7 +11,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::clock::Nanos;
 use crate::gate::Route;
-use crate::wait::{Block, Charge, Entered};
+use crate::wait::{Block, Entered, HeldUnits};
 
 use super::asyncio;
 use super::ready::ready;
@@ -90,7 +90,7 @@ impl Task {
 
     /// Enters if it can be done at once; otherwise the task is waiting, and what it is about to take comes back.
     #[inline]
-    pub(crate) fn start(&self, py: Python<'_>) -> PyResult<Option<Charge>> {
+    pub(crate) fn start(&self, py: Python<'_>) -> PyResult<Option<HeldUnits>> {
         if self.turn(phase::NEW, phase::WAITING).is_err()
             && self.turn(phase::OUTSIDE, phase::WAITING).is_err()
         {
@@ -101,7 +101,7 @@ impl Task {
         }
         match self.handle().throttler.enter_block(self.route(), self.units) {
             Some(Entered { epoch, is_tight }) if is_tight => {
-                self.enter(py, Charge { epoch, is_tight, ..self.charge() })?;
+                self.enter(py, HeldUnits { epoch, is_tight, ..self.charge() })?;
                 Ok(None)
             }
             Some(Entered { epoch, .. }) => {
@@ -113,13 +113,13 @@ impl Task {
         }
     }
 
-    fn charge(&self) -> Charge {
-        Charge::new(self.route().clone(), self.units)
+    fn charge(&self) -> HeldUnits {
+        HeldUnits::new(self.route().clone(), self.units)
     }
 
     /// It has taken this.
     #[cold]
-    pub(crate) fn enter(&self, py: Python<'_>, charge: Charge) -> PyResult<()> {
+    pub(crate) fn enter(&self, py: Python<'_>, charge: HeldUnits) -> PyResult<()> {
         let throttler = self.handle().throttler.clone();
         let block = if charge.is_tight {
             innermost::begin(py, throttler, charge).inspect_err(|_| self.give_up())?
@@ -132,7 +132,7 @@ impl Task {
     }
 
     #[cold]
-    fn wait_in_thread(&self, py: Python<'_>, charge: Charge) -> PyResult<()> {
+    fn wait_in_thread(&self, py: Python<'_>, charge: HeldUnits) -> PyResult<()> {
         let RouteHandle { throttler, loops, .. } = self.handle();
         let entered = threads::enter(py, throttler, loops, charge, self.timeout);
         self.enter(py, entered.inspect_err(|_| self.give_up())?)

@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use crate::clock::Nanos;
-use crate::wait::{Charge, Entry, Held, Nested, Throttler, Turn, WakeGroup};
+use crate::wait::{Admission, Deadlock, HeldUnits, Nested, Throttler, Turn, WakeGroup};
 
 use super::asyncio::{Loops, running_loop};
 use super::{innermost, seconds, undisturbed};
@@ -132,9 +132,9 @@ pub(crate) fn enter(
     py: Python<'_>,
     throttler: &Throttler,
     loops: &Loops,
-    mut charge: Charge,
+    mut charge: HeldUnits,
     timeout: Option<Nanos>,
-) -> PyResult<Charge> {
+) -> PyResult<HeldUnits> {
     check_end()?;
     let acquire = pyo3::intern!(py, "acquire");
     let group = wake_group(py)?;
@@ -144,14 +144,14 @@ pub(crate) fn enter(
     let waker = Waker::from(bell.clone());
     let id = charge.route.id.clone();
     match throttler.enter(&mut charge, timeout, || Turn::new(group, waker))? {
-        Entry::Entered => Ok(charge),
-        Entry::Waiting(ticket) => {
+        Admission::Entered => Ok(charge),
+        Admission::Waiting(ticket) => {
             let outer = innermost::enclosing(py)?;
             if let Ok(event_loop) = running_loop(py) {
                 // First, as it is not these grants that never end.
                 loops.group_of(&event_loop).iter().for_each(|group| throttler.block(group));
-                if let Some(held) = throttler.never_passes(ticket.turn(), &outer) {
-                    return Err(never_passes(&id, &held));
+                if let Some(deadlock) = throttler.never_passes(ticket.turn(), &outer) {
+                    return Err(never_passes(&id, &deadlock));
                 }
             }
             let nested = Nested::new(outer, throttler, ticket.turn());
@@ -174,8 +174,8 @@ pub(crate) fn enter(
 }
 
 /// A wait in the thread of an event loop, for units that only this loop could free.
-fn never_passes(id: &str, held: &Held) -> PyErr {
-    let Held { limit, units, available, by } = held;
+fn never_passes(id: &str, deadlock: &Deadlock) -> PyErr {
+    let Deadlock { limit, units, available, by } = deadlock;
     let by = match by.iter().map(|id| format!("{id:?}")).collect::<BTreeSet<_>>() {
         by if by.is_empty() => String::new(),
         by => format!(" (of {})", by.into_iter().collect::<Vec<_>>().join(", ")),

@@ -7,8 +7,8 @@ use std::task::Waker;
 
 use crate::clock::Nanos;
 
-use super::groups::{Timer, WakeGroup};
 use super::turn::Turn;
+use super::wake_groups::{Timer, WakeGroup};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -68,7 +68,6 @@ impl Effects {
     }
 
     /// Wakes a waiter if that is a thread.
-    #[cfg(feature = "python")]
     pub fn wake_thread(&mut self, turn: &Turn) {
         if !matches!(turn.group, WakeGroup::Loop(_)) {
             self.threads.push(turn.waker());
@@ -114,7 +113,7 @@ impl Effects {
         match entered {
             Some(true) => {
                 let _leave = Leave;
-                // A signal handler may run within an effect, and wait here: so whoever is innermost does all that is
+                // A signal handler may run within an effect, and wait here: so the innermost does all that is
                 // due, also what those around it have begun.
                 while let Some(effect) = Agenda::with(|agenda| agenda.due.pop_front()).flatten() {
                     effect.carry_out();

@@ -1,7 +1,7 @@
-//! A throttler after a fork.
+//! A throttler in the child of a fork.
 
 use super::effects::Effects;
-use super::pass::Charge;
+use super::pass::HeldUnits;
 use super::throttler::Throttler;
 use super::turn::{Phase, Standing};
 
@@ -13,25 +13,25 @@ impl Throttler {
     /// Nothing is held over the fork. In a Python process the lock is only ever taken by a thread that has the
     /// interpreter, and so does the one that forks: at that moment, nobody else can have it.
     pub(crate) fn start_anew(&self) -> Option<impl FnOnce() + use<>> {
-        let mut state = self.state.try_lock()?;
-        state.epoch = state.epoch.wrapping_add(1);
-        let groups = state.groups.clear();
-        state.leases.clear();
-        let now = state.now();
-        let waiters = state.gate.forget_others(now);
+        let mut shared = self.shared.try_lock()?;
+        shared.epoch = shared.epoch.wrapping_add(1);
+        let groups = shared.groups.clear();
+        shared.leases.clear();
+        let now = shared.now();
+        let waiters = shared.gate.forget_others(now);
         let mut effects = Effects::default();
         for waiter in &waiters {
             let (turn, units) = (&waiter.tag, waiter.units);
             let mut phase = turn.phase.lock();
             let Phase::Waiting(place) = *phase else { continue };
-            let Some(route) = state.gate.route_at(place) else { continue };
+            let Some(route) = shared.gate.route_at(place) else { continue };
             let standing = Standing { order: place.order, since: waiter.since, deadline: waiter.deadline };
-            *phase = Phase::Lapsed(Charge::new(route, units), standing);
+            *phase = Phase::Lapsed(HeldUnits::new(route, units), standing);
             drop(phase);
             // No loop runs on in a child; a thread may.
             effects.wake_thread(turn);
         }
-        drop(state);
+        drop(shared);
         Some(move || {
             effects.carry_out();
             drop((groups, waiters));

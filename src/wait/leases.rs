@@ -1,4 +1,4 @@
-//! Grants that nobody has come for yet.
+//! Leases: grants that nobody has come for yet.
 //!
 //! A grant is a lease. Its waiter may be away: in a loop that is stopped or blocked, in a thread that runs a signal
 //! handler, in a future that nobody polls. What it does not come for in time goes back as soon as somebody waits who is not
@@ -75,7 +75,6 @@ impl Leases {
     }
 
     /// Those whose waiters cannot come before their time is up.
-    #[cfg(feature = "python")]
     pub fn take_running(&mut self, cannot_come: impl Fn(&Turn) -> bool) -> Vec<Arc<Turn>> {
         let mut back = Vec::new();
         self.running.retain(|(_, turn)| keep(turn, &cannot_come, &mut back));
@@ -83,7 +82,6 @@ impl Leases {
     }
 
     /// All grants were settled.
-    #[cfg(feature = "python")]
     pub fn clear(&mut self) {
         self.running.clear();
         self.over.clear();

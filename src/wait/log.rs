@@ -1,4 +1,4 @@
-//! Reading what a throttler holds, and telling it what it should.
+//! Reading and rewriting what is in the windows of a throttler, as Hummingbot's log of tasks.
 
 use crate::gate::LogEntry;
 
@@ -7,16 +7,16 @@ use super::throttler::Throttler;
 impl Throttler {
     /// What is in the windows, since they were last rewritten.
     pub(crate) fn log(&self) -> Vec<LogEntry> {
-        let mut state = self.state.lock();
-        let now = state.now();
-        state.gate.log(now)
+        let mut shared = self.shared.lock();
+        let now = shared.now();
+        shared.gate.log(now)
     }
 
     /// Makes the windows hold what the log says and nothing else. What is in flight stays so.
     pub(crate) fn rewrite_log(&self, log: Vec<LogEntry>) {
-        self.locked(|state, now, effects| {
-            state.gate.rewrite_log(now, log);
-            state.advance(now, effects);
+        self.locked(|shared, now, effects| {
+            shared.gate.rewrite_log(now, log);
+            shared.advance(now, effects);
         });
     }
 }

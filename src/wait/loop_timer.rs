@@ -7,8 +7,8 @@ use parking_lot::Mutex;
 
 use crate::clock::{Clock, Nanos};
 
-use super::groups::{Timer, WakeGroup, is_lost};
 use super::throttler::{Throttler, WeakThrottler};
+use super::wake_groups::{Timer, WakeGroup, is_lost};
 
 /// What an event loop can do. None of it is called with a lock held: foreign code may run within.
 pub(crate) trait EventLoop: Debug + Send + Sync + Sized + 'static {
@@ -36,7 +36,7 @@ pub(crate) trait EventLoop: Debug + Send + Sync + Sized + 'static {
     /// Takes a later call back, from within the loop or from elsewhere.
     fn cancel(&self, handle: &Self::Handle) -> Result<(), Self::Error>;
 
-    /// Whether it can meet the instants of a clock: nobody can those of a manual one, so whoever moves that polls.
+    /// Whether it can meet the instants of a clock: nobody can those of a manual one, so the thread that moves it polls.
     fn can_meet(&self, clock: &Clock) -> bool {
         !clock.is_manual()
     }
@@ -105,12 +105,10 @@ impl<L: EventLoop> LoopTimer<L> {
         })
     }
 
-    #[cfg(feature = "python")]
     pub fn event_loop(&self) -> &L {
         &self.event_loop
     }
 
-    #[cfg(feature = "python")]
     pub fn throttler(&self) -> &WeakThrottler {
         &self.throttler
     }
@@ -157,7 +155,7 @@ impl<L: EventLoop> LoopTimer<L> {
         (None, first)
     }
 
-    /// The timer could not be set, and no state says it was: whoever comes next asks for it again.
+    /// The timer could not be set, and no state says it was: the next that comes asks for it again.
     fn unset(&self, throttler: &Throttler) {
         if let Some(me) = self.me.upgrade() {
             throttler.unset(&WakeGroup::Loop(me));

@@ -1,43 +1,56 @@
 //! Ways to wait at a gate: the lock around it, the timers that advance it, and how a thread or a task waits its turn.
 //! (How Python waits is in `python/`.)
+//!
+//! A request enters at once (`enter.rs`), or waits (`turn.rs`): it joins the queue, is granted its units and claims them
+//! (`grants.rs`). Those who wait form groups (`wake_groups.rs`), which poll the gate in time (`polling.rs`): a thread that parks
+//! (`thread.rs`), a tokio runtime (`tokio.rs`) or another event loop with its timer (`loop_timer.rs`). A new way to wait begins
+//! beside these.
 
-#[cfg_attr(not(feature = "python"), allow(dead_code, reason = "only Python's blocks are nested"))]
 mod block;
-#[cfg(test)]
-mod block_tests;
-mod blocking;
+mod deadlock;
 mod effects;
-#[cfg(feature = "python")]
+mod enter;
 mod fork;
-mod groups;
+mod grants;
 mod leases;
-#[cfg(feature = "python")]
 mod log;
-#[cfg(any(feature = "python", feature = "tokio", test))]
 mod loop_timer;
-mod manual;
-#[cfg(test)]
-mod model_tests;
+mod manual_clock;
+mod nested;
 mod pass;
+mod polling;
 mod route;
-mod state;
+mod shared;
+mod thread;
 mod throttler;
 #[cfg(feature = "tokio")]
 mod tokio;
 mod turn;
+mod wake_groups;
 
-pub use manual::ManualClock;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod model_loop;
+#[cfg(test)]
+mod model_tests;
+#[cfg(test)]
+mod nested_tests;
+
+pub use manual_clock::ManualClock;
 pub use pass::Pass;
 pub use route::Route;
 pub use throttler::Throttler;
 
 // What Python's ways to wait are made of.
-#[cfg(feature = "python")]
 pub(crate) use self::{
-    block::{Block, Entered, Held, Nested},
-    groups::WakeGroup,
+    block::{Block, Entered},
+    deadlock::Deadlock,
+    enter::Admission,
     loop_timer::{Call, EventLoop, LoopTimer},
-    pass::Charge,
-    throttler::{Entry, WeakThrottler},
+    nested::Nested,
+    pass::HeldUnits,
+    throttler::WeakThrottler,
     turn::{Claim, Ticket, Turn},
+    wake_groups::WakeGroup,
 };

@@ -1,4 +1,4 @@
-//! What a request holds while its block runs.
+//! What a request holds while its block runs: its units, and the pass that gives them back.
 
 use std::sync::Arc;
 
@@ -9,16 +9,16 @@ use super::throttler::Throttler;
 
 /// What one request takes, once it has entered: in flight until [`Throttler::leave`].
 #[derive(Clone, Debug)]
-pub(crate) struct Charge {
+pub(crate) struct HeldUnits {
     pub route: Arc<gate::Route>,
     pub units: u64,
-    /// What was taken in an earlier epoch was settled with it, and is not given back: see `State::epoch`.
+    /// What was taken in an earlier epoch was settled with it, and is not given back: see `Shared::epoch`.
     pub epoch: u32,
     /// Others may have to wait for its answer: see `Gate::is_tight`.
     pub is_tight: bool,
 }
 
-impl Charge {
+impl HeldUnits {
     /// What a request is about to take.
     pub fn new(route: Arc<gate::Route>, units: u64) -> Self {
         Self { route, units, epoch: 0, is_tight: false }
@@ -29,30 +29,30 @@ impl Charge {
 /// in the window for one interval.
 #[derive(Debug)]
 #[must_use = "dropping the pass says that the request is over"]
-pub struct Pass(Held);
+pub struct Pass(Inside);
 
 #[derive(Debug)]
-enum Held {
+enum Inside {
     /// Entered at once, by a route that was looked up before: one reference is all that there is to count.
     Known {
         route: Route,
         units: u64,
         epoch: u32,
     },
-    Charged {
+    Held {
         throttler: Throttler,
-        charge: Charge,
+        held: HeldUnits,
     },
 }
 
 impl Pass {
-    pub(crate) fn new(throttler: Throttler, charge: Charge) -> Self {
-        Self(Held::Charged { throttler, charge })
+    pub(crate) fn new(throttler: Throttler, held: HeldUnits) -> Self {
+        Self(Inside::Held { throttler, held })
     }
 
     #[inline]
     pub(super) fn known(route: Route, units: u64, epoch: u32) -> Self {
-        Self(Held::Known { route, units, epoch })
+        Self(Inside::Known { route, units, epoch })
     }
 }
 
@@ -60,8 +60,8 @@ impl Drop for Pass {
     #[inline]
     fn drop(&mut self) {
         match &self.0 {
-            Held::Known { route, units, epoch } => route.leave(*units, *epoch),
-            Held::Charged { throttler, charge: Charge { route, units, epoch, .. } } => {
+            Inside::Known { route, units, epoch } => route.leave(*units, *epoch),
+            Inside::Held { throttler, held: HeldUnits { route, units, epoch, .. } } => {
                 throttler.leave(route, *units, *epoch);
             }
         }

@@ -1,4 +1,4 @@
-//! Requests for one id, without looking it up each time.
+//! A public route: requests for one id, without looking the id up each time.
 
 use std::fmt;
 use std::sync::Arc;
@@ -62,8 +62,8 @@ impl Route {
     /// [`Error::UnknownLimit`] once the table has no such id, [`Error::Invalid`] for 0 units, [`Error::NeverPasses`].
     #[inline]
     pub fn try_enter(&self, units: u64) -> Result<Option<Pass>, Error> {
-        match self.0.throttler.enter_at_once(&self.0.route, units) {
-            Some(epoch) => Ok(Some(Pass::known(self.clone(), units, epoch))),
+        match self.enter_at_once(units) {
+            Some(pass) => Ok(Some(pass)),
             None => self.0.throttler.try_enter(self.id(), units),
         }
     }
@@ -85,24 +85,9 @@ impl Route {
     /// # Errors
     /// As [`Route::try_enter`], and [`Error::Timeout`].
     pub fn enter_blocking(&self, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
-        match self.0.throttler.enter_at_once(&self.0.route, units) {
-            Some(epoch) => Ok(Pass::known(self.clone(), units, epoch)),
+        match self.enter_at_once(units) {
+            Some(pass) => Ok(pass),
             None => self.0.throttler.enter_blocking(self.id(), units, timeout),
-        }
-    }
-
-    /// Waits for the turn of a request, in a tokio task (feature `tokio`): as [`Throttler::enter_async`].
-    ///
-    /// # Errors
-    /// As [`Route::try_enter`], and [`Error::Timeout`].
-    ///
-    /// # Panics
-    /// Where it must wait, outside of a tokio runtime with timers.
-    #[cfg(feature = "tokio")]
-    pub async fn enter_async(&self, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
-        match self.0.throttler.enter_at_once(&self.0.route, units) {
-            Some(epoch) => Ok(Pass::known(self.clone(), units, epoch)),
-            None => self.0.throttler.enter_async(self.id(), units, timeout).await,
         }
     }
 
@@ -112,6 +97,13 @@ impl Route {
     /// As [`Route::try_enter`].
     pub fn wait_time(&self, units: u64) -> Result<Nanos, Error> {
         self.0.throttler.wait_time(self.id(), units)
+    }
+
+    /// Enters by the route that was looked up, if that can be done at once.
+    #[inline]
+    pub(super) fn enter_at_once(&self, units: u64) -> Option<Pass> {
+        let epoch = self.0.throttler.enter_at_once(&self.0.route, units)?;
+        Some(Pass::known(self.clone(), units, epoch))
     }
 
     /// The block of a request that entered in this epoch has ended.

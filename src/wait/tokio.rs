@@ -1,4 +1,4 @@
-//! Waiting in a tokio task.
+//! Waiting in a tokio task, and the timer of its runtime.
 
 use std::convert::Infallible;
 use std::future::poll_fn;
@@ -13,11 +13,13 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock::{Clock, Nanos, nanos};
 use crate::error::Error;
 
-use super::groups::WakeGroup;
+use super::enter::Admission;
 use super::loop_timer::{Call, EventLoop, LoopTimer};
-use super::pass::{Charge, Pass};
-use super::throttler::{Entry, Throttler};
+use super::pass::{HeldUnits, Pass};
+use super::route::Route;
+use super::throttler::Throttler;
 use super::turn::Turn;
+use super::wake_groups::WakeGroup;
 
 impl Throttler {
     /// Waits for the turn of a request for `id`, in a tokio task (feature `tokio`). `units` multiplies each of its
@@ -34,15 +36,15 @@ impl Throttler {
         let route = self.lookup(id)?;
         self.check_units(&route, units)?;
         let new_turn = || Turn::new(WakeGroup::Loop(self.runtime_timer()), Waker::noop().clone());
-        let mut charge = Charge::new(route, units);
-        if let Entry::Waiting(ticket) = self.enter(&mut charge, timeout.map(nanos), new_turn)? {
-            charge = poll_fn(|context| {
+        let mut held = HeldUnits::new(route, units);
+        if let Admission::Waiting(ticket) = self.enter(&mut held, timeout.map(nanos), new_turn)? {
+            held = poll_fn(|context| {
                 ticket.set_waker(context.waker());
                 ticket.take().map_or(Poll::Pending, Poll::Ready)
             })
             .await?;
         }
-        Ok(Pass::new(self.clone(), charge))
+        Ok(Pass::new(self.clone(), held))
     }
 
     /// The timer of the runtime that runs here: one for all that wait in it.
@@ -52,16 +54,32 @@ impl Throttler {
             // This panics in a runtime without timers, in which nobody would ever be woken.
             drop(sleep_until(Instant::now()));
         }
-        let mut state = self.state.lock();
-        let known = state.runtimes.iter().find(|(id, _)| *id == runtime.id());
+        let mut shared = self.shared.lock();
+        let known = shared.runtimes.iter().find(|(id, _)| *id == runtime.id());
         if let Some(timer) = known.and_then(|(_, timer)| timer.upgrade()) {
             return timer;
         }
         let id = runtime.id();
         let timer = LoopTimer::new(Runtime(runtime), self);
-        state.runtimes.retain(|(_, timer)| timer.strong_count() > 0);
-        state.runtimes.push((id, Arc::downgrade(&timer)));
+        shared.runtimes.retain(|(_, timer)| timer.strong_count() > 0);
+        shared.runtimes.push((id, Arc::downgrade(&timer)));
         timer
+    }
+}
+
+impl Route {
+    /// Waits for the turn of a request, in a tokio task (feature `tokio`): as [`Throttler::enter_async`].
+    ///
+    /// # Errors
+    /// As [`Route::try_enter`], and [`Error::Timeout`].
+    ///
+    /// # Panics
+    /// Where it must wait, outside of a tokio runtime with timers.
+    pub async fn enter_async(&self, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
+        match self.enter_at_once(units) {
+            Some(pass) => Ok(pass),
+            None => self.throttler().enter_async(self.id(), units, timeout).await,
+        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! One request's wait for its turn.
+//! One waiting request: the phases of its wait, whom to wake, and the ticket that gives up when it is dropped.
 
 use std::sync::Arc;
 use std::task::Waker;
@@ -9,9 +9,9 @@ use crate::clock::Nanos;
 use crate::error::Error;
 use crate::gate::{Order, Place};
 
-use super::groups::WakeGroup;
-use super::pass::Charge;
+use super::pass::HeldUnits;
 use super::throttler::Throttler;
+use super::wake_groups::WakeGroup;
 
 /// Where a waiting request stands.
 #[derive(Debug)]
@@ -20,10 +20,10 @@ pub(super) enum Phase {
     New,
     Waiting(Place),
     /// It may go: its units are in flight.
-    Granted(Charge, Standing),
+    Granted(HeldUnits, Standing),
     /// It was granted and did not come, or waits in a process that has forked: its units, which are in no window, are
     /// what it would ask for. It is not in the queue until it comes.
-    Lapsed(Charge, Standing),
+    Lapsed(HeldUnits, Standing),
     Refused(Error),
     /// Its outcome was taken, or it was cancelled.
     Over,
@@ -46,10 +46,10 @@ pub(crate) enum Claim {
     /// What it was granted has gone back: it must [rejoin](Ticket::rejoin) the queue.
     Lapsed,
     /// The outcome; it can be taken once. With it, the request's block begins.
-    Over(Result<Charge, Error>),
+    Over(Result<HeldUnits, Error>),
 }
 
-/// A waiting request, as the gate's queue and whoever waits share it.
+/// A waiting request, as the gate's queue and its waiter share it.
 ///
 /// Its locks are taken only under the throttler's own, so that they are free whenever that one is (a fork relies on
 /// it).
@@ -98,7 +98,7 @@ impl Ticket {
     }
 
     /// The outcome, once there is one; until then, the request is in the queue.
-    pub fn take(&self) -> Option<Result<Charge, Error>> {
+    pub fn take(&self) -> Option<Result<HeldUnits, Error>> {
         loop {
             match self.claim() {
                 Claim::Over(outcome) => return Some(outcome),
@@ -109,9 +109,16 @@ impl Ticket {
     }
 
     /// Replaces whom to wake.
-    #[cfg(feature = "tokio")]
     pub fn set_waker(&self, waker: &Waker) {
-        self.throttler.set_waker(&self.turn, waker);
+        let old = {
+            let _lock = self.throttler.shared.lock();
+            let mut current = self.turn.waker.lock();
+            if current.will_wake(waker) {
+                return;
+            }
+            std::mem::replace(&mut *current, waker.clone())
+        };
+        drop(old);
     }
 
     /// What the queue knows of this request.

@@ -1,4 +1,4 @@
-//! Who polls the gate when the clock alone lets the next request through.
+//! Wake groups: who polls the gate when the clock alone lets the next request through.
 //!
 //! Those who wait form wake groups, and each group that has waiters polls by itself: one that is busy, away or dead delays
 //! no other. An event loop is a group, with one timer for all that wait in it; so is a tokio runtime. A thread in which
@@ -46,16 +46,8 @@ pub(crate) enum WakeGroup {
     /// In a thread that nothing takes away from its wait, with all others of this kind.
     Threads,
     /// In a thread in which signal handlers run. Where one waits, those that it has interrupted are not in the queue.
-    #[cfg_attr(
-        not(any(feature = "python", test)),
-        expect(dead_code, reason = "only Python has such threads")
-    )]
     Thread(ThreadId),
     /// In an event loop, or in a tokio runtime, that has this timer.
-    #[cfg_attr(
-        not(any(feature = "python", feature = "tokio", test)),
-        expect(dead_code, reason = "threads have no loop")
-    )]
     Loop(Arc<dyn Timer>),
 }
 
@@ -93,7 +85,7 @@ impl Group {
         self.members.first_key_value().map(|(&place, turn)| (place, turn))
     }
 
-    /// Changes who waits. A new keeper has not been told yet when to poll.
+    /// Changes who waits. A new keeper does not know yet when to poll.
     fn change(&mut self, f: impl FnOnce(&mut Self)) {
         let before = self.keeper().map(|(place, _)| place);
         f(self);
@@ -155,7 +147,6 @@ impl WakeGroups {
     }
 
     /// Whether anybody of `group` waits.
-    #[cfg(feature = "python")]
     pub fn has(&self, group: &WakeGroup) -> bool {
         self.get(group).is_some()
     }
@@ -203,6 +194,7 @@ impl WakeGroups {
             }
         }
     }
+
     /// Every group, with when it claims to poll.
     #[cfg(test)]
     pub fn each(&self) -> impl Iterator<Item = (&WakeGroup, Option<Nanos>)> {
@@ -210,7 +202,6 @@ impl WakeGroups {
     }
 
     /// Forgets everybody. What must be dropped without the lock comes back.
-    #[cfg(feature = "python")]
     pub fn clear(&mut self) -> impl Sized + use<> {
         std::mem::take(&mut self.0)
     }

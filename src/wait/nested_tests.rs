@@ -10,12 +10,14 @@ use proptest::prelude::*;
 use crate::gate::Options;
 use crate::limit::RateLimit;
 
-use super::block::{Block, Nested};
-use super::groups::WakeGroup;
-use super::manual::ManualClock;
-use super::pass::Charge;
-use super::throttler::{Entry, Throttler};
+use super::block::Block;
+use super::enter::Admission;
+use super::manual_clock::ManualClock;
+use super::nested::Nested;
+use super::pass::HeldUnits;
+use super::throttler::Throttler;
 use super::turn::{Ticket, Turn};
+use super::wake_groups::WakeGroup;
 
 const INTERVAL: Duration = Duration::from_secs(10);
 
@@ -37,35 +39,35 @@ struct Context {
 impl Context {
     /// Enters, or joins the queue.
     fn ask(&mut self, throttler: &Throttler, id: &str, units: u64) {
-        let mut charge = Charge::new(throttler.lookup(id).expect("a known id"), units);
-        throttler.check_units(&charge.route, units).expect("units that fit");
+        let mut held = HeldUnits::new(throttler.lookup(id).expect("a known id"), units);
+        throttler.check_units(&held.route, units).expect("units that fit");
         let turn = || Turn::new(WakeGroup::Threads, Waker::noop().clone());
-        match throttler.enter(&mut charge, None, turn).expect("no time-out") {
-            Entry::Entered => self.begin(throttler, charge),
-            Entry::Waiting(ticket) => {
+        match throttler.enter(&mut held, None, turn).expect("no time-out") {
+            Admission::Entered => self.begin(throttler, held),
+            Admission::Waiting(ticket) => {
                 let around = self.innermost.clone().map_or_else(Vec::new, Block::all_running);
                 let nested = Nested::new(around, throttler, ticket.turn());
                 self.waits = Some((ticket, nested));
-                self.look(throttler);
+                self.claim(throttler);
             }
         }
     }
 
-    fn begin(&mut self, throttler: &Throttler, charge: Charge) {
+    fn begin(&mut self, throttler: &Throttler, held: HeldUnits) {
         let outer = self.innermost.clone().and_then(Block::running);
-        let block = Block::new(throttler.clone(), charge, outer);
+        let block = Block::new(throttler.clone(), held, outer);
         self.innermost = Some(block.clone());
         self.blocks.push(block);
     }
 
     /// Takes what it was granted.
-    fn look(&mut self, throttler: &Throttler) {
+    fn claim(&mut self, throttler: &Throttler) {
         let granted = self.waits.as_ref().and_then(|(ticket, _)| ticket.take());
-        if let Some(charge) = granted {
+        if let Some(held) = granted {
             if let Some((_, Some(nested))) = self.waits.take() {
                 nested.pass();
             }
-            self.begin(throttler, charge.expect("nothing refuses it"));
+            self.begin(throttler, held.expect("nothing refuses it"));
         }
     }
 
@@ -82,10 +84,10 @@ fn a_request_within_another_waits_for_the_clock_and_not_for_itself() {
     task.ask(&throttler, "a", 1);
     task.ask(&throttler, "a", 1);
     clock.advance(INTERVAL - Duration::from_nanos(1));
-    task.look(&throttler);
+    task.claim(&throttler);
     assert_eq!(task.blocks.len(), 1);
     clock.advance(Duration::from_nanos(1));
-    task.look(&throttler);
+    task.claim(&throttler);
     assert_eq!(task.blocks.len(), 2);
     // Both count until they are answered.
     assert_eq!(throttler.usage("a").expect("known").in_flight, 2);
@@ -107,24 +109,24 @@ fn only_the_blocks_around_a_wait_count_down() {
     assert_eq!(throttler.usage("a").expect("known").in_flight, 4);
 }
 
-/// One joined the queue while the other leaned, and so did not lean. Then the other's units are in flight again, and its
+/// The block of one yields while the other joins the queue, and so the other's does not. Then the other's units are in flight again, and its
 /// block ends only after the first one's.
 #[test]
-fn who_waits_while_a_block_leans_gets_on_after_it() {
+fn a_request_that_joins_while_a_block_yields_passes_after_it() {
     let clock = ManualClock::new();
     let throttler = throttler(&clock, &[2]);
-    let [mut leans, mut waits] = [Context::default(), Context::default()];
-    leans.ask(&throttler, "a", 1);
+    let [mut yields, mut waits] = [Context::default(), Context::default()];
+    yields.ask(&throttler, "a", 1);
     waits.ask(&throttler, "a", 1);
-    leans.ask(&throttler, "a", 1);
+    yields.ask(&throttler, "a", 1);
     waits.ask(&throttler, "a", 1);
     clock.advance(INTERVAL);
-    leans.look(&throttler);
-    leans.leave();
+    yields.claim(&throttler);
+    yields.leave();
     clock.advance(INTERVAL);
-    waits.look(&throttler);
-    assert_eq!((leans.blocks.len(), waits.blocks.len()), (1, 2));
-    for block in [&mut leans, &mut waits] {
+    waits.claim(&throttler);
+    assert_eq!((yields.blocks.len(), waits.blocks.len()), (1, 2));
+    for block in [&mut yields, &mut waits] {
         block.blocks.drain(..).for_each(|block| assert!(block.leave()));
     }
     clock.advance(INTERVAL);
@@ -153,7 +155,7 @@ fn who_waits_for_another_limit_lets_go_of_what_the_other_needs() {
     two.ask(&throttler, "a", 1);
     for task in [&mut two, &mut one] {
         clock.advance(INTERVAL);
-        task.look(&throttler);
+        task.claim(&throttler);
         task.leave();
         task.leave();
     }
@@ -170,7 +172,7 @@ fn a_request_within_a_block_is_not_robbed_of_what_that_block_lets_go_of() {
     // `holds` and `later` wait for something that `first` does within its block.
     first.ask(&throttler, "a", 1);
     clock.advance(INTERVAL);
-    first.look(&throttler);
+    first.claim(&throttler);
     assert_eq!(first.blocks.len(), 2);
 }
 
@@ -183,13 +185,13 @@ fn who_gives_up_and_tries_again_waits_for_its_block_only_once() {
     for _ in 0..9 {
         task.ask(&throttler, "a", 1);
         clock.advance(INTERVAL / 10);
-        task.look(&throttler);
+        task.claim(&throttler);
         task.waits = None;
         assert_eq!(throttler.usage("a").expect("known").in_flight, 1);
     }
     task.ask(&throttler, "a", 1);
     clock.advance(INTERVAL / 10);
-    task.look(&throttler);
+    task.claim(&throttler);
     assert_eq!(task.blocks.len(), 2);
 }
 
@@ -204,7 +206,7 @@ fn requests_side_by_side_within_a_block_all_pass_it() {
     children.iter_mut().for_each(|child| child.ask(&throttler, "a", 1));
     for child in &mut children {
         clock.advance(INTERVAL);
-        child.look(&throttler);
+        child.claim(&throttler);
         child.leave();
     }
     assert_eq!(throttler.usage("a").expect("known").in_flight, 1);
@@ -223,10 +225,10 @@ fn a_block_that_ends_while_a_request_within_it_waits_counts_from_then_on() {
     clock.advance(INTERVAL / 2);
     outer.leave();
     clock.advance(INTERVAL / 2);
-    child.look(&throttler);
+    child.claim(&throttler);
     assert!(child.blocks.is_empty());
     clock.advance(INTERVAL / 2);
-    child.look(&throttler);
+    child.claim(&throttler);
     child.leave();
     assert_eq!(throttler.usage("a").expect("known").in_flight, 0);
 }
@@ -295,22 +297,22 @@ fn what_this_thread_holds_can_only_be_waited_for_elsewhere() {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum Action {
     Ask { task: usize, limit: usize, units: u64 },
     Leave { task: usize },
     GiveUp { task: usize },
     Pass { tenths: u32 },
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let step = prop_oneof![
+fn actions() -> impl Strategy<Value = Vec<Action>> {
+    let action = prop_oneof![
         6 => (0..6_usize, 0..3_usize, 1..4_u64)
-            .prop_map(|(task, limit, units)| Step::Ask { task, limit, units }),
-        2 => (0..6_usize).prop_map(|task| Step::Leave { task }),
-        1 => (0..6_usize).prop_map(|task| Step::GiveUp { task }),
-        2 => (0..15_u32).prop_map(|tenths| Step::Pass { tenths }),
+            .prop_map(|(task, limit, units)| Action::Ask { task, limit, units }),
+        2 => (0..6_usize).prop_map(|task| Action::Leave { task }),
+        1 => (0..6_usize).prop_map(|task| Action::GiveUp { task }),
+        2 => (0..15_u32).prop_map(|tenths| Action::Pass { tenths }),
     ];
-    prop::collection::vec(step, 1..60)
+    prop::collection::vec(action, 1..60)
 }
 
 proptest! {
@@ -318,7 +320,7 @@ proptest! {
     /// However tasks nest their requests, over whatever limits: when each leaves its blocks as soon as it waits for
     /// nothing, all of them get through, and nothing is left behind.
     #[test]
-    fn everybody_gets_through(limits in prop::collection::vec(3..6_u64, 3), steps in steps()) {
+    fn everybody_gets_through(limits in prop::collection::vec(3..6_u64, 3), actions in actions()) {
         let clock = ManualClock::new();
         // With one linked pool beside them, whose queue is shared by all.
         let mut table: Vec<_> = limits.iter().zip('a'..).map(|(&limit, id)| {
@@ -327,29 +329,29 @@ proptest! {
         table.push(RateLimit::new("pool", 4, INTERVAL));
         let throttler = clock.throttler(&table, Options::default()).expect("a fine table");
         let mut tasks: BTreeMap<usize, Context> = BTreeMap::new();
-        for step in steps {
-            match step {
-                Step::Ask { task, limit, units } => {
+        for action in actions {
+            match action {
+                Action::Ask { task, limit, units } => {
                     let task = tasks.entry(task).or_default();
                     if task.waits.is_none() {
                         task.ask(&throttler, ["a", "b", "c"][limit], units);
                     }
                 }
-                Step::Leave { task } => {
+                Action::Leave { task } => {
                     if let Some(task) = tasks.get_mut(&task).filter(|task| task.waits.is_none() && !task.blocks.is_empty()) {
                         task.leave();
                     }
                 }
-                Step::GiveUp { task } => {
+                Action::GiveUp { task } => {
                     tasks.entry(task).or_default().waits = None;
                 }
-                Step::Pass { tenths } => clock.advance(INTERVAL / 10 * tenths),
+                Action::Pass { tenths } => clock.advance(INTERVAL / 10 * tenths),
             }
-            tasks.values_mut().for_each(|task| task.look(&throttler));
+            tasks.values_mut().for_each(|task| task.claim(&throttler));
         }
         for _ in 0..200 {
             for task in tasks.values_mut() {
-                task.look(&throttler);
+                task.claim(&throttler);
                 while task.waits.is_none() && !task.blocks.is_empty() {
                     task.leave();
                 }

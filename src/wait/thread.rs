@@ -1,4 +1,4 @@
-//! Waiting in a thread.
+//! Waiting in a thread, which parks.
 
 use std::sync::Arc;
 use std::task::{Wake, Waker};
@@ -8,11 +8,12 @@ use std::time::Duration;
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
 
-use super::groups::WakeGroup;
-use super::pass::{Charge, Pass};
-use super::state::Step;
-use super::throttler::{Entry, Throttler};
+use super::enter::Admission;
+use super::pass::{HeldUnits, Pass};
+use super::polling::ThreadPoll;
+use super::throttler::Throttler;
 use super::turn::{Ticket, Turn};
+use super::wake_groups::WakeGroup;
 
 struct Unpark(Thread);
 
@@ -22,7 +23,7 @@ impl Wake for Unpark {
     }
 }
 
-/// The shortest that a thread parks: never for no time at all, so that whatever it is told, each park lets others run.
+/// The shortest that a thread parks: never for no time at all, so that whatever span it gets, each park lets others run.
 pub(crate) const SHORTEST_PARK: Nanos = 1_000;
 
 impl Throttler {
@@ -35,8 +36,8 @@ impl Throttler {
         let route = self.lookup(id)?;
         self.check_units(&route, units)?;
         let new_turn = || Turn::new(WakeGroup::Threads, Waker::from(Arc::new(Unpark(thread::current()))));
-        let mut charge = Charge::new(route, units);
-        if let Entry::Waiting(ticket) = self.enter(&mut charge, timeout.map(nanos), new_turn)? {
+        let mut held = HeldUnits::new(route, units);
+        if let Admission::Waiting(ticket) = self.enter(&mut held, timeout.map(nanos), new_turn)? {
             let park = |span: Option<Nanos>| {
                 match span {
                     Some(span) => thread::park_timeout(Duration::from_nanos(span)),
@@ -44,9 +45,9 @@ impl Throttler {
                 }
                 Ok(())
             };
-            charge = self.wait::<Error>(&ticket, park)?;
+            held = self.wait::<Error>(&ticket, park)?;
         }
-        Ok(Pass::new(self.clone(), charge))
+        Ok(Pass::new(self.clone(), held))
     }
 
     /// Waits for a ticket's turn, parking the thread with `park`: until it is woken, and no longer than the span that
@@ -55,13 +56,13 @@ impl Throttler {
         &self,
         ticket: &Ticket,
         mut park: impl FnMut(Option<Nanos>) -> Result<(), E>,
-    ) -> Result<Charge, E> {
+    ) -> Result<HeldUnits, E> {
         let clock = self.clock();
         loop {
-            match self.step(ticket.turn()) {
-                Step::Over(outcome) => return Ok(outcome?),
-                // A manual clock has no timers: whoever moves it wakes us.
-                Step::Park(at) => {
+            match self.poll_in_thread(ticket.turn()) {
+                ThreadPoll::Over(outcome) => return Ok(outcome?),
+                // A manual clock has no timers: the thread that moves it wakes us.
+                ThreadPoll::Park(at) => {
                     park(at.filter(|_| !clock.is_manual()).map(|at| span_until(at, clock.now())))?
                 }
             }

@@ -1,0 +1,111 @@
+//! How a request enters, at once or through the queue, and how it leaves.
+
+use std::sync::Arc;
+
+use parking_lot::MutexGuard;
+
+use crate::clock::Nanos;
+use crate::error::Error;
+use crate::gate::{Hold, Rank, Route};
+
+use super::effects::Effects;
+use super::pass::HeldUnits;
+use super::shared::Shared;
+use super::throttler::Throttler;
+use super::turn::{Ticket, Turn};
+
+/// What became of a request that asked to enter.
+#[derive(Debug)]
+pub(crate) enum Admission {
+    Entered,
+    Waiting(Ticket),
+}
+
+impl Throttler {
+    /// Enters if that can be done at once, and says in which epoch. The route must be of the current table.
+    #[inline]
+    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
+        let mut shared = self.shared.lock();
+        let Shared { gate, clock, epoch, .. } = &mut *shared;
+        let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
+        entered.then_some(*epoch)
+    }
+
+    /// Charges for good if that can be done at once. The route must be of the current table.
+    #[inline]
+    pub(super) fn charge_at_once(&self, route: &Route, units: u64) -> bool {
+        let mut shared = self.shared.lock();
+        let Shared { gate, clock, .. } = &mut *shared;
+        if units == 0 || !gate.is_current(route) {
+            return false;
+        }
+        let now = gate.now(clock);
+        gate.try_acquire(now, route, units)
+    }
+
+    /// Enters, or joins the queue for at most `timeout`.
+    pub(crate) fn enter(
+        &self,
+        held: &mut HeldUnits,
+        timeout: Option<Nanos>,
+        turn: impl FnOnce() -> Turn,
+    ) -> Result<Admission, Error> {
+        if let Some(epoch) = self.enter_at_once(&held.route, held.units) {
+            held.epoch = epoch;
+            // The gate was not asked: it may be.
+            held.is_tight = true;
+            return Ok(Admission::Entered);
+        }
+        let turn = Arc::new(turn());
+        self.locked(|shared, now, effects| {
+            shared.refresh(held)?;
+            let others = shared.gate.waits_before(&held.route, Rank::ORDINARY);
+            let deadline = timeout.map(|timeout| now.saturating_add(timeout));
+            let changes = shared.join(now, held, deadline, &turn, effects);
+            // Behind others of the same route it cannot pass yet, and the gate is polled for them; but it must be
+            // polled as well when its own time is up.
+            if !others || changes || deadline.is_some() {
+                shared.advance(now, effects);
+            } else {
+                shared.set_timers(now, None, effects);
+            }
+            Ok(())
+        })?;
+        let ticket = Ticket::new(self.clone(), turn);
+        match ticket.take() {
+            None => Ok(Admission::Waiting(ticket)),
+            Some(Ok(granted)) => {
+                *held = granted;
+                Ok(Admission::Entered)
+            }
+            Some(Err(error)) => Err(error),
+        }
+    }
+
+    /// A request's block has ended.
+    #[inline]
+    pub(crate) fn leave(&self, route: &Route, units: u64, epoch: u32) {
+        if route.hold == Hold::Start {
+            return;
+        }
+        let mut shared = self.shared.lock();
+        if epoch != shared.epoch {
+            return;
+        }
+        let now = shared.now();
+        shared.gate.leave(now, route, units);
+        if shared.gate.is_waited_for(route) {
+            Self::advance(shared, now);
+        }
+    }
+
+    /// Lets others through. Apart, so that leaving where nobody waits stays short.
+    #[cold]
+    #[inline(never)]
+    fn advance(mut shared: MutexGuard<'_, Shared>, now: Nanos) {
+        let mut effects = Effects::default();
+        shared.advance(now, &mut effects);
+        drop(shared);
+        effects.carry_out();
+    }
+}

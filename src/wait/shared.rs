@@ -1,0 +1,98 @@
+//! What all clones of a throttler share, under its lock: the gate, those who wait at it, and the table.
+
+use std::sync::{Arc, Weak};
+
+use crate::clock::{Clock, Nanos};
+use crate::error::Error;
+use crate::gate::{Decided, Gate};
+use crate::limit::RateLimit;
+
+use super::block::Block;
+use super::deadlock::Threads;
+use super::effects::Effects;
+use super::leases::Leases;
+use super::nested::Nested;
+use super::pass::HeldUnits;
+use super::turn::Turn;
+use super::wake_groups::WakeGroups;
+
+/// See the [module](self). Its methods are where their subject is: `grants.rs`, `polling.rs`.
+#[derive(Debug)]
+pub(super) struct Shared {
+    pub clock: Clock,
+    pub gate: Gate<Arc<Turn>>,
+    pub groups: WakeGroups,
+    pub leases: Leases,
+    /// Nobody can come for a grant before this instant: the thread that moves a manual clock is busy with it until then.
+    pub claimable: Nanos,
+    /// The current table.
+    pub table: Vec<RateLimit>,
+    /// How often everything in flight was settled at once, by a fork.
+    pub epoch: u32,
+    /// The blocks that requests may be within.
+    pub blocks: Vec<Weak<Block>>,
+    /// The waits within such blocks.
+    pub nested: Vec<Weak<Nested>>,
+    pub threads: Threads,
+    /// The tokio runtimes in which requests wait.
+    #[cfg(feature = "tokio")]
+    pub runtimes: super::tokio::Runtimes,
+    /// Kept for its allocation.
+    pub decided: Vec<Decided<Arc<Turn>>>,
+}
+
+impl Shared {
+    pub fn new(clock: Clock, gate: Gate<Arc<Turn>>, table: Vec<RateLimit>) -> Self {
+        Self {
+            clock,
+            gate,
+            groups: WakeGroups::default(),
+            leases: Leases::default(),
+            claimable: 0,
+            table,
+            epoch: 0,
+            blocks: Vec::new(),
+            nested: Vec::new(),
+            threads: Threads::default(),
+            #[cfg(feature = "tokio")]
+            runtimes: Vec::new(),
+            decided: Vec::new(),
+        }
+    }
+
+    pub fn now(&mut self) -> Nanos {
+        self.gate.now(&self.clock)
+    }
+
+    /// Replaces the table, whole or not at all.
+    pub fn set_table(
+        &mut self,
+        now: Nanos,
+        table: Vec<RateLimit>,
+        effects: &mut Effects,
+    ) -> Result<(), Error> {
+        let refused = self.gate.set_table(now, &table)?;
+        self.table = table;
+        self.announce(now, refused.into_iter(), effects);
+        // A quota that is new does not know yet what the clock on the wall shows.
+        let now = self.now();
+        self.advance(now, effects);
+        Ok(())
+    }
+
+    /// Brings what a request is about to take up to the current table, and checks that it could ever pass.
+    pub fn refresh(&self, held: &mut HeldUnits) -> Result<(), Error> {
+        if !self.gate.is_current(&held.route) {
+            held.route = self.gate.lookup(held.route.id())?.clone();
+        }
+        self.gate.check_units(&held.route, held.units)
+    }
+}
+
+/// Adds it, and forgets those that nobody keeps any more before it takes more room.
+pub(super) fn remember<T>(all: &mut Vec<Weak<T>>, new: &Arc<T>) {
+    if all.len() == all.capacity() {
+        all.retain(|other| other.strong_count() > 0);
+    }
+    all.push(Arc::downgrade(new));
+}
