@@ -145,3 +145,14 @@ fn those_of_a_smaller_rank_go_first_in_the_order_of_arrival() {
         }
     }
 }
+
+#[test]
+fn one_of_a_larger_rank_goes_as_soon_as_a_later_one_before_it_gives_up() {
+    let mut gate = gate(Hold::Response);
+    let [pool, a] = ["pool", "a"].map(|id| gate.lookup(id).expect("known").clone());
+    gate.join(&pool, Rank::ORDINARY, Waiter { units: 5, since: 0, deadline: None, tag: "in flight" });
+    assert_eq!(advance(&mut gate, 0), ["in flight"]);
+    gate.join(&pool, Rank::ORDINARY, Waiter { units: 3, since: 0, deadline: None, tag: "light" });
+    gate.join(&a, Rank::FIRST, Waiter { units: 1, since: 0, deadline: Some(5), tag: "gives up" });
+    assert_eq!(advance(&mut gate, 5), ["gives up", "light"]);
+}
