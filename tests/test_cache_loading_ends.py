@@ -15,7 +15,8 @@ import uvloop
 
 from conftest import settle
 from loaders import AsyncLoader, Loader, Thread, auntil, until
-from sluicegate import LoadingCache, _flights
+from sluicegate import LoadingCache
+from sluicegate.cache import flights
 
 LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
@@ -26,7 +27,7 @@ class Failure(BaseException):
 
 @pytest.fixture(autouse=True)
 def soon(monkeypatch):
-    monkeypatch.setattr(_flights, "LOOK_AGAIN", 0.005)
+    monkeypatch.setattr(flights, "CHECK_INTERVAL", 0.005)
 
 
 @pytest.fixture(params=LOOPS, ids=["asyncio", "uvloop"])

@@ -17,7 +17,7 @@ import uvloop
 from conftest import Runner, settle
 from sluicegate import LinkedLimitWeightPair, RateLimit, RateLimitTimeout, Throttler
 from sluicegate._core import Ready
-from sluicegate._ready import READY
+from sluicegate._waiting import READY
 from sluicegate.testing import ManualClock
 
 

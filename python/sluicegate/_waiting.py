@@ -1,4 +1,4 @@
-"""An awaitable that is over before it begins: for entering where there is nothing to wait for."""
+"""What `async with` awaits if a request need not wait: an awaitable that has ended already."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def _nothing() -> Generator[None]:
 
 
 READY: Any = Ready() if sys.version_info >= (3, 12) else _nothing()
-"""What may be awaited again and again, from any thread and event loop, and has ended.
+"""It can be awaited any number of times, in any thread and event loop.
 
 `wait_for`, `gather` and `create_task` take it. Up to Python 3.11 it is a generator, all of it the
 interpreter's own code, end to end: 18 ns, where an awaitable of ours took 33, and a finished future

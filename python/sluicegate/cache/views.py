@@ -1,4 +1,4 @@
-"""Views of a cache's items and values that do not mind if another thread takes a key away."""
+"""What `cache.items()` and `cache.values()` return: they skip keys that are removed meanwhile."""
 
 from __future__ import annotations
 

@@ -1,28 +1,31 @@
-"""Loading values again in the background, ahead of their end."""
+"""Loads values again in the background, before they expire: `refresh_ahead`."""
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sluicegate._flights import Flight, Load
-from sluicegate._loads import Loads
+from sluicegate.cache.flights import Flight, Load
+from sluicegate.cache.single_flight import SingleFlightCache
 
 K = TypeVar("K")
 V = TypeVar("V")
 
 
-class Renewals(Loads[K, V]):
-    """A cache that loads values again while their readers go on."""
+class RefreshAheadCache(SingleFlightCache[K, V]):
+    """A cache that loads values again while their readers continue with the present ones."""
 
-    def _renew(self, keys: list[K], load: Load) -> None:
-        """Load again, in the background, what nobody is loading yet."""
+    #: A value with less time left than this is loaded again when it is read. None: never.
+    _margin: Any
+
+    def _refresh(self, keys: list[K], load: Load) -> None:
+        """Load again, in the background, those keys that are not being loaded."""
         try:
             for key in keys:
                 entry = self._entry(key)
                 mine = load.flights[key] = Flight(load)
-                if entry is None or self._take_off(key, mine) is not mine:
+                if entry is None or self._claim_key(key, mine) is not mine:
                     del load.flights[key]
                 else:
                     mine.stamp = entry[2]
@@ -33,8 +36,8 @@ class Renewals(Loads[K, V]):
                 self._begin(load)
                 return
             load.offer()
-            renewal = self._get_executor().submit(self._run_renewal, load)
-            renewal.add_done_callback(lambda renewal: self._end_renewal(renewal, load))
+            refresh = self._get_executor().submit(self._run_refresh, load)
+            refresh.add_done_callback(lambda refresh: self._end_refresh(refresh, load))
         except RuntimeError:
             # The executor was shut down. The reader has a value; the next one will load.
             self._abandon(load)
@@ -42,13 +45,13 @@ class Renewals(Loads[K, V]):
             self._abandon(load)
             raise
 
-    def _run_renewal(self, load: Load) -> None:
+    def _run_refresh(self, load: Load) -> None:
         if load.take():
             self._run(load)
 
-    def _end_renewal(self, renewal: Future[None], load: Load) -> None:
-        # Cancelled before it began: whoever waits loads for himself.
-        if renewal.cancelled() and load.take():
+    def _end_refresh(self, refresh: Future[None], load: Load) -> None:
+        # Cancelled before it began: each waiter loads for itself.
+        if refresh.cancelled() and load.take():
             self._abandon(load)
 
     def _get_executor(self) -> Executor:
@@ -57,7 +60,7 @@ class Renewals(Loads[K, V]):
             return loading.given_executor
         own = loading.executors.get(process)
         if own is None:
-            # One that loses the race has begun no thread.
+            # An executor that loses the race has started no thread.
             new = ThreadPoolExecutor(1, thread_name_prefix="sluicegate-refresh")
             own = loading.executors.setdefault(process, new)
         return own

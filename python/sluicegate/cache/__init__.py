@@ -1,4 +1,4 @@
-"""A cache that loads what it lacks: each key once at a time, whoever and however many ask."""
+"""`LoadingCache`, a cache that loads what it lacks: its methods, what each must load, its copies."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from concurrent.futures import Executor
 from typing import Any, Literal, TypeVar, cast, overload
 
 from sluicegate._core import TTLCache
-from sluicegate._flights import Load, Outcome
-from sluicegate._loads import MISSING, Loading, Plan
-from sluicegate._renewals import Renewals
+from sluicegate.cache.flights import Load, Outcome
+from sluicegate.cache.refresh_ahead import RefreshAheadCache
+from sluicegate.cache.single_flight import MISSING, LoadState, Lookup
 from sluicegate.errors import NotLoadedError
 
 K = TypeVar("K")
@@ -23,7 +23,7 @@ __all__ = ["LoadingCache", "NotLoadedError"]
 _MOST_ERRORS = 10_000
 
 
-class LoadingCache(Renewals[K, V]):
+class LoadingCache(RefreshAheadCache[K, V]):
     """A `TTLCache` that loads what it lacks.
 
     However many threads, tasks and event loops ask for a key at the same time, it is loaded once:
@@ -44,8 +44,6 @@ class LoadingCache(Renewals[K, V]):
             cache's own. (Event loops run theirs themselves.)
     """
 
-    _margin: Any
-
     def __init__(
         self,
         maxsize: float = 100,
@@ -60,9 +58,9 @@ class LoadingCache(Renewals[K, V]):
     ) -> None:
         """Make an empty cache."""
         super().__init__(maxsize, ttl, timer, getsizeof)
-        self._prepare(Loading(error_ttl, error_types, refresh_ahead, executor))
+        self._prepare(LoadState(error_ttl, error_types, refresh_ahead, executor))
 
-    def _prepare(self, loading: Loading) -> None:
+    def _prepare(self, loading: LoadState) -> None:
         error_ttl, _, ahead = loading.settings
         self._loading = loading
         self._margin = None
@@ -79,7 +77,7 @@ class LoadingCache(Renewals[K, V]):
             self._errors = TTLCache(_MOST_ERRORS, error_ttl, self.timer)
         self._failed = None
         if self._margin is not None:
-            # A renewal that failed is not tried again at every read.
+            # A refresh that failed is not tried again at every read.
             self._failed = TTLCache(_MOST_ERRORS, self._margin / 4, self.timer)
 
     # -- the public methods -----------------------------------------------------------------------
@@ -90,17 +88,17 @@ class LoadingCache(Renewals[K, V]):
         Raises:
             RuntimeError: If waiting could never end: a loader asks for the key that it loads, or
                 the event loop of this very thread is loading it.
-            Exception: What the loader raised; those who waited for it get it, too.
+            Exception: What the loader raised; its other waiters get it, too.
         """
         if self._margin is None:
             value = self.get(key, MISSING)
             if value is not MISSING:
                 return cast("V", value)
-        plan = self._plan([key], known_missing=self._margin is None)
-        if plan.due:
-            self._renew(plan.due, Load(loader, True, None))
-        self._load(plan, loader, single=True)
-        return cast("V", plan.result(False)[key])
+        lookup = self._look_up([key], known_missing=self._margin is None)
+        if lookup.due:
+            self._refresh(lookup.due, Load(loader, True, None))
+        self._load(lookup, loader, single=True)
+        return cast("V", lookup.result(False)[key])
 
     async def aget_or_load(self, key: K, loader: Callable[[K], Awaitable[V]]) -> V:
         """Like `get_or_load`, for asyncio: `loader(key)` is awaited.
@@ -112,11 +110,11 @@ class LoadingCache(Renewals[K, V]):
             value = self.get(key, MISSING)
             if value is not MISSING:
                 return cast("V", value)
-        plan = self._plan([key], known_missing=self._margin is None)
-        if plan.due:
-            self._renew(plan.due, Load(loader, True, asyncio.get_running_loop()))
-        await self._aload(plan, loader, single=True)
-        return cast("V", plan.result(False)[key])
+        lookup = self._look_up([key], known_missing=self._margin is None)
+        if lookup.due:
+            self._refresh(lookup.due, Load(loader, True, asyncio.get_running_loop()))
+        await self._aload(lookup, loader, single=True)
+        return cast("V", lookup.result(False)[key])
 
     @overload
     def get_many_or_load(
@@ -146,18 +144,18 @@ class LoadingCache(Renewals[K, V]):
         """Return the values of all `keys`; those that are missing are loaded in one call.
 
         `loader(missing)` returns a mapping. An exception as a value in it means that this key
-        failed; so does a key that it lacks, with `NotLoadedError`. Keys that somebody else is
-        loading are waited for instead. There may be more keys than the cache has room for.
+        failed; so does a key that it lacks, with `NotLoadedError`. Keys that are being loaded
+        already are waited for instead. There may be more keys than the cache has room for.
 
         Raises:
             Exception: The error of the first key that failed, once all loads are done. With
                 `return_exceptions`, errors are returned in place of values instead.
         """
-        plan = self._plan(keys)
-        if plan.due:
-            self._renew(plan.due, Load(loader, False, None))
-        self._load(plan, loader, single=False)
-        return plan.result(return_exceptions)
+        lookup = self._look_up(keys)
+        if lookup.due:
+            self._refresh(lookup.due, Load(loader, False, None))
+        self._load(lookup, loader, single=False)
+        return lookup.result(return_exceptions)
 
     @overload
     async def aget_many_or_load(
@@ -185,11 +183,11 @@ class LoadingCache(Renewals[K, V]):
         return_exceptions: bool = False,
     ) -> Any:
         """Like `get_many_or_load`, for asyncio: `loader(missing)` is awaited."""
-        plan = self._plan(keys)
-        if plan.due:
-            self._renew(plan.due, Load(loader, False, asyncio.get_running_loop()))
-        await self._aload(plan, loader, single=False)
-        return plan.result(return_exceptions)
+        lookup = self._look_up(keys)
+        if lookup.due:
+            self._refresh(lookup.due, Load(loader, False, asyncio.get_running_loop()))
+        await self._aload(lookup, loader, single=False)
+        return lookup.result(return_exceptions)
 
     def warm(
         self,
@@ -215,9 +213,9 @@ class LoadingCache(Renewals[K, V]):
         Returns:
             The errors of this call, and those that are remembered for keys without a value.
         """
-        plan = self._plan_warming(keys, ahead, error_ahead)
-        self._load(plan, loader, single=False, anew=True)
-        return {key: error for key, (_, error) in plan.outcomes.items() if error is not None}
+        lookup = self._look_up_warming(keys, ahead, error_ahead)
+        self._load(lookup, loader, single=False, anew=True)
+        return {key: error for key, (_, error) in lookup.outcomes.items() if error is not None}
 
     async def awarm(
         self,
@@ -228,16 +226,16 @@ class LoadingCache(Renewals[K, V]):
         error_ahead: Any = None,
     ) -> dict[K, Exception]:
         """Like `warm`, for asyncio: `loader(missing)` is awaited."""
-        plan = self._plan_warming(keys, ahead, error_ahead)
-        await self._aload(plan, loader, single=False, anew=True)
-        return {key: error for key, (_, error) in plan.outcomes.items() if error is not None}
+        lookup = self._look_up_warming(keys, ahead, error_ahead)
+        await self._aload(lookup, loader, single=False, anew=True)
+        return {key: error for key, (_, error) in lookup.outcomes.items() if error is not None}
 
     def due(self, keys: Iterable[K], *, ahead: Any = None, error_ahead: Any = None) -> list[K]:
         """Tell which of `keys` `warm` would load now, in the order in which they are given.
 
-        Nothing is loaded, and nothing counts as read. What somebody else is loading is among them.
+        Nothing is loaded, and nothing counts as read. Keys that are being loaded are among them.
         """
-        return self._plan_warming(keys, ahead, error_ahead).missing
+        return self._look_up_warming(keys, ahead, error_ahead).missing
 
     def error(self, key: K) -> Exception | None:
         """Return the error that is remembered for `key`; None if there is none, or it has a value.
@@ -266,43 +264,43 @@ class LoadingCache(Renewals[K, V]):
 
     # -- what is there, and what is not -----------------------------------------------------------
 
-    def _plan(self, keys: Iterable[K], known_missing: bool = False) -> Plan:
-        plan = Plan()
+    def _look_up(self, keys: Iterable[K], known_missing: bool = False) -> Lookup:
+        lookup = Lookup()
         for key in dict.fromkeys(keys):
             entry = None if known_missing else self._entry(key, True)
             if entry is not None:
                 value, remaining, _ = entry
-                plan.outcomes[key] = Outcome(value, None)
+                lookup.outcomes[key] = Outcome(value, None)
                 if (
                     self._margin is not None
                     and remaining < self._margin
                     and not self._has_failed(key)
                 ):
-                    plan.due.append(key)
+                    lookup.due.append(key)
                 continue
             error = None if self._errors is None else self._errors.get(key)
             # In place already, so that the result has the order of the keys.
-            plan.outcomes[key] = Outcome(None, error)
+            lookup.outcomes[key] = Outcome(None, error)
             if error is None:
-                plan.missing.append(key)
+                lookup.missing.append(key)
                 continue
             self._count(error_hits=1)
             # Or each time it is raised its traceback would grow.
             error.with_traceback(None)
-        return plan
+        return lookup
 
-    def _plan_warming(self, keys: Iterable[K], ahead: Any, error_ahead: Any) -> Plan:
-        plan = Plan()
+    def _look_up_warming(self, keys: Iterable[K], ahead: Any, error_ahead: Any) -> Lookup:
+        lookup = Lookup()
         for key in dict.fromkeys(keys):
             entry = self._entry(key)
             if entry is not None and (ahead is None or not entry[1] < ahead):
                 continue
             error = None if self._errors is None else self._errors._entry(key)
             if error is None or (error_ahead is not None and error[1] < error_ahead):
-                plan.missing.append(key)
+                lookup.missing.append(key)
             elif entry is None:
-                plan.outcomes[key] = Outcome(None, error[0])
-        return plan
+                lookup.outcomes[key] = Outcome(None, error[0])
+        return lookup
 
     def _has_failed(self, key: K) -> bool:
         return self._failed is not None and key in self._failed
@@ -316,13 +314,16 @@ class LoadingCache(Renewals[K, V]):
         return copy
 
     def __getstate__(self) -> dict[str, Any]:
-        """Tell the attributes and the entries, but not the errors: many of those cannot be told."""
+        """Return the attributes, the settings and the entries. Many errors cannot be pickled."""
         state = super().__getstate__()
         state.pop("_errors", None)
         state.pop("_failed", None)
+        # A plain tuple, so that a pickle names no private class. The executor cannot be copied.
+        state["_loading"] = self._loading.settings
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Take over what `__getstate__` gave."""
+        """Restore what `__getstate__` returned."""
+        error_ttl, error_types, refresh_ahead = state["_loading"]
         super().__setstate__(state)
-        self._prepare(self._loading)
+        self._prepare(LoadState(error_ttl, error_types, refresh_ahead, None))

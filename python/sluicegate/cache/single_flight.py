@@ -1,4 +1,4 @@
-"""Running loads, each key once at a time, and keeping how they end."""
+"""Runs loaders so that each key is loaded once at a time, and stores the values or errors."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from functools import partial
 from time import perf_counter
 from typing import Any, Final, TypeVar, cast
 
-from sluicegate import _flights
 from sluicegate._core import TTLCache
-from sluicegate._flights import Flight, Load, Outcome
+from sluicegate.cache import deadlocks
+from sluicegate.cache.flights import Flight, Load, Outcome
 from sluicegate.errors import NotLoadedError
 
 K = TypeVar("K")
@@ -22,12 +22,16 @@ V = TypeVar("V")
 MISSING: Final[Any] = object()
 
 
-class Plan:
-    """What is known, and what is not, of the keys that one call asks for."""
+class Lookup:
+    """The keys that one call asks for: what is known of each, and which must be loaded."""
 
     def __init__(self) -> None:
+        """Nothing was looked up yet."""
+        #: By key, in the order in which the keys were asked for.
         self.outcomes: dict[Any, Outcome] = {}
+        #: Keys to load before the call returns.
         self.missing: list[Any] = []
+        #: Keys with a value that must be loaded again in the background.
         self.due: list[Any] = []
 
     def result(self, return_exceptions: bool) -> dict[Any, Any]:
@@ -43,111 +47,110 @@ class Plan:
         return result
 
 
-class Loading:
-    """What a cache needs for loading, apart from what it holds. A copy of a cache gets its own."""
+class LoadState:
+    """The settings of loading, and the loads under way. Each copy of a cache gets its own."""
 
     def __init__(
         self, error_ttl: Any, error_types: Any, refresh_ahead: Any, executor: Executor | None
     ) -> None:
+        """Nothing is being loaded yet."""
         self.settings = (error_ttl, error_types, refresh_ahead)
         self.given_executor = executor
-        #: The cache's own, by process: threads do not come along when a process is forked. Only
-        #: its atomic methods are used, so that a fork finds nothing locked.
+        #: The cache's own executors, by process id: a forked process has no thread of its parent.
+        #: Only atomic methods of the dict are used, so that a fork finds nothing locked.
         self.executors: dict[int, Executor] = {}
-        #: Only its atomic methods are used, so that no lock is held while keys are compared.
+        #: By key. Only atomic methods of the dict are used, so that no lock is held while keys are
+        #: compared.
         self.flights: dict[Any, Flight] = {}
 
-    def __copy__(self) -> Loading:
-        return Loading(*self.settings, self.given_executor)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        # An executor cannot be copied.
-        return (Loading, (*self.settings, None))
+    def __copy__(self) -> LoadState:
+        """The same settings, without the loads under way."""
+        return LoadState(*self.settings, self.given_executor)
 
 
-class Loads(TTLCache[K, V]):
-    """A cache whose keys are loaded, each once at a time, for whoever waits for them."""
+class SingleFlightCache(TTLCache[K, V]):
+    """A cache that loads each key once at a time, and shares the outcome among all waiters."""
 
-    _loading: Loading
+    _loading: LoadState
     _errors: TTLCache[K, Exception, Any] | None
     _failed: TTLCache[K, None, Any] | None
 
     def _load(
-        self, plan: Plan, loader: Callable[..., Any], *, single: bool, anew: bool = False
+        self, lookup: Lookup, loader: Callable[..., Any], *, single: bool, anew: bool = False
     ) -> None:
-        while plan.missing:
+        while lookup.missing:
             load = Load(loader, single, None)
             try:
-                joined = self._claim(plan, load, anew)
+                joined = self._claim(lookup, load, anew)
                 if load.flights:
-                    with _flights.waiting(plan.missing[0], load):
+                    with deadlocks.waiting(lookup.missing[0], load):
                         self._run(load)
             except BaseException:
                 self._abandon(load)
                 raise
             for key, flight in load.flights.items():
-                plan.outcomes[key] = cast("Outcome", flight.future.result())
-            plan.missing = []
+                lookup.outcomes[key] = cast("Outcome", flight.future.result())
+            lookup.missing = []
             for key, flight in joined.items():
                 outcome = self._wait(key, flight)
                 if outcome is None:
-                    plan.missing.append(key)
+                    lookup.missing.append(key)
                 else:
-                    plan.outcomes[key] = outcome
+                    lookup.outcomes[key] = outcome
 
     async def _aload(
-        self, plan: Plan, loader: Callable[..., Any], *, single: bool, anew: bool = False
+        self, lookup: Lookup, loader: Callable[..., Any], *, single: bool, anew: bool = False
     ) -> None:
         loop = asyncio.get_running_loop()
-        while plan.missing:
+        while lookup.missing:
             load = Load(loader, single, loop)
             task = None
             try:
-                joined = self._claim(plan, load, anew)
+                joined = self._claim(lookup, load, anew)
                 if load.flights:
                     task = self._begin(load)
             except BaseException:
                 self._abandon(load)
                 raise
-            plan.missing = []
+            lookup.missing = []
             for key, flight in (load.flights | joined).items():
                 if flight.future.done():
-                    # The keys of a load land together: only the first of them is waited for.
+                    # All keys of a load complete together: only the first of them must be awaited.
                     outcome = flight.future.result()
                 else:
-                    _flights.check_thread(key, flight.load)
-                    with _flights.waiting(key, flight.load):
+                    deadlocks.check_thread(key, flight.load)
+                    with deadlocks.waiting(key, flight.load):
                         outcome = await flight.join()
                 if outcome is not None:
-                    plan.outcomes[key] = outcome
+                    lookup.outcomes[key] = outcome
                 elif task is not None and flight.load is load and load.failure is not None:
                     if not task.cancelled():
-                        task.exception()  # raised here: no need for asyncio to log it as well
+                        task.exception()  # raised here: asyncio need not log it as well
                     raise load.failure
                 else:
-                    plan.missing.append(key)
+                    lookup.missing.append(key)
 
     def _wait(self, key: K, flight: Flight) -> Outcome | None:
         if flight.future.done():
-            # Perhaps by this very thread: it may have run the load for another of its keys.
+            # Perhaps by this thread, which may have run the load for another of its keys.
             return flight.future.result()
         load = flight.load
         if load.take():
-            # A renewal that is still in the queue: no reason to stand in line with it.
+            # A refresh that has not begun: this thread runs it, and waits for no executor.
             self._run(load)
             return flight.future.result()
-        _flights.check_thread(key, load)
-        _flights.check_loop(key, load)
-        with _flights.waiting(key, load):
+        deadlocks.check_thread(key, load)
+        deadlocks.check_loop(key, load)
+        with deadlocks.waiting(key, load):
             return flight.wait()
 
-    def _claim(self, plan: Plan, load: Load, anew: bool) -> dict[Any, Flight]:
-        """Take charge of the keys that nobody is loading, and return the flights of the others."""
+    def _claim(self, lookup: Lookup, load: Load, anew: bool) -> dict[Any, Flight]:
+        """Add a flight for each key that has none, and return the flights of the others."""
         joined: dict[Any, Flight] = {}
-        for key in plan.missing:
-            # Noted first: an interrupt after the next line must not leave others waiting.
+        for key in lookup.missing:
+            # Recorded first: an interrupt after the next line must not leave waiters behind.
             mine = load.flights[key] = Flight(load)
-            flight = self._take_off(key, mine)
+            flight = self._claim_key(key, mine)
             if flight is not mine:
                 del load.flights[key]
                 joined[key] = flight
@@ -157,27 +160,27 @@ class Loads(TTLCache[K, V]):
                 continue
             mine.stamp = entry[2]
             if not anew:
-                # Somebody else's load has just ended.
-                plan.outcomes[key] = Outcome(entry[0], None)
+                # Another load of the key has just ended.
+                lookup.outcomes[key] = Outcome(entry[0], None)
                 del load.flights[key]
                 self._drop(key, mine)
-                mine.land(plan.outcomes[key])
+                mine.complete(lookup.outcomes[key])
         self._count(joined=len(joined))
         return joined
 
-    def _take_off(self, key: K, mine: Flight) -> Flight:
-        """Put a flight on its way, and return it; or the one that is on its way already."""
+    def _claim_key(self, key: K, mine: Flight) -> Flight:
+        """Return the flight that the key has; if it has none, `mine`, which becomes its flight."""
         flights = self._loading.flights
         while (flight := flights.setdefault(key, mine)) is not mine and flight.load.is_dead():
             self._drop(key, flight)
-            # Who waited for what a fork left behind, and its locks, stayed in the other process.
+            # After a fork, the waiters and the locks of the flight are those of the other process.
             if not flight.load.is_left_behind():
-                flight.land(None)
+                flight.complete(None)
         return flight
 
     def _run(self, load: Load) -> None:
         load.thread = threading.get_ident()
-        token = _flights.current.set(load)
+        token = deadlocks.current.set(load)
         began = perf_counter()
         try:
             loader, keys = load.take_loader(), list(load.flights)
@@ -189,8 +192,8 @@ class Loads(TTLCache[K, V]):
             else:
                 failed = False
             finally:
-                _flights.current.reset(token)
-            self._land(load, result, failed, perf_counter() - began)
+                deadlocks.current.reset(token)
+            self._finish(load, result, failed, perf_counter() - began)
         except BaseException as error:
             load.failure = error
             raise
@@ -201,7 +204,7 @@ class Loads(TTLCache[K, V]):
         return load.begin(self._arun(load, load.take_loader()), partial(self._abandon, load))
 
     async def _arun(self, load: Load, loader: Callable[..., Any]) -> None:
-        _flights.current.set(load)
+        deadlocks.current.set(load)
         began = perf_counter()
         try:
             keys = list(load.flights)
@@ -212,12 +215,12 @@ class Loads(TTLCache[K, V]):
                 failed = True
             else:
                 failed = False
-            self._land(load, result, failed, perf_counter() - began)
+            self._finish(load, result, failed, perf_counter() - began)
         except BaseException as error:
             load.failure = error
             raise
 
-    def _land(self, load: Load, result: Any, failed: bool, seconds: float) -> None:
+    def _finish(self, load: Load, result: Any, failed: bool, seconds: float) -> None:
         if not failed and not load.single and not isinstance(result, Mapping):
             kind = type(result).__name__
             result = TypeError(
@@ -235,9 +238,9 @@ class Loads(TTLCache[K, V]):
             if outcome.error is not None:
                 errors += 1
                 self._remember(key, outcome.error)
-            # First stored, then no longer under way: who comes in between finds either.
+            # Stored before it is dropped: a caller in between finds the value or the flight.
             self._drop(key, flight)
-            flight.land(outcome)
+            flight.complete(outcome)
         self._count(loads=len(load.flights), errors=errors, seconds=seconds)
 
     @staticmethod
@@ -254,7 +257,7 @@ class Loads(TTLCache[K, V]):
         return Outcome(value, None)
 
     def _keep(self, key: K, value: V, stamp: int) -> None:
-        """Store what was loaded, unless somebody has stored something since the load began."""
+        """Store a loaded value, unless another was stored since the load began."""
         entry = self._entry(key)
         if entry is None or entry[2] == stamp:
             # A value that is too large is returned all the same.
@@ -276,8 +279,8 @@ class Loads(TTLCache[K, V]):
             flights.pop(key, None)
 
     def _abandon(self, load: Load) -> None:
-        """Let those who wait for it begin again; nothing, if it has ended well."""
+        """Complete what has no outcome, so that its waiters begin again."""
         for key, flight in load.flights.items():
             if not flight.future.done():
                 self._drop(key, flight)
-                flight.land(None)
+                flight.complete(None)
