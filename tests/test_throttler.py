@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 
-from conftest import settle
 from sluicegate import (
     LinkedLimitWeightPair,
     RateLimit,
@@ -26,6 +25,7 @@ from sluicegate import (
     UnknownLimitError,
 )
 from sluicegate.testing import ManualClock
+from tests.helpers.loops import settle
 
 # The table of the source document on Hummingbot's throttler, section 3.
 BINANCE = [

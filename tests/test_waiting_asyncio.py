@@ -14,11 +14,11 @@ from typing import Any, Literal
 import pytest
 import uvloop
 
-from conftest import Runner, settle
 from sluicegate import LinkedLimitWeightPair, RateLimit, RateLimitTimeout, Throttler
 from sluicegate._core import Ready
 from sluicegate._waiting import READY
 from sluicegate.testing import ManualClock
+from tests.helpers.loops import Runner, settle
 
 
 def in_use(throttler: Throttler, limit_id: str = "/x") -> tuple[int, int, int]:

@@ -1,4 +1,4 @@
-"""`LoadingCache`, a cache that loads what it lacks: its methods, what each must load, its copies."""
+"""`LoadingCache`, which loads what it lacks: its methods, what each must load, its copies."""
 
 from __future__ import annotations
 
