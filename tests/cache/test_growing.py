@@ -1,4 +1,4 @@
-"""Room that grows, for those who learn late how much they need."""
+"""A cache whose maximum size grows while it is used."""
 
 import copy
 import pickle

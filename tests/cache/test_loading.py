@@ -1,4 +1,4 @@
-"""One caller loads one key: what is kept, what is not, and what the statistics tell."""
+"""`get_or_load` by one caller: what is kept, what is not, and what the statistics count."""
 
 import pytest
 

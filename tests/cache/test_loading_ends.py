@@ -1,4 +1,4 @@
-"""Loads whose task, event loop or process ends before they do, and waiters that nobody keeps."""
+"""Loads whose task, event loop or process ends before they do; waiters with no other reference."""
 
 import asyncio
 import gc

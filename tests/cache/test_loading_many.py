@@ -1,4 +1,4 @@
-"""Many keys in one call of the loader."""
+"""`get_many_or_load`: many keys in one call of the loader."""
 
 from sluicegate import LoadingCache, NotLoadedError
 from tests.cache.loaders import Loader

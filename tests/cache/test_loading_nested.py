@@ -1,4 +1,4 @@
-"""Loaders that ask the cache that they load for."""
+"""Loaders that call the cache that they load for."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""Values that are read near their end are loaded again in the background."""
+"""`refresh_ahead`: values that are read near their end are loaded again in the background."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""Time that is held still, for whom and for how long."""
+"""`with cache.timer`: time that is held still, for whom and for how long."""
 
 import asyncio
 import gc

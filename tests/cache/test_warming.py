@@ -1,4 +1,4 @@
-"""Loading before anybody asks."""
+"""`warm` and `due`: loading before a key is read."""
 
 from datetime import datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""What is not limited is the object's own."""
+"""The proxy around an exchange object: all that no rule limits is the object's own."""
 
 from __future__ import annotations
 

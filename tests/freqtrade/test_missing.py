@@ -1,4 +1,4 @@
-"""Where Freqtrade is not installed, or is not the one that the drop-in knows."""
+"""`install` where Freqtrade is missing, or is another version than the drop-in knows."""
 
 from __future__ import annotations
 

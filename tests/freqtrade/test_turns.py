@@ -1,4 +1,4 @@
-"""Reports take turns."""
+"""`Turns`: one report at a time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Contexts that are built by hand, on a log that somebody fills."""
+"""Request contexts that are built by hand, on a log that the test fills."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""RESULTS.md has a part for each command that measures; none wipes out another's."""
+"""`make bench` and its like each replace their own part of RESULTS.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every Python example of the README and the docs runs as it stands."""
+"""Every example of the README and the docs runs as it stands; files that they name exist."""
 
 from __future__ import annotations
 

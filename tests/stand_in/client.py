@@ -1,4 +1,4 @@
-"""What tests of the stand-in exchange share: questions to it over HTTP."""
+"""Requests of tests to the stand-in exchange, over HTTP."""
 
 from __future__ import annotations
 

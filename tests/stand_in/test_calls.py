@@ -1,4 +1,4 @@
-"""What the stand-in exchange tells about the requests that it saw: counts and a log."""
+"""The stand-in exchange's record of requests: counts and a log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The stand-in exchange's verdicts: told the instants, with no clock and no server."""
+"""The stand-in exchange's verdicts, at given instants, with no clock and no server."""
 
 import pytest
 from hypothesis import given

@@ -1,4 +1,4 @@
-"""What is easily written wrong is refused with what would be right."""
+"""Mistakes that are easily written: the error shows what would be right."""
 
 from __future__ import annotations
 

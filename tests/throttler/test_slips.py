@@ -1,4 +1,4 @@
-"""Slips of the pen that would change what is limited, without an error: they are warned of."""
+"""Mistakes in a table that are no error but change what is limited: they are warned of."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A plain `with` in a coroutine blocks its loop: it waits for nobody who can only run after it."""
+"""A plain `with` in a coroutine blocks its loop: it waits for no task of that loop."""
 
 import asyncio
 import threading

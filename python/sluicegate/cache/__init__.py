@@ -103,8 +103,8 @@ class LoadingCache(RefreshAheadCache[K, V]):
     async def aget_or_load(self, key: K, loader: Callable[[K], Awaitable[V]]) -> V:
         """Like `get_or_load`, for asyncio: `loader(key)` is awaited.
 
-        The load is a task of its own. If the caller is cancelled, it goes on, for the others who
-        wait for it and for the cache.
+        The load is a task of its own. If the caller is cancelled, it goes on, for its other
+        waiters and for the cache.
         """
         if self._margin is None:
             value = self.get(key, MISSING)

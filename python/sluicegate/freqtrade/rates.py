@@ -1,4 +1,4 @@
-"""The rates of one bot: cached, loaded many at once, and renewed before they expire."""
+"""`Rates`: the rates of one bot, cached, loaded many at once, and renewed before they expire."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ Loader = Callable[[list[str]], Awaitable[Mapping[str, float | Exception]]]
 #: with less than the other, so that one call does for all of them.
 _DUE, _SOON = 0.2, 0.5
 
-#: How often a question is asked while the exchange does not answer: by those who wait, as often as
-#: Freqtrade asks; in the background, once, for there is always another time.
+#: How often a request is sent while the exchange does not answer: for callers that wait, as often
+#: as Freqtrade sends it; in the background, once, for there is always another time.
 _PATIENT, _ONCE = API_RETRY_COUNT + 1, 1
 
 #: How many pairs are named in a line of the log.
@@ -161,7 +161,7 @@ class Rates:
         if (self._ahead is None or self._ahead.done()) and self.exit.due(shorts):
             self._ahead = self.background.start(self._load_all(shorts, attempts))
 
-    # ---- what the bot tells
+    # ---- what the bot reports
 
     @contextmanager
     def bots_work(self) -> Iterator[None]:
@@ -199,7 +199,7 @@ class Rates:
             Whether it is well: some of them, if there are any, are not due any more.
         """
         now, ttl, error_ahead = monotonic(), self.settings.ttl, self.settings.error_ttl * _DUE
-        # What has just failed is asked for by those only who want it now.
+        # What has just failed is asked for only by callers that want it now.
         self._not_before = {pair: at for pair, at in self._not_before.items() if at > now}
         trades = {
             pair: short for pair, short in self._known.items() if pair not in self._not_before
@@ -227,7 +227,7 @@ class Rates:
     async def _load_all(
         self, shorts: Mapping[str, bool], attempts: int, **ahead: float
     ) -> dict[str, Exception]:
-        """Loads what is due: together what can be, and what that did not tell one by one.
+        """Loads what is due: together what can be, and one by one what that did not give.
 
         What it has to ask for one by one is under way when it returns.
 
@@ -256,7 +256,7 @@ class Rates:
             if single is not None:
                 errors = await asyncio.shield(single)
             error = self.exit.error(pair) or errors.get(pair)
-            # Where the background has asked, and only once, he who waits may expect more.
+            # Where the background has asked, and only once, a caller that waits may expect more.
             if not isinstance(error, _AskedOnceError):
                 break
         if isinstance(error, _AskedOnceError):
@@ -288,7 +288,7 @@ class Rates:
         return load
 
     def _failure(self, pairs: list[str], error: Exception, attempts: int) -> Exception:
-        """What is told of a load that failed; what a second question might mend is not kept."""
+        """The error of a load that failed; one that a second request might mend is not kept."""
         bare(error)
         if attempts > _ONCE or not is_passing(error):
             return error

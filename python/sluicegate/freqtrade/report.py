@@ -1,4 +1,4 @@
-"""Lines in the log: what the cache was good for, and what the limits have delayed."""
+"""The lines in the log: the cache's hits, and the delays by limits."""
 
 from __future__ import annotations
 

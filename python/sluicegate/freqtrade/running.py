@@ -1,4 +1,4 @@
-"""All that sluicegate does for one bot, from its start to its end."""
+"""`Running`: all that sluicegate runs for one bot, from its start to its end."""
 
 from __future__ import annotations
 
@@ -72,5 +72,5 @@ class Running:
 
 
 def _limits_interval(settings: Settings) -> float:
-    """Seconds: whoever wants lines more often than the default wants all of them so."""
+    """Seconds: a shorter interval than the default counts for all lines."""
     return min(settings.log_interval, LIMITS_INTERVAL)
