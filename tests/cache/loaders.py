@@ -40,7 +40,7 @@ class Loader:
 
 
 class Later(Executor):
-    """An executor that runs what it was given when it is told to."""
+    """An executor that runs what it was given when `run` is called."""
 
     def __init__(self):
         self.jobs = []

@@ -10,7 +10,7 @@ import pytest
 
 from sluicegate.exchange.book import Book
 from sluicegate.exchange.waits import Waits
-from sluicegate.freqtrade.report import tell_waits
+from sluicegate.freqtrade.report import log_waits
 from tests.exchange.fmz import World
 
 
@@ -48,8 +48,8 @@ def test_calls_that_are_not_sent_are_counted_in_place_of_a_line_for_each(
             exchange.GetTicker()
         exchange.GetAccount()
         assert caplog.messages == []
-        tell_waits(waits)
-        tell_waits(waits)
+        log_waits(waits)
+        log_waits(waits)
     assert caplog.messages == ["limits: 4 calls were not sent (GetTicker 3, GetAccount 1)"]
     assert caplog.records[0].levelname == "WARNING"
     assert "GetAccount was not sent: over the limit of" in exchange.last_error

@@ -1,4 +1,4 @@
-"""Threads that keep their outcome, and waiting until other threads or tasks have come so far."""
+"""`Thread`, which keeps its outcome; `until` and `auntil`, which wait for others; `error_of`."""
 
 import asyncio
 import threading

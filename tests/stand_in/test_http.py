@@ -26,7 +26,7 @@ SECOND = 1_000_000_000
 
 
 class Clock:
-    """Nanoseconds that pass only when told to."""
+    """Nanoseconds that pass only when a test lets them."""
 
     def __init__(self) -> None:
         self.now = 0

@@ -246,7 +246,7 @@ def test_a_timer_whose_setting_is_interrupted_is_set_again() -> None:
         tasks = [loop.create_task(one(limit_id)) for limit_id in ("/x", "/y")]
         loop.run_until_complete(asyncio.wait_for(asyncio.wait(tasks), 20))
         assert all(task.done() for task in tasks)
-        assert reports, "whoever raised is heard"
+        assert reports, "the error is reported"
     finally:
         sys.unraisablehook = hook
         loop.close()

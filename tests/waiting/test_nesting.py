@@ -270,9 +270,9 @@ keeps.itself, keeps.task = keeps, throttler.execute_task("/x")
 
 
 def test_a_task_that_is_never_entered_is_told_of_where_it_is_dropped(throttler: Throttler) -> None:
-    with pytest.warns(RuntimeWarning, match=r'execute_task\("/x"\) was never entered') as told:
+    with pytest.warns(RuntimeWarning, match=r'execute_task\("/x"\) was never entered') as caught:
         throttler.execute_task("/x")
-    assert [warning.filename for warning in told] == [__file__]
+    assert [warning.filename for warning in caught] == [__file__]
 
 
 def test_a_warning_that_is_an_error_harms_nobody(throttler: Throttler) -> None:

@@ -268,9 +268,11 @@ class Rates:
             try:
                 quotes = await self.quotes.many(pairs, attempts)
             except Exception as error:
-                return self._told(dict.fromkeys(pairs, self._failure(pairs, error, attempts)))
+                return self._log_failures(
+                    dict.fromkeys(pairs, self._failure(pairs, error, attempts))
+                )
             rates = {pair: self._price(pair, shorts[pair], quote) for pair, quote in quotes.items()}
-            return self._told(rates)
+            return self._log_failures(rates)
 
         return load
 
@@ -283,7 +285,7 @@ class Rates:
                 rate = self._price(pair, shorts[pair], quote)
             except Exception as error:
                 rate = self._failure(pairs, error, attempts)
-            return self._told({pair: rate})
+            return self._log_failures({pair: rate})
 
         return load
 
@@ -302,7 +304,7 @@ class Rates:
         except Exception as error:
             return bare(error)
 
-    def _told(self, rates: dict[str, float | Exception]) -> dict[str, float | Exception]:
+    def _log_failures(self, rates: dict[str, float | Exception]) -> dict[str, float | Exception]:
         """The same, having logged once of each pair that it cannot be priced, until it can be."""
         failures = {pair: rate for pair, rate in rates.items() if isinstance(rate, Exception)}
         new = sorted(failures.keys() - self._failing)

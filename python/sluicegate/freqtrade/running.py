@@ -10,7 +10,7 @@ from sluicegate.freqtrade.fiat import FiatPrices
 from sluicegate.freqtrade.keep_warm import keep_warm
 from sluicegate.freqtrade.limits import Limits
 from sluicegate.freqtrade.rates import Rates
-from sluicegate.freqtrade.report import LIMITS_INTERVAL, line, report, report_waits, tell_waits
+from sluicegate.freqtrade.report import LIMITS_INTERVAL, line, log_waits, report, report_waits
 from sluicegate.freqtrade.settings import Settings
 
 log = logging.getLogger("sluicegate.freqtrade")
@@ -67,7 +67,7 @@ class Running:
         if self.rates is not None and not self.rates.background.is_closed:
             if self.rates.background.is_running:
                 log.info("%s", line(self.rates))
-                tell_waits(self.limits.waits)
+                log_waits(self.limits.waits)
             self.rates.close()
 
 
