@@ -1,22 +1,19 @@
-"""What several tests share."""
+"""Fixtures of all tests: event loops of each kind, a manual clock, and a throttler on it."""
 
 from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Coroutine
-from typing import Any
 
 import pytest
 import uvloop
 
 from sluicegate import RateLimit, Throttler
 from sluicegate.testing import ManualClock
+from tests.helpers.loops import Runner
 
 # Whatever runs the tests in the background may have Ctrl-C ignored, by all that they start, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-
-Runner = Callable[[Coroutine[Any, Any, None]], None]
 
 
 @pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
@@ -35,9 +32,3 @@ def clock() -> ManualClock:
 def throttler(clock: ManualClock) -> Throttler:
     """Two requests for "/x" in 10 s, on the manual clock."""
     return Throttler([RateLimit("/x", limit=2, time_interval=10)], clock=clock)
-
-
-async def settle() -> None:
-    """Lets every task run as far as it can: as many turns of the loop as a wake-up ever takes."""
-    for _ in range(5):
-        await asyncio.sleep(0)

@@ -14,11 +14,11 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from statistics import median
 
+from rich.console import Console
+
 from benches import report
 from benches.measure import Findings
 from benches.report import Row
-from rich.console import Console
-
 from peers.freqtrade.trial import ANSWER, TRADES, Seen, Trial
 
 HOUR = 3_600.0

@@ -1,4 +1,4 @@
-"""What the tests inside the real Freqtrade share."""
+"""Fixtures of the tests inside the real Freqtrade: stand-in exchanges, and bots on them."""
 
 from __future__ import annotations
 

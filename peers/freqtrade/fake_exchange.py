@@ -1,4 +1,4 @@
-"""An exchange as far as rates look at it, whose every answer a test decides."""
+"""`FakeApi`, an exchange whose every answer a test decides, and `FakeBot`, a bot on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Loads that fail: how often is asked then, and whom it costs what."""
+"""Loads that fail: how many requests are sent then, and which callers wait."""
 
 from __future__ import annotations
 

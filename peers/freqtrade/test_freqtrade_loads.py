@@ -1,4 +1,4 @@
-"""How rates are loaded: who waits for whom, how often is asked, and what is remembered."""
+"""How rates are loaded: which callers wait, how many requests are sent, what is remembered."""
 
 from __future__ import annotations
 

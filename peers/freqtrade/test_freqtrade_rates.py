@@ -1,4 +1,4 @@
-"""How often a real bot asks the exchange for the rates of its open trades, and how old they get."""
+"""How often a real bot requests the rates of its open trades, and how old they get."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The line in the log that says what the cache was good for."""
+"""The line in a real bot's log with the hits of the cache."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests inside the real Hummingbot share."""
+"""Fixture of the tests inside the real Hummingbot: `installed`."""
 
 from __future__ import annotations
 

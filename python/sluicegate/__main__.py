@@ -29,7 +29,7 @@ HELP = ("-h", "--help")
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Do what the words of the command line say."""
+    """Run the command of the command line."""
     command, *rest = (sys.argv[1:] if words is None else list(words)) or [""]
     if command == "run":
         run(rest)

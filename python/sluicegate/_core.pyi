@@ -1,3 +1,6 @@
+# What `src/python/` gives to Python: every class, with its signatures and docstrings.
+# Long because a module has one stub, and `help()` must tell all that it tells.
+
 from collections.abc import (
     Callable,
     Coroutine,

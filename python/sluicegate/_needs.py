@@ -1,4 +1,4 @@
-"""What some parts of sluicegate need beside it, and the one line that installs it."""
+"""Which packages that a part of sluicegate needs are missing, and the command to install them."""
 
 import importlib.util
 from collections.abc import Iterable

@@ -1,4 +1,7 @@
-"""What sluicegate raises. For wrong arguments it raises `ValueError` or `TypeError`."""
+"""The errors of sluicegate's own: `UnknownLimitError`, `RateLimitTimeout`, `NotLoadedError`.
+
+For wrong arguments it raises `ValueError` or `TypeError`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ class UnknownLimitError(KeyError):
 
     Attributes:
         limit_id: The id asked for.
-        closest: The id of the table that looks most like it; ``None`` where none does.
+        closest: The id of the table that looks most like it; ``None`` if none does.
     """
 
     def __init__(self, message: str, limit_id: str, closest: str | None) -> None:

@@ -1,4 +1,4 @@
-"""Limits, as their users write them.
+"""`RateLimit` and `LinkedLimitWeightPair`: the rows of a table of limits, as users write them.
 
 The names are those of Hummingbot's ``AsyncThrottler``, so that a table that was written for it
 works here without a change. A throttler reads limits by their attributes: any object that has them

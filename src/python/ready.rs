@@ -4,10 +4,10 @@ use pyo3::exceptions::{PyBaseException, PyStopIteration};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
-/// The awaitable of this Python version: see `sluicegate/_ready.py`.
+/// The awaitable of this Python version: see `sluicegate/_waiting.py`.
 pub fn ready(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    Ok(READY.import(py, "sluicegate._ready", "READY")?.clone())
+    Ok(READY.import(py, "sluicegate._waiting", "READY")?.clone())
 }
 
 /// Awaited, it has nothing to do. To asyncio it is a coroutine, so that a task can be made of it.

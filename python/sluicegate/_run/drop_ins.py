@@ -1,4 +1,4 @@
-"""The drop-ins there are, and putting each in place as soon as its program is imported."""
+"""The list of the drop-ins, and the import hook that installs each with its program."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class DropIn:
     """One program that runs on sluicegate.
 
     Attributes:
-        program: Its name, as people say it.
+        program: Its name.
         package: What is imported of it.
         trigger: The module of the program after which the drop-in can be put in place.
-        module: Ours: its ``install()`` puts it in place, its ``version()`` says which version of
-            the program is there.
+        module: Ours: its ``install()`` puts it in place, its ``version()`` returns the
+            installed version of the program.
         what: What it puts in place.
     """
 
@@ -37,12 +37,12 @@ class DropIn:
         return importlib.util.find_spec(self.package) is not None
 
     def version(self) -> str | None:
-        """The program's version, where it can be told."""
+        """The program's version; ``None`` if it is not known."""
         found: str | None = importlib.import_module(self.module).version()
         return found
 
     def install(self) -> None:
-        """Puts it in place. Whatever goes wrong is said, and the program goes on without it."""
+        """Installs the drop-in. Any error is printed, and the program runs without it."""
         try:
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
@@ -73,7 +73,7 @@ DROP_INS = (
 
 
 def say(text: str) -> None:
-    """Tells whoever started the program."""
+    """Prints a line on standard error, for the user who started the program."""
     print(f"sluicegate run: {text}", file=sys.stderr, flush=True)  # noqa: T201
 
 

@@ -1,4 +1,4 @@
-"""The bots: each asks the exchange for one thing after another, as fast as it is let."""
+"""The demo's bots: each sends one request after another, as fast as its limiter permits."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ class Tally:
             the run ended.
         unsent: How many of `waits` were still waiting when the run ended.
         answers: Seconds from leaving the gate to the answer, of each request that got one.
-        used: The units in the exchange's window that the latest answer told; None before any.
+        used: The units in the exchange's window according to the latest answer; None before any.
     """
 
     statuses: Counter[int] = field(default_factory=Counter)
@@ -52,7 +52,7 @@ class Crowd:
         gate: What each request passes.
         mix: What they ask for.
         tally: What they write down.
-        header: Header of the answers that tells the units used.
+        header: Header of the answers with the units used.
         seed: Of their choices.
     """
 

@@ -1,4 +1,4 @@
-"""The options of `sluicegate demo`. What it does is in the modules beside it."""
+"""The options of `sluicegate demo`, and their checks. What it does is in the modules beside it."""
 
 import math
 import sys

@@ -1,4 +1,4 @@
-"""What the bots ask for: mostly market data, and some orders."""
+"""Which requests the demo's bots send, and how often: mostly market data, and some orders."""
 
 from dataclasses import dataclass
 

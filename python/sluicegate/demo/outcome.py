@@ -1,4 +1,4 @@
-"""What a run came to, in figures."""
+"""`Outcome`: the figures of one run of the demo, as the exchange and as the bots counted them."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""The picture: the exchange's window against its limit, for both runs."""
+"""The demo's plot: the units in the exchange's window against its limit, for both runs."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ def save_plot(path: Path, exchange: str, without: Outcome, through: Outcome) -> 
     """
     limit = tightest(through)
     with mpl.rc_context({"font.size": 10, "axes.spines.top": False, "axes.spines.right": False}):
-        # A Figure of its own, not pyplot: no display is needed, and nobody's backend is changed.
+        # A Figure of its own, not pyplot: no display is needed, and no backend is changed.
         figure = Figure(figsize=(9, 6), dpi=150, layout="constrained")
         upper, lower = figure.subplots(2, 1, sharex=True, sharey=True)
         end = max(without.seconds, through.seconds)

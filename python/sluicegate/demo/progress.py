@@ -1,4 +1,4 @@
-"""What can be seen while a run is under way."""
+"""The demo's progress bars, and its lines where the output is no terminal."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -10,7 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from sluicegate.demo.bots import Tally
 
 REFRESH = 0.2
-"""Seconds between two looks at the figures in a terminal: seldom enough to cost little."""
+"""Seconds between two updates of the figures in a terminal: seldom enough to cost little."""
 
 LINE = 4.0
 """Seconds between two lines where the output is no terminal."""

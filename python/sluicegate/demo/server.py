@@ -1,4 +1,4 @@
-"""The stand-in exchange in a process of its own.
+"""Starts and ends the demo's stand-in exchange, in a process of its own.
 
 Not in a thread of the bots' process: there, both would take turns at one interpreter, and a busy
 moment of the bots would shift the instants at which the exchange counts. In a process of its own it
@@ -18,10 +18,10 @@ import aiohttp
 from sluicegate.testing import Statistics, Table, table_to_json
 
 START_TIMEOUT = 30.0
-"""Seconds until an exchange that says nothing counts as not started."""
+"""Seconds until an exchange that has not printed its address counts as not started."""
 
 STOP_TIMEOUT = 10.0
-"""Seconds until an exchange that was told to end is made to."""
+"""Seconds until an exchange that was asked to end is killed."""
 
 
 class ExchangeFailedError(RuntimeError):
@@ -40,7 +40,7 @@ async def exchange_process(
         seed: Of its latencies.
 
     Raises:
-        ExchangeFailedError: It did not start; the message has what it said.
+        ExchangeFailedError: It did not start; the message holds its standard error.
     """
     with tempfile.TemporaryDirectory(prefix="sluicegate-demo-") as directory:
         path = Path(directory) / "table.json"

@@ -21,7 +21,7 @@ from sluicegate.testing import Table
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the options of the command say.
+    """The options of the command.
 
     Attributes:
         seconds: Length of the run through sluicegate.

@@ -1,4 +1,4 @@
-"""The figures of both runs side by side, and what they mean."""
+"""The demo's summary: the figures of both runs side by side, and sentences that explain them."""
 
 from rich.table import Table
 
@@ -23,7 +23,7 @@ def summary(without: Outcome, through: Outcome) -> Table:
 
 
 def explanation(without: Outcome, through: Outcome) -> str:
-    """What the figures say, in a few sentences."""
+    """What the figures mean, in a few sentences."""
     lines = []
     if without.exchange.first_ban is not None:
         lines.append(

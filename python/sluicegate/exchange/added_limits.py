@@ -123,7 +123,7 @@ def add_limit(
     has a method ``IO`` that does all of this, and is asked instead.
 
     Args:
-        throttler: The throttler. Whoever waits for it keeps its place.
+        throttler: The throttler. Its waiters keep their places.
         mode: ``"rate"`` for any window of that length, ``"quota"`` for those between two resets.
         limit_id: The id; several with commas between them, which share the budget; or ``"*"`` for
             all of the table. A pool's id counts every request that takes from the pool, once each.

@@ -1,4 +1,4 @@
-"""The rules of one exchange object, or of several that share a throttler."""
+"""`Book`: all rules of the exchange objects that share a throttler, as limits of that throttler."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Reader(Protocol):
 
 
 class Book:
-    """The rules in force, and the limits of a throttler that they stand for.
+    """The present rules, and the limits of a throttler that they become.
 
     Args:
         throttler: Where the limits are. Others that it has are left as they are.
@@ -49,17 +49,17 @@ class Book:
     def of(cls, throttler: Throttler) -> Book:
         """The one book of a throttler."""
         with _BOOKS_LOCK:
-            # A book keeps its throttler, so that nobody else has the same id meanwhile.
+            # A book keeps its throttler, so that no other object gets the same id meanwhile.
             return _BOOKS.setdefault(id(throttler), cls(throttler))
 
     def join(self, reader: Reader) -> None:
-        """Adds somebody whose calls the rules limit."""
+        """Adds an object whose calls the rules limit."""
         with self._lock:
             self._readers.add(reader)
             self._install(self._rules)
 
     def set(self, rule: Rule) -> None:
-        """Puts a rule in force: in place of the one for the same functions, or to end that one.
+        """Applies a rule: it replaces the one for the same functions, or ends it.
 
         Raises:
             ValueError: The throttler refuses it; then everything is as it was.
@@ -71,7 +71,7 @@ class Book:
             self._install(rules)
 
     def repair(self) -> None:
-        """Puts the rules in force anew, should somebody have replaced the throttler's limits."""
+        """Applies all rules anew, in case the throttler's limits were replaced."""
         with self._lock:
             known = {limit.limit_id for limit in self._throttler.rate_limits}
             if not self._own <= known:
@@ -82,7 +82,7 @@ class Book:
         gates = [(reader, self._gates(reader, rules, own)) for reader in self._readers]
         limits = self._throttler.rate_limits
         others = [limit for limit in limits if limit.limit_id not in self._own | own.keys()]
-        # Calls under way still know the old gates. Those that find theirs gone look again.
+        # Calls under way still know the old gates. A call whose gate is gone gets its new one.
         self._throttler.set_rate_limits([*others, *own.values()])
         self._rules, self._own = rules, set(own)
         for reader, of_reader in gates:

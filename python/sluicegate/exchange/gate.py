@@ -1,4 +1,4 @@
-"""One way through a set of rules."""
+"""`Gate`: the rules that cover a function, which a call must pass all together."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Pass:
 
 
 _SHORTEST = 0.001
-"""Seconds to wait at least before looking again whether a rule that refuses has become full."""
+"""Seconds to wait at least before the next check whether a rule that refuses has become full."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Gate:
     """What a call must pass: all of the rules that cover it, together.
 
     Attributes:
-        throttler: Whom to ask.
+        throttler: The throttler that decides.
         rules: The rules.
         route: The id that takes one call from each of them.
         refusing: The id that takes from those only whose calls are not sent when they are over the
@@ -57,7 +57,7 @@ class Gate:
         """Enters, in this thread; ``None`` if the call must not be sent.
 
         Args:
-            wait: Whether to wait where the rules say so.
+            wait: Whether to wait where the rules delay.
 
         Raises:
             UnknownLimitError: The rules were changed meanwhile.

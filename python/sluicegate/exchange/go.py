@@ -1,4 +1,4 @@
-"""Calls that run while their strategy goes on: what ``Go`` gives."""
+"""`Go`: calls that run in the background while their strategy continues."""
 
 from __future__ import annotations
 
@@ -93,10 +93,10 @@ def _seconds(timeout: float | None) -> float | None:
 def go(limits: Limits, name: str, *args: Any, **kwargs: Any) -> Any:
     """Calls a method of the exchange object and returns at once.
 
-    The call is charged now if it may be sent now. If it may not, it waits where the rules say so.
+    The call is charged now if it may be sent now. If it may not, it waits where the rules delay.
 
     Returns:
-        What the object's own ``Go`` gives, where it has one and nobody must wait for its end.
+        What the object's own ``Go`` gives, where it has one and no limit needs its end.
         Otherwise a `Running`, a `Scheduled` for an asynchronous function, or a `Refused`.
 
     Raises:
@@ -117,7 +117,7 @@ def go(limits: Limits, name: str, *args: Any, **kwargs: Any) -> Any:
     entered = limits.enter(gate, wait=False)
     if entered is None and not limits.may_wait(gate):
         refusal = limits.refusal or ()
-        # Once more, to say why.
+        # Once more, to log the reason.
         try:
             entered = limits.enter(gate)
         except refusal as error:

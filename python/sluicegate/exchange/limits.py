@@ -1,4 +1,4 @@
-"""What one exchange object's calls must pass, and what happens to those that may not."""
+"""`Limits`: checks the calls of one exchange object by its rules, and sends or refuses them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Limits:
         book: The rules, and whom to ask.
         hold: ``"start"`` if calls count from when they are sent; ``"response"`` if they count until
             they are answered, too.
-        asynchronous: Whether its functions give awaitables; ``None`` to look at each of them.
+        asynchronous: Whether its functions give awaitables; ``None`` to check each of them.
         refusal: What is raised for a call that is over a limit; ``None`` to return ``None``.
         changed: Called with every call that is limited from now on.
     """
@@ -101,7 +101,7 @@ class Limits:
         return found
 
     def _call(self, name: str) -> Call:
-        """A method as those who are limited call it; it is looked up anew for each call."""
+        """A method that is limited; it is looked up anew for each call."""
         asynchronous = self.is_asynchronous(name)
         held = self._held_asynchronous(name) if asynchronous else self._held(name)
         if self.holds:
@@ -160,7 +160,7 @@ class Limits:
 
         Args:
             name: The call.
-            wait: Whether to wait where the rules say so. Otherwise nothing is said of the refusal.
+            wait: Whether to wait where the rules delay. Otherwise the refusal is not logged.
         """
         while gate := self._gates.get(name):
             try:
@@ -214,7 +214,7 @@ class Limits:
 
 
 class _Counted:
-    """One wait of a call, which is counted where somebody wants that."""
+    """One wait of a call, which is counted if `waits` is given."""
 
     __slots__ = ("_name", "_token", "_waits", "entered")
 

@@ -1,4 +1,4 @@
-"""What functions are called: by FMZ, by ccxt in both of its spellings, and by whoever says so."""
+"""`Names`: the names of an exchange's functions, in FMZ's, ccxt's and the user's own spelling."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class Names:
     """
 
     def __init__(self, inner: object, more: Mapping[str, str] | None) -> None:
-        """Looks at what the object has."""
+        """Reads which functions the object has."""
         self._inner = inner
         self._ccxt = any(kind.__module__.split(".")[0] == "ccxt" for kind in type(inner).__mro__)
         self._more: dict[str, tuple[str, ...]] = {}

@@ -1,4 +1,4 @@
-"""An exchange object with `IO`: itself in everything that no rule limits."""
+"""`LimitedExchange`: an exchange object with `IO`; what no rule limits is passed on unchanged."""
 
 from __future__ import annotations
 

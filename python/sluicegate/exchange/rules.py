@@ -1,4 +1,4 @@
-"""Rules, as ``exchange.IO("rate" | "quota", …)`` gives them."""
+"""`Rule`: one ``exchange.IO("rate" | "quota", …)``, and the checks of its arguments."""
 
 from __future__ import annotations
 

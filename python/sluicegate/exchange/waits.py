@@ -1,4 +1,4 @@
-"""How long calls wait for their turn, and which are not sent: counted, for a summary."""
+"""`Waits`: counts how long calls waited and which were not sent, for a summary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 SHORTEST = 0.001
-"""Seconds: who entered sooner has not waited."""
+"""Seconds: a call that entered sooner has not waited."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Summary:
     oldest: float = 0.0
 
     def __bool__(self) -> bool:
-        """Whether there is anything to tell."""
+        """Whether there is anything to report."""
         return bool(self.waited or self.refused or self.waiting)
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""The time by which rates grow old."""
+"""`AgeClock`: the clock by which cached rates and prices expire."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An event loop beside the bot's, for everything that must not keep the bot waiting."""
+"""`Background`: an event loop in a thread of its own, for work that must not delay the bot."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ class Background:
         except RuntimeError:
             loop.close()
             raise
-        # Not before: work for a loop that nobody runs would be waited for in vain.
+        # Not before: a caller would wait for ever for a loop that does not run.
         self._loop, self._thread = loop, thread
         return loop
 

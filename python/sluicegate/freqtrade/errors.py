@@ -1,4 +1,4 @@
-"""What Freqtrade raises for an error of ccxt, and what the error is about."""
+"""Converts errors of ccxt to Freqtrade's, and finds out which of them may pass by themselves."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def not_traded(pair: str) -> Exception:
 
 
 def is_passing(error: Exception) -> bool:
-    """Whether the exchange did not answer, rather than say that it will not."""
+    """Whether the exchange did not answer, rather than refuse."""
     return isinstance(error.__cause__, ccxt.OperationFailed)
 
 
@@ -53,7 +53,7 @@ def bare(error: Exception) -> Exception:
 
 
 def again(error: Exception) -> Exception:
-    """A kept exception, to be raised: each who gets it has one of his own."""
+    """A kept exception, to be raised: each caller gets a copy of its own."""
     if not isinstance(error, FreqtradeException):
         return error
     found: Exception = copy.copy(error)

@@ -1,4 +1,4 @@
-"""Fiat prices that are renewed in the background, so that nobody waits for CoinGecko."""
+"""`FiatPrices`: fiat prices, renewed in the background so that no caller waits for CoinGecko."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class _NoPriceError(Exception):
 
 
 class FiatPrices:
-    """What stands behind the `get_price` of Freqtrade's converter.
+    """What the `get_price` of Freqtrade's converter returns.
 
     A pair's first price is waited for. From then on it is renewed ahead of its six hours; if that
     goes on failing for so long, the price is 0, as Freqtrade has it when CoinGecko gives none, and
-    nobody waits for the next attempt.
+    no caller waits for the next attempt.
 
     Args:
         converter: Freqtrade's `CryptoToFiatConverter`.
@@ -75,7 +75,7 @@ class FiatPrices:
     def renew(self) -> None:
         """Loads what is due of all that was ever asked for."""
         due = self.cache.due(list(self._asked), ahead=AHEAD)
-        # Should these expire meanwhile, nobody is to wait.
+        # Should these expire meanwhile, no caller must wait.
         self._asked.update((pair, True) for pair in due if pair in self.cache)
         errors = self.cache.warm(due, self._load, ahead=AHEAD)
         self._asked.update((pair, pair in errors) for pair in due)

@@ -1,4 +1,4 @@
-"""What runs in the place of Freqtrade's own methods, and calls them."""
+"""The functions that replace Freqtrade's own methods, and call the originals."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _of_bot(own: Methods) -> Methods:
 
 
 def _of_reports(own: Methods) -> Methods:
-    def told(name: str) -> Callable[..., Any]:
+    def in_turn(name: str) -> Callable[..., Any]:
         own_method = own["RPC", name]
 
         @wraps(own_method)
@@ -160,7 +160,7 @@ def _of_reports(own: Methods) -> Methods:
 
         return method
 
-    return {("RPC", name): told(name) for name in ("_rpc_trade_status", "_rpc_trade_statistics")}
+    return {("RPC", name): in_turn(name) for name in ("_rpc_trade_status", "_rpc_trade_statistics")}
 
 
 def _of_converter(own: Methods) -> Methods:

@@ -1,4 +1,4 @@
-"""Putting the drop-in inside an installed Freqtrade, and taking it out again."""
+"""`install` and `uninstall`: replace methods of an installed Freqtrade, and restore them."""
 
 from __future__ import annotations
 
@@ -63,11 +63,11 @@ class _Installation:
 
 
 _installation: _Installation | None = None
-"""The one in force."""
+"""The present installation."""
 
 
 def version() -> str | None:
-    """The installed Freqtrade's version; ``None`` where it cannot be told."""
+    """The installed Freqtrade's version; ``None`` if it is not known."""
     try:
         return importlib.metadata.version("freqtrade")
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""Renewing the rates of open trades before they expire."""
+"""`keep_warm`: the task that renews the rates of open trades before they expire."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from sluicegate.freqtrade.rates import Rates
 
 log = logging.getLogger("sluicegate.freqtrade")
 
-#: Seconds between two looks at what is due, at most; they cost microseconds.
+#: Seconds between two checks of what is due, at most; they cost microseconds.
 _LONGEST = 5.0
 
 
 async def keep_warm(rates: Rates) -> None:
-    """Looks every so often which rates are due, and has them renewed, until it is cancelled.
+    """Renews the rates that are due, at regular checks, until it is cancelled.
 
-    It looks, rather than computing when to look next, because trades open and clocks are set. While
+    It checks, rather than computing the next instant, because trades open and clocks are set. While
     the exchange does not answer it asks less and less often, down to once in a TTL.
     """
     settings = rates.settings

@@ -1,4 +1,4 @@
-"""The rules of the config's `limits`, on every ccxt object of one bot."""
+"""`Limits`: the rules of the config's `limits`, on every ccxt object of one bot."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Limits:
         self._rules: Sequence[Sequence[Any]] = settings.limits
         self._timezone = settings.timezone
         self._throttler = Throttler([], hold=settings.hold)
-        # A throttler's book is kept by whoever uses it.
+        # A throttler's book lives as long as one of its users.
         self._book = Book.of(self._throttler)
         self.waits = self._book.waits = Waits()
 

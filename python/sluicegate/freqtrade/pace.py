@@ -1,4 +1,4 @@
-"""How far apart questions are."""
+"""`Pace`: the pause between two requests for prices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the exchange says of prices: many pairs in one call where it can, one by one where not."""
+"""`Quotes`: asks the exchange for prices, many pairs in one request or one by one."""
 
 from __future__ import annotations
 
@@ -74,17 +74,17 @@ class Quotes:
         except REFUSED as error:
             raise as_freqtrades(error, f"the {source}s of {len(pairs)} pairs") from error
         except ccxt.BaseError as error:
-            told = await self._some(pairs)
+            found = await self._some(pairs)
             # Only the call for many does not work: too much for a slow line, for one.
             self._give_up_many(error)
-            return told
+            return found
         except Exception as error:
             # One odd row in the answer must not cost all the others their rates.
             self._give_up_many(error)
             return {}
-        told = {pair: quote for pair, quote in quotes.items() if quote is not None}
-        self._doubtful.update(quotes.keys() - told.keys())
-        return told
+        found = {pair: quote for pair, quote in quotes.items() if quote is not None}
+        self._doubtful.update(quotes.keys() - found.keys())
+        return found
 
     async def _some(self, pairs: Sequence[str]) -> dict[str, Quote]:
         """The quote of one of some pairs; of three, for some may not be traded any more.

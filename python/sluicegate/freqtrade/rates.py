@@ -1,4 +1,4 @@
-"""The rates of one bot: cached, loaded many at once, and renewed before they expire."""
+"""`Rates`: the rates of one bot, cached, loaded many at once, and renewed before they expire."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ Loader = Callable[[list[str]], Awaitable[Mapping[str, float | Exception]]]
 #: with less than the other, so that one call does for all of them.
 _DUE, _SOON = 0.2, 0.5
 
-#: How often a question is asked while the exchange does not answer: by those who wait, as often as
-#: Freqtrade asks; in the background, once, for there is always another time.
+#: How often a request is sent while the exchange does not answer: for callers that wait, as often
+#: as Freqtrade sends it; in the background, once, for there is always another time.
 _PATIENT, _ONCE = API_RETRY_COUNT + 1, 1
 
 #: How many pairs are named in a line of the log.
@@ -161,7 +161,7 @@ class Rates:
         if (self._ahead is None or self._ahead.done()) and self.exit.due(shorts):
             self._ahead = self.background.start(self._load_all(shorts, attempts))
 
-    # ---- what the bot tells
+    # ---- what the bot reports
 
     @contextmanager
     def bots_work(self) -> Iterator[None]:
@@ -199,7 +199,7 @@ class Rates:
             Whether it is well: some of them, if there are any, are not due any more.
         """
         now, ttl, error_ahead = monotonic(), self.settings.ttl, self.settings.error_ttl * _DUE
-        # What has just failed is asked for by those only who want it now.
+        # What has just failed is asked for only by callers that want it now.
         self._not_before = {pair: at for pair, at in self._not_before.items() if at > now}
         trades = {
             pair: short for pair, short in self._known.items() if pair not in self._not_before
@@ -227,7 +227,7 @@ class Rates:
     async def _load_all(
         self, shorts: Mapping[str, bool], attempts: int, **ahead: float
     ) -> dict[str, Exception]:
-        """Loads what is due: together what can be, and what that did not tell one by one.
+        """Loads what is due: together what can be, and one by one what that did not give.
 
         What it has to ask for one by one is under way when it returns.
 
@@ -256,7 +256,7 @@ class Rates:
             if single is not None:
                 errors = await asyncio.shield(single)
             error = self.exit.error(pair) or errors.get(pair)
-            # Where the background has asked, and only once, he who waits may expect more.
+            # Where the background has asked, and only once, a caller that waits may expect more.
             if not isinstance(error, _AskedOnceError):
                 break
         if isinstance(error, _AskedOnceError):
@@ -268,9 +268,11 @@ class Rates:
             try:
                 quotes = await self.quotes.many(pairs, attempts)
             except Exception as error:
-                return self._told(dict.fromkeys(pairs, self._failure(pairs, error, attempts)))
+                return self._log_failures(
+                    dict.fromkeys(pairs, self._failure(pairs, error, attempts))
+                )
             rates = {pair: self._price(pair, shorts[pair], quote) for pair, quote in quotes.items()}
-            return self._told(rates)
+            return self._log_failures(rates)
 
         return load
 
@@ -283,12 +285,12 @@ class Rates:
                 rate = self._price(pair, shorts[pair], quote)
             except Exception as error:
                 rate = self._failure(pairs, error, attempts)
-            return self._told({pair: rate})
+            return self._log_failures({pair: rate})
 
         return load
 
     def _failure(self, pairs: list[str], error: Exception, attempts: int) -> Exception:
-        """What is told of a load that failed; what a second question might mend is not kept."""
+        """The error of a load that failed; one that a second request might mend is not kept."""
         bare(error)
         if attempts > _ONCE or not is_passing(error):
             return error
@@ -302,7 +304,7 @@ class Rates:
         except Exception as error:
             return bare(error)
 
-    def _told(self, rates: dict[str, float | Exception]) -> dict[str, float | Exception]:
+    def _log_failures(self, rates: dict[str, float | Exception]) -> dict[str, float | Exception]:
         """The same, having logged once of each pair that it cannot be priced, until it can be."""
         failures = {pair: rate for pair, rate in rates.items() if isinstance(rate, Exception)}
         new = sorted(failures.keys() - self._failing)

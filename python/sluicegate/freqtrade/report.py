@@ -1,4 +1,4 @@
-"""Lines in the log: what the cache was good for, and what the limits have delayed."""
+"""The lines in the log: the cache's hits, and the delays by limits."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ async def report(rates: Rates, interval: float) -> None:
         last = now
 
 
-def tell_waits(waits: Waits) -> None:
+def log_waits(waits: Waits) -> None:
     """Logs what the limits have done since the last time; nothing if they have done nothing."""
     summary = waits.take()
     if summary:
@@ -62,4 +62,4 @@ async def report_waits(waits: Waits, interval: float = LIMITS_INTERVAL) -> None:
     """Logs every `interval` seconds what the limits have done, until it is cancelled."""
     while True:
         await asyncio.sleep(interval)
-        tell_waits(waits)
+        log_waits(waits)

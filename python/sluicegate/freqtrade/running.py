@@ -1,4 +1,4 @@
-"""All that sluicegate does for one bot, from its start to its end."""
+"""`Running`: all that sluicegate runs for one bot, from its start to its end."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sluicegate.freqtrade.fiat import FiatPrices
 from sluicegate.freqtrade.keep_warm import keep_warm
 from sluicegate.freqtrade.limits import Limits
 from sluicegate.freqtrade.rates import Rates
-from sluicegate.freqtrade.report import LIMITS_INTERVAL, line, report, report_waits, tell_waits
+from sluicegate.freqtrade.report import LIMITS_INTERVAL, line, log_waits, report, report_waits
 from sluicegate.freqtrade.settings import Settings
 
 log = logging.getLogger("sluicegate.freqtrade")
@@ -67,10 +67,10 @@ class Running:
         if self.rates is not None and not self.rates.background.is_closed:
             if self.rates.background.is_running:
                 log.info("%s", line(self.rates))
-                tell_waits(self.limits.waits)
+                log_waits(self.limits.waits)
             self.rates.close()
 
 
 def _limits_interval(settings: Settings) -> float:
-    """Seconds: whoever wants lines more often than the default wants all of them so."""
+    """Seconds: a shorter interval than the default counts for all lines."""
     return min(settings.log_interval, LIMITS_INTERVAL)

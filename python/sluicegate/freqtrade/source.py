@@ -1,4 +1,4 @@
-"""Where the quotes come from that exit rates are made of."""
+"""`Source`: which method of ccxt gives the quotes for exit rates, and how its answer is read."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class Source:
     """Where quotes come from, by Freqtrade's settings for exits.
 
     Attributes:
-        many: ccxt's method that tells of many pairs in one call; None if this exchange has none.
+        many: ccxt's method for many pairs in one call; None if this exchange has none.
         by_book: Whether pairs are priced by their order book, rather than by their ticker.
         limit: How many levels of the book to ask for.
     """
@@ -47,7 +47,7 @@ class Source:
         return {"order_book": answer} if self.by_book else {"ticker": answer}
 
     def quote_of_many(self, answer: Any) -> Quote | None:
-        """One pair of the answer to `many`, as a quote; None if it does not tell enough."""
+        """One pair of the answer to `many`, as a quote; None if values are missing."""
         if not answer or not answer.get("bid") or not answer.get("ask"):
             return None
         if not self.by_book:

@@ -1,4 +1,4 @@
-"""How the exchange behaves during one load."""
+"""`Trouble`: the exchange's failures within one load: retries, pauses, and when to give up."""
 
 from __future__ import annotations
 

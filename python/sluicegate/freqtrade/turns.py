@@ -1,4 +1,4 @@
-"""One report at a time: threads that compute side by side only get in each other's way."""
+"""`Turns`: one report at a time; threads that compute side by side only slow each other down."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _LONGEST = 1.0
 
 
 class Turns:
-    """Lets those who make a report take turns, but not while they wait for the exchange.
+    """Lets reports take turns, but not while they wait for the exchange.
 
     Python runs one thread at a time anyway, and Freqtrade's reports change hands at each of their
     hundreds of queries: 8 at once take half as long again as 8 one after another.
     """
 
     def __init__(self) -> None:
-        """It is nobody's turn."""
+        """No report is being made."""
         self._lock = threading.Lock()
         self._mine = threading.local()
 

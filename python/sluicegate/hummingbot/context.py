@@ -1,4 +1,4 @@
-"""The contexts of requests, over a list of what was taken.
+"""The contexts of requests (``async with``), over a list of what was taken.
 
 Hummingbot's tests, and throttlers that others wrote, build these by hand. A request that goes
 through `AsyncThrottler` has a context of the gate's own, and comes here only if it is asked for
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class AsyncRequestContextBase(StandsFor):
-    """Waits until a request may leave: ``async with``. Subclasses say when that is."""
+    """Waits until a request may leave: ``async with``. Subclasses decide when that is."""
 
     hummingbot_module = "async_request_context_base"
 
@@ -52,7 +52,7 @@ class AsyncRequestContextBase(StandsFor):
             related_limits: The other limits that it takes from, each with how much.
             lock: Shared by all requests of the same log.
             safety_margin_pct: What was taken counts for this share of the interval longer.
-            retry_interval: How many seconds to wait before looking again.
+            retry_interval: How many seconds to wait before the next check.
         """
         self._task_logs = task_logs
         self._rate_limit = rate_limit
@@ -142,10 +142,10 @@ AsyncRequestContext.register(HummingbotTask)
 
 
 class UnlimitedContext(AsyncRequestContext):
-    """The context of a request for an id without a limit: entering it says what is wrong."""
+    """The context of a request for an id without a limit: entering it raises the error."""
 
     def __init__(self, throttler: AsyncThrottler, error: Exception) -> None:
-        """Holds the error back until somebody enters: asking for capacity is no mistake."""
+        """Keeps the error until it is entered: asking for capacity is no mistake."""
         super().__init__(
             throttler._task_logs, None, [], throttler._lock, throttler._safety_margin_pct
         )

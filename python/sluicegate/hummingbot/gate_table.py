@@ -1,4 +1,4 @@
-"""Hummingbot's tables as the gate has them: whole units, intervals that can be, text as ids."""
+"""Converts Hummingbot's tables for the gate: whole units, valid intervals, text as ids."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class GateIds:
         self._own: dict[str, Hashable] = {}
 
     def of(self, limit_id: Any, known: Iterable[Hashable] = ()) -> str:
-        """The gate's id: a text stands for itself, anything else is shown as it is in code.
+        """The gate's id: a `str` is its own, anything else becomes its repr.
 
         Args:
             limit_id: Hummingbot's id.
@@ -78,7 +78,7 @@ class GateIds:
 
 
 class LimitMap(dict[Any, RateLimit]):
-    """``_id_to_limit_map``: what is written into it, the gate hears of."""
+    """``_id_to_limit_map``: a change of it changes the gate's table."""
 
     def __init__(
         self, limits: dict[Any, RateLimit], use: Callable[[dict[Any, RateLimit]], None]
@@ -97,10 +97,10 @@ class LimitMap(dict[Any, RateLimit]):
         return (dict, (dict(self),))
 
 
-def _told(name: str) -> Callable[..., Any]:
+def _changing(name: str) -> Callable[..., Any]:
     method = getattr(dict, name)
 
-    def told(self: LimitMap, *args: Any, **kwargs: Any) -> Any:
+    def changing(self: LimitMap, *args: Any, **kwargs: Any) -> Any:
         changed = dict(self)
         result = method(changed, *args, **kwargs)
         if changed != dict(self) or any(changed[key] is not self[key] for key in changed):
@@ -109,12 +109,12 @@ def _told(name: str) -> Callable[..., Any]:
             dict.update(self, changed)
         return self if name == "__ior__" else result
 
-    told.__name__ = name
-    told.__doc__ = method.__doc__
-    return told
+    changing.__name__ = name
+    changing.__doc__ = method.__doc__
+    return changing
 
 
 for _name in ("__setitem__", "__delitem__", "__ior__"):
-    setattr(LimitMap, _name, _told(_name))
+    setattr(LimitMap, _name, _changing(_name))
 for _name in ("clear", "pop", "popitem", "setdefault", "update"):
-    setattr(LimitMap, _name, _told(_name))
+    setattr(LimitMap, _name, _changing(_name))

@@ -1,4 +1,4 @@
-"""Putting the drop-in inside an installed Hummingbot, and taking it out again."""
+"""`install` and `uninstall`: replace classes of an installed Hummingbot, and restore them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sluicegate.hummingbot.data_types import LinkedLimitWeightPair, RateLimit, T
 from sluicegate.hummingbot.stands_for import PACKAGE, StandsFor
 from sluicegate.hummingbot.throttler import AsyncThrottler, AsyncThrottlerBase
 
-#: The versions whose connectors were run on the drop-in, as packages and as source trees say it.
+#: The versions whose connectors were run on the drop-in, as packages and as source trees write it.
 KNOWN_VERSIONS = frozenset({"20260920", "20260922", "dev-2.18.0"})
 
 OURS: tuple[type[StandsFor], ...] = (
@@ -38,11 +38,11 @@ _originals: dict[type, type] = {}
 """Ours → Hummingbot's own, while the drop-in is installed."""
 
 _ours_before: list[Place] = []
-"""Where ours stood already when it was installed: somebody imported them from sluicegate."""
+"""Where ours stood already when it was installed: imported from sluicegate directly."""
 
 
 def version() -> str | None:
-    """The installed Hummingbot's version; ``None`` where it cannot be told."""
+    """The installed Hummingbot's version; ``None`` if it is not known."""
     try:
         return importlib.metadata.version("hummingbot")
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The notice that a limit is almost reached: rarely, and with the numbers."""
+"""`Notices`: the log line that a limit is almost reached, at most once in 30 s for each limit."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ QUIET_SECONDS = 30.0
 
 
 class Notices:
-    """Tells of each limit at most once in 30 s."""
+    """Logs each limit at most once in 30 s."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Nothing was told yet."""
+        """Nothing was logged yet."""
         self._clock = clock
         self._quiet_until: dict[str, float] = {}
 
     def is_quiet(self, limit_id: str) -> bool:
-        """Whether this limit was told of in the last 30 s."""
+        """Whether this limit was logged in the last 30 s."""
         return self._clock() < self._quiet_until.get(limit_id, 0.0)
 
     def almost_reached(
@@ -33,7 +33,7 @@ class Notices:
         used: int,
         free_in: float | None = None,
     ) -> None:
-        """Tells that a request must wait for a limit.
+        """Logs that a request must wait for a limit.
 
         Args:
             logger: Hummingbot's, which shows notices on the screen, or any.

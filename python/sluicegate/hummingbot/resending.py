@@ -1,4 +1,4 @@
-"""Requests that aiohttp would send again, unseen.
+"""Requests that aiohttp would send again unseen: here they are sent, and counted, again.
 
 When a kept-alive connection turns out to be closed, aiohttp sends an idempotent request (a GET, a
 DELETE, …) once more by itself. The exchange may count both, and no throttler sees the second. So
@@ -15,7 +15,7 @@ from weakref import WeakSet
 
 from sluicegate.hummingbot.throttler import AsyncThrottler
 
-#: Of aiohttp's sessions, from 3.11 on; older ones cannot be told.
+#: Of aiohttp's sessions, from 3.11 on; older ones have no such switch.
 _FLAG = "_retry_connection"
 #: The methods that aiohttp sends again.
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
@@ -25,8 +25,8 @@ _Call = Callable[..., Awaitable[Any]]
 _original: tuple[Any, _Call] | None = None
 """Hummingbot's `RESTAssistant` and its own ``call``, while ours is in its place."""
 
-_told: WeakSet[Any] = WeakSet()
-"""The sessions that were told not to send requests again."""
+_switched_off: WeakSet[Any] = WeakSet()
+"""The sessions in which resending was switched off."""
 
 
 def install() -> None:
@@ -43,7 +43,7 @@ def install() -> None:
 
     async def call(self: Any, request: Any, *args: Any, **kwargs: Any) -> Any:
         throttler = getattr(self, "_throttler", None)
-        if not isinstance(throttler, AsyncThrottler) or not _tell(self):
+        if not isinstance(throttler, AsyncThrottler) or not _switch_off(self):
             return await original(self, request, *args, **kwargs)
         try:
             return await original(self, request, *args, **kwargs)
@@ -65,25 +65,25 @@ def uninstall() -> None:
     if _original is None:
         return
     assistant, original = _original
-    # Somebody else may have put something around ours since: that stays, and ours lets all pass.
+    # Other code may have wrapped ours since: the wrapper stays, and ours passes all calls on.
     if getattr(assistant.call, "__module__", None) == __name__:
         assistant.call = original
     _original = None
-    for session in list(_told):
+    for session in list(_switched_off):
         setattr(session, _FLAG, True)
-    _told.clear()
+    _switched_off.clear()
 
 
-def _tell(assistant: Any) -> bool:
+def _switch_off(assistant: Any) -> bool:
     """Whether this assistant's session leaves it to us."""
     session = getattr(getattr(assistant, "_connection", None), "_client_session", None)
     if _original is None or not isinstance(getattr(session, _FLAG, None), bool):
         return False
-    if session not in _told:
+    if session not in _switched_off:
         if not getattr(session, _FLAG):
             return False  # Its owner does not want requests to be sent again.
         setattr(session, _FLAG, False)
-        _told.add(session)
+        _switched_off.add(session)
     return True
 
 

@@ -1,4 +1,4 @@
-"""Classes that stand for Hummingbot's own of the same name."""
+"""`StandsFor`: the base of our classes that Hummingbot's own code takes for its own."""
 
 from __future__ import annotations
 

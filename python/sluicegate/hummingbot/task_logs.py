@@ -1,4 +1,4 @@
-"""The log of what was taken, put together when somebody looks."""
+"""`TaskLogs`: Hummingbot's `_task_logs`, made from the gate's windows when it is read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TaskLogs(list[TaskLog]):
-    """A list that shows what a throttler's windows hold, and writes to them what it is told.
+    """A list that shows what a throttler's windows hold; what is written to it goes to them.
 
     Requests in flight are in it as of now: their units do not count down before they are answered.
     What was written into it stays in it until `AsyncRequestContextBase.flush`, as in Hummingbot.
@@ -73,7 +73,7 @@ class TaskLogs(list[TaskLog]):
     def _still_unseen(self) -> list[tuple[str, float, int]]:
         throttler = self._throttler
         seen, now = throttler._id_to_limit_map, throttler._now()
-        # The windows tell only what came since they were last rewritten.
+        # The windows' log holds only what came since they were last rewritten.
         log = [*self._unseen, *throttler._log()]
         lasts = {limit_id: usage.time_interval for limit_id, usage in self._usages()}
         return [
@@ -99,10 +99,10 @@ class TaskLogs(list[TaskLog]):
 def requests(
     units: dict[str, int], limits: dict[str, RateLimit]
 ) -> Iterator[tuple[RateLimit, int]]:
-    """What each of some requests took from each limit, told from the sums that the gate keeps.
+    """What each of some requests took from each limit, derived from the gate's sums.
 
-    A limit that only its own requests take from says how many these are, and so what they took from
-    the pools behind; what is left there was taken by requests for the pool itself.
+    The units of a limit that only its own requests take from give their number, and so what they
+    took from the pools behind; what is left there was taken by requests for the pool itself.
 
     Args:
         units: What they took together, by limit id.

@@ -1,4 +1,4 @@
-"""`AsyncThrottler`, with Hummingbot's surface, on the gate."""
+"""`AsyncThrottler`: Hummingbot's throttler, with its interface, on sluicegate's gate."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _share(percentage: Decimal | float | None) -> Decimal:
 
 
 class AsyncThrottlerBase(StandsFor):
-    """A table of limits, and this bot's share of each. Subclasses say how requests wait."""
+    """A table of limits, and this bot's share of each. Subclasses decide how requests wait."""
 
     hummingbot_module = "async_throttler_base"
 
@@ -223,7 +223,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
     def _use_limits(self, limits: dict[Any, RateLimit]) -> None:
         rows = [self._row(limit_id, limit, limits) for limit_id, limit in limits.items()]
         known = {row.limit_id for row in rows}
-        # What a subclass once said of a limit that is gone is forgotten with it.
+        # What a subclass defined for a limit that is gone is forgotten with it.
         routes = {
             route_id: (row, takes)
             for route_id, (row, takes) in self._routes.items()
@@ -248,10 +248,10 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         margin = float(self._safety_margin_pct)
         return row_of(limit, self._ids.of(limit_id, limits), margin, links)
 
-    # ---- a subclass that says what requests take
+    # ---- a subclass that decides what requests take
 
     def _execute_related(self, limit_id: Any) -> Any:
-        """The context of one request, for whatever `get_related_limits` says that it takes."""
+        """The context of one request, which takes what `get_related_limits` returns."""
         limit, related = self.get_related_limits(limit_id)
         if limit is None:
             text = f"get_related_limits has no limit for {limit_id!r}"
@@ -300,7 +300,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
 
         It counts exactly so many calls: neither the share nor the safety margin of this throttler
         applies. It stays when connectors replace their table. The same mode and ids again replace
-        it; what is used of this and all other limits stays used, and who waits keeps its place.
+        it; what is used of this and all other limits stays used, and waiters keep their places.
 
         Args:
             mode: ``"rate"`` for any window of that length, ``"quota"`` for those between two
@@ -396,7 +396,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
 
     @property
     def _task_logs(self) -> list[TaskLog]:
-        """What was taken and still counts; made when somebody looks."""
+        """What was taken and still counts; made when it is read."""
         if self._logs is None:
             self._logs = TaskLogs(self, self._started)
         return self._logs

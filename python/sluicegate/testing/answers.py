@@ -1,4 +1,4 @@
-"""What Binance's endpoints answer: plausible values, the same ones for the same question."""
+"""The answers of Binance's endpoints: plausible values, the same ones for the same request."""
 
 import json
 import re
@@ -40,7 +40,7 @@ LAST_PRICES = (
     "highPrice",
     "lowPrice",
 )
-"""What `ticker/24hr` tells that is the last price here, as if it had stood for a day."""
+"""What `ticker/24hr` answers that is the last price here, as if it had stood for a day."""
 
 
 def binance_handlers(table: Table, market: Market) -> Mapping[tuple[str, str], Handler]:

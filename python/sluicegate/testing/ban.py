@@ -1,4 +1,4 @@
-"""When a client that goes on after 429s is banned, and for how long."""
+"""`BanRule`: after how many 429s a client is banned, and for how long."""
 
 import math
 from dataclasses import asdict, dataclass
@@ -12,7 +12,7 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class BanRule:
-    """Answers 418 for a time to whoever collects too many 429s.
+    """Answers 418 for a time to a client that collects too many 429s.
 
     Binance documents that "repeatedly violating rate limits and/or failing to back off after
     receiving 429s" is answered with a ban, and that bans grow "from 2 minutes to 3 days". How many

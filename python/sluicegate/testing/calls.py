@@ -1,4 +1,4 @@
-"""Which requests the exchange answered: counts of all of them, and a log of the latest."""
+"""`CallLog`: which requests the exchange answered, as counts of all and a log of the latest."""
 
 from collections import Counter, deque
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""A stand-in for CoinGecko beside the exchange: the list of coins, and their prices."""
+"""`CoinGecko`: a stand-in for it beside the exchange: the list of coins, and their prices."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

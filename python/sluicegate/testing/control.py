@@ -1,4 +1,4 @@
-"""The paths under /stand-in/ by which another process steers the exchange, and asks what it saw.
+"""The paths under /stand-in/, by which another process steers the exchange and reads its counts.
 
 They take and give JSON, take no latency, count nowhere, and never fail. A value that is not allowed
 is answered 400 with `{"error": …}`, and changes nothing. A request that a web page sends is

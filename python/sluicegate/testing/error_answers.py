@@ -1,4 +1,4 @@
-"""Answers that are errors: over a limit, refused, or the exchange's own fault."""
+"""Answers that are errors: over a limit, refused, or a fault of the exchange."""
 
 import math
 import time
@@ -13,7 +13,7 @@ def failure(status: int | None) -> web.Response:
     """What a request that fails is answered: Binance's code and message for an internal error.
 
     Args:
-        status: None is for a connection that is dropped, where nobody reads the answer.
+        status: None is for a connection that is dropped, where the answer is not read.
     """
     message = "Internal error; unable to process your request. Please try again."
     return web.json_response({"code": -1001, "msg": message}, status=status or 503)

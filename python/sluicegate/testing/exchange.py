@@ -1,4 +1,4 @@
-"""The stand-in exchange: an HTTP server on loopback that enforces a table of limits."""
+"""`StandInExchange`: an HTTP server on loopback that enforces a table of limits."""
 
 import asyncio
 import inspect

@@ -1,4 +1,4 @@
-"""Which requests an exchange in trouble fails, and how."""
+"""`Failing`: which requests an exchange in trouble fails, and how."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""How Binance writes the length of a window."""
+"""How Binance writes the length of a window: 60 s is "MINUTE", 1."""
 
 UNITS = (("DAY", 86_400), ("HOUR", 3_600), ("MINUTE", 60), ("SECOND", 1))
 

@@ -1,4 +1,4 @@
-"""How long a request is under way: a part before it counts, the remainder before it is answered."""
+"""`Latency`: how long a request takes to arrive, and how long until its answer."""
 
 import random
 

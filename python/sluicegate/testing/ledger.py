@@ -1,4 +1,4 @@
-"""The exchange's books: which request is accepted, rejected or banned. No clock, no server."""
+"""`Ledger`: decides which request is accepted, rejected or banned. No clock, no server."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ class Ledger:
         """Decide about a request that arrives at `now`.
 
         It is charged to all of its limits or, when it is over any of them, rejected. A rejected
-        request is charged to all of its limits too, unless the ledger was told otherwise.
+        request is charged to all of its limits too, unless `charge_rejected` is false.
 
         Args:
             now: Nanoseconds; never before the instant of an earlier request.

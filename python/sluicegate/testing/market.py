@@ -1,4 +1,4 @@
-"""What the exchange trades: its symbols, which of them trade, and what they cost."""
+"""`Market`: the symbols of the exchange, which of them trade, and their prices."""
 
 import threading
 from collections.abc import Iterable, Mapping
@@ -60,7 +60,7 @@ class Market:
                 raise ValueError(f"{what} must be a whole number of at least 1, got {shown(size)}")
         self._any_symbol = any_symbol
         self._prices: dict[str, Price] = {}
-        # Whoever changes something puts a new dictionary in place: who reads needs no lock.
+        # A change puts a new dictionary in place, so that readers need no lock.
         self._lock = threading.Lock()
         self.max_levels = max_levels
         self.max_candles = max_candles
@@ -123,7 +123,7 @@ class Market:
         self._change(symbols, TRADING, listed=True)
 
     def price(self, symbol: str) -> Price:
-        """What every endpoint tells as this symbol's price, also while it does not trade."""
+        """The price of this symbol in every answer, also while it does not trade."""
         name = _name(symbol)
         return self._prices.get(name) or default_price(name)
 

@@ -1,4 +1,4 @@
-"""Which requests come from a web page, and so must not steer the exchange.
+"""`foreign`: which requests come from a web page, and so must not steer the exchange.
 
 A page that is open in a browser on the same machine can send requests to any port of the loopback
 address. Two things tell them apart from those of a test or a script:

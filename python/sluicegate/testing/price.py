@@ -1,4 +1,4 @@
-"""What a symbol costs: the last price, and the best bid and ask."""
+"""`Price`: the last price, and the best bid and ask, of a symbol."""
 
 import zlib
 from dataclasses import dataclass

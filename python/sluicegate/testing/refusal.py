@@ -1,4 +1,4 @@
-"""How the exchange says no: the errors that Binance answers with a code and a message."""
+"""`RefusedError`: the errors that Binance answers with a code and a message."""
 
 
 class RefusedError(Exception):

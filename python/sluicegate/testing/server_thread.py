@@ -1,4 +1,4 @@
-"""A thread that serves an exchange, for programs that have no event loop."""
+"""`ServerThread`: serves an exchange, for programs that have no event loop."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What a stand-in exchange saw: plain values, which JSON can hold."""
+"""`Statistics`: what a stand-in exchange counted, as plain values that JSON can hold."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -52,7 +52,7 @@ class Statistics:
         first_ban: Seconds from the first request to the beginning of the first ban, or None.
         elapsed: Seconds from the first request until now; 0.0 before it.
         limits: One entry for each limit, in the order of the table.
-        failed: Requests that the exchange was told to fail; they are among the accepted, too.
+        failed: Requests that were failed on demand; they are among the accepted, too.
         calls: How many requests there were by `METHOD path`, such as `GET /api/v3/depth`, whatever
             they were answered. A request is in here once its answer is decided.
     """

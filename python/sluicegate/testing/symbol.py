@@ -1,4 +1,4 @@
-"""One symbol that the exchange trades, as Binance's `exchangeInfo` describes it."""
+"""`Symbol`: one symbol that the exchange trades, as Binance's `exchangeInfo` describes it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

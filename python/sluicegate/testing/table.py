@@ -1,4 +1,4 @@
-"""A table of limits: what an exchange publishes, as data."""
+"""`Table`, `Limit`, `Endpoint`: a table of limits, as an exchange publishes it."""
 
 import math
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ class Limit:
         name: What endpoints, statistics and the client's table call it.
         limit: Units that any window may hold; at least 1.
         interval: Length of the window, in seconds.
-        header: Response header that tells the units in the window. By default as Binance names it:
+        header: Response header with the units in the window. By default as Binance names it:
             `X-MBX-USED-WEIGHT-1M` for a minute, `X-MBX-ORDER-COUNT-10S` for ten seconds if the name
             begins with `ORDERS`; none for lengths that are not whole seconds. `""` sends none.
 
@@ -61,7 +61,7 @@ class Limit:
 
     @property
     def header_name(self) -> str | None:
-        """The response header that tells the units in the window; None when there is none."""
+        """The response header with the units in the window; None when there is none."""
         if self.header is not None:
             return self.header or None
         label = interval_label(self.interval)

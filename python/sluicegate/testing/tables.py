@@ -1,4 +1,4 @@
-"""Ready-made tables of limits."""
+"""The tables of limits that come with it: Binance spot; and `load_table`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""How a level moved over time, in bounded memory: for plots and means, never for a verdict."""
+"""`Timeline`: how a level moved over time, in bounded memory: for plots, never for a verdict."""
 
 CAPACITY = 2048
 """Most points that a timeline keeps: enough for a plot, and little to send."""

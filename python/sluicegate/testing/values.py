@@ -1,4 +1,4 @@
-"""Which values the stand-in exchange takes from its user, in Python and in JSON."""
+"""Checks of the values that users give to the stand-in exchange, in Python and in JSON."""
 
 import json
 import math

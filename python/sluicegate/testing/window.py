@@ -1,4 +1,4 @@
-"""A rolling window over arrivals: the arithmetic, with no clock and no server."""
+"""`RollingWindow`: the exchange's count over its last interval, with no clock and no server."""
 
 from collections import deque
 
@@ -28,7 +28,7 @@ class RollingWindow:
 
     @property
     def used(self) -> int:
-        """Units in the window at the latest instant it was told of."""
+        """Units in the window at the latest instant that it was given."""
         return self._used
 
     @property
@@ -48,7 +48,7 @@ class RollingWindow:
             now: Nanoseconds, on any clock that never steps back.
 
         Raises:
-            ValueError: `now` is before an instant the window was told of already.
+            ValueError: `now` is before an instant that the window was given already.
         """
         if self._now is not None and now < self._now:
             raise ValueError(f"instants must not decrease: got {now} after {self._now}")

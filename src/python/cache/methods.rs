@@ -355,8 +355,8 @@ impl Cache {
     }
 }
 
-/// A view of `sluicegate._views`.
+/// A view of `sluicegate.cache.views`.
 fn view<'py>(slf: &Bound<'py, Cache>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    let views = slf.py().import("sluicegate._views")?;
+    let views = slf.py().import("sluicegate.cache.views")?;
     views.getattr(name)?.call1((slf,))
 }

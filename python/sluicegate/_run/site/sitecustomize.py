@@ -1,4 +1,4 @@
-"""What Python runs first in a program under ``sluicegate run``, and in each of its children."""
+"""What Python imports first in a program under ``sluicegate run``: it installs the drop-ins."""
 
 import sys
 from importlib import import_module

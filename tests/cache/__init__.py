@@ -1,0 +1,1 @@
+"""Tests of `TTLCache`, `LRUCache` and `LoadingCache`."""

@@ -1,0 +1,1 @@
+"""Tests of `sluicegate.exchange`: `exchange.IO("rate" | "quota", …)`."""

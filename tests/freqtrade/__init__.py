@@ -1,0 +1,1 @@
+"""Tests of `sluicegate.freqtrade`, without Freqtrade: peers/freqtrade has those inside it."""

@@ -1,0 +1,1 @@
+"""Tests of `sluicegate.hummingbot`, without Hummingbot: peers/hummingbot has those inside it."""

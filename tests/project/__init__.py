@@ -1,0 +1,1 @@
+"""Tests of the repository itself: documents, examples, imports, lengths of files."""

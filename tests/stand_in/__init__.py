@@ -1,0 +1,1 @@
+"""Tests of `sluicegate.testing`: the stand-in exchange."""

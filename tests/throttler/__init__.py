@@ -1,0 +1,1 @@
+"""Tests of `Throttler` without waiting: tables, usage, bad input, live changes, forks."""

@@ -1,0 +1,1 @@
+"""Tests of waiting at a `Throttler`: event loops, threads, blocks within blocks."""
