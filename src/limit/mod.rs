@@ -13,5 +13,6 @@ pub(crate) use period::MAX_PERIOD;
 pub use period::Period;
 pub use rate_limit::{Link, MAX_LIMIT, RateLimit};
 pub use resets::Resets;
+pub(crate) use stamps::{End, Settled};
 pub(crate) use window::{Shape, Span, Window};
 pub use zone::Zone;

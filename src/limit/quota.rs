@@ -114,6 +114,16 @@ impl Quota {
         self.charged = self.charged.saturating_add(units).min(MAX_LIMIT);
     }
 
+    /// What the clock will show when the window ends.
+    pub fn boundary(&self) -> WallNanos {
+        self.end
+    }
+
+    /// Takes units out of the window.
+    pub fn hand_over(&mut self, units: u64) {
+        self.charged = self.charged.saturating_sub(units);
+    }
+
     /// Units charged that will still be at `at`.
     pub fn units_at(&self, at: Nanos) -> u64 {
         if at < self.ends_at { self.charged } else { 0 }

@@ -174,6 +174,23 @@ impl Rolling {
         self.total = self.total.wrapping_add(units);
     }
 
+    /// When the units in the window leave it: (instant, units), oldest first.
+    pub fn ends(&self) -> impl Iterator<Item = (Nanos, u64)> {
+        self.stamps.iter().scan(0, move |before, stamp| {
+            let upto = stamp.total.wrapping_sub(self.gone);
+            let units = upto - *before;
+            *before = upto;
+            Some((stamp.at.saturating_add(self.interval), units))
+        })
+    }
+
+    /// Takes the oldest units out of the window.
+    pub fn hand_over(&mut self, units: u64) {
+        self.gone = self.gone.wrapping_add(units.min(self.units()));
+        let left = self.units();
+        while self.stamps.pop_front_if(|stamp| self.total.wrapping_sub(stamp.total) >= left).is_some() {}
+    }
+
     /// Units of today's window that will still be in it at `at`.
     pub fn units_at(&self, at: Nanos) -> u64 {
         let left = self.stamps.partition_point(|stamp| stamp.at.saturating_add(self.interval) <= at);

@@ -17,6 +17,22 @@ pub(super) enum Stamps {
     Quota(Box<Quota>),
 }
 
+/// When units leave the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum End {
+    /// At an instant.
+    At(Nanos),
+    /// At a boundary of wall time.
+    Boundary(WallNanos),
+}
+
+/// Units in the window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Settled {
+    pub units: u64,
+    pub end: End,
+}
+
 /// The same call for either kind.
 macro_rules! either {
     ($stamps:expr, $each:ident => $call:expr) => {
@@ -99,6 +115,24 @@ impl Stamps {
             Self::Quota(quota) if until > now => quota.stamp(units),
             Self::Quota(_) => {}
         }
+    }
+
+    /// What is in the window, oldest first.
+    pub fn settled(&self) -> Vec<Settled> {
+        match self {
+            Self::Rolling(rolling) => {
+                rolling.ends().map(|(at, units)| Settled { units, end: End::At(at) }).collect()
+            }
+            Self::Quota(quota) if quota.units() == 0 => Vec::new(),
+            Self::Quota(quota) => {
+                vec![Settled { units: quota.units(), end: End::Boundary(quota.boundary()) }]
+            }
+        }
+    }
+
+    /// Takes the oldest units out of the window.
+    pub fn hand_over(&mut self, units: u64) {
+        either!(self, stamps => stamps.hand_over(units));
     }
 
     /// When units stamped at `at` end: later for a later `at`, or at the same instant.

@@ -4,7 +4,7 @@ use crate::clock::{Nanos, WallNanos};
 
 use super::resets::Resets;
 use super::rolling::Rolling;
-use super::stamps::Stamps;
+use super::stamps::{Settled, Stamps};
 
 /// What of a limit is fixed by the table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +78,22 @@ impl Window {
     pub fn pause(&mut self, until: Nanos) {
         self.paused_until = self.paused_until.max(until);
         self.reopen();
+    }
+
+    /// What was last allowed of the nominal limit.
+    pub fn allowed(&self) -> u64 {
+        self.allowed
+    }
+
+    /// A rolling limit is so large at most and its interval so long at least, until it takes another shape.
+    pub fn tighten(&mut self, now: Nanos, limit: u64, interval: Nanos) {
+        if let Stamps::Rolling(rolling) = &self.stamps {
+            let span = Span::Rolling(rolling.interval().max(interval));
+            self.reshape(now, Shape { limit: self.nominal.min(limit), span });
+        } else {
+            self.nominal = self.nominal.min(limit);
+            self.reopen();
+        }
     }
 
     fn reopen(&mut self) {
@@ -210,6 +226,22 @@ impl Window {
     /// quota, at the latest. They may be more than the limit.
     pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Nanos) {
         self.stamps.stamp_until(now, units, until);
+    }
+
+    /// What is in the window, oldest first.
+    pub fn settled(&self) -> Vec<Settled> {
+        self.stamps.settled()
+    }
+
+    /// Takes the oldest units out of the window: somebody else counts them from now on.
+    pub fn hand_over(&mut self, units: u64) {
+        self.stamps.hand_over(units);
+    }
+
+    /// Nothing is in flight or in the window any more.
+    pub fn forget_used(&mut self) {
+        self.in_flight = 0;
+        self.stamps.hand_over(u64::MAX);
     }
 
     /// Units of today's window that will still be in it at `at`.

@@ -1,0 +1,112 @@
+//! What a budget that processes share asks the gate, and takes from it.
+
+use crate::clock::Nanos;
+use crate::limit::Settled;
+
+use super::enter::Gate;
+use super::queue::Order;
+use super::route::Index;
+
+/// One limit, as a shared budget sees it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Demand {
+    /// Units in the window and in flight.
+    pub used: u64,
+    /// Units that waiting requests take, in all.
+    pub waiting: u64,
+    /// The most that the next one of any route takes.
+    pub need: u64,
+}
+
+/// The next request of a route.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct NextWaiting {
+    pub order: Order,
+    pub since: Nanos,
+    /// What it takes: (limit, units).
+    pub needs: Vec<(Index, u64)>,
+}
+
+impl<W> Gate<W> {
+    /// What is used of some limits, and waited for, at `now`. In the order of `limits`.
+    pub fn demand(&mut self, now: Nanos, limits: &[Index]) -> Vec<Demand> {
+        let mut demand: Vec<Demand> = Vec::with_capacity(limits.len());
+        for &limit in limits {
+            let window = &mut self.limits[limit as usize].window;
+            window.expire(now);
+            demand.push(Demand { used: window.used(), ..Demand::default() });
+        }
+        if self.queues.is_empty() {
+            return demand;
+        }
+        let mut position = vec![usize::MAX; self.limits.len()];
+        (0..).zip(limits).for_each(|(at, &limit)| position[limit as usize] = at);
+        for head in self.queues.heads() {
+            let (Some(route), Some(waiter)) =
+                (&self.limits[head.route as usize].route, self.queues.get(head))
+            else {
+                continue;
+            };
+            for charge in &route.charges {
+                let Some(demand) = demand.get_mut(position[charge.limit as usize]) else { continue };
+                let all = charge.weight.saturating_mul(self.queues.units_of(head.route));
+                demand.waiting = demand.waiting.saturating_add(all);
+                demand.need = demand.need.max(charge.weight.saturating_mul(waiter.units));
+            }
+        }
+        demand
+    }
+
+    /// The next request of each route that somebody waits for, oldest first.
+    pub fn next_waiting(&self) -> Vec<NextWaiting> {
+        let next = |head| {
+            let waiter = self.queues.get(head)?;
+            let route = self.limits[head.route as usize].route.as_ref()?;
+            let needs = route.charges.iter();
+            let needs = needs.map(|charge| (charge.limit, charge.weight.saturating_mul(waiter.units)));
+            Some(NextWaiting { order: head.order, since: waiter.since, needs: needs.collect() })
+        };
+        self.queues.heads().filter_map(next).collect()
+    }
+
+    /// What is in the window of a limit, oldest first.
+    pub fn settled(&self, limit: Index) -> Vec<Settled> {
+        self.window(limit).settled()
+    }
+
+    /// Takes the oldest units out of the window of a limit: somebody else counts them from now on.
+    pub fn hand_over(&mut self, limit: Index, units: u64) {
+        self.changed = true;
+        self.limits[limit as usize].window.hand_over(units);
+    }
+
+    /// Allows so many units of a limit: see [`Gate::allow`]. Whether that changes anything; [`Gate::advance`] must follow
+    /// then.
+    pub fn allow_of(&mut self, limit: Index, units: u64) -> bool {
+        let state = &mut self.limits[limit as usize];
+        if state.window.allowed() == units {
+            return false;
+        }
+        self.changed = true;
+        state.window.allow(units);
+        state.measure_room();
+        true
+    }
+
+    /// In place of what the table says, a rolling limit is so large at most and its interval so long at least, until the
+    /// next table: another process of the same budget has it in its table.
+    pub fn tighten(&mut self, now: Nanos, limit: Index, units: u64, interval: Nanos) {
+        self.changed = true;
+        let state = &mut self.limits[limit as usize];
+        state.window.tighten(now, units, interval);
+        state.measure_room();
+    }
+
+    /// Nothing is in flight or in any window: it is another process's, of which this one is a copy.
+    pub fn forget_used(&mut self) {
+        self.changed = true;
+        for limit in &mut self.limits {
+            limit.window.forget_used();
+        }
+    }
+}
