@@ -13,6 +13,21 @@ pub type Nanos = u64;
 /// An instant of wall time: nanoseconds since the Unix epoch. Unlike [`Nanos`] it may step, both ways.
 pub type WallNanos = i64;
 
+/// The machine's time since some start, which goes on while the machine sleeps, where it can tell (Linux); elsewhere a
+/// monotonic clock that may stand still meanwhile.
+pub(crate) fn boottime() -> Nanos {
+    #[cfg(all(target_os = "linux", any(feature = "sqlite", feature = "redis")))]
+    {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        time.tv_sec as Nanos * 1_000_000_000 + time.tv_nsec as Nanos
+    }
+    #[cfg(not(all(target_os = "linux", any(feature = "sqlite", feature = "redis"))))]
+    {
+        static START: std::sync::OnceLock<Instant> = std::sync::OnceLock::new();
+        nanos(START.get_or_init(Instant::now).elapsed())
+    }
+}
+
 /// Converts a span to nanoseconds; spans over 584 years become the longest one.
 pub fn nanos(span: Duration) -> Nanos {
     u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)

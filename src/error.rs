@@ -52,6 +52,15 @@ pub enum Error {
         /// What was meant, after a `; `; empty where that is not known.
         hint: String,
     },
+    /// What holds a shared budget could not be used: the text says why, and what helps.
+    #[error("{0}")]
+    Store(String),
+    /// Another process has the budget of the same name with other values: the text says which, and who.
+    #[error("{0}")]
+    Disagrees(String),
+    /// The throttler was closed, and what it held of a shared budget given back.
+    #[error("this throttler is closed: what it held of the shared budget was given back. Make a new one")]
+    Closed,
     /// A request waited for as long as it may, and could not pass.
     #[error("a request for {id:?} could not pass within {timeout} s: {}", Why(full_limit, *retry_after))]
     Timeout {

@@ -51,12 +51,21 @@ pub(crate) struct Gate<W> {
     pub(super) event: Nanos,
     /// Kept for its allocations.
     pub(super) walk: Walk,
+    /// What may be used of a limit that is new in the table.
+    pub(super) allowed_at_first: u64,
 }
 
 impl<W> Gate<W> {
     pub fn new(table: &[RateLimit], options: Options) -> Result<Self, Error> {
         options.check()?;
-        let mut gate = Self {
+        let mut gate = Self::empty(options);
+        gate.set_table(0, table)?;
+        Ok(gate)
+    }
+
+    /// Without any limit.
+    pub fn empty(options: Options) -> Self {
+        Self {
             options,
             limits: Vec::new(),
             quotas: Vec::new(),
@@ -67,9 +76,8 @@ impl<W> Gate<W> {
             changed: false,
             event: 0,
             walk: Walk::default(),
-        };
-        gate.set_table(0, table)?;
-        Ok(gate)
+            allowed_at_first: u64::MAX,
+        }
     }
 
     // ---- time

@@ -1,10 +1,13 @@
 //! What a budget that processes share asks the gate, and takes from it.
 
-use crate::clock::Nanos;
-use crate::limit::Settled;
+use std::collections::HashSet;
 
-use super::enter::Gate;
-use super::queue::Order;
+use crate::clock::Nanos;
+use crate::error::Error;
+use crate::limit::{RateLimit, Settled};
+
+use super::enter::{Decided, Gate};
+use super::queue::{Order, Place};
 use super::route::Index;
 
 /// One limit, as a shared budget sees it.
@@ -78,6 +81,43 @@ impl<W> Gate<W> {
     pub fn hand_over(&mut self, limit: Index, units: u64) {
         self.changed = true;
         self.limits[limit as usize].window.hand_over(units);
+    }
+
+    /// Nothing may be used of any limit from now on, nor of one that comes with a new table, until it is allowed.
+    /// [`Gate::advance`] must follow.
+    pub fn allow_nothing(&mut self) {
+        self.changed = true;
+        self.allowed_at_first = 0;
+        for limit in &mut self.limits {
+            limit.window.allow(0);
+            limit.measure_room();
+        }
+    }
+
+    /// The limits of the table, where each stands, and how long a unit stays at the least.
+    pub fn shared_limits(&self, table: &[RateLimit]) -> Vec<(Index, RateLimit, Nanos)> {
+        let of = |limit: &RateLimit| {
+            let index = self.lookup(&limit.id).ok()?.index;
+            Some((index, limit.clone(), self.window(index).interval()))
+        };
+        // Of equal ids, the last one stands.
+        let mut seen = HashSet::new();
+        let mut limits: Vec<_> =
+            table.iter().rev().filter(|limit| seen.insert(limit.id.as_str())).filter_map(of).collect();
+        limits.reverse();
+        limits
+    }
+
+    /// How much of a limit the table lets this process use: its share of it.
+    pub fn nominal(&self, limit: Index) -> u64 {
+        self.window(limit).nominal()
+    }
+
+    /// Refuses all that wait. [`Gate::advance`] must follow.
+    pub fn refuse_all(&mut self, error: &Error) -> Vec<Decided<W>> {
+        let places: Vec<Place> = self.waiters().map(|(place, _)| place).collect();
+        let refuse = |place| Some(Decided { outcome: Err(error.clone()), waiter: self.remove(place)? });
+        places.into_iter().filter_map(refuse).collect()
     }
 
     /// Allows so many units of a limit: see [`Gate::allow`]. Whether that changes anything; [`Gate::advance`] must follow

@@ -48,7 +48,8 @@ impl<W> Gate<W> {
             return index;
         }
         let id: Arc<str> = row.id.as_str().into();
-        let window = Window::new(row.shape);
+        let mut window = Window::new(row.shape);
+        window.allow(self.allowed_at_first);
         let limit = LimitState { id: id.clone(), window, heaviest: 0, roomy: 0, waiting: 0, route: None };
         let index = match unused.pop() {
             Some(index) => {
@@ -111,6 +112,11 @@ impl<W> Gate<W> {
     fn unknown(&self, id: &str) -> Error {
         let ids = self.limits.iter().filter(|limit| limit.route.is_some()).map(|limit| &*limit.id);
         Error::UnknownLimit { id: id.to_owned(), closest: closest(id, ids) }
+    }
+
+    /// How often the table was replaced.
+    pub fn version(&self) -> u32 {
+        self.version
     }
 
     /// Whether a route still says what the table says.

@@ -11,6 +11,7 @@ use crate::error::Error;
 struct Class(PyOnceLock<Py<PyType>>, &'static str);
 
 static UNKNOWN_LIMIT: Class = Class(PyOnceLock::new(), "UnknownLimitError");
+static STORE: Class = Class(PyOnceLock::new(), "StoreError");
 static TIMEOUT: Class = Class(PyOnceLock::new(), "RateLimitTimeout");
 
 impl Class {
@@ -31,9 +32,11 @@ impl From<Error> for PyErr {
             Error::Timeout { id, timeout, full_limit, retry_after } => {
                 TIMEOUT.raise(py, (message, id, timeout, full_limit, retry_after))
             }
-            Error::UnknownLink { .. } | Error::NeverPasses { .. } | Error::Invalid { .. } => {
-                PyValueError::new_err(message)
-            }
+            Error::Store(_) | Error::Closed => STORE.raise(py, (message,)),
+            Error::Disagrees(_)
+            | Error::UnknownLink { .. }
+            | Error::NeverPasses { .. }
+            | Error::Invalid { .. } => PyValueError::new_err(message),
         })
     }
 }

@@ -26,6 +26,7 @@ impl Throttler {
     #[inline]
     pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
         let mut shared = self.shared.lock();
+        shared.check_lease();
         let Shared { gate, clock, epoch, .. } = &mut *shared;
         let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
         entered.then_some(*epoch)
@@ -35,6 +36,7 @@ impl Throttler {
     #[inline]
     pub(super) fn charge_at_once(&self, route: &Route, units: u64) -> bool {
         let mut shared = self.shared.lock();
+        shared.check_lease();
         let Shared { gate, clock, .. } = &mut *shared;
         if units == 0 || !gate.is_current(route) {
             return false;
@@ -69,6 +71,7 @@ impl Throttler {
             } else {
                 shared.set_timers(now, None, effects);
             }
+            shared.tell_wanted();
             Ok(())
         })?;
         let ticket = Ticket::new(self.clone(), turn);

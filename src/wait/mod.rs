@@ -21,6 +21,7 @@ mod pass;
 mod polling;
 mod route;
 mod shared;
+mod sharing;
 mod thread;
 mod throttler;
 #[cfg(feature = "tokio")]

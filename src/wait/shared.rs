@@ -13,6 +13,7 @@ use super::effects::Effects;
 use super::leases::Leases;
 use super::nested::Nested;
 use super::pass::HeldUnits;
+use super::sharing::Sharing;
 use super::turn::Turn;
 use super::wake_groups::WakeGroups;
 
@@ -37,6 +38,8 @@ pub(super) struct Shared {
     /// The tokio runtimes in which requests wait.
     #[cfg(feature = "tokio")]
     pub runtimes: super::tokio::Runtimes,
+    /// The part that this takes in a budget of several processes.
+    pub sharing: Option<Sharing>,
     /// Kept for its allocation.
     pub decided: Vec<Decided<Arc<Turn>>>,
 }
@@ -56,11 +59,13 @@ impl Shared {
             threads: Threads::default(),
             #[cfg(feature = "tokio")]
             runtimes: Vec::new(),
+            sharing: None,
             decided: Vec::new(),
         }
     }
 
     pub fn now(&mut self) -> Nanos {
+        self.check_lease();
         self.gate.now(&self.clock)
     }
 
@@ -85,6 +90,7 @@ impl Shared {
         if !self.gate.is_current(&held.route) {
             held.route = self.gate.lookup(held.route.id())?.clone();
         }
+        self.check_open()?;
         self.gate.check_units(&held.route, held.units)
     }
 }

@@ -1,0 +1,148 @@
+//! A throttler whose limits are a part of what several processes share: what it tells the thread that takes part for it,
+//! and what that thread does to the gate.
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::clock::{Nanos, boottime};
+use crate::error::Error;
+use crate::gate::{Gate, Index, Options};
+use crate::limit::RateLimit;
+
+use super::effects::Effects;
+use super::shared::Shared;
+use super::throttler::Throttler;
+use super::turn::Turn;
+
+/// Who takes part in a shared budget for a throttler. Called under the throttler's lock: none of these may wait.
+pub(crate) trait Sharer: fmt::Debug + Send + Sync {
+    /// A request waits that this process may not have units enough for.
+    fn wanted(&self);
+
+    /// The last handle of the throttler is gone, and this is all that it knew.
+    fn ended(&self, last: Gate<Arc<Turn>>, now: Nanos);
+}
+
+/// A throttler's part in a shared budget.
+#[derive(Debug)]
+pub(super) struct Sharing {
+    sharer: Arc<dyn Sharer>,
+    /// Whether [`Sharer::wanted`] is to be called.
+    listens: bool,
+    /// By the clock that goes on while the machine sleeps: when nothing may pass any more; `Nanos::MAX` for never.
+    lease_end: Nanos,
+    /// Why nothing passes any more, for good.
+    closed: bool,
+}
+
+impl Sharing {
+    pub fn wanted(&mut self) {
+        if std::mem::take(&mut self.listens) {
+            self.sharer.wanted();
+        }
+    }
+}
+
+impl Shared {
+    /// Nothing may pass once the lease has ended. To be asked before anything passes.
+    #[inline]
+    pub fn check_lease(&mut self) {
+        if let Some(sharing) = &self.sharing
+            && sharing.lease_end != Nanos::MAX
+            && boottime() >= sharing.lease_end
+        {
+            self.end_lease();
+        }
+    }
+
+    #[cold]
+    fn end_lease(&mut self) {
+        self.gate.allow_nothing();
+        if let Some(sharing) = &mut self.sharing {
+            sharing.lease_end = Nanos::MAX;
+            sharing.listens = true;
+        }
+    }
+
+    /// Whether the throttler was closed.
+    pub fn check_open(&self) -> Result<(), Error> {
+        match &self.sharing {
+            Some(Sharing { closed: true, .. }) => Err(Error::Closed),
+            _ => Ok(()),
+        }
+    }
+
+    /// Some request may have to wait for units of others.
+    pub fn tell_wanted(&mut self) {
+        if let Some(sharing) = &mut self.sharing
+            && self.gate.has_waiters()
+        {
+            sharing.wanted();
+        }
+    }
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        if let Some(sharing) = self.sharing.take() {
+            let now = self.now();
+            let gate = std::mem::replace(&mut self.gate, Gate::empty(Options::default()));
+            sharing.sharer.ended(gate, now);
+        }
+    }
+}
+
+impl Throttler {
+    /// From now on only what is allowed may be used of any limit, and that is nothing until somebody allows it.
+    pub(crate) fn share(&self, sharer: Arc<dyn Sharer>) {
+        self.locked(|shared, now, effects| {
+            shared.gate.allow_nothing();
+            shared.sharing = Some(Sharing { sharer, listens: true, lease_end: Nanos::MAX, closed: false });
+            shared.advance(now, effects);
+        });
+    }
+
+    /// Runs `f` on the gate, under the lock; `f` says whether that changed anything that others may wait for.
+    pub(crate) fn in_gate<T>(&self, f: impl FnOnce(&mut Gate<Arc<Turn>>, Nanos) -> (T, bool)) -> T {
+        self.locked(|shared, now, effects| {
+            let (result, changed) = f(&mut shared.gate, now);
+            if changed {
+                shared.advance(now, effects);
+            }
+            result
+        })
+    }
+
+    /// Nothing passes after this instant of [`boottime`]; `None` for no end.
+    pub(crate) fn lease_until(&self, end: Option<Nanos>) {
+        if let Some(sharing) = &mut self.shared.lock().sharing {
+            sharing.lease_end = end.unwrap_or(Nanos::MAX);
+        }
+    }
+
+    /// Whether [`Sharer::wanted`] is called when requests wait.
+    pub(crate) fn listen(&self, listens: bool) {
+        if let Some(sharing) = &mut self.shared.lock().sharing {
+            sharing.listens = listens;
+        }
+    }
+
+    /// The limits of the current table, with where they stand in the gate, and how often the table changed.
+    pub(crate) fn shared_limits(&self) -> (u32, Vec<(Index, RateLimit, Nanos)>) {
+        let shared = self.shared.lock();
+        (shared.gate.version(), shared.gate.shared_limits(&shared.table))
+    }
+
+    /// Lets nothing pass any more, and refuses all that wait. Whether it was open.
+    pub(crate) fn close_shared(&self) -> bool {
+        self.locked(|shared, now, effects: &mut Effects| {
+            let Some(sharing) = &mut shared.sharing else { return false };
+            let was_open = !std::mem::replace(&mut sharing.closed, true);
+            shared.gate.allow_nothing();
+            let refused = shared.gate.refuse_all(&Error::Closed);
+            shared.announce(now, refused.into_iter(), effects);
+            shared.advance(now, effects);
+            was_open
+        })
+    }
+}
