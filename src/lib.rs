@@ -20,6 +20,9 @@ mod gate;
 mod limit;
 #[cfg(feature = "python")]
 mod python;
+#[cfg(feature = "share")]
+#[allow(dead_code, unused_imports, reason = "not wired to the throttler yet")]
+mod share;
 mod wait;
 
 pub use clock::{Clock, Nanos, WallNanos};

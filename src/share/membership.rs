@@ -1,0 +1,385 @@
+//! A process's side of a scope: what it holds, what its gate may use, what it must give back, and when it must visit.
+//!
+//! Everything here is under the lock of the process's gate: what a gate has in use and what it may use must not change
+//! between [`Membership::request`] reading the one and its caller setting the other. Instants are the process's own, of a
+//! clock that goes on while the machine sleeps.
+
+use std::sync::Arc;
+
+use crate::clock::{Nanos, WallNanos};
+
+use super::reclaim::FreeAt;
+use super::state::{About, MemberId};
+use super::terms::{OnConflict, Terms, chunk};
+use super::visit::{Answer, Granted, Request, Said, TicketSaid, grain};
+
+/// Visits of a member are at least so far apart, unless it is called.
+const PACE: Nanos = 5_000_000;
+
+/// What a member does not use for so long, though others want it, it gives back.
+const LINGER: Nanos = 50_000_000;
+
+/// How a process takes part.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// For how long it lives without a visit; `None` where the store knows who lives.
+    pub lease: Option<Nanos>,
+    /// For how long what it sent may still arrive.
+    pub arrival: Nanos,
+    /// How far clocks of the wall may be apart: quotas rest so long before and after a boundary.
+    pub margin: WallNanos,
+    pub on_conflict: OnConflict,
+}
+
+/// What the gate has of one limit now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GateView {
+    /// Units in the window and in flight.
+    pub used: u64,
+    /// Units that requests in the queue take, in all.
+    pub waiting: u64,
+    /// The most that one of them takes.
+    pub need: u64,
+    /// Those of `used` that are in the window. Needed of long windows, and of all when the member leaves.
+    pub settled: Vec<Settled>,
+}
+
+/// Units in a gate's window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settled {
+    pub units: u64,
+    /// When they leave it: [`FreeAt::In`] of a rolling window, [`FreeAt::Boundary`] of a quota.
+    pub free: FreeAt,
+}
+
+/// A request that waits at the gate.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    /// Its number; another one for each request of this process.
+    pub request: u64,
+    pub waited: Nanos,
+    /// What it takes: (index into the table, units).
+    pub needs: Vec<(usize, u64)>,
+}
+
+/// What the process has of one limit.
+#[derive(Clone, Copy, Debug, Default)]
+struct Hand {
+    /// What is certainly the process's.
+    held: u64,
+    granted: Granted,
+    /// The demand it last told.
+    told: u64,
+    /// Since when it does not use all that it holds while others want it.
+    idle_since: Option<Nanos>,
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(crate) struct Membership {
+    id: MemberId,
+    about: About,
+    rules: Rules,
+    table: Arc<[Terms]>,
+    table_id: u64,
+    next_table: Option<Arc<[Terms]>>,
+    hands: Vec<Hand>,
+    epoch: u64,
+    sequence: u64,
+    /// A request without an answer: it may or may not have been written.
+    pending: Option<Request>,
+    ticket: Option<u64>,
+    /// What the scope's clock showed, and the own clock when the request was made that brought that answer.
+    witness: Option<(Nanos, Nanos)>,
+    /// When the request without an answer was made.
+    asked_at: Nanos,
+    /// The last answer's.
+    visited_at: Nanos,
+    again_at: Option<Nanos>,
+    lease_end: Option<Nanos>,
+    stale: bool,
+}
+
+impl Membership {
+    /// A process that joins with nothing in hand: its gate may use 0 of every limit until the first answer.
+    pub(crate) fn new(id: MemberId, about: About, rules: Rules, table: Arc<[Terms]>) -> Self {
+        Self {
+            id,
+            about,
+            rules,
+            hands: vec![Hand::default(); table.len()],
+            table,
+            table_id: 1,
+            next_table: None,
+            epoch: 0,
+            sequence: 1,
+            pending: None,
+            ticket: None,
+            witness: None,
+            asked_at: 0,
+            visited_at: 0,
+            again_at: None,
+            lease_end: None,
+            stale: true,
+        }
+    }
+
+    pub(crate) fn id(&self) -> MemberId {
+        self.id
+    }
+
+    /// The table that the gate's views, requests and [`Membership::effective`] are in the order of.
+    pub(crate) fn table(&self) -> &Arc<[Terms]> {
+        &self.table
+    }
+
+    /// The gate's table has changed. Where a request is without an answer, [`Membership::table`] changes with the answer.
+    pub(crate) fn set_table(&mut self, table: Arc<[Terms]>) {
+        self.next_table = Some(table);
+        self.adopt_table();
+    }
+
+    /// The store was opened anew, and this process is another member of it. It claims what it held.
+    pub(crate) fn set_id(&mut self, id: MemberId) {
+        if let Some(pending) = &mut self.pending {
+            pending.member = id;
+        }
+        (self.id, self.stale) = (id, true);
+    }
+
+    /// So much of a limit may the gate use; less than is in use means that nothing passes until enough has come free.
+    /// Nothing counts after [`Membership::lives_until`].
+    pub(crate) fn effective(&self, limit: usize) -> u64 {
+        let hand = &self.hands[limit];
+        hand.held.min(hand.granted.target)
+    }
+
+    /// The limit and the interval that hold for all members, where their tables differ; (0, 0) before the first answer.
+    pub(crate) fn in_force(&self, limit: usize) -> (u64, Nanos) {
+        (self.hands[limit].granted.limit, self.hands[limit].granted.interval)
+    }
+
+    /// When nothing may pass any more unless a visit is answered before: to be compared at every pass. `None` where the
+    /// store knows who lives.
+    pub(crate) fn lives_until(&self) -> Option<Nanos> {
+        self.rules.lease.map(|_| self.lease_end.unwrap_or(0))
+    }
+
+    /// Whether a request is without an answer.
+    pub(crate) fn is_unanswered(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// What to take to the store. Before it is sent, the gate must be set to [`Membership::effective`] of each limit, and
+    /// must drop from its windows what the request posts; all that before anything else can pass. `waiting`: the oldest
+    /// request of each queue, oldest first.
+    ///
+    /// While a request is without an answer, this is the same one again: what it releases must be taken once.
+    pub(crate) fn request(&mut self, now: Nanos, gates: &[GateView], waiting: &[Waiting]) -> Request {
+        if self.pending.is_none() {
+            let ticket = self.ticket_for(waiting);
+            let mut posts = Vec::new();
+            let limits = (0..self.table.len()).map(|at| self.say(at, &gates[at], &mut posts)).collect();
+            self.ticket = ticket.map(|one| one.request);
+            let ticket = ticket.map(|one| TicketSaid {
+                request: one.request,
+                waited: one.waited,
+                needs: one.needs.clone(),
+            });
+            self.pending = Some(self.ask(limits, posts, ticket, false));
+        }
+        self.send(now, gates)
+    }
+
+    /// What to take to the store when the process ends or no longer shares. The gate must let nothing pass from here on.
+    /// A request without an answer goes first: this returns it again, and must be called again after its answer.
+    pub(crate) fn leave(&mut self, now: Nanos, gates: &[GateView]) -> Request {
+        if self.pending.is_none() {
+            let mut posts = Vec::new();
+            for (at, gate) in gates.iter().enumerate() {
+                let settled: u64 = gate.settled.iter().map(|some| some.units).sum();
+                posts.extend(gate.settled.iter().map(|some| (at, some.units, some.free)));
+                posts.push((at, gate.used.saturating_sub(settled), FreeAt::InFlight));
+            }
+            posts.retain(|&(_, units, _)| units > 0);
+            self.hands.iter_mut().for_each(|hand| hand.held = 0);
+            self.pending = Some(self.ask(vec![Said::default(); self.table.len()], posts, None, true));
+        }
+        self.send(now, gates)
+    }
+
+    /// The store's answer to [`Membership::request`]. The gate may be set to [`Membership::effective`] now.
+    pub(crate) fn answered(&mut self, now: Nanos, answer: &Answer) {
+        self.pending = None;
+        self.sequence += 1;
+        self.epoch = answer.epoch;
+        self.witness = Some((answer.clock, self.asked_at));
+        self.lease_end = self.rules.lease.map(|lease| self.asked_at + lease - lease / 1_000);
+        (self.visited_at, self.again_at) = (now, answer.again.map(|again| now.saturating_add(again)));
+        self.stale = false;
+        for (hand, granted) in self.hands.iter_mut().zip(&answer.limits) {
+            (hand.held, hand.granted) = (granted.held, *granted);
+        }
+        self.adopt_table();
+    }
+
+    /// The store's rules refused the request, and wrote nothing. What it gave up is not used again until an answer says
+    /// that it is still there.
+    pub(crate) fn refused(&mut self) {
+        self.pending = None;
+        self.stale = true;
+        self.adopt_table();
+    }
+
+    /// When to visit: now, if that is not later. `None`: whenever the store wakes this member.
+    pub(crate) fn next_visit(
+        &mut self,
+        now: Nanos,
+        gates: &[GateView],
+        waiting: &[Waiting],
+    ) -> Option<Nanos> {
+        if self.stale || self.pending.is_some() {
+            return Some(now);
+        }
+        let paced = self.visited_at + PACE;
+        let mut next = self.again_at;
+        let mut at_latest = |at: Nanos| next = Some(next.map_or(at, |next| next.min(at)));
+        if self.ticket_for(waiting).map(|one| one.request) != self.ticket {
+            at_latest(paced);
+        }
+        for (at, gate) in gates.iter().enumerate() {
+            let long = self.table[at].is_long();
+            let demand = self.demand(at, gate);
+            let hand = &mut self.hands[at];
+            let Granted { target, contended, urgent, limit, .. } = hand.granted;
+            let satisfied = hand.told <= target;
+            let asks = if long { demand > hand.held + chunk(limit) / 2 || gate.waiting > 0 } else { true };
+            if demand > hand.held && demand > hand.told && satisfied && asks {
+                at_latest(paced);
+            }
+            let over = hand.held.saturating_sub(target.max(gate.used));
+            if over > 0 && (urgent || over >= grain(limit).min(hand.held - target)) {
+                at_latest(paced);
+            }
+            let idle = hand.held.saturating_sub(target.min(demand).max(gate.used));
+            if idle > 0 && (contended || over > 0) {
+                let since = *hand.idle_since.get_or_insert(now);
+                at_latest(if urgent { paced } else { paced.max(since + LINGER) });
+            } else {
+                hand.idle_since = None;
+            }
+        }
+        next
+    }
+
+    // ---- the parts of a request
+
+    /// Says of one limit what is given up, and gives it up.
+    fn say(&mut self, at: usize, gate: &GateView, posts: &mut Vec<(usize, u64, FreeAt)>) -> Said {
+        let mut used = gate.used;
+        let mut posted = 0;
+        if self.table[at].is_long() {
+            let mut left = self.hands[at].held;
+            for some in &gate.settled {
+                // What is in the window from another life is not held, and stays.
+                let units = some.units.min(left);
+                left -= units;
+                posted += units;
+                if units > 0 {
+                    posts.push((at, units, some.free));
+                }
+            }
+            used = used.saturating_sub(posted);
+        }
+        let demand = self.demand(at, &GateView { used, settled: Vec::new(), ..*gate });
+        let hand = &mut self.hands[at];
+        let Granted { target, contended, .. } = hand.granted;
+        let keeps = if contended { target.min(demand) } else { target };
+        hand.held -= posted;
+        let released = hand.held.saturating_sub(keeps.max(used));
+        hand.held -= released;
+        hand.told = demand;
+        hand.idle_since = None;
+        Said { released, demand, in_hand: 0, interval: self.interval(at) }
+    }
+
+    fn ask(
+        &self,
+        limits: Vec<Said>,
+        posts: Vec<(usize, u64, FreeAt)>,
+        ticket: Option<TicketSaid>,
+        leaves: bool,
+    ) -> Request {
+        Request {
+            member: self.id,
+            about: self.about.clone(),
+            table: self.table.clone(),
+            table_id: self.table_id,
+            on_conflict: self.rules.on_conflict,
+            lease: self.rules.lease,
+            arrival: self.rules.arrival,
+            margin: self.rules.margin,
+            epoch: self.epoch,
+            sequence: self.sequence,
+            witness: None,
+            limits,
+            posts,
+            ticket,
+            leaves,
+        }
+    }
+
+    /// The request without an answer, with what is true of this instant.
+    fn send(&mut self, now: Nanos, gates: &[GateView]) -> Request {
+        self.asked_at = now;
+        let over = self.lives_until().is_some_and(|until| now >= until);
+        let witness = self.witness.map(|(clock, at)| (clock, now.saturating_sub(at)));
+        let in_hand: Vec<u64> = (self.hands.iter().zip(gates))
+            .map(|(hand, gate)| if over { 0 } else { hand.held.max(gate.used) })
+            .collect();
+        let pending = self.pending.as_mut().expect("made before it is sent");
+        pending.witness = witness;
+        pending.limits.iter_mut().zip(in_hand).for_each(|(said, in_hand)| said.in_hand = in_hand);
+        pending.clone()
+    }
+
+    /// Units in use or waited for. Of a long window, no more free ones than a chunk, or than a request needs.
+    fn demand(&self, at: usize, gate: &GateView) -> u64 {
+        let limit = self.table[at].limit;
+        let wanted = match self.table[at].is_long() {
+            true if gate.used == 0 && gate.waiting == 0 => 0,
+            true => chunk(limit).max(gate.need),
+            false => gate.waiting,
+        };
+        gate.used.saturating_add(wanted).min(limit)
+    }
+
+    /// The oldest request that the fair share cannot serve. One that has a ticket keeps it for as long as it waits.
+    fn ticket_for<'a>(&self, waiting: &'a [Waiting]) -> Option<&'a Waiting> {
+        let is_short = |&(at, units): &(usize, u64)| {
+            let granted = &self.hands[at].granted;
+            granted.contended && units > granted.target
+        };
+        let kept = waiting.iter().find(|one| Some(one.request) == self.ticket);
+        kept.or_else(|| waiting.iter().find(|one| one.needs.iter().any(is_short)))
+    }
+
+    /// The interval that the gate runs with: its own or the one in force, whichever is longer.
+    fn interval(&self, at: usize) -> Nanos {
+        self.table[at].interval.max(self.hands[at].granted.interval)
+    }
+
+    fn adopt_table(&mut self) {
+        if self.pending.is_some() {
+            return;
+        }
+        let Some(table) = self.next_table.take() else { return };
+        self.hands = (table.iter())
+            .map(|terms| {
+                let old = self.table.iter().position(|old| old.id == terms.id);
+                old.map_or_else(Hand::default, |old| self.hands[old])
+            })
+            .collect();
+        (self.table, self.table_id, self.stale, self.ticket) = (table, self.table_id + 1, true, None);
+    }
+}

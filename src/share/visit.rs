@@ -1,0 +1,361 @@
+//! The one operation of a scope: a member comes, says what it released, posted, demands and waits for, and takes what is
+//! meant for it.
+
+use std::sync::Arc;
+
+use crate::clock::{Nanos, WallNanos};
+
+use super::reclaim::{Care, FreeAt};
+use super::state::{About, MemberId, ScopeState, Ticket};
+use super::targets::Targets;
+use super::terms::{Conflict, OnConflict, Terms};
+use super::time::{Moment, STALE};
+
+/// Members are asked one after the other, this long apart, to fetch what comes free by itself.
+const NEXT_IN_LINE: Nanos = 20_000_000;
+
+/// Where the store knows who lives, the first member looks this often whether another has died; the nth each n times it.
+const LOOK: Nanos = 1_000_000_000;
+
+/// What a member brings. [`super::Membership::request`] makes it.
+#[derive(Clone, Debug)]
+pub(crate) struct Request {
+    pub member: MemberId,
+    pub about: About,
+    pub table: Arc<[Terms]>,
+    /// Another number for each table of this member.
+    pub table_id: u64,
+    pub on_conflict: OnConflict,
+    /// For how long a member lives without a visit; `None` where the store knows who lives.
+    pub lease: Option<Nanos>,
+    /// For how long what was sent may still arrive.
+    pub arrival: Nanos,
+    /// How far clocks of the wall may be apart.
+    pub margin: WallNanos,
+    /// The document it was last a member of; 0 for none.
+    pub epoch: u64,
+    /// One more than the last answered request's.
+    pub sequence: u64,
+    /// What the scope's clock showed at the last visit, and how long ago that was.
+    pub witness: Option<(Nanos, Nanos)>,
+    /// By limit of the table.
+    pub limits: Vec<Said>,
+    /// Units spent: (index into the table, units, when they come free).
+    pub posts: Vec<(usize, u64, FreeAt)>,
+    pub ticket: Option<TicketSaid>,
+    /// It goes: all that it holds is free but for what it posts.
+    pub leaves: bool,
+}
+
+/// What a member says of one limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Said {
+    /// Units that its gate has given up.
+    pub released: u64,
+    /// Units in use or waited for.
+    pub demand: u64,
+    /// What its gate may use or has in use: what it claims should the store have forgotten.
+    pub in_hand: u64,
+    /// The interval that its gate runs with.
+    pub interval: Nanos,
+}
+
+/// The oldest request that a member's fair share cannot serve.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct TicketSaid {
+    /// The member's number of the request.
+    pub request: u64,
+    /// For how long it has waited.
+    pub waited: Nanos,
+    /// (index into the table, units).
+    pub needs: Vec<(usize, u64)>,
+}
+
+/// What a visit brings back.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Answer {
+    pub epoch: u64,
+    /// What the scope's clock shows.
+    pub clock: Nanos,
+    /// By limit of the table; empty for one who left.
+    pub limits: Vec<Granted>,
+    /// Come again after so long at the latest.
+    pub again: Option<Nanos>,
+    /// Members to wake once the document is written.
+    pub wake: Vec<MemberId>,
+    /// Whether the document has to be written. If not, the answer holds without.
+    pub write: bool,
+}
+
+/// What a member has of one limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Granted {
+    pub held: u64,
+    /// What it should hold.
+    pub target: u64,
+    /// The limit and interval in force, for all members alike.
+    pub limit: u64,
+    pub interval: Nanos,
+    /// More is demanded than there is: do not keep what is not used.
+    pub contended: bool,
+    /// A request of another waits for units that its fair share does not have: give back each unit soon.
+    pub urgent: bool,
+}
+
+impl ScopeState {
+    /// One visit. Nothing must be written when it is refused.
+    pub(crate) fn visit(
+        document: Option<Self>,
+        request: &Request,
+        moment: &Moment<'_>,
+    ) -> Result<(Self, Answer), Box<Conflict>> {
+        // Where leases are renewed, all is written; otherwise what changes nothing is not.
+        let before = document.clone().filter(|_| request.lease.is_none());
+        let mut state = Self::find(document, request, moment);
+        let care = Care { arrival: request.arrival, margin: request.margin, leases: request.lease.is_some() };
+        let witness = request.witness.filter(|_| request.epoch == state.epoch);
+        let behind = state.pass_time(moment, care.leases, witness);
+        state.reap(request.member, care, moment);
+        state.free_due(moment.wall);
+        let known = state.position(request.member).is_some();
+        if request.leaves && !known {
+            let answer = state.farewell(before);
+            return Ok((state, answer));
+        }
+        let member = state.declare(request, care, moment)?;
+        if !known {
+            state.claim(member, request);
+        }
+        state.learn(moment);
+        state.take_back(member, request, care, moment);
+        if request.leaves {
+            let gone = state.members.remove(member);
+            gone.parts.iter().for_each(|part| state.budgets[part.budget as usize].pool += part.held as i64);
+            state.settle_terms();
+            state.tidy();
+            let mut answer = state.farewell(before);
+            answer.wake = state.wake(&state.targets(), None);
+            state.call(&answer.wake);
+            return Ok((state, answer));
+        }
+        let row = &mut state.members[member];
+        row.lease_end = request.lease.map(|lease| state.clock + behind + lease + STALE);
+        row.arrival = request.arrival;
+        row.called = None;
+        state.hear(member, request);
+        let mut targets = state.targets();
+        state.fill(member, &mut targets);
+        let wake = state.wake(&targets, Some(member));
+        state.call(&wake);
+        let limits = state.tell(member, &targets);
+        let again = state.again(member, moment, care.leases.then_some(request.lease).flatten());
+        let write = before.is_none_or(|before| !before.is_same(&state));
+        debug_assert_eq!(state.check(), Ok(()));
+        let answer = Answer { epoch: state.epoch, clock: state.clock, limits, again, wake, write };
+        Ok((state, answer))
+    }
+
+    fn farewell(&self, before: Option<Self>) -> Answer {
+        let write = before.is_none_or(|before| !before.is_same(self));
+        Answer {
+            epoch: self.epoch,
+            clock: self.clock,
+            limits: Vec::new(),
+            again: None,
+            wake: Vec::new(),
+            write,
+        }
+    }
+
+    /// Whether nothing but the time has changed.
+    fn is_same(&self, other: &Self) -> bool {
+        let same_time = |state: &Self| (state.epoch, state.incarnation.clone(), state.timeline.clone());
+        same_time(self) == same_time(other)
+            && (self.lost, self.learning) == (other.lost, other.learning)
+            && self.budgets == other.budgets
+            && self.members == other.members
+    }
+
+    /// Takes what the visitor released and posted, unless that was taken already when the answer got lost. One who was
+    /// no member has nothing to release: what it claimed is what it has kept.
+    fn take_back(&mut self, member: usize, request: &Request, care: Care, moment: &Moment<'_>) {
+        let done = self.members[member].sequence >= request.sequence;
+        let gives = !request.posts.is_empty() || request.limits.iter().any(|said| said.released > 0);
+        if done || !gives {
+            return;
+        }
+        self.members[member].sequence = request.sequence;
+        for &(nth, units, free) in &request.posts {
+            if nth < self.members[member].parts.len() {
+                self.post((member, nth), units, free, care, moment);
+            }
+        }
+        for (part, said) in self.members[member].parts.iter_mut().zip(&request.limits) {
+            let budget = &mut self.budgets[part.budget as usize];
+            let units = said.released.min(part.held);
+            part.held -= units;
+            if said.interval < budget.interval {
+                // Its gate did not know of the longer interval when it called these units free.
+                budget.quarantine((self.clock + budget.interval) as i64, units);
+            } else {
+                budget.pool += units as i64;
+            }
+        }
+    }
+
+    /// Notes what the visitor demands and waits for.
+    fn hear(&mut self, member: usize, request: &Request) {
+        let row = &mut self.members[member];
+        for (part, said) in row.parts.iter_mut().zip(&request.limits) {
+            part.demand = said.demand;
+        }
+        let old = row.ticket.take();
+        row.ticket = request.ticket.as_ref().map(|said| Ticket {
+            request: said.request,
+            since: match old {
+                Some(old) if old.request == said.request => old.since,
+                _ => self.clock as i64 - i64::try_from(said.waited).unwrap_or(i64::MAX / 2),
+            },
+            needs: (said.needs.iter())
+                .filter_map(|&(nth, units)| Some((row.parts.get(nth)?.budget, units)))
+                .filter(|&(_, units)| units > 0)
+                .collect(),
+        });
+    }
+
+    /// Lets the visitor take from the pool what it should have, but for what is reserved for others.
+    fn fill(&mut self, member: usize, targets: &mut Targets) {
+        let rank = targets.admitted.iter().position(|&one| one == member);
+        for nth in 0..self.members[member].parts.len() {
+            let part = self.members[member].parts[nth].clone();
+            let budget = part.budget as usize;
+            if self.is_locked(budget) {
+                continue;
+            }
+            let target = &mut targets.targets[member][nth];
+            let long = self.budgets[budget].interval > super::terms::LONG;
+            if part.demand > part.held && !long {
+                // Half of what nobody wants, so that the next request need not come for each unit.
+                *target += targets.spare[budget].div_ceil(2);
+                targets.spare[budget] /= 2;
+            }
+            let target = *target;
+            let reserved = |others: &[usize]| -> u64 {
+                let lacks = |&other: &usize| {
+                    let at = self.members[other].parts.iter().position(|one| one.budget == part.budget);
+                    at.map_or(0, |at| {
+                        targets.floors[other][at].saturating_sub(self.members[other].parts[at].held)
+                    })
+                };
+                others.iter().filter(|&&other| other != member).map(lacks).fold(0, u64::saturating_add)
+            };
+            let pool = u64::try_from(self.budgets[budget].pool).unwrap_or(0);
+            let older = rank.map_or(0, |rank| reserved(&targets.admitted[..rank]));
+            let floor = targets.floors[member][nth].saturating_sub(part.held);
+            let for_ticket = if rank.is_some() { floor.min(pool.saturating_sub(older)) } else { 0 };
+            let for_all =
+                target.saturating_sub(part.held).min(pool.saturating_sub(reserved(&targets.admitted)));
+            let given = for_ticket.max(for_all);
+            self.members[member].parts[nth].held += given;
+            self.budgets[budget].pool -= given as i64;
+        }
+    }
+
+    /// Which others must come: those that should hold less than they think, those that did not know that units are short,
+    /// and those for which there are units in the pool, as far as these go, oldest ticket first.
+    fn wake(&self, targets: &Targets, visitor: Option<usize>) -> Vec<MemberId> {
+        let mut pools: Vec<u64> = (self.budgets.iter().enumerate())
+            .map(|(at, one)| if self.is_locked(at) { 0 } else { u64::try_from(one.pool).unwrap_or(0) })
+            .collect();
+        let mut served = vec![false; self.members.len()];
+        let rest = (0..self.members.len()).filter(|at| !targets.admitted.contains(at));
+        for at in targets.admitted.iter().copied().chain(rest) {
+            for (part, &target) in self.members[at].parts.iter().zip(&targets.targets[at]) {
+                let lacks = target.saturating_sub(part.held);
+                let pool = &mut pools[part.budget as usize];
+                let given = lacks.min(*pool);
+                *pool -= given;
+                let worth_it = given == lacks || part.held == 0 || targets.admitted.contains(&at);
+                served[at] |=
+                    given > 0 && (worth_it || given >= grain(self.budgets[part.budget as usize].limit));
+            }
+        }
+        let calls = |(at, member): (usize, &super::state::Member)| {
+            let must_give = (member.parts.iter().zip(&targets.targets[at])).any(|(part, &target)| {
+                let short = part.calm && targets.contended[part.budget as usize];
+                part.held > 0 && ((target < part.held && target < part.told) || short)
+            });
+            (Some(at) != visitor && member.called.is_none() && (served[at] || must_give)).then_some(member.id)
+        };
+        self.members.iter().enumerate().filter_map(calls).collect()
+    }
+
+    fn call(&mut self, wake: &[MemberId]) {
+        let clock = self.clock;
+        let called = self.members.iter_mut().filter(|member| wake.contains(&member.id));
+        called.for_each(|member| member.called = member.called.or(Some(clock)));
+    }
+
+    /// What the visitor is told of its limits, noted.
+    fn tell(&mut self, member: usize, targets: &Targets) -> Vec<Granted> {
+        let mut urgent = vec![false; self.budgets.len()];
+        for &at in targets.admitted.iter().filter(|&&at| at != member) {
+            for (part, &floor) in self.members[at].parts.iter().zip(&targets.floors[at]) {
+                urgent[part.budget as usize] |= part.held < floor;
+            }
+        }
+        let parts = self.members[member].parts.iter_mut().zip(&targets.targets[member]);
+        parts
+            .map(|(part, &target)| {
+                let budget = &self.budgets[part.budget as usize];
+                let contended = targets.contended[part.budget as usize];
+                (part.told, part.calm) = (target, !contended);
+                Granted {
+                    held: part.held,
+                    target,
+                    limit: budget.limit,
+                    interval: budget.interval,
+                    contended,
+                    urgent: urgent[part.budget as usize],
+                }
+            })
+            .collect()
+    }
+
+    /// When the visitor must come again at the latest.
+    fn again(&self, member: usize, moment: &Moment<'_>, lease: Option<Nanos>) -> Option<Nanos> {
+        let alive = match lease {
+            Some(lease) => Some(lease / 3),
+            None => (self.members.len() > 1).then_some(LOOK * (member as u64 + 1)),
+        };
+        let me = &self.members[member];
+        let due = me.parts.iter().filter(|part| part.demand > part.held).filter_map(|part| {
+            let budget = &self.budgets[part.budget as usize];
+            let lock = if self.learning { LOOK / 4 } else { budget.locked_until.saturating_sub(self.clock) };
+            let due = budget.next_due(self.clock, moment.wall).map(|due| due.max(lock));
+            let due = if lock > 0 { Some(due.unwrap_or(lock)) } else { due };
+            Some(due?.saturating_add(NEXT_IN_LINE * self.before_in_line(member, part.budget)))
+        });
+        alive.into_iter().chain(due).min()
+    }
+
+    /// How many others will fetch units of a budget before this member.
+    fn before_in_line(&self, member: usize, budget: u32) -> u64 {
+        let place = |at: usize| {
+            let one = &self.members[at];
+            (one.ticket.as_ref().map_or(i64::MAX, |ticket| ticket.since), at)
+        };
+        let wants = |at: &usize| {
+            let part = self.members[*at].parts.iter().find(|part| part.budget == budget);
+            *at != member
+                && part.is_some_and(|part| part.demand > part.held)
+                && self.is_present(&self.members[*at])
+        };
+        (0..self.members.len()).filter(wants).filter(|&at| place(at) < place(member)).count() as u64
+    }
+}
+
+/// Units are moved so many at a time, if nobody waits for less.
+pub(super) fn grain(limit: u64) -> u64 {
+    limit.div_ceil(32)
+}

@@ -1,0 +1,86 @@
+//! Max-min sharing in whole units: everybody gets as much as the level, or what he wants if that is less.
+
+/// What one who shares wants.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Want {
+    /// What is reserved for him whatever the level.
+    pub floor: u64,
+    /// No more than this.
+    pub cap: u64,
+    /// What he has already: units that do not go round evenly stay where they are.
+    pub has: u64,
+}
+
+/// Shares `total` out. The floors must fit in it, and no cap may be under its floor.
+pub(super) fn share_out(total: u64, wants: &[Want]) -> Vec<u64> {
+    let at =
+        |level: u64| wants.iter().map(|want| u128::from(want.floor.max(want.cap.min(level)))).sum::<u128>();
+    let highest = wants.iter().map(|want| want.cap).max().unwrap_or(0).min(total);
+    if at(highest) <= u128::from(total) {
+        return wants.iter().map(|want| want.cap).collect();
+    }
+    // The highest level at which all fit: at `low` they do, at `high` they do not.
+    let (mut low, mut high) = (0, highest);
+    while high - low > 1 {
+        let middle = low + (high - low) / 2;
+        if at(middle) <= u128::from(total) { low = middle } else { high = middle }
+    }
+    let mut shares: Vec<u64> = wants.iter().map(|want| want.floor.max(want.cap.min(low))).collect();
+    let mut rest = u128::from(total).saturating_sub(at(low));
+    let above = |want: &Want| want.cap > low && want.floor <= low;
+    for has_more in [true, false] {
+        for (share, want) in shares.iter_mut().zip(wants) {
+            if rest > 0 && above(want) && (want.has > low) == has_more {
+                *share += 1;
+                rest -= 1;
+            }
+        }
+    }
+    shares
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn want((floor, more, has): (u64, u64, u64)) -> Want {
+        Want { floor, cap: floor + more, has }
+    }
+
+    #[test]
+    fn units_that_do_not_go_round_stay_where_they_are() {
+        let wants = [0, 0, 4, 5].map(|has| Want { floor: 0, cap: 9, has });
+        assert_eq!(share_out(14, &wants), [3, 3, 4, 4]);
+        assert_eq!(share_out(0, &wants), [0; 4]);
+    }
+
+    #[test]
+    fn endless_limits_do_not_overflow() {
+        let wants = [Want { floor: 0, cap: crate::MAX_LIMIT, has: 0 }; 100];
+        let shares = share_out(crate::MAX_LIMIT, &wants);
+        assert_eq!(shares.iter().map(|&one| u128::from(one)).sum::<u128>(), u128::from(crate::MAX_LIMIT));
+    }
+
+    proptest! {
+        #[test]
+        fn nobody_could_have_more_without_another_having_less_who_has_no_more(
+            wants in prop::collection::vec((0..5_u64, 0..20_u64, 0..20_u64).prop_map(want), 1..8),
+            spare in 0..60_u64,
+        ) {
+            let floors: u64 = wants.iter().map(|want| want.floor).sum();
+            let total = floors + spare;
+            let shares = share_out(total, &wants);
+            let caps: u64 = wants.iter().map(|want| want.cap).sum();
+            prop_assert_eq!(shares.iter().sum::<u64>(), total.min(caps));
+            for (share, want) in shares.iter().zip(&wants) {
+                prop_assert!(want.floor <= *share && *share <= want.cap);
+                if *share < want.cap {
+                    let over = shares.iter().zip(&wants).find(|(other, wants)| **other > wants.floor.max(share + 1));
+                    prop_assert!(over.is_none(), "{:?} of {:?}", shares, wants);
+                }
+            }
+        }
+    }
+}
