@@ -13,6 +13,9 @@ mod gate;
 mod limit;
 #[cfg(feature = "python")]
 mod python;
+// Not wired to the throttler yet.
+#[allow(dead_code)]
+mod store;
 mod wait;
 
 pub use clock::{Clock, Nanos, WallNanos};
