@@ -9,6 +9,8 @@
 //!
 //! The two stores differ in how they know who lives ([`Life`]), in their time and in what they forget; [`Read`] tells.
 
+#[cfg(all(test, unix))]
+mod contract;
 mod error;
 #[cfg(all(feature = "redis", unix))]
 mod redis;
@@ -19,9 +21,12 @@ mod url;
 mod waker;
 
 use std::fmt;
+#[cfg(unix)]
+use std::time::Duration;
 use std::time::Instant;
 
 use crate::clock::{Nanos, WallNanos};
+#[allow(unused_imports)]
 pub(crate) use error::{StoreError, StoreErrorKind};
 pub(crate) use url::StoreUrl;
 #[cfg(unix)]
@@ -193,5 +198,35 @@ fn random() -> Result<MemberId, StoreError> {
     std::fs::File::open("/dev/urandom")
         .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut bytes))
         .map(|()| MemberId(u64::from_ne_bytes(bytes)))
-        .map_err(|error| StoreError::refused(format_args!("no random number can be had from /dev/urandom: {error}")))
+        .map_err(|error| {
+            StoreError::refused(format_args!("no random number can be had from /dev/urandom: {error}"))
+        })
+}
+
+/// A random part of a span, from half of it to one and a half.
+#[cfg(unix)]
+fn random_part(span: Duration) -> Duration {
+    let noise = u64::from(std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.subsec_nanos()));
+    // The low digits of the clock, spread: good enough to keep two processes out of step.
+    let part = noise.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
+    span / 2 + span * part as u32 / 1024
+}
+
+#[cfg(all(test, unix))]
+fn wall_now() -> WallNanos {
+    crate::clock::Clock::monotonic().wall()
+}
+
+/// The kernel's monotonic time, the same in all processes.
+#[cfg(all(test, unix))]
+fn monotonic() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
+}
+
+/// What this process has used of the processor.
+#[cfg(all(test, unix))]
+fn cpu() -> Duration {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }

@@ -28,7 +28,7 @@ pub(crate) struct Server {
     pub(crate) shown: String,
 }
 
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Place {
     Tcp { host: String, port: u16, tls: bool },
     Unix(PathBuf),
@@ -50,7 +50,9 @@ impl StoreUrl {
             "redis" | "valkey" => tcp(address, rest, false),
             "rediss" | "valkeys" => tcp(address, rest, true),
             "unix" | "redis+unix" | "valkey+unix" => unix(address, rest),
-            _ => Err(wrong(address, format_args!("{scheme:?} is no kind of store; it must be one of {FORMS}"))),
+            _ => {
+                Err(wrong(address, format_args!("{scheme:?} is no kind of store; it must be one of {FORMS}")))
+            }
         }
     }
 }
@@ -66,13 +68,19 @@ fn sqlite(address: &str, rest: &str) -> Result<StoreUrl, StoreError> {
         ));
     };
     if path.contains(['?', '#']) {
-        return Err(wrong(address, "the address of a file takes no options: leave out what follows \"?\" or \"#\""));
+        return Err(wrong(
+            address,
+            "the address of a file takes no options: leave out what follows \"?\" or \"#\"",
+        ));
     }
     if path.is_empty() || path.ends_with('/') {
         return Err(wrong(address, "the name of the file is missing: \"sqlite:////var/lib/bots/budget.db\""));
     }
     if path == ":memory:" {
-        return Err(wrong(address, "other processes cannot see a database in memory; name a file: \"sqlite:///budget.db\""));
+        return Err(wrong(
+            address,
+            "other processes cannot see a database in memory; name a file: \"sqlite:///budget.db\"",
+        ));
     }
     if path.contains('\0') {
         return Err(wrong(address, "the path has a NUL character; leave it out"));
@@ -85,7 +93,9 @@ fn tcp(address: &str, rest: &str, tls: bool) -> Result<StoreUrl, StoreError> {
         let what = &rest[cut..=cut];
         return Err(wrong(
             address,
-            format_args!("it takes no options after {what:?}; in a password write \"?\" as %3F and \"#\" as %23"),
+            format_args!(
+                "it takes no options after {what:?}; in a password write \"?\" as %3F and \"#\" as %23"
+            ),
         ));
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
@@ -106,9 +116,9 @@ fn tcp(address: &str, rest: &str, tls: bool) -> Result<StoreUrl, StoreError> {
 
 fn host_and_port(address: &str, place: &str) -> Result<(String, u16), StoreError> {
     let (host, port) = if let Some(rest) = place.strip_prefix('[') {
-        let (host, rest) = rest
-            .split_once(']')
-            .ok_or_else(|| wrong(address, "the \"]\" behind an IPv6 address is missing: \"redis://[::1]:6379\""))?;
+        let (host, rest) = rest.split_once(']').ok_or_else(|| {
+            wrong(address, "the \"]\" behind an IPv6 address is missing: \"redis://[::1]:6379\"")
+        })?;
         if !rest.is_empty() && !rest.starts_with(':') {
             return Err(wrong(address, "only a port may follow \"]\": \"redis://[::1]:6379\""));
         }
@@ -198,7 +208,10 @@ fn decoded(address: &str, text: &str) -> Result<String, StoreError> {
             Some(digit(digits[0])? * 16 + digit(digits[1])?)
         });
         let Some(value) = value else {
-            return Err(wrong(address, "two hexadecimal digits must follow \"%\"; write \"%\" itself as %25"));
+            return Err(wrong(
+                address,
+                "two hexadecimal digits must follow \"%\"; write \"%\" itself as %25",
+            ));
         };
         bytes.push(value as u8);
         rest = &tail[2..];

@@ -67,11 +67,13 @@ impl Database {
         };
         let failed = |error| failure(path, error);
         let mut connection = open().map_err(failed)?;
-        let number = |connection: &Connection, name: &str| connection.pragma_query_value(None, name, |row| row.get(0));
+        let number =
+            |connection: &Connection, name: &str| connection.pragma_query_value(None, name, |row| row.get(0));
         let application: i32 = number(&connection, "application_id").map_err(failed)?;
         let schema: i32 = number(&connection, "user_version").map_err(failed)?;
-        let tables: i64 =
-            connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0)).map_err(failed)?;
+        let tables: i64 = connection
+            .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
+            .map_err(failed)?;
         let new = application == 0 && schema == 0 && tables == 0;
         if !new && application != APPLICATION {
             return Err(StoreError::refused(format_args!(
@@ -206,19 +208,23 @@ pub(super) fn beside(path: &Path, end: &str) -> PathBuf {
 pub(super) fn failure(path: &Path, error: rusqlite::Error) -> StoreError {
     let shown = path.display();
     let Some(code) = error.sqlite_error_code() else {
-        return StoreError::corrupt(format_args!("{shown} holds what sluicegate did not write: {error}. {}", NEW));
+        return StoreError::corrupt(format_args!(
+            "{shown} holds what sluicegate did not write: {error}. {}",
+            NEW
+        ));
     };
     match code {
         ErrorCode::DiskFull => {
             StoreError::away(format_args!("the disk of {shown} is full ({error}). Make room on it"))
         }
-        ErrorCode::ReadOnly | ErrorCode::PermissionDenied | ErrorCode::CannotOpen | ErrorCode::AuthorizationForStatementDenied => {
-            StoreError::denied(format_args!(
-                "{shown} cannot be written ({error}). This process (user id {}) needs the right to write to the file, to \
+        ErrorCode::ReadOnly
+        | ErrorCode::PermissionDenied
+        | ErrorCode::CannotOpen
+        | ErrorCode::AuthorizationForStatementDenied => StoreError::denied(format_args!(
+            "{shown} cannot be written ({error}). This process (user id {}) needs the right to write to the file, to \
                  the files beside it and to their folder",
-                rustix::process::geteuid().as_raw()
-            ))
-        }
+            rustix::process::geteuid().as_raw()
+        )),
         ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
             StoreError::corrupt(format_args!("{shown} is damaged ({error}). {NEW}"))
         }

@@ -32,7 +32,10 @@ const OTHERS: &[(u64, &str)] = &[
     (0xFF53_4D42, "CIFS, a network file system"),
     (0xFE53_4D42, "SMB, a network file system"),
     (0x0102_1997, "9p, a folder of another kernel, as in WSL, gVisor or a virtual machine"),
-    (0x6573_5546, "FUSE, a folder that another program serves, as in Docker Desktop's bind mounts, virtiofs or sshfs"),
+    (
+        0x6573_5546,
+        "FUSE, a folder that another program serves, as in Docker Desktop's bind mounts, virtiofs or sshfs",
+    ),
     (0x00C3_6400, "Ceph, a network file system"),
     (0x5346_414F, "AFS, a network file system"),
     (0x6B41_4653, "AFS, a network file system"),
@@ -53,8 +56,9 @@ const OTHERS: &[(u64, &str)] = &[
 
 /// Refuses a folder (an open one) whose file system more than one kernel can write to, or that nobody has heard of.
 pub(super) fn check(folder: impl AsFd, shown: &str) -> Result<(), StoreError> {
-    let facts = rustix::fs::fstatfs(folder)
-        .map_err(|error| StoreError::refused(format_args!("the file system of {shown} cannot be asked: {error}")))?;
+    let facts = rustix::fs::fstatfs(folder).map_err(|error| {
+        StoreError::refused(format_args!("the file system of {shown} cannot be asked: {error}"))
+    })?;
     // The number has 32 bits; as a signed one it would be extended.
     judge(facts.f_type as u64 & 0xFFFF_FFFF, shown)
 }
@@ -63,10 +67,10 @@ fn judge(number: u64, shown: &str) -> Result<(), StoreError> {
     if LOCAL.contains(&number) {
         return Ok(());
     }
-    let name = OTHERS.iter().find(|(other, _)| *other == number).map_or_else(
-        || format!("of an unknown kind (number {number:#x})"),
-        |(_, name)| (*name).to_owned(),
-    );
+    let name = OTHERS
+        .iter()
+        .find(|(other, _)| *other == number)
+        .map_or_else(|| format!("of an unknown kind (number {number:#x})"), |(_, name)| (*name).to_owned());
     Err(StoreError::refused(format_args!(
         "{shown} cannot hold a shared budget: its file system is {name}. Use a folder on a local disk (for containers: \
          a named volume), or Redis or Valkey: \"redis://host:6379/0\""

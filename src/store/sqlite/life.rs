@@ -161,9 +161,11 @@ impl Life {
 impl Own {
     fn new(id: MemberId, path: PathBuf, rights: Rights) -> Result<Self, StoreError> {
         let system = |error| trouble("joining", &path, error);
-        let (asleep, waker) = Asleep::new().map_err(|error| system(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
+        let (asleep, waker) =
+            Asleep::new().map_err(|error| system(Errno::from_io_error(&error).unwrap_or(Errno::IO)))?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC).map_err(system)?;
-        epoll::add(&epoll, &asleep, epoll::EventData::new_u64(LOCAL), epoll::EventFlags::IN).map_err(system)?;
+        epoll::add(&epoll, &asleep, epoll::EventData::new_u64(LOCAL), epoll::EventFlags::IN)
+            .map_err(system)?;
         let own = Self { id, path, rights, pipe: Mutex::default(), epoll, asleep, waker };
         own.create(&mut own.pipe.lock())?;
         Ok(own)
@@ -195,11 +197,13 @@ impl Own {
         let Some(opened) = &*pipe else { return Ok(()) };
         let ours = fstat(opened).map_err(|error| trouble("checking", &self.path, error))?;
         let there = std::fs::symlink_metadata(&self.path);
-        if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.st_dev as u64, ours.st_ino as u64)) {
+        if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.st_dev, ours.st_ino)) {
             return Ok(());
         }
         if let Some(folder) = self.path.parent() {
-            self.rights.create_folder(folder).map_err(|error| trouble("creating the folder", folder, error))?;
+            self.rights
+                .create_folder(folder)
+                .map_err(|error| trouble("creating the folder", folder, error))?;
         }
         let old = pipe.take();
         let made = self.create(&mut pipe);

@@ -13,7 +13,7 @@ use rustix::fs::{FlockOperation, flock, fstat};
 use rustix::io::Errno;
 
 use super::files::{Rights, trouble};
-use crate::store::StoreError;
+use crate::store::{StoreError, random_part};
 
 /// For how long a process waits for its turn. The lock is held for some 10 µs, and for a few ms at a checkpoint.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -81,15 +81,7 @@ impl LockFile {
 
 fn is_at(file: &OwnedFd, path: &Path) -> bool {
     let (Ok(opened), Ok(there)) = (fstat(file), std::fs::metadata(path)) else { return false };
-    (opened.st_dev as u64, opened.st_ino as u64) == (there.dev(), there.ino())
-}
-
-/// A random part of a span, from half of it to one and a half.
-pub(in crate::store) fn random_part(span: Duration) -> Duration {
-    let noise = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic).tv_nsec as u64;
-    // The low digits of the clock, spread: good enough to keep two processes out of step.
-    let part = noise.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 54;
-    span / 2 + span * part as u32 / 1024
+    (opened.st_dev, opened.st_ino) == (there.dev(), there.ino())
 }
 
 /// The process that holds a lock on this file, as far as this container sees it.

@@ -52,8 +52,9 @@ impl SqliteFile {
         let boot = kernel::boot_id()?;
         let path = settled(path)?;
         let folder = path.parent().unwrap_or(Path::new("/"));
-        let opened = rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|error| trouble("opening the folder", folder, error))?;
+        let opened =
+            rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|error| trouble("opening the folder", folder, error))?;
         filesystem::check(&opened, &folder.display().to_string())?;
         let rights = Rights::of(folder).map_err(|error| {
             let error = rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO);
@@ -161,7 +162,8 @@ impl Store for SqliteFile {
         let path = self.path.clone();
         self.alone(|database, _, _| {
             let read = || -> rusqlite::Result<Vec<String>> {
-                let mut select = database.connection.prepare_cached("SELECT scope FROM document ORDER BY scope")?;
+                let mut select =
+                    database.connection.prepare_cached("SELECT scope FROM document ORDER BY scope")?;
                 select.query_map([], |row| row.get(0))?.collect()
             };
             read().map_err(|error| failure(&path, error))
@@ -244,7 +246,8 @@ impl Marks<'_> {
 /// The absolute path of a file that need not be there, with its links followed: what lies beside it must be found by
 /// everybody, also after a change of the working folder.
 fn settled(path: &Path) -> Result<PathBuf, StoreError> {
-    let errno = |error: &std::io::Error| rustix::io::Errno::from_io_error(error).unwrap_or(rustix::io::Errno::IO);
+    let errno =
+        |error: &std::io::Error| rustix::io::Errno::from_io_error(error).unwrap_or(rustix::io::Errno::IO);
     match path.canonicalize() {
         Ok(path) if path.is_dir() => Err(StoreError::refused(format_args!(
             "{} is a folder; name a file in it: {}",
@@ -253,8 +256,11 @@ fn settled(path: &Path) -> Result<PathBuf, StoreError> {
         ))),
         Ok(path) => Ok(path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-            let settled = folder.canonicalize().map_err(|error| trouble("opening the folder", folder, errno(&error)))?;
+            let folder =
+                path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+            let settled = folder
+                .canonicalize()
+                .map_err(|error| trouble("opening the folder", folder, errno(&error)))?;
             Ok(settled.join(path.file_name().unwrap_or_default()))
         }
         Err(error) => Err(trouble("opening", path, errno(&error))),
