@@ -23,6 +23,9 @@ mod python;
 #[cfg(feature = "share")]
 #[allow(dead_code, unused_imports, reason = "not wired to the throttler yet")]
 mod share;
+// Not wired to the throttler yet.
+#[allow(dead_code)]
+mod store;
 mod wait;
 
 pub use clock::{Clock, Nanos, WallNanos};
