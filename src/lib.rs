@@ -18,18 +18,22 @@ mod clock;
 mod error;
 mod gate;
 mod limit;
+#[cfg(feature = "share")]
+mod member;
 #[cfg(feature = "python")]
 mod python;
 #[cfg(feature = "share")]
 #[allow(dead_code, unused_imports, reason = "not wired to the throttler yet")]
 mod share;
-// Not wired to the throttler yet.
-#[allow(dead_code)]
+#[cfg(feature = "share")]
+#[allow(dead_code, unused_imports, reason = "not wired to the throttler yet")]
 mod store;
 mod wait;
 
 pub use clock::{Clock, Nanos, WallNanos};
 pub use error::Error;
 pub use gate::{Hold, Options, Usage};
-pub use limit::{Link, MAX_LIMIT, Period, RateLimit, Resets, Zone};
+pub use limit::{Link, MAX_LIMIT, Period, RateLimit, Resets, Scope, Zone};
+#[cfg(feature = "share")]
+pub use member::{MemberUsage, Notice, Share, SharedUsage};
 pub use wait::{ManualClock, Pass, Route, Throttler};

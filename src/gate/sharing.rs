@@ -108,6 +108,15 @@ impl<W> Gate<W> {
         limits
     }
 
+    /// When units of a limit next come free, or could, were those in flight answered now; `None` where none is used.
+    pub fn next_free(&self, limit: Index, now: Nanos) -> Option<Nanos> {
+        let window = self.window(limit);
+        if window.used() == 0 {
+            return None;
+        }
+        Some(window.next_expiry(now).unwrap_or_else(|| window.frees_at(now)))
+    }
+
     /// How much of a limit the table lets this process use: its share of it.
     pub fn nominal(&self, limit: Index) -> u64 {
         self.window(limit).nominal()

@@ -11,7 +11,7 @@ mod zone;
 
 pub(crate) use period::MAX_PERIOD;
 pub use period::Period;
-pub use rate_limit::{Link, MAX_LIMIT, RateLimit};
+pub use rate_limit::{Link, MAX_LIMIT, RateLimit, Scope};
 pub use resets::Resets;
 pub(crate) use stamps::{End, Settled};
 pub(crate) use window::{Shape, Span, Window};

@@ -30,10 +30,22 @@ pub struct RateLimit {
     pub interval: Duration,
     /// When a quota's windows start; `None` for a window that rolls.
     pub resets: Option<Resets>,
+    /// Who is counted, should the limit be shared with other processes.
+    pub scope: Scope,
     /// How many units of this limit a request for `id` takes. 0 leaves its own limit out.
     pub weight: u64,
     /// The other limits that a request for `id` takes from.
     pub links: Vec<Link>,
+}
+
+/// Whose requests an exchange counts together for a limit.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scope {
+    /// All of an account.
+    #[default]
+    Account,
+    /// All that come from an address.
+    Address,
 }
 
 /// What a request takes from one more limit, mostly a pool that many endpoints share.
@@ -48,7 +60,7 @@ pub struct Link {
 impl RateLimit {
     /// A limit whose requests weigh 1 and take from nothing else.
     pub fn new(id: impl Into<String>, limit: u64, interval: Duration) -> Self {
-        Self { id: id.into(), limit, interval, resets: None, weight: 1, links: Vec::new() }
+        Self { id: id.into(), limit, interval, resets: None, scope: Scope::Account, weight: 1, links: Vec::new() }
     }
 
     /// A quota: at most `limit` units between two resets.
@@ -63,6 +75,12 @@ impl RateLimit {
     pub fn quota(id: impl Into<String>, limit: u64, resets: Resets) -> Self {
         let interval = Duration::from_nanos(resets.period.nanos());
         Self { resets: Some(resets), ..Self::new(id, limit, interval) }
+    }
+
+    /// The same limit, of which the exchange counts so.
+    pub fn scope(mut self, scope: Scope) -> Self {
+        self.scope = scope;
+        self
     }
 
     /// The same limit, with requests that take `weight` units of it.

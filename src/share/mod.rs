@@ -36,7 +36,7 @@ mod model;
 mod model_tests;
 
 pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
-pub(crate) use overview::{Overview, overview};
+pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
 pub(crate) use reclaim::FreeAt;
 pub(crate) use state::{About, BadDocument, MemberId, ScopeState};
 pub(crate) use terms::{Conflict, Kind, OnConflict, Terms};

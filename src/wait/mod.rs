@@ -52,6 +52,7 @@ pub(crate) use self::{
     nested::Nested,
     pass::HeldUnits,
     throttler::WeakThrottler,
+    sharing::Sharer,
     turn::{Claim, Ticket, Turn},
     wake_groups::WakeGroup,
 };

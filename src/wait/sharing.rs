@@ -127,6 +127,16 @@ impl Throttler {
         }
     }
 
+    /// In the child of a fork: what is used and allowed is the parent's.
+    pub(crate) fn hold_nothing(&self) {
+        let mut shared = self.shared.lock();
+        shared.gate.forget_used();
+        shared.gate.allow_nothing();
+        if let Some(sharing) = &mut shared.sharing {
+            (sharing.listens, sharing.lease_end) = (true, Nanos::MAX);
+        }
+    }
+
     /// The limits of the current table, with where they stand in the gate, and how often the table changed.
     pub(crate) fn shared_limits(&self) -> (u32, Vec<(Index, RateLimit, Nanos)>) {
         let shared = self.shared.lock();

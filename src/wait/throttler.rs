@@ -53,6 +53,11 @@ impl WeakThrottler {
     pub fn upgrade(&self) -> Option<Throttler> {
         Some(Throttler { shared: self.0.upgrade()? })
     }
+
+    /// Whether it is of this throttler, or of a clone of it.
+    pub fn is_of(&self, throttler: &Throttler) -> bool {
+        std::ptr::eq(self.0.as_ptr(), Arc::as_ptr(&throttler.shared))
+    }
 }
 
 impl Throttler {

@@ -1,0 +1,126 @@
+//! Who holds what of a shared budget, from outside: nothing is written, and nobody is disturbed.
+
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::share::{Overview, ScopeState, overview};
+use crate::store;
+use crate::wait::Throttler;
+
+use super::fork;
+
+/// A limit of a shared budget, all members together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SharedUsage {
+    /// The limit's id.
+    pub id: String,
+    /// The document of the scope: `account:NAME` or `address:NAME`.
+    pub scope: String,
+    /// How many units there are for all.
+    pub limit: u64,
+    /// The length of the window.
+    pub interval: Duration,
+    /// Units that are used or in use, as far as the members have told: what waits to come free, and what they hold and
+    /// use.
+    pub used: u64,
+    /// Units that nobody holds.
+    pub free: u64,
+    /// Who takes part.
+    pub members: Vec<MemberUsage>,
+}
+
+/// One process's part of a limit.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MemberUsage {
+    /// The process's number on its host.
+    pub pid: u32,
+    /// The host's name.
+    pub host: String,
+    /// How it was started.
+    pub command: String,
+    /// Units that are the process's, free or used.
+    pub held: u64,
+    /// Units in use or waited for, when it last told.
+    pub demand: u64,
+    /// For how long it has been asked for units and not come, in seconds: it may be stopped. `None` where it is not asked.
+    pub called_for: Option<f64>,
+}
+
+impl Throttler {
+    /// The whole of the shared budget that a limit is of; `None` where it is not shared.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLimit`]; [`Error::Store`] if the store cannot be read now.
+    pub fn shared_usage(&self, id: &str) -> Result<Option<SharedUsage>, Error> {
+        self.usage(id)?;
+        let Some(seat) = fork::seat_of(self) else { return Ok(None) };
+        let Some(limit) = self.rate_limits().into_iter().rfind(|limit| limit.id == id) else { return Ok(None) };
+        let document = seat.share.document(limit.scope);
+        let mut found = None;
+        let mut look = |read: &store::Read<'_>| {
+            found = read.bytes.map(|bytes| ScopeState::decode(bytes).map(|state| overview(&state, read.now, read.wall)));
+            None
+        };
+        let looked = match &mut *seat.store.lock() {
+            Some(store) => store.update(&document, &mut look),
+            None => Err(store::StoreError::away("the store is not open")),
+        };
+        looked.map_err(|error| Error::Store(error.to_string()))?;
+        let Some(found) = found else { return Ok(None) };
+        let found = found.map_err(|error| Error::Store(error.to_string()))?;
+        Ok(usages(&document, &found).into_iter().find(|usage| usage.id == id))
+    }
+}
+
+/// Every limit of a scope.
+pub(crate) fn usages(document: &str, overview: &Overview) -> Vec<SharedUsage> {
+    let usage = |limit: &crate::share::LimitOverview| {
+        let parts = || overview.members.iter().zip(&limit.members);
+        let quarantined: u64 = limit.quarantine.iter().map(|&(_, units)| units).sum();
+        let in_use: u64 = parts().filter_map(|(_, part)| part.map(|(held, demand)| held.min(demand))).sum();
+        let members = parts()
+            .filter_map(|(member, part)| {
+                let (held, demand) = (*part)?;
+                Some(MemberUsage {
+                    pid: member.about.pid,
+                    host: member.about.host.clone(),
+                    command: member.about.command.clone(),
+                    held,
+                    demand,
+                    called_for: member.called_for.map(|span| span as f64 / 1e9),
+                })
+            })
+            .collect();
+        SharedUsage {
+            id: limit.id.clone(),
+            scope: document.to_owned(),
+            limit: limit.limit,
+            interval: Duration::from_nanos(limit.interval),
+            used: quarantined + in_use,
+            free: u64::try_from(limit.pool).unwrap_or(0),
+            members,
+        }
+    };
+    overview.limits.iter().map(usage).collect()
+}
+
+/// All documents of the store at `url`.
+pub(crate) fn overview_of(url: &str) -> Result<Vec<(String, Overview)>, Error> {
+    let failed = |error: store::StoreError| Error::Store(error.to_string());
+    let mut store = store::open(url).map_err(failed)?;
+    let mut all = Vec::new();
+    for document in store.scopes().map_err(failed)? {
+        let mut found = None;
+        let mut look = |read: &store::Read<'_>| {
+            found = read.bytes.map(|bytes| ScopeState::decode(bytes).map(|state| overview(&state, read.now, read.wall)));
+            None
+        };
+        store.update(&document, &mut look).map_err(failed)?;
+        match found {
+            Some(Ok(overview)) => all.push((document, overview)),
+            Some(Err(error)) => return Err(Error::Store(format!("{document}: {error}"))),
+            None => {}
+        }
+    }
+    Ok(all)
+}

@@ -1,0 +1,167 @@
+//! A throttler's part of one scope: its limits there, and what crosses between the gate and the rules.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::clock::{Nanos, boottime};
+use crate::gate::{Gate, Index};
+use crate::limit::{End, RateLimit, Resets, Scope};
+use crate::share::{FreeAt, GateView, Kind, Membership, Request, Settled, Terms, Waiting};
+use crate::wait::Turn;
+
+/// The gate of a throttler.
+pub(super) type SharedGate = Gate<Arc<Turn>>;
+
+/// A limit of the table: where it stands in the gate, and how long its units stay.
+pub(super) type Limit = (Index, RateLimit, Nanos);
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Part {
+    /// The name of the scope's document.
+    pub document: String,
+    pub scope: Scope,
+    pub membership: Membership,
+    /// Where the limits of the membership's table stand in the gate, in its order.
+    limits: Vec<Index>,
+    /// The quotas of the table by their text.
+    pub quotas: HashMap<String, Resets>,
+}
+
+/// What a look at the gate leads to.
+#[derive(Debug)]
+pub(super) enum Look {
+    /// Nothing is to be done before this instant of [`boottime`]; `None` until something happens. And whether requests
+    /// wait.
+    Rest(Option<Nanos>, bool),
+    Visit(Box<Request>),
+}
+
+/// What the text of a quota is, for every process alike.
+fn quota_text(resets: &Resets) -> String {
+    format!("{} {}", resets.period, resets.zone)
+}
+
+/// The limits of a scope as its rules know them, where they stand in the gate, and the quotas among them.
+pub(super) fn terms(scope: Scope, limits: &[Limit]) -> (Arc<[Terms]>, Vec<Index>, HashMap<String, Resets>) {
+    let own = || limits.iter().filter(|(_, limit, _)| limit.scope == scope);
+    let terms = own().map(|(_, limit, interval)| Terms {
+        id: limit.id.clone(),
+        limit: limit.limit.min(crate::limit::MAX_LIMIT),
+        interval: *interval,
+        kind: limit.resets.as_ref().map_or(Kind::Rolling, |resets| Kind::Quota(quota_text(resets))),
+    });
+    let quotas = own().filter_map(|(_, limit, _)| limit.resets).map(|resets| (quota_text(&resets), resets));
+    (terms.collect(), own().map(|&(index, ..)| index).collect(), quotas.collect())
+}
+
+impl Part {
+    pub fn new(document: String, scope: Scope, membership: Membership, limits: &[Limit]) -> Self {
+        let (_, limits, quotas) = terms(scope, limits);
+        Self { document, scope, membership, limits, quotas }
+    }
+
+    /// The throttler has another table.
+    pub fn set_table(&mut self, limits: &[Limit]) {
+        let (terms, limits, quotas) = terms(self.scope, limits);
+        self.membership.set_table(terms);
+        (self.limits, self.quotas) = (limits, quotas);
+    }
+
+    /// Reads the gate. If a visit is due, or `now_at_once`, the gate is made ready for it: it shrinks before the store is
+    /// told. And whether the gate has changed.
+    pub fn look(&mut self, gate: &mut SharedGate, now: Nanos, at_once: bool) -> (Look, bool) {
+        let boot = boottime();
+        let views = self.views(gate, now, false);
+        let waiting = self.waiting(gate, now);
+        let due = self.membership.next_visit(boot, &views, &waiting);
+        if !at_once && due.is_none_or(|due| due > boot) {
+            let next = due.into_iter().chain(self.next_look(gate, now, boot)).min();
+            return (Look::Rest(next, !waiting.is_empty()), false);
+        }
+        let repeated = self.membership.is_unanswered();
+        let request = self.membership.request(boot, &views, &waiting);
+        let mut changed = self.set_gate(gate);
+        for &(at, units, _) in request.posts.iter().filter(|_| !repeated) {
+            gate.hand_over(self.limits[at], units);
+            changed = true;
+        }
+        (Look::Visit(Box::new(request)), changed)
+    }
+
+    /// What to write when the throttler ends.
+    pub fn farewell(&mut self, gate: &mut SharedGate, now: Nanos) -> Request {
+        let views = self.views(gate, now, true);
+        self.membership.leave(boottime(), &views)
+    }
+
+    /// Lets the gate use what the process has. Whether that changes anything.
+    pub fn set_gate(&self, gate: &mut SharedGate) -> bool {
+        let mut changed = false;
+        for (at, &limit) in self.limits.iter().enumerate() {
+            changed |= gate.allow_of(limit, self.membership.effective(at));
+        }
+        changed
+    }
+
+    /// Tightens the limits of which another process has a smaller or a longer one.
+    pub fn tighten(&self, gate: &mut SharedGate, now: Nanos) {
+        for ((at, &limit), terms) in self.limits.iter().enumerate().zip(self.membership.table().iter()) {
+            let (units, interval) = self.membership.in_force(at);
+            if (units, interval) != (0, 0) && (units < terms.limit || interval > terms.interval) {
+                gate.tighten(now, limit, units, interval);
+            }
+        }
+    }
+
+    /// When units come free that others may want.
+    fn next_look(&self, gate: &SharedGate, now: Nanos, boot: Nanos) -> Option<Nanos> {
+        /// How often a member looks whether it can give anything back: it holds more than it should; it may.
+        const OWES: Nanos = 5_000_000;
+        const MAY: Nanos = 100_000_000;
+        let look = |(at, &limit): (usize, &Index)| {
+            let at_least = match self.membership.owes(at)? {
+                true => OWES,
+                false => MAY,
+            };
+            let free = gate.next_free(limit, now)?;
+            Some(boot + free.saturating_sub(now).max(at_least))
+        };
+        self.limits.iter().enumerate().filter_map(look).min()
+    }
+
+    fn views(&self, gate: &mut SharedGate, now: Nanos, all: bool) -> Vec<GateView> {
+        let demand = gate.demand(now, &self.limits);
+        let views = demand.into_iter().zip(&self.limits).zip(self.membership.table().iter());
+        views
+            .map(|((demand, &limit), terms)| GateView {
+                used: demand.used,
+                // No more than this process may ever use.
+                waiting: demand.waiting.min(gate.nominal(limit).saturating_sub(demand.used)),
+                need: demand.need,
+                settled: if all || terms.is_long() { settled(gate, limit, now) } else { Vec::new() },
+            })
+            .collect()
+    }
+
+    fn waiting(&self, gate: &SharedGate, now: Nanos) -> Vec<Waiting> {
+        let position = |limit: Index| self.limits.iter().position(|&own| own == limit);
+        gate.next_waiting()
+            .into_iter()
+            .map(|next| Waiting {
+                request: next.order.number,
+                waited: now.saturating_sub(next.since),
+                needs: next.needs.iter().filter_map(|&(limit, n)| Some((position(limit)?, n))).collect(),
+            })
+            .filter(|waiting| !waiting.needs.is_empty())
+            .collect()
+    }
+}
+
+fn settled(gate: &SharedGate, limit: Index, now: Nanos) -> Vec<Settled> {
+    let free = |end| match end {
+        End::At(at) => FreeAt::In(at.saturating_sub(now)),
+        End::Boundary(at) => FreeAt::Boundary(at),
+    };
+    gate.settled(limit).into_iter().map(|some| Settled { units: some.units, free: free(some.end) }).collect()
+}

@@ -1,0 +1,357 @@
+//! The thread that takes part: it sleeps, reads the gate, visits the store, and tells the gate.
+
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::clock::{Nanos, boottime};
+use crate::error::Error;
+use crate::limit::Scope;
+use crate::share::{Answer, BadDocument, Membership, Moment, Request, ScopeState};
+use crate::store::{Read, StoreError, StoreErrorKind, Wakeups, Woken, Write};
+use crate::wait::Throttler;
+
+use super::fork;
+use super::joining::{about, join};
+use super::options::Notice;
+use super::part::{Look, Part, SharedGate, terms};
+use super::seat::{Seat, id};
+
+/// How long to wait before the store is asked again after an error: at first, and at most.
+const RETRY: [Nanos; 2] = [50_000_000, 2_000_000_000];
+
+/// While requests wait for units that this process has asked for already, the thread does not hear of each that joins
+/// them, but looks now and then.
+const GLANCES: [Nanos; 2] = [5_000_000, 100_000_000];
+
+/// How often a thread without a store tries to open it.
+const REOPEN: Duration = Duration::from_secs(1);
+
+/// For how long a store that is away may keep a closing throttler.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Why a visit did not come about.
+enum Failed {
+    Store(StoreError),
+    Disagrees(Error),
+}
+
+/// See the [module](self).
+pub(super) struct Member {
+    seat: Arc<Seat>,
+    wakeups: Box<dyn Wakeups>,
+    parts: Vec<Part>,
+    /// The table of the gate that the parts know.
+    version: u32,
+    /// What the store last answered is an error; and when to ask again.
+    trouble: Option<String>,
+    retry: Nanos,
+    retry_at: Nanos,
+    glance: Nanos,
+}
+
+/// Starts the thread. One without a member joins by itself.
+pub(super) fn start(seat: Arc<Seat>, member: Option<Member>) {
+    let run = {
+        let seat = seat.clone();
+        move || {
+            if let Some(mut member) = member.or_else(|| join_again(&seat)) {
+                member.run();
+                member.leave();
+            }
+            fork::guarded(|| seat.end());
+        }
+    };
+    let thread = std::thread::Builder::new().name("sluicegate-share".to_owned()).spawn(run);
+    if let Err(error) = thread {
+        let text = format!("sluicegate cannot start the thread that shares a budget: {error}. Nothing passes");
+        seat.share.notify(Notice::Warning(text));
+    }
+}
+
+/// Joins as soon as the store can be opened. `None` once the throttler ends.
+fn join_again(seat: &Arc<Seat>) -> Option<Member> {
+    let mut told = false;
+    while !seat.is_closing() {
+        let throttler = seat.throttler.upgrade()?;
+        match fork::guarded(|| join(seat, &throttler)) {
+            Ok(member) => return Some(member),
+            Err(error) if !told => {
+                told = true;
+                seat.share.notify(Notice::Warning(away(&error)));
+            }
+            Err(_) => {}
+        }
+        drop(throttler);
+        std::thread::sleep(REOPEN);
+    }
+    None
+}
+
+fn away(error: &StoreError) -> String {
+    format!("the shared budget cannot be reached: {error}. Requests go on with what this process holds, and then wait")
+}
+
+impl Member {
+    pub fn new(seat: Arc<Seat>, wakeups: Box<dyn Wakeups>, parts: Vec<Part>, version: u32) -> Self {
+        Self {
+            seat,
+            wakeups,
+            parts,
+            version,
+            trouble: None,
+            retry: RETRY[0],
+            retry_at: 0,
+            glance: GLANCES[0],
+        }
+    }
+
+    fn run(&mut self) {
+        let mut woken = Woken::Store;
+        while !self.seat.is_closing() {
+            if let Woken::Away(error) = &woken {
+                self.lose(error);
+            }
+            let Some(throttler) = self.seat.throttler.upgrade() else { return };
+            let (until, listens) = self.pass(&throttler, woken == Woken::Store);
+            fork::guarded(|| throttler.listen(listens));
+            // One that came between the look and this is looked for once more.
+            drop(throttler);
+            woken = self.wakeups.wait(until.map(instant));
+        }
+    }
+
+    /// Looks at each part once, and visits what is due. When to come again, and whether to hear of requests that wait.
+    fn pass(&mut self, throttler: &Throttler, called: bool) -> (Option<Nanos>, bool) {
+        let mut until: Option<Nanos> = None;
+        let mut waits_in_vain = false;
+        fork::guarded(|| throttler.listen(true));
+        self.follow_table(throttler);
+        let boot = boottime();
+        if self.trouble.is_some() && boot < self.retry_at {
+            return (Some(self.retry_at), false);
+        }
+        for at in 0..self.parts.len() {
+            let mut at_once = called;
+            loop {
+                let part = &mut self.parts[at];
+                let look = fork::guarded(|| {
+                    throttler.in_gate(|gate, now| part.look(gate, now, at_once))
+                });
+                at_once = false;
+                match look {
+                    Look::Rest(next, waits) => {
+                        until = until.into_iter().chain(next).min();
+                        waits_in_vain |= waits;
+                        break;
+                    }
+                    Look::Visit(request) => match self.visit(at, throttler, &request) {
+                        Ok(()) => self.recover(),
+                        Err(failed) => {
+                            self.fail(failed);
+                            return (Some(self.retry_at), false);
+                        }
+                    },
+                }
+            }
+        }
+        self.set_lease(throttler);
+        self.glance = if waits_in_vain { (self.glance * 2).min(GLANCES[1]) } else { GLANCES[0] };
+        if waits_in_vain {
+            let glance = boottime() + self.glance;
+            return (Some(until.map_or(glance, |until| until.min(glance))), false);
+        }
+        (until, true)
+    }
+
+    /// The first visit of each part.
+    pub fn visit_all(&mut self, throttler: &Throttler) -> Result<(), Error> {
+        for at in 0..self.parts.len() {
+            let part = &mut self.parts[at];
+            let look = throttler.in_gate(|gate, now| part.look(gate, now, true));
+            if let Look::Visit(request) = look {
+                self.visit(at, throttler, &request).map_err(|failed| match failed {
+                    Failed::Store(error) => Error::Store(error.to_string()),
+                    Failed::Disagrees(error) => error,
+                })?;
+            }
+        }
+        self.set_lease(throttler);
+        Ok(())
+    }
+
+    /// Takes a request to the store, and its answer to the gate.
+    fn visit(&mut self, at: usize, throttler: &Throttler, request: &Request) -> Result<(), Failed> {
+        let seat = self.seat.clone();
+        let part = &mut self.parts[at];
+        let answer = match ask(&seat, part, request) {
+            Ok(answer) => answer,
+            Err(failed) => {
+                if let Failed::Disagrees(_) = failed {
+                    part.membership.refused();
+                }
+                return Err(failed);
+            }
+        };
+        fork::guarded(|| {
+            throttler.in_gate(|gate, now| {
+                part.membership.answered(boottime(), &answer);
+                part.tighten(gate, now);
+                ((), part.set_gate(gate))
+            });
+        });
+        Ok(())
+    }
+
+    fn set_lease(&self, throttler: &Throttler) {
+        let ends = self.parts.iter().filter_map(|part| part.membership.lives_until());
+        fork::guarded(|| throttler.lease_until(ends.min()));
+    }
+
+    /// The throttler may have another table by now.
+    fn follow_table(&mut self, throttler: &Throttler) {
+        let (version, limits) = fork::guarded(|| throttler.shared_limits());
+        if version == self.version {
+            return;
+        }
+        self.version = version;
+        for part in &mut self.parts {
+            part.set_table(&limits);
+        }
+        for scope in [Scope::Address, Scope::Account] {
+            let (terms, ..) = terms(scope, &limits);
+            if !terms.is_empty() && self.parts.iter().all(|part| part.scope != scope) {
+                let Some((me, life)) = self.identity() else { continue };
+                let rules = self.seat.share.rules(life);
+                let membership = Membership::new(me, about(), rules, terms);
+                self.parts.push(Part::new(self.seat.share.document(scope), scope, membership, &limits));
+            }
+        }
+        fork::guarded(|| {
+            throttler.in_gate(|gate, _| {
+                let changed = self.parts.iter().fold(false, |changed, part| part.set_gate(gate) || changed);
+                ((), changed)
+            });
+        });
+    }
+
+    fn identity(&self) -> Option<(crate::share::MemberId, crate::store::Life)> {
+        let life = fork::guarded(|| Some(self.seat.store.lock().as_ref()?.life()))?;
+        Some((self.parts.first()?.membership.id(), life))
+    }
+
+    fn lose(&mut self, error: &StoreError) {
+        if self.trouble.is_none() {
+            self.trouble = Some(error.to_string());
+            self.seat.share.notify(Notice::Warning(away(error)));
+        }
+    }
+
+    fn fail(&mut self, failed: Failed) {
+        match failed {
+            Failed::Store(error) => self.lose(&error),
+            Failed::Disagrees(error) => {
+                let text = error.to_string();
+                if self.trouble.as_ref() != Some(&text) {
+                    self.seat.share.notify(Notice::Warning(format!("{text}. Until then its requests wait")));
+                    self.trouble = Some(text);
+                }
+            }
+        }
+        self.retry_at = boottime() + self.retry;
+        self.retry = (self.retry * 2).min(RETRY[1]);
+    }
+
+    fn recover(&mut self) {
+        self.retry = RETRY[0];
+        if self.trouble.take().is_some() {
+            self.seat.share.notify(Notice::Info("the shared budget is reached again".to_owned()));
+        }
+        let warnings =
+            fork::guarded(|| self.seat.store.lock().as_mut().map(|store| store.warnings())).unwrap_or_default();
+        warnings.into_iter().for_each(|text| self.seat.share.notify(Notice::Warning(text)));
+    }
+
+    /// Gives back what is held: of a throttler that was closed, or of one that is gone.
+    fn leave(&mut self) {
+        let until = Instant::now() + FAREWELL;
+        let last = fork::guarded(|| self.seat.last.lock().take());
+        let throttler = self.seat.throttler.upgrade();
+        let mut gone = last;
+        for at in 0..self.parts.len() {
+            loop {
+                let part = &mut self.parts[at];
+                let request = match (&mut gone, &throttler) {
+                    (Some((gate, now)), _) => part.farewell(gate, *now),
+                    (None, Some(throttler)) => fork::guarded(|| {
+                        throttler.in_gate(|gate: &mut SharedGate, now| (part.farewell(gate, now), false))
+                    }),
+                    (None, None) => return,
+                };
+                match ask(&self.seat, part, &request) {
+                    Ok(_) if request.leaves => break,
+                    Ok(answer) => part.membership.answered(boottime(), &answer),
+                    Err(Failed::Disagrees(_)) => break,
+                    Err(Failed::Store(_)) if Instant::now() < until => {
+                        std::thread::sleep(Duration::from_nanos(RETRY[0]));
+                    }
+                    Err(Failed::Store(_)) => break,
+                }
+            }
+        }
+        fork::guarded(|| {
+            if let Some(mut store) = self.seat.store.lock().take() {
+                store.leave();
+            }
+        });
+    }
+}
+
+/// The machine's instant for one of [`boottime`].
+fn instant(at: Nanos) -> Instant {
+    Instant::now() + Duration::from_nanos(at.saturating_sub(boottime()))
+}
+
+/// One visit of one scope.
+fn ask(seat: &Seat, part: &Part, request: &Request) -> Result<Answer, Failed> {
+    let mut outcome: Option<Result<Answer, Failed>> = None;
+    let mut change = |read: &Read<'_>| {
+        let visited = visit(part, request, read);
+        let (write, result) = match visited {
+            Ok((state, answer)) => {
+                let wake = answer.wake.iter().map(|id| crate::store::MemberId(id.0)).collect();
+                let write = answer.write.then(|| Write { bytes: state.encode(), wake, durable: false });
+                (write, Ok(answer))
+            }
+            Err(failed) => (None, Err(failed)),
+        };
+        outcome = Some(result);
+        write
+    };
+    let written = fork::guarded(|| match &mut *seat.store.lock() {
+        Some(store) => store.update(&part.document, &mut change),
+        None => Err(StoreError::away("the store is closed")),
+    });
+    written.map_err(Failed::Store)?;
+    outcome.unwrap_or_else(|| Err(Failed::Store(StoreError::away("the store did not read"))))
+}
+
+fn visit(part: &Part, request: &Request, read: &Read<'_>) -> Result<(ScopeState, Answer), Failed> {
+    let bad = |error: BadDocument| Failed::Store(StoreError::new(StoreErrorKind::Corrupt, error));
+    let document = read.bytes.map(ScopeState::decode).transpose().map_err(bad)?;
+    let is_dead = |member: crate::share::MemberId| (read.is_dead)(crate::store::MemberId(member.0));
+    let elders = || (read.alive)().into_iter().map(id).collect();
+    let moment = Moment {
+        now: read.now,
+        wall: read.wall,
+        timeline: read.timeline,
+        incarnation: read.incarnation,
+        is_dead: &is_dead,
+        elders: &elders,
+        boundary_after: &|text, wall| part.quotas.get(text).map(|resets| resets.after(wall)),
+        fresh: RandomState::new().build_hasher().finish(),
+    };
+    ScopeState::visit(document, request, &moment)
+        .map_err(|conflict| Failed::Disagrees(Error::Disagrees(conflict.to_string())))
+}
