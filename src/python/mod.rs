@@ -2,11 +2,6 @@
 
 mod asyncio;
 mod cache;
-mod cache_clock;
-mod cache_iter;
-mod cache_key;
-mod cache_stats;
-mod cache_time;
 mod clock;
 mod errors;
 mod fork;
@@ -47,11 +42,7 @@ mod _core {
     use super::usage::PyUsage;
 
     #[pymodule_export]
-    use super::cache::{Cache, LruCache, TtlCache};
-    #[pymodule_export]
-    use super::cache_stats::CacheStats;
-    #[pymodule_export]
-    use super::cache_time::CacheTimer;
+    use super::cache::{Cache, CacheStats, CacheTimer, LruCache, TtlCache};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
