@@ -2,9 +2,10 @@
 
 use pyo3::prelude::*;
 
+use crate::python::seconds;
 use crate::wait::ManualClock;
 
-use super::{numbers, seconds};
+use super::numbers;
 
 /// A clock for tests: time stands still until the test moves it.
 ///
