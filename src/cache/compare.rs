@@ -2,7 +2,7 @@
 
 /// Compares keys, and instants with now, on behalf of the owner of both.
 ///
-/// An answer may be pending: in Python, it takes running somebody's code, and that must not happen under the lock
+/// An answer may be pending: in Python, it takes running foreign code, and that must not happen under the lock
 /// around the map. The map then leaves everything as it was; the caller finds the answer outside its lock, and begins
 /// the operation again.
 pub trait Compare<K, T> {

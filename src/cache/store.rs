@@ -26,7 +26,7 @@ pub struct Entry<K, V, T> {
 }
 
 /// What an operation took out, for its caller to drop once no lock is held: dropping a value may
-/// run anybody's code.
+/// run foreign code.
 pub type Removed<K, V, T> = SmallVec<[Entry<K, V, T>; 1]>;
 
 /// Where a key is: in which slot, if any.
@@ -56,7 +56,7 @@ pub enum Insertion {
 #[derive(Clone, Debug)]
 pub(super) struct Node<K, V, T> {
     pub(super) hash: u64,
-    /// When the key came, as a serial number: tells it from later keys in the same slot.
+    /// When the key came, as a serial number: distinguishes it from later keys in the same slot.
     pub(super) born: u64,
     /// When the entry got its place in the order of age, as a serial number.
     stamp: u64,
@@ -316,7 +316,7 @@ impl<K, V, T> Store<K, V, T> {
     }
 
     /// Takes everything out, and keeps the counters.
-    #[must_use = "dropping the entries may run anybody's code: do it when no lock is held"]
+    #[must_use = "dropping the entries may run foreign code: do it when no lock is held"]
     pub fn clear(&mut self) -> Self {
         let mut empty = Self::new(self.limit, self.renew);
         empty.counts = self.counts;

@@ -41,7 +41,7 @@ impl Compare<u8, u64> for Unsure {
     }
 }
 
-/// All keys share few hashes, so that they must be told apart.
+/// All keys share few hashes, so that they must be compared.
 fn hash(key: u8) -> u64 {
     u64::from(key % 3)
 }

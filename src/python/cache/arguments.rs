@@ -76,7 +76,7 @@ impl Cache {
 }
 
 /// A TTL that the native clock can add to an instant without becoming a number: one that is not
-/// negative. An infinite one is made so long that nobody sees the end of it.
+/// negative. An infinite one is made so long that no program sees the end of it.
 pub(super) fn span(ttl: &TimeValue) -> Option<Duration> {
     const FOREVER: f64 = 1e9;
     let seconds = ttl.number()?.as_f64();

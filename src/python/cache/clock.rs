@@ -44,7 +44,7 @@ impl Tick {
 static MONOTONIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
 
 /// An instant, and what `time.monotonic` returned at it: the native clock goes on from there, so that
-/// both tell the same time.
+/// both show the same time.
 static ANCHOR: OnceLock<(Tick, f64)> = OnceLock::new();
 
 pub(super) fn monotonic(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
@@ -57,7 +57,7 @@ pub(super) fn monotonic(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
     Ok(function.bind(py))
 }
 
-/// An instant as `time.monotonic` tells it.
+/// An instant as `time.monotonic` shows it.
 pub(super) fn seconds(instant: Tick) -> f64 {
     // Set before the first timer was made, and there is no native instant without a timer.
     let &(anchor, seconds) = ANCHOR.get_or_init(|| (instant, 0.0));

@@ -15,7 +15,7 @@ enum Kind {
     /// Exactly `str`, and its UTF-8 is known to exist: reading it again can neither fail nor
     /// allocate.
     Text,
-    /// Exactly `int`, and so small that its hash tells which: see [`tells`].
+    /// Exactly `int`, and so small that its hash is the number: see [`is_own_hash`].
     Whole,
     /// Only Python can compare it.
     Other,
@@ -23,7 +23,7 @@ enum Kind {
 
 /// Whether the hash of a whole number is the number itself, and of no other that this is true of.
 /// (-1 has the hash of -2; and on systems of 32 bits, hashes are so much smaller.)
-fn tells(whole: i64) -> bool {
+fn is_own_hash(whole: i64) -> bool {
     const BOUND: i64 = if cfg!(target_pointer_width = "64") { (1 << 61) - 1 } else { (1 << 31) - 1 };
     whole > -BOUND && whole < BOUND && whole != -1
 }
@@ -58,7 +58,7 @@ impl<'a, 'py> Query<'a, 'py> {
         let mut query = Self { object, hash: hash(object)?, text: None, kind: Kind::Other };
         if object.is_exact_instance_of::<PyString>() {
             query.kind = Kind::Text;
-        } else if object.is_exact_instance_of::<PyInt>() && object.extract::<i64>().is_ok_and(tells) {
+        } else if object.is_exact_instance_of::<PyInt>() && object.extract::<i64>().is_ok_and(is_own_hash) {
             query.kind = Kind::Whole;
         }
         Ok(query)
@@ -83,7 +83,7 @@ impl<'a, 'py> Query<'a, 'py> {
         true
     }
 
-    /// Whether it is the stored key, if that takes no Python to tell.
+    /// Whether it is the stored key, if that takes no Python to find out.
     #[inline(always)]
     pub(super) fn is(&self, stored: &Key) -> Option<bool> {
         if self.object.is(&stored.object) {

@@ -18,7 +18,7 @@ pub(super) struct QuickAnswers<'a, 'py> {
 pub(super) enum Now {
     /// Of a cache without a clock: nothing is ever over.
     Never,
-    /// Of the native clock, which is not read before somebody wants to know: a miss does not.
+    /// Of the native clock, which is read only when an entry was found: a miss needs no time.
     Unread,
     Native(Tick),
 }

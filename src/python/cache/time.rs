@@ -15,7 +15,7 @@ use super::number::number_to_object;
 /// An instant or a duration, as a timer and a TTL give them.
 #[derive(Debug)]
 pub(super) enum TimeValue {
-    /// An instant of the native clock. Never made a number unless somebody wants to see one: two
+    /// An instant of the native clock. Never made a number unless Python asks for one: two
     /// of them compare much faster.
     Native(Tick),
     Number(Number),
@@ -49,7 +49,7 @@ impl TimeValue {
         }
     }
 
-    /// The number that this is, if Python is not needed to tell.
+    /// The number that this is, if that takes no Python.
     pub(super) fn number(&self) -> Option<Number> {
         match self {
             Self::Native(instant) => Some(Number::Float(seconds(*instant))),
@@ -58,7 +58,7 @@ impl TimeValue {
         }
     }
 
-    /// Whether this is before `other`, if Python is not needed to tell.
+    /// Whether this is before `other`, if that takes no Python.
     #[inline(always)]
     pub(super) fn before(&self, other: &Self) -> Option<bool> {
         match (self, other) {
@@ -68,7 +68,7 @@ impl TimeValue {
         }
     }
 
-    /// The instant `ttl` later, if Python is not needed to tell; `span` is the TTL for the native
+    /// The instant `ttl` later, if that takes no Python; `span` is the TTL for the native
     /// clock.
     #[inline(always)]
     pub(super) fn after(&self, ttl: &Self, span: Option<Duration>) -> Option<Self> {

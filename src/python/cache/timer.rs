@@ -49,7 +49,7 @@ fn current_task(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
         Some(asyncio) => asyncio.bind(py).clone(),
         None => {
             let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
-            // Nobody runs a task without it.
+            // No task runs without it.
             let Ok(asyncio) = modules.get_item(intern!(py, "asyncio")) else {
                 return Ok(None);
             };
@@ -89,7 +89,7 @@ impl Freezes {
     }
 }
 
-/// The timer of a cache: called, it tells the time; as a context manager, it holds the time still.
+/// The timer of a cache: called, it returns the time; as a context manager, it holds the time still.
 ///
 /// Time is held still for the thread that asks for it, and within asyncio for the task only. Others
 /// still see entries expire.
@@ -103,7 +103,7 @@ pub struct CacheTimer {
 }
 
 impl CacheTimer {
-    /// A timer that tells `frozen` how many hold it still.
+    /// A timer that counts in `frozen` how many hold it still.
     pub(super) fn counted(
         py: Python<'_>,
         function: Option<Py<PyAny>>,

@@ -1,4 +1,4 @@
-//! `ManualClock` for Python.
+//! `ManualClock` for Python: the clock that tests move by hand.
 
 use pyo3::prelude::*;
 

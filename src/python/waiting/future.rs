@@ -257,7 +257,7 @@ impl Wait {
 impl Drop for Wait {
     fn drop(&mut self) {
         if self.waiting.get_mut().is_some() {
-            // Without the interpreter, which is shutting down, nobody else waits.
+            // Without the interpreter, which is shutting down, nothing else waits.
             Python::try_attach(|py| self.give_up(py));
         }
     }
