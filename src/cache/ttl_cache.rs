@@ -215,9 +215,19 @@ mod tests {
         put(&mut cache, "a", 1);
         put(&mut cache, "b", 2);
         clock.set(10 * SECOND);
-        assert_eq!((put(&mut cache, "a", 3), cache.remove("b")), (None, None));
+        assert_eq!((cache.remove("b"), put(&mut cache, "a", 3)), (None, None));
         assert_eq!(cache.remove("a"), Some(3));
         assert!(cache.is_empty());
+    }
+
+    #[test]
+    fn the_longest_time_to_live_has_no_end() {
+        let clock = Clock::manual();
+        clock.set(SECOND);
+        let mut cache = TtlCache::with_clock(1, Duration::MAX, clock.clone());
+        cache.insert(1, 1);
+        clock.set(u64::MAX - 1);
+        assert_eq!(cache.get(&1), Some(&1));
     }
 
     #[test]
