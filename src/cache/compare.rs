@@ -15,7 +15,7 @@ pub trait Compare<K, T> {
     /// When the answer is pending.
     fn same_key(&mut self, stored: &K) -> Result<bool, Self::Pending>;
 
-    /// Whether the time of an entry is over.
+    /// Whether an entry has expired.
     ///
     /// # Errors
     /// When the answer is pending.

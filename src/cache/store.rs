@@ -19,7 +19,7 @@ pub struct Entry<K, V, T> {
     pub key: K,
     /// The value as it was last stored.
     pub value: V,
-    /// When its time is over.
+    /// When it expires.
     pub expires: T,
     /// What it counts for.
     pub size: Number,
@@ -32,9 +32,9 @@ pub type Removed<K, V, T> = SmallVec<[Entry<K, V, T>; 1]>;
 /// Where a key is: in which slot, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Stored, and its time is not over.
+    /// Stored, and not expired.
     Live(u32),
-    /// Stored still, but its time is over.
+    /// Stored still, but expired.
     Expired(u32),
     /// Not stored.
     Absent,
@@ -165,7 +165,7 @@ impl<K, V, T> Store<K, V, T> {
         })
     }
 
-    /// Finds a key, whether its time is over or not.
+    /// Finds a key, whether its entry has expired or not.
     ///
     /// # Errors
     /// When an answer is pending. It was asked of every key with this hash by then, so that
@@ -289,7 +289,7 @@ impl<K, V, T> Store<K, V, T> {
         Some(entry)
     }
 
-    /// Takes out the oldest entries whose time is over, until one whose time is not.
+    /// Takes out the oldest entries as long as they have expired.
     ///
     /// # Errors
     /// When an answer is pending; what is in `removed` by then is out.

@@ -7,7 +7,7 @@ use super::timer::Frozen;
 use super::{Cache, Entries, Removed};
 
 impl Cache {
-    /// Takes out what is over, by way of `expire()` if a subclass has its own.
+    /// Takes expired entries out, by way of `expire()` if a subclass has its own.
     pub(super) fn settle(slf: &Bound<'_, Self>, frozen: Option<&Frozen>) -> PyResult<()> {
         let (this, py) = (slf.get(), slf.py());
         match frozen {
@@ -23,7 +23,7 @@ impl Cache {
         }
     }
 
-    /// What `len()` and `currsize` return, once what is over is out.
+    /// What `len()` and `currsize` return, once the expired entries are out.
     pub(super) fn measure<R>(slf: &Bound<'_, Self>, measure: impl Fn(&Entries) -> R) -> PyResult<R> {
         let (this, py) = (slf.get(), slf.py());
         if this.overrides.expire {

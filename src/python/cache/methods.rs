@@ -23,7 +23,7 @@ type LiveEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, u64);
 impl Cache {
     #[inline]
     fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        // Asking for an entry that is over counts as using it, as in cachetools.
+        // Asking for an expired entry counts as using it, as in cachetools.
         let found = slf.get().read(key, true)?;
         found.map_or_else(|| Self::missing(slf, key), Ok)
     }

@@ -73,14 +73,14 @@ impl Cache {
                 let (key, value) = contents.store.at(slot).map(|entry| (&entry.key.object, &entry.value))?;
                 Some((contents.store.id_of(slot), key.clone_ref(py), value.clone_ref(py)))
             })?;
-            let Some((place, key, value)) = oldest else {
+            let Some((id, key, value)) = oldest else {
                 break;
             };
             let Err(error) = slf.del_item(&key) else {
                 return (key, value).into_pyobject(py);
             };
             // If another thread was first, it is the turn of the next one.
-            if this.with(|contents| contents.store.entry_of(place).is_some())? || !is_gone(py, &error) {
+            if this.with(|contents| contents.store.entry_of(id).is_some())? || !is_gone(py, &error) {
                 return Err(error);
             }
         }

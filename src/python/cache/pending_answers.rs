@@ -37,12 +37,12 @@ struct Memory {
     /// By the address of the stored key, which is kept so that no other takes its address.
     same: HashMap<usize, (Py<PyAny>, bool)>,
     /// The latest answers only: an operation asks again for the entry where it stopped.
-    over: VecDeque<(TimeValue, bool)>,
+    expired: VecDeque<(TimeValue, bool)>,
     /// The stored keys that may be the one in question, in the order of the map. All of them are
     /// compared before the map is asked again, or equal hashes would cost the cube of their number.
     rivals: Vec<Py<PyAny>>,
     rounds: usize,
-    ask: Option<Question>,
+    question: Option<Question>,
 }
 
 /// How often the keys may change while they are being compared. A dict would go on for ever.
@@ -77,7 +77,7 @@ impl<'a, 'py> PendingAnswers<'a, 'py> {
         self.now.as_ref().ok_or(Pending)
     }
 
-    /// When the time of something stored now is over: `ttl` after now, and that is `span` if the
+    /// When an entry that is stored now expires: `ttl` after now, and that is `span` if the
     /// clock is native.
     #[inline]
     pub(super) fn deadline(&mut self, ttl: &TimeValue, span: Option<Duration>) -> Result<TimeValue, Pending> {
@@ -98,17 +98,17 @@ impl<'a, 'py> PendingAnswers<'a, 'py> {
         Err(self.ask(Question::Deadline(ttl)))
     }
 
-    /// Asks Python the open question. The caller holds no lock.
+    /// Asks Python the pending question. The caller holds no lock.
     #[cold]
     pub(super) fn resolve(&mut self, read: impl FnOnce() -> PyResult<TimeValue>) -> PyResult<()> {
         self.compare_rivals()?;
         let memory = self.memory.get_or_insert_default();
-        match (memory.ask.take(), &self.now) {
+        match (memory.question.take(), &self.now) {
             (Some(Question::Now), _) => self.now = Some(read()?),
             (Some(Question::HasExpired(expires)), Some(now)) => {
-                let over = !now.to_object(self.py)?.lt(expires.to_object(self.py)?)?;
-                memory.over.truncate(LATEST - 1);
-                memory.over.push_front((expires, over));
+                let expired = !now.to_object(self.py)?.lt(expires.to_object(self.py)?)?;
+                memory.expired.truncate(LATEST - 1);
+                memory.expired.push_front((expires, expired));
             }
             (Some(Question::Deadline(ttl)), Some(now)) => {
                 memory.deadline = Some(now.plus(&ttl, self.py)?);
@@ -140,8 +140,8 @@ impl<'a, 'py> PendingAnswers<'a, 'py> {
     }
 
     #[cold]
-    fn ask(&mut self, ask: Question) -> Pending {
-        self.memory.get_or_insert_default().ask = Some(ask);
+    fn ask(&mut self, question: Question) -> Pending {
+        self.memory.get_or_insert_default().question = Some(question);
         Pending
     }
 
@@ -156,11 +156,11 @@ impl<'a, 'py> PendingAnswers<'a, 'py> {
     }
 
     #[cold]
-    fn over_from_memory(&mut self, expires: &TimeValue) -> Result<bool, Pending> {
+    fn expired_from_memory(&mut self, expires: &TimeValue) -> Result<bool, Pending> {
         self.now()?;
-        let known = self.memory.get_or_insert_default().over.iter();
-        if let Some((_, over)) = known.clone().find(|(time, _)| time.is(expires)) {
-            return Ok(*over);
+        let known = self.memory.get_or_insert_default().expired.iter();
+        if let Some((_, expired)) = known.clone().find(|(time, _)| time.is(expires)) {
+            return Ok(*expired);
         }
         let expires = expires.clone_ref(self.py);
         Err(self.ask(Question::HasExpired(expires)))
@@ -183,7 +183,7 @@ impl Compare<Key, TimeValue> for PendingAnswers<'_, '_> {
     fn has_expired(&mut self, expires: &TimeValue) -> Result<bool, Pending> {
         match self.now.as_ref().and_then(|now| now.before(expires)) {
             Some(before) => Ok(!before),
-            None => self.over_from_memory(expires),
+            None => self.expired_from_memory(expires),
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) struct QuickAnswers<'a, 'py> {
 /// The instant of an operation that looks at the cache once.
 #[derive(Clone, Copy)]
 pub(super) enum Now {
-    /// Of a cache without a clock: nothing is ever over.
+    /// Of a cache without a clock: nothing ever expires.
     Never,
     /// Of the native clock, which is read only when an entry was found: a miss needs no time.
     Unread,

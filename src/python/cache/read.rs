@@ -67,8 +67,8 @@ impl Cache {
         Ok(default.cloned())
     }
 
-    /// The value of a live entry, which becomes the one used last. With `touch_expired`, so does one
-    /// whose time is over, though it has no value any more.
+    /// The value of a live entry, which becomes the one used last. With `touch_expired`, so does an
+    /// expired one, though it has no value any more.
     #[inline(always)]
     pub(super) fn read<'py>(
         &self,
