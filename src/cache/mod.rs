@@ -1,7 +1,7 @@
 //! A map whose entries expire, and from which the entry used longest ago goes when there is no room.
 //!
-//! [`TtlCache`] is that map for Rust. `Store` below it takes no lock, reads no clock and knows nothing of Python, so that
-//! Python's caches are made of it as well. See `store.rs` first.
+//! [`TtlCache`] is that map for Rust. Python's caches are made of the same `Store`: see `store.rs` first. Nothing here
+//! locks, waits, reads a clock or knows of Python.
 
 mod compare;
 mod counts;
