@@ -2,7 +2,7 @@
 //!
 //! [`Throttler`] takes a table of [`RateLimit`]s and lets each request through at the earliest instant at which it goes
 //! over none of them and delays nobody who came before. [`ManualClock`] makes its time stand still in tests.
-//! [`cache`] is a map whose entries expire, and of which the one used longest ago goes first.
+//! [`cache::TtlCache`] is a map whose entries expire, and of which the one used longest ago goes first.
 //!
 //! Each module knows only the modules under it: `python → wait → gate → limit → clock`.
 

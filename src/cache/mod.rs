@@ -1,16 +1,26 @@
-//! A map that forgets: the entry used longest ago when there is no room, and any entry whose time
-//! is over.
+//! A map whose entries expire, and from which the entry used longest ago goes when there is no room.
 //!
-//! Nothing here locks, waits, reads a clock or knows of Python. Whether two keys are the same, and
-//! whether an entry's time is over, is asked of a [`Judge`]; a judge may answer that it cannot
-//! tell yet, and the map then leaves everything as it was, so that the caller can find out
-//! (outside its lock) and ask again.
+//! [`TtlCache`] is that map for Rust. Python's caches are made of the same `Store`: see `store.rs` first. Nothing here
+//! locks, waits, reads a clock or knows of Python.
 
+mod compare;
 mod counts;
 mod index;
+mod links;
 mod number;
+mod orders;
 mod store;
+#[cfg(test)]
+mod store_tests;
+mod ttl_cache;
 
 pub use counts::Counts;
-pub use number::Number;
-pub use store::{Bin, Entry, Found, Judge, Place, Placed, Store};
+pub use ttl_cache::TtlCache;
+
+// What Python's caches are made of.
+pub(crate) use self::{
+    compare::Compare,
+    number::Number,
+    orders::EntryId,
+    store::{Entry, Found, Insertion, Removed, Store},
+};

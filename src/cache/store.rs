@@ -1,29 +1,16 @@
-//! The entries, found by hash, and linked in two orders: by use and by age.
+//! The map: finds entries by the hash of their keys, stores and removes them, and evicts the one used longest ago.
+//!
+//! It takes no lock, reads no clock and compares no keys: it asks [`Compare`].
 
 use std::mem;
 
 use smallvec::SmallVec;
 
+use super::compare::Compare;
+use super::counts::Counts;
 use super::index::Index;
-use super::{Counts, Number};
-
-/// Answers what only the owner of keys and clock can know.
-pub trait Judge<K, T> {
-    /// Why there is no answer yet.
-    type Unknown;
-
-    /// Whether a stored key, whose hash is the same, is the key in question.
-    ///
-    /// # Errors
-    /// When that cannot be told yet.
-    fn same(&mut self, stored: &K) -> Result<bool, Self::Unknown>;
-
-    /// Whether the time of an entry is over.
-    ///
-    /// # Errors
-    /// When that cannot be told yet.
-    fn over(&mut self, expires: &T) -> Result<bool, Self::Unknown>;
-}
+use super::links::{AGE, Links, USE};
+use super::number::Number;
 
 /// What is stored under one key.
 #[derive(Clone, Debug)]
@@ -32,69 +19,48 @@ pub struct Entry<K, V, T> {
     pub key: K,
     /// The value as it was last stored.
     pub value: V,
-    /// When its time is over.
+    /// When it expires.
     pub expires: T,
     /// What it counts for.
     pub size: Number,
 }
 
 /// What an operation took out, for its caller to drop once no lock is held: dropping a value may
-/// run anybody's code.
-pub type Bin<K, V, T> = SmallVec<[Entry<K, V, T>; 1]>;
+/// run foreign code.
+pub type Removed<K, V, T> = SmallVec<[Entry<K, V, T>; 1]>;
 
-/// Where a key is.
+/// Where a key is: in which slot, if any.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Found {
-    /// Stored, and its time is not over.
-    Alive(u32),
-    /// Stored still, but its time is over.
-    Over(u32),
+    /// Stored, and not expired.
+    Live(u32),
+    /// Stored still, but expired.
+    Expired(u32),
     /// Not stored.
     Absent,
 }
 
 /// How storing an entry went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Placed {
+pub enum Insertion {
     /// Stored.
     Stored,
     /// Larger than the whole cache.
     TooLarge,
-    /// Something must go first, and it was not allowed to take it.
+    /// Something must go first, and the caller has not allowed that.
     NeedsRoom,
     /// Something must go first, and there is nothing left.
     Empty,
 }
 
-/// Where the entry of a key was seen. A later entry in the same slot is told from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
-    slot: u32,
-    born: u64,
-}
-
-/// Where the two circles of entries begin and end: a node that is no entry.
-const ROOT: u32 = 0;
-
-/// Least recently used first.
-const USE: usize = 0;
-/// Oldest first.
-const AGE: usize = 1;
-
-#[derive(Clone, Copy, Debug)]
-struct Link {
-    next: u32,
-    prev: u32,
-}
-
 #[derive(Clone, Debug)]
-struct Node<K, V, T> {
-    hash: u64,
-    /// When the key came, as a serial number: tells it from later tenants of the same slot.
-    born: u64,
+pub(super) struct Node<K, V, T> {
+    pub(super) hash: u64,
+    /// When the key came, as a serial number: distinguishes it from later keys in the same slot.
+    pub(super) born: u64,
     /// When the entry got its place in the order of age, as a serial number.
     stamp: u64,
-    entry: Option<Entry<K, V, T>>,
+    pub(super) entry: Option<Entry<K, V, T>>,
 }
 
 impl<K, V, T> Node<K, V, T> {
@@ -107,14 +73,15 @@ impl<K, V, T> Node<K, V, T> {
 #[derive(Clone, Debug)]
 pub struct Store<K, V, T> {
     index: Index,
-    nodes: Vec<Node<K, V, T>>,
+    /// The first is [`ROOT`](super::links::ROOT), and no entry.
+    pub(super) nodes: Vec<Node<K, V, T>>,
     /// Of each node, its neighbours in both orders: apart, so that they are close to each other.
-    links: Vec<[Link; 2]>,
+    pub(super) links: Links,
     free: Vec<u32>,
-    serial: u64,
+    pub(super) serial: u64,
     shape: u64,
     limit: Number,
-    size: Number,
+    pub(super) size: Number,
     renew: bool,
     /// What it has done.
     pub counts: Counts,
@@ -127,7 +94,7 @@ impl<K, V, T> Store<K, V, T> {
         Self {
             index: Index::default(),
             nodes: vec![Node::new()],
-            links: vec![[Link { next: ROOT, prev: ROOT }; 2]],
+            links: Links::default(),
             free: Vec::new(),
             serial: 0,
             shape: 0,
@@ -142,12 +109,6 @@ impl<K, V, T> Store<K, V, T> {
     #[must_use]
     pub fn len(&self) -> usize {
         self.index.len()
-    }
-
-    /// Whether nothing is stored.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.index.len() == 0
     }
 
     /// The sizes that have room, in all.
@@ -177,7 +138,7 @@ impl<K, V, T> Store<K, V, T> {
         self.shape
     }
 
-    /// The entry at a place that an operation under the same lock has found.
+    /// The entry in a slot that an operation under the same lock has found.
     #[must_use]
     pub fn at(&self, slot: u32) -> Option<&Entry<K, V, T>> {
         self.nodes[slot as usize].entry.as_ref()
@@ -192,32 +153,32 @@ impl<K, V, T> Store<K, V, T> {
     /// Looks a key up and changes nothing.
     ///
     /// # Errors
-    /// When the judge cannot tell yet.
+    /// When an answer is pending.
     #[inline(always)]
-    pub fn find<J: Judge<K, T>>(&self, hash: u64, judge: &mut J) -> Result<Found, J::Unknown> {
-        let Some(slot) = self.locate(hash, judge)? else {
+    pub fn find<C: Compare<K, T>>(&self, hash: u64, answers: &mut C) -> Result<Found, C::Pending> {
+        let Some(slot) = self.locate(hash, answers)? else {
             return Ok(Found::Absent);
         };
         Ok(match self.at(slot) {
-            Some(entry) if !judge.over(&entry.expires)? => Found::Alive(slot),
-            _ => Found::Over(slot),
+            Some(entry) if !answers.has_expired(&entry.expires)? => Found::Live(slot),
+            _ => Found::Expired(slot),
         })
     }
 
-    /// Finds a key, whether its time is over or not.
+    /// Finds a key, whether its entry has expired or not.
     ///
     /// # Errors
-    /// When the judge cannot tell yet. It was asked of every key with this hash by then, so that
+    /// When an answer is pending. It was asked of every key with this hash by then, so that
     /// the caller can find out all at once.
     #[inline(always)]
-    pub fn locate<J: Judge<K, T>>(&self, hash: u64, judge: &mut J) -> Result<Option<u32>, J::Unknown> {
+    pub fn locate<C: Compare<K, T>>(&self, hash: u64, answers: &mut C) -> Result<Option<u32>, C::Pending> {
         let mut unknown = None;
         for slot in self.index.find(hash) {
             let node = &self.nodes[slot as usize];
             if node.hash == hash
                 && let Some(entry) = &node.entry
             {
-                match judge.same(&entry.key) {
+                match answers.same_key(&entry.key) {
                     Ok(true) => return Ok(Some(slot)),
                     Ok(false) => {}
                     // One of the others may be certain: only if none is, does this one matter.
@@ -231,32 +192,32 @@ impl<K, V, T> Store<K, V, T> {
     /// Makes an entry the one used last.
     #[inline(always)]
     pub fn touch(&mut self, slot: u32) {
-        self.unlink::<USE>(slot);
-        self.append::<USE>(slot);
+        self.links.unlink::<USE>(slot);
+        self.links.append::<USE>(slot);
     }
 
     /// Stores `item`, and takes out what was used longest ago if there is no room, but only when it
     /// may `evict`. In `item` stays what the caller must drop: the old value of the entry and the
-    /// key that was not needed, or the entry whose place this one took. What else went is in `bin`.
+    /// key that was not needed, or the entry whose place this one took. What else went is in `removed`.
     ///
     /// # Errors
-    /// When the judge cannot tell yet; nothing is changed then.
+    /// When an answer is pending; nothing is changed then.
     #[inline(always)]
-    pub fn place<J: Judge<K, T>>(
+    pub fn insert<C: Compare<K, T>>(
         &mut self,
         hash: u64,
-        judge: &mut J,
+        answers: &mut C,
         item: &mut Option<Entry<K, V, T>>,
         evict: bool,
-        bin: &mut Bin<K, V, T>,
-    ) -> Result<Placed, J::Unknown> {
+        removed: &mut Removed<K, V, T>,
+    ) -> Result<Insertion, C::Pending> {
         let Some(size) = item.as_ref().map(|entry| entry.size) else {
-            return Ok(Placed::Stored);
+            return Ok(Insertion::Stored);
         };
         if self.limit.before(size) {
-            return Ok(Placed::TooLarge);
+            return Ok(Insertion::TooLarge);
         }
-        let mut slot = self.locate(hash, judge)?;
+        let mut slot = self.locate(hash, answers)?;
         let grows = loop {
             let old = slot.and_then(|slot| self.at(slot)).map(|entry| entry.size);
             let grows = old.map_or(size, |old| size.minus(old));
@@ -264,10 +225,10 @@ impl<K, V, T> Store<K, V, T> {
                 break grows;
             }
             if !evict {
-                return Ok(Placed::NeedsRoom);
+                return Ok(Insertion::NeedsRoom);
             }
-            let Some(oldest) = self.first::<USE>() else {
-                return Ok(Placed::Empty);
+            let Some(oldest) = self.links.first::<USE>() else {
+                return Ok(Insertion::Empty);
             };
             self.counts.evictions += 1;
             if slot.is_none()
@@ -275,18 +236,18 @@ impl<K, V, T> Store<K, V, T> {
             {
                 self.size = total;
                 self.recycle(oldest, hash, item);
-                return Ok(Placed::Stored);
+                return Ok(Insertion::Stored);
             }
             // Making room for a larger value of its own key may take the entry itself.
             slot = slot.filter(|&slot| slot != oldest);
-            bin.extend(self.remove(oldest));
+            removed.extend(self.remove(oldest));
         };
         self.size = self.size.plus(grows);
         match slot {
             Some(slot) => self.replace(slot, item),
             None => self.add(hash, item),
         }
-        Ok(Placed::Stored)
+        Ok(Insertion::Stored)
     }
 
     /// The size of all with another entry of that size in the place of the one given, if that fits.
@@ -303,10 +264,10 @@ impl<K, V, T> Store<K, V, T> {
     fn recycle(&mut self, slot: u32, hash: u64, item: &mut Option<Entry<K, V, T>>) {
         self.serial += 1;
         self.shape += 1;
-        self.unlink::<AGE>(slot);
-        self.append::<AGE>(slot);
-        self.unlink::<USE>(slot);
-        self.append::<USE>(slot);
+        self.links.unlink::<AGE>(slot);
+        self.links.append::<AGE>(slot);
+        self.links.unlink::<USE>(slot);
+        self.links.append::<USE>(slot);
         let node = &mut self.nodes[slot as usize];
         (node.born, node.stamp) = (self.serial, self.serial);
         mem::swap(&mut node.entry, item);
@@ -320,28 +281,28 @@ impl<K, V, T> Store<K, V, T> {
         let entry = node.entry.take()?;
         let hash = node.hash;
         self.index.remove(hash, slot);
-        self.unlink::<USE>(slot);
-        self.unlink::<AGE>(slot);
+        self.links.unlink::<USE>(slot);
+        self.links.unlink::<AGE>(slot);
         self.free.push(slot);
         self.shape += 1;
         self.size = self.size.minus(entry.size);
         Some(entry)
     }
 
-    /// Takes out the oldest entries whose time is over, until one whose time is not.
+    /// Takes out the oldest entries as long as they have expired.
     ///
     /// # Errors
-    /// When the judge cannot tell yet; what went into the bin by then is out.
+    /// When an answer is pending; what is in `removed` by then is out.
     #[inline]
-    pub fn expire<J: Judge<K, T>>(
+    pub fn expire<C: Compare<K, T>>(
         &mut self,
-        judge: &mut J,
-        bin: &mut Bin<K, V, T>,
-    ) -> Result<(), J::Unknown> {
-        while let Some(slot) = self.first::<AGE>() {
+        answers: &mut C,
+        removed: &mut Removed<K, V, T>,
+    ) -> Result<(), C::Pending> {
+        while let Some(slot) = self.links.first::<AGE>() {
             match self.at(slot) {
-                Some(entry) if !judge.over(&entry.expires)? => break,
-                _ => bin.extend(self.remove(slot)),
+                Some(entry) if !answers.has_expired(&entry.expires)? => break,
+                _ => removed.extend(self.remove(slot)),
             }
             self.counts.expirations += 1;
         }
@@ -351,11 +312,11 @@ impl<K, V, T> Store<K, V, T> {
     /// The entry used longest ago.
     #[must_use]
     pub fn least_used(&self) -> Option<u32> {
-        self.first::<USE>()
+        self.links.first::<USE>()
     }
 
     /// Takes everything out, and keeps the counters.
-    #[must_use = "dropping the entries may run anybody's code: do it when no lock is held"]
+    #[must_use = "dropping the entries may run foreign code: do it when no lock is held"]
     pub fn clear(&mut self) -> Self {
         let mut empty = Self::new(self.limit, self.renew);
         empty.counts = self.counts;
@@ -363,93 +324,6 @@ impl<K, V, T> Store<K, V, T> {
         empty.serial = self.serial;
         empty.shape = self.shape + 1;
         mem::replace(self, empty)
-    }
-
-    /// The places of all entries, in the order in which their keys came.
-    #[must_use]
-    pub fn places(&self) -> Vec<Place> {
-        let mut places: Vec<Place> = self.slots::<AGE>().map(|slot| self.place_of(slot)).collect();
-        places.sort_unstable_by_key(|place| place.born);
-        places
-    }
-
-    /// The place of an entry that an operation under the same lock has found.
-    #[must_use]
-    pub fn place_of(&self, slot: u32) -> Place {
-        Place { slot, born: self.nodes[slot as usize].born }
-    }
-
-    /// The hash of the key and the entry that was seen at a place, if it is still there.
-    #[must_use]
-    pub fn still(&self, place: Place) -> Option<(u64, &Entry<K, V, T>)> {
-        let node = self.nodes.get(place.slot as usize).filter(|node| node.born == place.born)?;
-        node.entry.as_ref().map(|entry| (node.hash, entry))
-    }
-
-    /// The oldest entry, or the next oldest after the one at a place that is still there.
-    #[must_use]
-    pub fn next(&self, place: Option<Place>) -> Option<(Place, &Entry<K, V, T>)> {
-        let slot = match place {
-            None => self.first::<AGE>()?,
-            Some(place) => {
-                self.still(place)?;
-                Some(self.links[place.slot as usize][AGE].next).filter(|&slot| slot != ROOT)?
-            }
-        };
-        self.at(slot).map(|entry| (self.place_of(slot), entry))
-    }
-
-    /// All entries, oldest first.
-    pub fn by_age(&self) -> impl Iterator<Item = &Entry<K, V, T>> {
-        self.slots::<AGE>().filter_map(|slot| self.at(slot))
-    }
-
-    /// The place of each entry of [`Self::by_age`] in the order in which the keys came.
-    #[must_use]
-    pub fn by_birth(&self) -> Vec<usize> {
-        let mut order: Vec<(u64, usize)> = self
-            .slots::<AGE>()
-            .enumerate()
-            .map(|(place, slot)| (self.nodes[slot as usize].born, place))
-            .collect();
-        order.sort_unstable();
-        order.into_iter().map(|(_, place)| place).collect()
-    }
-
-    /// The place in [`Self::by_age`] of each entry, least recently used first.
-    #[must_use]
-    pub fn by_use(&self) -> Vec<usize> {
-        let mut places = vec![0; self.nodes.len()];
-        for (place, slot) in self.slots::<AGE>().enumerate() {
-            places[slot as usize] = place;
-        }
-        self.slots::<USE>().map(|slot| places[slot as usize]).collect()
-    }
-
-    /// Puts back what [`Self::by_age`], [`Self::by_birth`] and [`Self::by_use`] told of a map. The
-    /// keys must differ from each other; the map must be empty.
-    pub fn restore(
-        &mut self,
-        entries: impl IntoIterator<Item = (u64, Entry<K, V, T>)>,
-        by_birth: &[usize],
-        by_use: &[usize],
-    ) {
-        for (hash, entry) in entries {
-            self.size = self.size.plus(entry.size);
-            self.add(hash, &mut Some(entry));
-        }
-        let slots: Vec<u32> = self.slots::<AGE>().collect();
-        for place in by_use {
-            if let Some(&slot) = slots.get(*place) {
-                self.touch(slot);
-            }
-        }
-        for place in by_birth {
-            if let Some(&slot) = slots.get(*place) {
-                self.serial += 1;
-                self.nodes[slot as usize].born = self.serial;
-            }
-        }
     }
 
     fn replace(&mut self, slot: u32, item: &mut Option<Entry<K, V, T>>) {
@@ -462,53 +336,27 @@ impl<K, V, T> Store<K, V, T> {
             mem::swap(&mut old.size, &mut new.size);
         }
         if self.renew {
-            self.unlink::<AGE>(slot);
-            self.append::<AGE>(slot);
+            self.links.unlink::<AGE>(slot);
+            self.links.append::<AGE>(slot);
         }
         self.touch(slot);
     }
 
-    fn add(&mut self, hash: u64, item: &mut Option<Entry<K, V, T>>) {
+    pub(super) fn add(&mut self, hash: u64, item: &mut Option<Entry<K, V, T>>) {
         self.serial += 1;
         self.shape += 1;
         let slot = self.free.pop().unwrap_or_else(|| {
             // 4,294,967,295 entries take more than 400 GB.
             let slot = u32::try_from(self.nodes.len()).expect("too many entries");
             self.nodes.push(Node::new());
-            self.links.push([Link { next: slot, prev: slot }; 2]);
+            self.links.push();
             slot
         });
         let node = &mut self.nodes[slot as usize];
         (node.hash, node.born, node.stamp) = (hash, self.serial, self.serial);
         node.entry = item.take();
-        self.append::<AGE>(slot);
-        self.append::<USE>(slot);
+        self.links.append::<AGE>(slot);
+        self.links.append::<USE>(slot);
         self.index.insert(hash, slot);
-    }
-
-    #[inline]
-    fn first<const ORDER: usize>(&self) -> Option<u32> {
-        Some(self.links[ROOT as usize][ORDER].next).filter(|&slot| slot != ROOT)
-    }
-
-    fn slots<const ORDER: usize>(&self) -> impl Iterator<Item = u32> {
-        std::iter::successors(self.first::<ORDER>(), |&slot| {
-            Some(self.links[slot as usize][ORDER].next).filter(|&slot| slot != ROOT)
-        })
-    }
-
-    #[inline(always)]
-    fn unlink<const ORDER: usize>(&mut self, slot: u32) {
-        let Link { next, prev } = self.links[slot as usize][ORDER];
-        self.links[next as usize][ORDER].prev = prev;
-        self.links[prev as usize][ORDER].next = next;
-    }
-
-    #[inline(always)]
-    fn append<const ORDER: usize>(&mut self, slot: u32) {
-        let prev = self.links[ROOT as usize][ORDER].prev;
-        self.links[slot as usize][ORDER] = Link { next: ROOT, prev };
-        self.links[prev as usize][ORDER].next = slot;
-        self.links[ROOT as usize][ORDER].prev = slot;
     }
 }

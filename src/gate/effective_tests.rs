@@ -6,8 +6,9 @@ use proptest::prelude::*;
 
 use crate::limit::RateLimit;
 
+use super::brute_force::brute_force;
 use super::enter::Gate;
-use super::model::{Run, World, brute_force, changing_worlds};
+use super::model::{Run, World, changing_worlds};
 use super::plan::NEVER;
 use super::queue::{Rank, Waiter};
 use super::table::{Hold, Options};

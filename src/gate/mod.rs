@@ -21,6 +21,8 @@ mod usage;
 mod wait_time;
 
 #[cfg(test)]
+mod brute_force;
+#[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
 mod effective_tests;

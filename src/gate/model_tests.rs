@@ -8,8 +8,9 @@ use proptest::prelude::*;
 use crate::clock::Nanos;
 use crate::limit::{Period, RateLimit, Resets, Zone};
 
+use super::brute_force::{brute_force, over};
 use super::enter::Gate;
-use super::model::{END, LATE, NEVER, Request, Run, World, brute_force, over, worlds};
+use super::model::{END, LATE, NEVER, Request, Run, World, worlds};
 use super::queue::{Rank, Waiter};
 use super::table::{Hold, Options};
 

@@ -1,5 +1,5 @@
 //! The part of Hummingbot's throttler that every request goes through. The rest of its surface is Python, and costs
-//! nothing until somebody touches it.
+//! nothing until it is used.
 
 use std::time::Duration;
 
@@ -11,14 +11,11 @@ use crate::clock::{Clock, Nanos, nanos};
 use crate::gate::{LogEntry, Options};
 use crate::wait::Throttler;
 
-use super::asyncio;
-use super::clock::PyManualClock;
-use super::ready::ready;
 use super::seconds;
-use super::task::Task;
-use super::throttler::PyThrottler;
+use super::throttler::{PyManualClock, PyThrottler, Task};
+use super::waiting::ready::ready;
 
-/// How old the entries may be that somebody writes into the log of a throttler that was just made; the longest
+/// How old the entries may be that are written into the log of a throttler that was just made; the longest
 /// interval of any table is a day.
 const LOG_REACHES: Duration = Duration::from_secs(2 * 86_400);
 
@@ -102,7 +99,7 @@ impl HummingbotTask {
         let Some(charge) = task.get().start(py)? else { return ready(py) };
         let wait = || {
             slf.get().owner.call_method1(py, pyo3::intern!(py, "_must_wait"), (charge.route.id(),))?;
-            asyncio::wait(task, charge)
+            Task::wait_in_loop(task, charge)
         };
         wait().inspect_err(|_| task.get().give_up())
     }

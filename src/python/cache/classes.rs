@@ -1,4 +1,4 @@
-//! The two caches by name, and who is told of them.
+//! The classes `TTLCache` and `LRUCache`: how each is made, and where both are registered.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -6,12 +6,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
-use super::super::cache_key::Oracle;
-use super::super::cache_time::{CacheTimer, Moment};
-use super::{Cache, Default, Garbage, NEVER, abc};
 use crate::cache::Number;
+
+use super::arguments::Argument;
+use super::pending_answers::PendingAnswers;
+use super::time::TimeValue;
+use super::timer::CacheTimer;
+use super::{Cache, Removed};
 
 const DEFAULT_TTL: i64 = 300;
 
@@ -34,7 +38,7 @@ const DEFAULT_TTL: i64 = 300;
 ///     >>> cache.get("BTC/USDT"), cache.get("ETH/USDT")
 ///     (97000.0, None)
 #[pyclass(name = "TTLCache", extends = Cache, frozen, subclass, mapping, module = "sluicegate")]
-pub(in super::super) struct TtlCache;
+pub(in crate::python) struct TtlCache;
 
 #[pymethods]
 impl TtlCache {
@@ -53,11 +57,11 @@ impl TtlCache {
         Ok(PyClassInitializer::from(base).add_subclass(Self))
     }
 
-    #[pyo3(signature = (maxsize=Default::Missing, ttl=Default::Missing, timer=None, getsizeof=None))]
+    #[pyo3(signature = (maxsize=Argument::Omitted, ttl=Argument::Omitted, timer=None, getsizeof=None))]
     fn __init__(
         slf: &Bound<'_, Self>,
-        maxsize: Default<'_>,
-        ttl: Default<'_>,
+        maxsize: Argument<'_>,
+        ttl: Argument<'_>,
         timer: Option<Bound<'_, PyAny>>,
         getsizeof: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
@@ -67,8 +71,8 @@ impl TtlCache {
             return Err(PyTypeError::new_err(format!("timer must be callable, not {kind}")));
         }
         let ttl = match ttl {
-            Default::Given(ttl) => Moment::new(&ttl),
-            Default::Missing => Moment::Number(Number::Int(DEFAULT_TTL)),
+            Argument::Given(ttl) => TimeValue::new(&ttl),
+            Argument::Omitted => TimeValue::Number(Number::Int(DEFAULT_TTL)),
         };
         let frozen = Arc::clone(&slf.as_super().get().frozen);
         let timer = Py::new(py, CacheTimer::counted(py, timer.map(Bound::unbind), frozen)?)?;
@@ -90,30 +94,30 @@ impl TtlCache {
     #[getter]
     fn ttl<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let py = slf.py();
-        slf.as_super().get().with(|state| state.ttl.clone_ref(py))?.to_object(py)
+        slf.as_super().get().with(|contents| contents.ttl.clone_ref(py))?.to_object(py)
     }
 
     /// The timer of the cache; `with cache.timer as time:` holds its time still.
     #[getter]
     fn timer(slf: &Bound<'_, Self>) -> PyResult<Option<Py<CacheTimer>>> {
         let py = slf.py();
-        slf.as_super().get().with(|state| state.timer.as_ref().map(|timer| timer.clone_ref(py)))
+        slf.as_super().get().with(|contents| contents.timer.as_ref().map(|timer| timer.clone_ref(py)))
     }
 
     /// Remove the entries that have expired at ``time`` (by default now), and return them.
     #[pyo3(signature = (time=None))]
     fn expire<'py>(slf: &Bound<'py, Self>, time: Option<&Bound<'py, PyAny>>) -> PyResult<Bound<'py, PyList>> {
         let (this, py) = (slf.as_super().get(), slf.py());
-        let mut bin = Garbage::new();
-        let mut oracle = Oracle::new(py, None);
+        let mut removed = Removed::new();
+        let mut answers = PendingAnswers::new(py, None);
         if let Some(time) = time {
-            oracle.set_now(Moment::new(time));
+            answers.set_now(TimeValue::new(time));
         }
-        this.run_at(&mut oracle, py, |state, oracle| {
-            oracle.now()?;
-            state.store.expire(oracle, &mut bin)
+        this.run_at(&mut answers, py, |contents, answers| {
+            answers.now()?;
+            contents.store.expire(answers, &mut removed)
         })?;
-        PyList::new(py, bin.into_iter().map(|entry| (entry.key.object, entry.value)))
+        PyList::new(py, removed.into_iter().map(|entry| (entry.key.object, entry.value)))
     }
 }
 
@@ -131,7 +135,7 @@ impl TtlCache {
 ///     >>> "BTC/USDT" in cache
 ///     True
 #[pyclass(name = "LRUCache", extends = Cache, frozen, subclass, mapping, module = "sluicegate")]
-pub(in super::super) struct LruCache;
+pub(in crate::python) struct LruCache;
 
 #[pymethods]
 impl LruCache {
@@ -150,13 +154,13 @@ impl LruCache {
         Ok(PyClassInitializer::from(base).add_subclass(Self))
     }
 
-    #[pyo3(signature = (maxsize=Default::Missing, getsizeof=None))]
+    #[pyo3(signature = (maxsize=Argument::Omitted, getsizeof=None))]
     fn __init__(
         slf: &Bound<'_, Self>,
-        maxsize: Default<'_>,
+        maxsize: Argument<'_>,
         getsizeof: Option<Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        Cache::initialise(slf.as_super(), maxsize, NEVER, None, getsizeof)
+        Cache::initialise(slf.as_super(), maxsize, TimeValue::NEVER, None, getsizeof)
     }
 
     /// Return the value of `key`, or `default`.
@@ -171,7 +175,7 @@ impl LruCache {
 }
 
 /// Makes the caches known as mappings: `isinstance(cache, MutableMapping)`.
-pub(in super::super) fn register(py: Python<'_>) -> PyResult<()> {
+pub(in crate::python) fn register(py: Python<'_>) -> PyResult<()> {
     let mapping = abc(py, "MutableMapping")?;
     mapping.call_method1(intern!(py, "register"), (py.get_type::<Cache>(),))?;
     Ok(())
@@ -200,4 +204,11 @@ pub(super) fn befriend_cachetools(py: Python<'_>) {
     if register().unwrap_or(false) {
         DONE.store(true, Ordering::Relaxed);
     }
+}
+
+/// A class of `collections.abc`.
+pub(super) fn abc<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
+    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let module = MODULE.get_or_try_init(py, || py.import("collections.abc").map(Bound::unbind))?;
+    module.bind(py).getattr(name)
 }

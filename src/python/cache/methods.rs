@@ -1,24 +1,29 @@
 //! The methods that both caches have.
 
-use std::thread;
-
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::super::cache_iter::CacheIterator;
-use super::super::cache_key::Query;
-use super::super::cache_stats::CacheStats;
-use super::super::cache_time::number_to_object;
-use super::{Cache, Default, Garbage, LiveEntry, abc, number, state, unless_gone};
 use crate::cache::{Found, Store};
+
+use super::arguments::Argument;
+use super::classes::abc;
+use super::iter::CacheIterator;
+use super::key::Query;
+use super::number::{number, number_to_object};
+use super::overrides::unless_gone;
+use super::stats::CacheStats;
+use super::{Cache, Removed, pickling};
+
+/// A value, the time it has left, and its stamp.
+type LiveEntry<'py> = (Bound<'py, PyAny>, Bound<'py, PyAny>, u64);
 
 #[pymethods]
 impl Cache {
     #[inline]
     fn __getitem__<'py>(slf: &Bound<'py, Self>, key: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        // Asking for an entry that is over counts as using it, as in cachetools.
+        // Asking for an expired entry counts as using it, as in cachetools.
         let found = slf.get().read(key, true)?;
         found.map_or_else(|| Self::missing(slf, key), Ok)
     }
@@ -29,12 +34,12 @@ impl Cache {
 
     fn __delitem__(slf: &Bound<'_, Self>, key: &Bound<'_, PyAny>) -> PyResult<()> {
         let query = Query::new(key)?;
-        let (entry, alive) = slf.get().run(slf.py(), Some(&query), |state, oracle| {
-            Ok(match state.store.find(query.hash, oracle)? {
-                Found::Alive(slot) => (state.store.remove(slot), true),
-                Found::Over(slot) => {
-                    state.store.counts.expirations += 1;
-                    (state.store.remove(slot), false)
+        let (entry, alive) = slf.get().run(slf.py(), Some(&query), |contents, answers| {
+            Ok(match contents.store.find(query.hash, answers)? {
+                Found::Live(slot) => (contents.store.remove(slot), true),
+                Found::Expired(slot) => {
+                    contents.store.counts.expirations += 1;
+                    (contents.store.remove(slot), false)
                 }
                 Found::Absent => (None, false),
             })
@@ -45,8 +50,8 @@ impl Cache {
 
     fn __contains__(&self, key: &Bound<'_, PyAny>) -> PyResult<bool> {
         let query = Query::new(key)?;
-        self.run(key.py(), Some(&query), |state, oracle| {
-            Ok(matches!(state.store.find(query.hash, oracle)?, Found::Alive(_)))
+        self.run(key.py(), Some(&query), |contents, answers| {
+            Ok(matches!(contents.store.find(query.hash, answers)?, Found::Live(_)))
         })
     }
 
@@ -63,32 +68,7 @@ impl Cache {
     }
 
     fn __repr__(slf: &Bound<'_, Self>) -> PyResult<String> {
-        let this = slf.get();
-        let frozen = this.freeze(slf.py())?;
-        Self::settle(slf, frozen.as_ref())?;
-        let here = thread::current().id();
-        let inside = {
-            let mut printing = this.printing.lock();
-            let inside = printing.contains(&here);
-            if !inside {
-                printing.push(here);
-            }
-            inside
-        };
-        let entries = if inside {
-            "{...}".to_owned()
-        } else {
-            let entries = Self::print(slf);
-            this.printing.lock().retain(|thread| *thread != here);
-            entries?
-        };
-        let maxsize = this.with(|state| state.maxsize.clone_ref(slf.py()))?;
-        Ok(format!(
-            "{}({entries}, maxsize={}, currsize={})",
-            slf.get_type().name()?,
-            maxsize.bind(slf.py()).repr()?,
-            number_to_object(this.with(|state| state.store.size())?, slf.py()).repr()?,
-        ))
+        Self::repr(slf)
     }
 
     fn __eq__<'py>(slf: &Bound<'py, Self>, other: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
@@ -96,11 +76,11 @@ impl Cache {
     }
 
     /// Remove `key` and return its value; if it is missing, return `default` or raise KeyError.
-    #[pyo3(signature = (key, default=Default::Missing))]
+    #[pyo3(signature = (key, default=Argument::Omitted))]
     fn pop<'py>(
         slf: &Bound<'py, Self>,
         key: &Bound<'py, PyAny>,
-        default: Default<'py>,
+        default: Argument<'py>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let this = slf.get();
         if this.overrides.reads() || this.overrides.delitem {
@@ -113,10 +93,10 @@ impl Cache {
             }
         } else {
             let query = Query::new(key)?;
-            let entry = this.run(slf.py(), Some(&query), |state, oracle| {
-                oracle.now()?;
-                Ok(match state.store.find(query.hash, oracle)? {
-                    Found::Alive(slot) => state.store.remove(slot),
+            let entry = this.run(slf.py(), Some(&query), |contents, answers| {
+                answers.now()?;
+                Ok(match contents.store.find(query.hash, answers)? {
+                    Found::Live(slot) => contents.store.remove(slot),
                     _ => None,
                 })
             })?;
@@ -125,8 +105,8 @@ impl Cache {
             }
         }
         match default {
-            Default::Given(default) => Ok(default),
-            Default::Missing => Err(this.key_error(key)),
+            Argument::Given(default) => Ok(default),
+            Argument::Omitted => Err(this.key_error(key)),
         }
     }
 
@@ -169,11 +149,11 @@ impl Cache {
         if this.overrides.delitem {
             return Self::popitem_by_key(slf);
         }
-        let mut bin = Garbage::new();
-        let entry = this.run(py, None, |state, oracle| {
-            oracle.now()?;
-            state.store.expire(oracle, &mut bin)?;
-            Ok(state.store.least_used().and_then(|slot| state.store.remove(slot)))
+        let mut removed = Removed::new();
+        let entry = this.run(py, None, |contents, answers| {
+            answers.now()?;
+            contents.store.expire(answers, &mut removed)?;
+            Ok(contents.store.least_used().and_then(|slot| contents.store.remove(slot)))
         })?;
         let Some(entry) = entry else {
             return Err(Self::empty(slf));
@@ -183,7 +163,7 @@ impl Cache {
 
     /// Remove all entries.
     fn clear(&self) -> PyResult<()> {
-        let entries = self.with(|state| state.store.clear())?;
+        let entries = self.with(|contents| contents.store.clear())?;
         drop(entries);
         Ok(())
     }
@@ -228,7 +208,7 @@ impl Cache {
     /// The maximum size of the cache.
     #[getter]
     fn maxsize(&self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        self.with(|state| state.maxsize.clone_ref(py))
+        self.with(|contents| contents.maxsize.clone_ref(py))
     }
 
     /// The current size of the cache.
@@ -239,7 +219,7 @@ impl Cache {
 
     /// Counters since the cache was made.
     fn stats(&self) -> PyResult<CacheStats> {
-        Ok(CacheStats(self.with(|state| state.store.counts)?))
+        self.with(|contents| CacheStats { counts: contents.store.counts, loads: contents.loads })
     }
 
     /// `(value, remaining, stamp)` of a live entry: how much time it has left, and a number that
@@ -247,19 +227,19 @@ impl Cache {
     #[pyo3(signature = (key, read=false))]
     fn _entry<'py>(&self, key: &Bound<'py, PyAny>, read: bool) -> PyResult<Option<LiveEntry<'py>>> {
         let (py, query) = (key.py(), Query::new(key)?);
-        let found = self.run(py, Some(&query), |state, oracle| {
-            let now = oracle.now()?.clone_ref(py);
-            let Found::Alive(slot) = state.store.find(query.hash, oracle)? else {
-                state.store.counts.misses += u64::from(read);
+        let found = self.run(py, Some(&query), |contents, answers| {
+            let now = answers.now()?.clone_ref(py);
+            let Found::Live(slot) = contents.store.find(query.hash, answers)? else {
+                contents.store.counts.misses += u64::from(read);
                 return Ok(None);
             };
             if read {
-                state.store.counts.hits += 1;
-                state.store.touch(slot);
+                contents.store.counts.hits += 1;
+                contents.store.touch(slot);
             }
-            Ok(state.store.at(slot).map(|entry| {
+            Ok(contents.store.at(slot).map(|entry| {
                 let expires = entry.expires.clone_ref(py);
-                (entry.value.bind(py).clone(), expires, now, state.store.stamp(slot))
+                (entry.value.bind(py).clone(), expires, now, contents.store.stamp(slot))
             }))
         })?;
         let Some((value, expires, now, stamp)) = found else {
@@ -276,10 +256,10 @@ impl Cache {
     fn _grow(&self, maxsize: Bound<'_, PyAny>) -> PyResult<()> {
         let limit = number(&maxsize, "maxsize")?;
         let mut maxsize = maxsize.unbind();
-        self.with(|state| {
-            if state.store.grow(limit) {
+        self.with(|contents| {
+            if contents.store.grow(limit) {
                 // The old number is dropped outside of the lock.
-                std::mem::swap(&mut state.maxsize, &mut maxsize);
+                std::mem::swap(&mut contents.maxsize, &mut maxsize);
             }
         })
     }
@@ -295,8 +275,8 @@ impl Cache {
         refreshes: u64,
         seconds: Option<f64>,
     ) -> PyResult<()> {
-        self.with(|state| {
-            let counts = &mut state.store.counts;
+        self.with(|contents| {
+            let counts = &mut contents.loads;
             counts.loads += loads;
             counts.joined += joined;
             counts.errors += errors;
@@ -309,7 +289,7 @@ impl Cache {
     }
 
     fn __copy__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        state::copy(slf)
+        pickling::copy(slf)
     }
 
     fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyTuple>> {
@@ -321,27 +301,27 @@ impl Cache {
 
     /// The attributes, and under a name of its own what the cache holds.
     fn __getstate__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyDict>> {
-        state::get_state(slf)
+        pickling::get_state(slf)
     }
 
     fn __setstate__(slf: &Bound<'_, Self>, state: &Bound<'_, PyDict>) -> PyResult<()> {
-        state::set_state(slf, state)
+        pickling::set_state(slf, state)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
         // No Python object is made, called or dropped under the lock, so the collector never
         // starts there; if another thread has it all the same, leaving the entries out only means
         // that they are not collected this time.
-        let Some(guard) = self.state.try_lock() else {
+        let Some(guard) = self.contents.try_lock() else {
             return Ok(());
         };
-        let Some(state) = guard.as_ref() else {
+        let Some(contents) = guard.as_ref() else {
             return Ok(());
         };
-        visit.call(&state.maxsize)?;
-        visit.call(&state.timer)?;
-        state.ttl.visit(&visit)?;
-        for entry in state.store.by_age() {
+        visit.call(&contents.maxsize)?;
+        visit.call(&contents.timer)?;
+        contents.ttl.visit(&visit)?;
+        for entry in contents.store.by_age() {
             visit.call(&entry.key.object)?;
             visit.call(&entry.value)?;
             entry.expires.visit(&visit)?;
@@ -350,8 +330,8 @@ impl Cache {
     }
 
     fn __clear__(&self) {
-        let state = self.state.lock().take();
-        drop(state);
+        let contents = self.contents.lock().take();
+        drop(contents);
     }
 }
 

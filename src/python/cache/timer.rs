@@ -1,9 +1,8 @@
-//! The clock of a cache: native, or a Python callable; and its time held still for a while.
+//! The timer of a cache: the native clock or a Python callable, and its time held still for a while.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread::{self, ThreadId};
-use std::time::Duration;
 
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
@@ -11,143 +10,10 @@ use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyFloat, PyInt, PyTuple, PyWeakrefReference};
+use pyo3::types::{PyTuple, PyWeakrefReference};
 
-use super::cache_clock::Tick;
-use crate::cache::Number;
-
-/// An instant or a duration, as a timer and a TTL give them.
-#[derive(Debug)]
-pub(super) enum Moment {
-    /// An instant of the native clock. Never made a number unless somebody wants to see one: two
-    /// of them compare much faster.
-    Native(Tick),
-    Number(Number),
-    /// Anything else that can be added and compared, such as a `datetime`.
-    Object(Py<PyAny>),
-}
-
-impl Moment {
-    pub(super) fn new(object: &Bound<'_, PyAny>) -> Self {
-        if let Ok(seconds) = object.cast_exact::<PyFloat>() {
-            return Self::Number(Number::Float(seconds.value()));
-        }
-        if object.is_exact_instance_of::<PyInt>()
-            && let Ok(whole) = object.extract::<i64>()
-        {
-            return Self::Number(Number::Int(whole));
-        }
-        Self::Object(object.clone().unbind())
-    }
-
-    pub(super) fn clone_ref(&self, py: Python<'_>) -> Self {
-        match self {
-            Self::Native(instant) => Self::Native(*instant),
-            Self::Number(number) => Self::Number(*number),
-            Self::Object(object) => Self::Object(object.clone_ref(py)),
-        }
-    }
-
-    /// The number that this is, if Python is not needed to tell.
-    pub(super) fn number(&self) -> Option<Number> {
-        match self {
-            Self::Native(instant) => Some(Number::Float(seconds(*instant))),
-            Self::Number(number) => Some(*number),
-            Self::Object(_) => None,
-        }
-    }
-
-    /// Whether this is before `other`, if Python is not needed to tell.
-    #[inline(always)]
-    pub(super) fn before(&self, other: &Self) -> Option<bool> {
-        match (self, other) {
-            (Self::Native(a), Self::Native(b)) => Some(a < b),
-            (Self::Number(a), Self::Number(b)) => Some(a.before(*b)),
-            _ => self.before_slowly(other),
-        }
-    }
-
-    /// The instant `ttl` later, if Python is not needed to tell; `span` is the TTL for the native
-    /// clock.
-    #[inline(always)]
-    pub(super) fn after(&self, ttl: &Self, span: Option<Duration>) -> Option<Self> {
-        match (self, ttl) {
-            (Self::Native(now), _) => now.checked_add(span?).map(Self::Native),
-            (Self::Number(now), Self::Number(ttl)) => Some(Self::Number(now.plus(*ttl))),
-            _ => None,
-        }
-    }
-
-    #[cold]
-    fn before_slowly(&self, other: &Self) -> Option<bool> {
-        Some(self.number()?.before(other.number()?))
-    }
-
-    /// Whether they are the same object or, so to speak, the same number written the same way.
-    pub(super) fn is(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Object(a), Self::Object(b)) => a.is(b),
-            (Self::Native(a), Self::Native(b)) => a == b,
-            (Self::Number(Number::Int(a)), Self::Number(Number::Int(b))) => a == b,
-            (Self::Number(Number::Float(a)), Self::Number(Number::Float(b))) => a.to_bits() == b.to_bits(),
-            _ => false,
-        }
-    }
-
-    pub(super) fn to_object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
-        Ok(match self {
-            Self::Native(instant) => PyFloat::new(py, seconds(*instant)).into_any(),
-            Self::Number(number) => number_to_object(*number, py),
-            Self::Object(object) => object.bind(py).clone(),
-        })
-    }
-
-    /// The sum, by Python's rules.
-    pub(super) fn plus(&self, other: &Self, py: Python<'_>) -> PyResult<Self> {
-        if let (Some(a), Some(b)) = (self.number(), other.number()) {
-            return Ok(Self::Number(a.plus(b)));
-        }
-        Ok(Self::new(&self.to_object(py)?.add(other.to_object(py)?)?))
-    }
-
-    pub(super) fn visit(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        match self {
-            Self::Native(_) | Self::Number(_) => Ok(()),
-            Self::Object(object) => visit.call(object),
-        }
-    }
-}
-
-pub(super) fn number_to_object(number: Number, py: Python<'_>) -> Bound<'_, PyAny> {
-    match number {
-        Number::Int(whole) => PyInt::new(py, whole).into_any(),
-        Number::Float(fraction) => PyFloat::new(py, fraction).into_any(),
-    }
-}
-
-/// `time.monotonic`.
-static MONOTONIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-
-/// An instant, and what `time.monotonic` said at it: the native clock goes on from there, so that
-/// both tell the same time.
-static ANCHOR: OnceLock<(Tick, f64)> = OnceLock::new();
-
-fn monotonic(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
-    let function = MONOTONIC.get_or_try_init(py, || -> PyResult<_> {
-        let function = py.import("time")?.getattr("monotonic")?;
-        let anchor = (Tick::now(), function.call0()?.extract()?);
-        ANCHOR.get_or_init(|| anchor);
-        Ok(function.unbind())
-    })?;
-    Ok(function.bind(py))
-}
-
-/// An instant as `time.monotonic` tells it.
-fn seconds(instant: Tick) -> f64 {
-    // Set before the first timer was made, and there is no native instant without a timer.
-    let &(anchor, seconds) = ANCHOR.get_or_init(|| (instant, 0.0));
-    seconds + instant.seconds_since(anchor)
-}
+use super::clock::{Tick, monotonic};
+use super::time::TimeValue;
 
 /// Who holds the time still: a thread, or one of its asyncio tasks.
 #[derive(Debug)]
@@ -183,7 +49,7 @@ fn current_task(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
         Some(asyncio) => asyncio.bind(py).clone(),
         None => {
             let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
-            // Nobody runs a task without it.
+            // No task runs without it.
             let Ok(asyncio) = modules.get_item(intern!(py, "asyncio")) else {
                 return Ok(None);
             };
@@ -208,7 +74,7 @@ struct Freeze {
     id: u64,
     holder: Holder,
     depth: usize,
-    time: Moment,
+    time: TimeValue,
 }
 
 #[derive(Default)]
@@ -223,12 +89,12 @@ impl Freezes {
     }
 }
 
-/// The timer of a cache: called, it tells the time; as a context manager, it holds the time still.
+/// The timer of a cache: called, it returns the time; as a context manager, it holds the time still.
 ///
 /// Time is held still for the thread that asks for it, and within asyncio for the task only. Others
 /// still see entries expire.
 #[pyclass(frozen, module = "sluicegate._core")]
-pub(super) struct CacheTimer {
+pub struct CacheTimer {
     /// None: the native clock.
     function: Option<Py<PyAny>>,
     /// How many hold the time still; the cache looks at this before it asks for the time.
@@ -237,7 +103,7 @@ pub(super) struct CacheTimer {
 }
 
 impl CacheTimer {
-    /// A timer that tells `frozen` how many hold it still.
+    /// A timer that counts in `frozen` how many hold it still.
     pub(super) fn counted(
         py: Python<'_>,
         function: Option<Py<PyAny>>,
@@ -252,7 +118,7 @@ impl CacheTimer {
     }
 
     /// The time as this thread or task sees it.
-    pub(super) fn read(&self, py: Python<'_>) -> PyResult<Moment> {
+    pub(super) fn read(&self, py: Python<'_>) -> PyResult<TimeValue> {
         if self.frozen.load(Ordering::Relaxed) != 0 {
             let here = Holder::here(py)?;
             if let Some(freeze) = self.freezes.lock().of(&here) {
@@ -260,13 +126,13 @@ impl CacheTimer {
             }
         }
         match &self.function {
-            Some(function) => Ok(Moment::new(&function.bind(py).call0()?)),
-            None => Ok(Moment::Native(Tick::now())),
+            Some(function) => Ok(TimeValue::new(&function.bind(py).call0()?)),
+            None => Ok(TimeValue::Native(Tick::now())),
         }
     }
 
     /// Holds the time still, until [`Self::release`] is called with the number returned.
-    fn hold(&self, py: Python<'_>) -> PyResult<(u64, Moment)> {
+    fn hold(&self, py: Python<'_>) -> PyResult<(u64, TimeValue)> {
         let time = self.read(py)?;
         let holder = Holder::here(py)?;
         let mut freezes = self.freezes.lock();
@@ -302,7 +168,7 @@ impl CacheTimer {
 pub(super) struct Frozen {
     timer: Py<CacheTimer>,
     id: u64,
-    pub(super) time: Moment,
+    pub(super) time: TimeValue,
 }
 
 impl Frozen {

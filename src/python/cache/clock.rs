@@ -1,6 +1,10 @@
 //! The monotonic clock of a cache: read to the nanosecond, or in a fifth of the time.
 
+use std::sync::OnceLock;
 use std::time::Duration;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 
 /// An instant of the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,6 +38,30 @@ impl Tick {
         let seconds = |nanos| Duration::from_nanos(nanos).as_secs_f64();
         if self >= other { seconds(self.0 - other.0) } else { -seconds(other.0 - self.0) }
     }
+}
+
+/// `time.monotonic`.
+static MONOTONIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+
+/// An instant, and what `time.monotonic` returned at it: the native clock goes on from there, so that
+/// both show the same time.
+static ANCHOR: OnceLock<(Tick, f64)> = OnceLock::new();
+
+pub(super) fn monotonic(py: Python<'_>) -> PyResult<&Bound<'_, PyAny>> {
+    let function = MONOTONIC.get_or_try_init(py, || -> PyResult<_> {
+        let function = py.import("time")?.getattr("monotonic")?;
+        let anchor = (Tick::now(), function.call0()?.extract()?);
+        ANCHOR.get_or_init(|| anchor);
+        Ok(function.unbind())
+    })?;
+    Ok(function.bind(py))
+}
+
+/// An instant as `time.monotonic` shows it.
+pub(super) fn seconds(instant: Tick) -> f64 {
+    // Set before the first timer was made, and there is no native instant without a timer.
+    let &(anchor, seconds) = ANCHOR.get_or_init(|| (instant, 0.0));
+    seconds + instant.seconds_since(anchor)
 }
 
 #[cfg(target_os = "linux")]

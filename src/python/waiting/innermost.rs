@@ -45,7 +45,7 @@ struct Innermost(Arc<Block>);
 
 /// A request has entered, and others may have to wait for its answer: its block is the innermost one of this context.
 ///
-/// It stays in this context when it has ended: whoever looks there passes over it. So blocks may end in any order, and in
+/// It stays in this context when it has ended: what looks there passes over it. So blocks may end in any order, and in
 /// contexts that they did not begin in.
 #[cold]
 pub fn begin(py: Python<'_>, throttler: Throttler, charge: HeldUnits) -> PyResult<Arc<Block>> {
@@ -61,7 +61,7 @@ pub fn begin(py: Python<'_>, throttler: Throttler, charge: HeldUnits) -> PyResul
     Ok(block)
 }
 
-/// The blocks that run around whatever runs now, from the innermost one outwards.
+/// The blocks that run around the code that runs now, from the innermost one outwards.
 #[cold]
 pub fn enclosing(py: Python<'_>) -> PyResult<Vec<Arc<Block>>> {
     Ok(Variable::of(py)?.get(py)?.map_or_else(Vec::new, Block::all_running))

@@ -3,7 +3,8 @@
 use std::convert::Infallible;
 
 use proptest::prelude::*;
-use sluicegate::cache::{Bin, Entry, Found, Judge, Number, Place, Placed, Store};
+
+use super::{Compare, Entry, EntryId, Found, Insertion, Number, Removed, Store};
 
 type Map = Store<u8, u32, u64>;
 
@@ -13,14 +14,14 @@ struct Sure {
     now: u64,
 }
 
-impl Judge<u8, u64> for Sure {
-    type Unknown = Infallible;
+impl Compare<u8, u64> for Sure {
+    type Pending = Infallible;
 
-    fn same(&mut self, stored: &u8) -> Result<bool, Infallible> {
+    fn same_key(&mut self, stored: &u8) -> Result<bool, Infallible> {
         Ok(*stored == self.key)
     }
 
-    fn over(&mut self, expires: &u64) -> Result<bool, Infallible> {
+    fn has_expired(&mut self, expires: &u64) -> Result<bool, Infallible> {
         Ok(self.now >= *expires)
     }
 }
@@ -28,19 +29,19 @@ impl Judge<u8, u64> for Sure {
 /// Knows nothing yet.
 struct Unsure;
 
-impl Judge<u8, u64> for Unsure {
-    type Unknown = ();
+impl Compare<u8, u64> for Unsure {
+    type Pending = ();
 
-    fn same(&mut self, _stored: &u8) -> Result<bool, ()> {
+    fn same_key(&mut self, _stored: &u8) -> Result<bool, ()> {
         Err(())
     }
 
-    fn over(&mut self, _expires: &u64) -> Result<bool, ()> {
+    fn has_expired(&mut self, _expires: &u64) -> Result<bool, ()> {
         Err(())
     }
 }
 
-/// All keys share few hashes, so that they must be told apart.
+/// All keys share few hashes, so that they must be compared.
 fn hash(key: u8) -> u64 {
     u64::from(key % 3)
 }
@@ -49,11 +50,11 @@ fn entry(key: u8, value: u32, expires: u64, size: i64) -> Entry<u8, u32, u64> {
     Entry { key, value, expires, size: Number::Int(size) }
 }
 
-fn put(map: &mut Map, now: u64, key: u8, value: u32, expires: u64, size: i64) -> Placed {
-    let mut bin = Bin::new();
+fn put(map: &mut Map, now: u64, key: u8, value: u32, expires: u64, size: i64) -> Insertion {
+    let mut removed = Removed::new();
     let mut item = Some(entry(key, value, expires, size));
-    let Ok(placed) = map.place(hash(key), &mut Sure { key, now }, &mut item, true, &mut bin);
-    placed
+    let Ok(insertion) = map.insert(hash(key), &mut Sure { key, now }, &mut item, true, &mut removed);
+    insertion
 }
 
 fn find(map: &Map, now: u64, key: u8) -> Found {
@@ -145,25 +146,25 @@ proptest! {
         for step in steps {
             match step {
                 Step::Put(key, value, expires, size) => {
-                    let placed = put(&mut map, 0, key, value, expires, size);
-                    prop_assert_eq!(placed == Placed::Stored, model.put(key, value, expires, size));
+                    let insertion = put(&mut map, 0, key, value, expires, size);
+                    prop_assert_eq!(insertion == Insertion::Stored, model.put(key, value, expires, size));
                 }
                 Step::Touch(key) => {
-                    if let Found::Alive(slot) | Found::Over(slot) = find(&map, 0, key) {
+                    if let Found::Live(slot) | Found::Expired(slot) = find(&map, 0, key) {
                         map.touch(slot);
                         model.touch(key);
                     }
                 }
                 Step::Remove(key) => {
-                    if let Found::Alive(slot) | Found::Over(slot) = find(&map, 0, key) {
+                    if let Found::Live(slot) | Found::Expired(slot) = find(&map, 0, key) {
                         prop_assert_eq!(map.remove(slot).map(|entry| entry.key), Some(key));
                     }
                     model.remove(key);
                 }
                 Step::Expire(now) => {
-                    let mut bin = Bin::new();
-                    let Ok(()) = map.expire(&mut Sure { key: 0, now }, &mut bin);
-                    prop_assert!(bin.iter().all(|entry| entry.expires <= now));
+                    let mut removed = Removed::new();
+                    let Ok(()) = map.expire(&mut Sure { key: 0, now }, &mut removed);
+                    prop_assert!(removed.iter().all(|entry| entry.expires <= now));
                     model.expire(now);
                 }
                 Step::Grow(limit) => {
@@ -201,8 +202,8 @@ proptest! {
             for key in 0..8 {
                 let stored = model.by_age.iter().find(|entry| entry.0 == key);
                 match find(&map, 10, key) {
-                    Found::Alive(_) => prop_assert!(stored.is_some_and(|entry| entry.2 > 10)),
-                    Found::Over(_) => prop_assert!(stored.is_some_and(|entry| entry.2 <= 10)),
+                    Found::Live(_) => prop_assert!(stored.is_some_and(|entry| entry.2 > 10)),
+                    Found::Expired(_) => prop_assert!(stored.is_some_and(|entry| entry.2 <= 10)),
                     Found::Absent => prop_assert!(stored.is_none()),
                 }
             }
@@ -210,21 +211,21 @@ proptest! {
     }
 
     #[test]
-    fn an_unsure_judge_changes_nothing(stored in prop::collection::btree_set(0..8u8, 1..5), key in 0..8u8) {
+    fn a_pending_answer_changes_nothing(stored in prop::collection::btree_set(0..8u8, 1..5), key in 0..8u8) {
         let mut map = Map::new(Number::Int(8), true);
         for &key in &stored {
             put(&mut map, 0, key, 1, 10, 1);
         }
         let before = (keys(&map), map.by_use(), map.shape());
-        let (mut item, mut bin) = (Some(entry(key, 2, 10, 1)), Bin::new());
+        let (mut item, mut removed) = (Some(entry(key, 2, 10, 1)), Removed::new());
         let comparable = stored.iter().any(|other| hash(*other) == hash(key));
         if comparable {
             prop_assert!(map.find(hash(key), &mut Unsure).is_err());
-            prop_assert!(map.place(hash(key), &mut Unsure, &mut item, true, &mut bin).is_err());
+            prop_assert!(map.insert(hash(key), &mut Unsure, &mut item, true, &mut removed).is_err());
             prop_assert!(item.is_some());
         }
-        prop_assert!(map.expire(&mut Unsure, &mut bin).is_err());
-        prop_assert!(bin.is_empty());
+        prop_assert!(map.expire(&mut Unsure, &mut removed).is_err());
+        prop_assert!(removed.is_empty());
         prop_assert_eq!(before, (keys(&map), map.by_use(), map.shape()));
     }
 }
@@ -232,12 +233,12 @@ proptest! {
 #[test]
 fn a_certain_answer_makes_an_uncertain_one_needless() {
     struct Half;
-    impl Judge<u8, u64> for Half {
-        type Unknown = ();
-        fn same(&mut self, stored: &u8) -> Result<bool, ()> {
+    impl Compare<u8, u64> for Half {
+        type Pending = ();
+        fn same_key(&mut self, stored: &u8) -> Result<bool, ()> {
             if *stored == 3 { Ok(true) } else { Err(()) }
         }
-        fn over(&mut self, _: &u64) -> Result<bool, ()> {
+        fn has_expired(&mut self, _: &u64) -> Result<bool, ()> {
             Ok(false)
         }
     }
@@ -245,16 +246,16 @@ fn a_certain_answer_makes_an_uncertain_one_needless() {
     for key in [0, 3, 6] {
         put(&mut map, 0, key, 1, 10, 1);
     }
-    assert!(matches!(map.find(hash(3), &mut Half), Ok(Found::Alive(_))));
+    assert!(matches!(map.find(hash(3), &mut Half), Ok(Found::Live(_))));
 }
 
 #[test]
 fn without_leave_to_evict_nothing_goes() {
     let mut map = Map::new(Number::Int(1), true);
     put(&mut map, 0, 1, 1, 10, 1);
-    let (mut item, mut bin) = (Some(entry(2, 2, 10, 1)), Bin::new());
-    let judge = &mut Sure { key: 2, now: 0 };
-    assert_eq!(map.place(hash(2), judge, &mut item, false, &mut bin), Ok(Placed::NeedsRoom));
+    let (mut item, mut removed) = (Some(entry(2, 2, 10, 1)), Removed::new());
+    let answers = &mut Sure { key: 2, now: 0 };
+    assert_eq!(map.insert(hash(2), answers, &mut item, false, &mut removed), Ok(Insertion::NeedsRoom));
     assert_eq!((keys(&map), item.is_some()), (vec![1], true));
 }
 
@@ -274,7 +275,7 @@ fn room_grows_and_never_shrinks() {
         assert_eq!(map.grow(limit), grows, "{limit:?}");
     }
     assert_eq!((map.limit().as_f64() as i64, keys(&map)), (3, vec![1]));
-    assert_eq!(put(&mut map, 0, 2, 1, 10, 1), Placed::Stored);
+    assert_eq!(put(&mut map, 0, 2, 1, 10, 1), Insertion::Stored);
     assert_eq!(keys(&map), [1, 2]);
 }
 
@@ -282,9 +283,9 @@ fn room_grows_and_never_shrinks() {
 fn what_an_update_replaces_is_left_to_the_caller() {
     let mut map = Map::new(Number::Int(2), true);
     put(&mut map, 0, 1, 10, 5, 1);
-    let (mut item, mut bin) = (Some(entry(1, 20, 9, 1)), Bin::new());
-    let Ok(placed) = map.place(hash(1), &mut Sure { key: 1, now: 0 }, &mut item, true, &mut bin);
-    assert_eq!(placed, Placed::Stored);
+    let (mut item, mut removed) = (Some(entry(1, 20, 9, 1)), Removed::new());
+    let Ok(insertion) = map.insert(hash(1), &mut Sure { key: 1, now: 0 }, &mut item, true, &mut removed);
+    assert_eq!(insertion, Insertion::Stored);
     assert_eq!(item.map(|item| (item.value, item.expires)), Some((10, 5)));
 }
 
@@ -308,53 +309,53 @@ fn filled(keys: impl IntoIterator<Item = u8>, renew: bool) -> Map {
 }
 
 fn take(map: &mut Map, key: u8) {
-    if let Found::Alive(slot) = find(map, 0, key) {
+    if let Found::Live(slot) = find(map, 0, key) {
         map.remove(slot);
     }
 }
 
-fn still(map: &Map, places: &[Place]) -> Vec<u8> {
-    places.iter().filter_map(|&place| map.still(place)).map(|(_, entry)| entry.key).collect()
+fn still_there(map: &Map, ids: &[EntryId]) -> Vec<u8> {
+    ids.iter().filter_map(|&id| map.entry_of(id)).map(|(_, entry)| entry.key).collect()
 }
 
 #[test]
-fn places_are_in_the_order_in_which_keys_came() {
+fn ids_are_in_the_order_in_which_keys_came() {
     let map = filled([3, 1, 2, 3, 1], true);
     assert_eq!(keys(&map), [2, 3, 1]);
-    assert_eq!(still(&map, &map.places()), [3, 1, 2]);
+    assert_eq!(still_there(&map, &map.ids()), [3, 1, 2]);
 }
 
 #[test]
-fn an_entry_stays_at_its_place_until_it_is_gone() {
+fn an_id_is_that_of_its_entry_until_it_is_gone() {
     let mut map = filled(1..5, true);
-    let places = map.places();
+    let ids = map.ids();
     put(&mut map, 0, 2, 7, 10, 1);
     take(&mut map, 1);
     take(&mut map, 3);
     // Another key takes over one of the slots.
     put(&mut map, 0, 8, 1, 10, 1);
     put(&mut map, 0, 3, 1, 10, 1);
-    assert_eq!(still(&map, &places), [2, 4]);
+    assert_eq!(still_there(&map, &ids), [2, 4]);
     drop(map.clear());
     put(&mut map, 0, 4, 1, 10, 1);
-    assert!(still(&map, &places).is_empty());
+    assert!(still_there(&map, &ids).is_empty());
 }
 
 #[test]
 fn a_walk_goes_from_the_oldest_to_the_youngest() {
     let map = filled(1..5, false);
-    let (mut place, mut seen) = (None, Vec::new());
-    while let Some((next, entry)) = map.next(place) {
+    let (mut last, mut seen) = (None, Vec::new());
+    while let Some((next, entry)) = map.next(last) {
         seen.push(entry.key);
-        place = Some(next);
+        last = Some(next);
     }
     assert_eq!(seen, [1, 2, 3, 4]);
 }
 
 #[test]
-fn a_walk_ends_where_its_place_is_gone() {
+fn a_walk_ends_where_its_entry_is_gone() {
     let mut map = filled(1..5, false);
-    let place = map.next(None).map(|(place, _)| place);
+    let first = map.next(None).map(|(id, _)| id);
     take(&mut map, 1);
-    assert_eq!(map.next(place).map(|(_, entry)| entry.key), None);
+    assert_eq!(map.next(first).map(|(_, entry)| entry.key), None);
 }

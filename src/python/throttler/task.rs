@@ -6,17 +6,18 @@ use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::clock::Nanos;
 use crate::gate::Route;
+use crate::python::waiting::future::{self, Waiter};
+use crate::python::waiting::ready::ready;
+use crate::python::waiting::{innermost, threads};
 use crate::wait::{Block, Entered, HeldUnits};
 
-use super::asyncio;
-use super::ready::ready;
-use super::throttler::RouteHandle;
-use super::{innermost, threads};
+use super::routes::RouteHandle;
 
 /// Where a task stands. Only [`Task::turn`] changes it from one to another.
 mod phase {
@@ -70,12 +71,8 @@ impl Task {
         }
     }
 
-    pub fn handle(&self) -> &RouteHandle {
+    fn handle(&self) -> &RouteHandle {
         self.handle.get()
-    }
-
-    pub fn timeout(&self) -> Option<Nanos> {
-        self.timeout
     }
 
     pub(crate) fn route(&self) -> &Arc<Route> {
@@ -119,7 +116,7 @@ impl Task {
 
     /// It has taken this.
     #[cold]
-    pub(crate) fn enter(&self, py: Python<'_>, charge: HeldUnits) -> PyResult<()> {
+    fn enter(&self, py: Python<'_>, charge: HeldUnits) -> PyResult<()> {
         let throttler = self.handle().throttler.clone();
         let block = if charge.is_tight {
             innermost::begin(py, throttler, charge).inspect_err(|_| self.give_up())?
@@ -129,6 +126,17 @@ impl Task {
         *self.block.lock() = Some(block);
         self.phase.store(phase::KNOWN, Ordering::Release);
         Ok(())
+    }
+
+    /// Returns the awaitable of its turn.
+    #[cold]
+    pub(crate) fn wait_in_loop<'py>(
+        slf: &Bound<'py, Self>,
+        charge: HeldUnits,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let task = slf.get();
+        let RouteHandle { throttler, loops, .. } = task.handle();
+        future::wait(slf.py(), throttler, loops, charge, task.timeout, slf.clone().unbind())
     }
 
     #[cold]
@@ -144,7 +152,7 @@ impl Task {
         let _ = self.turn(phase::WAITING, phase::OUTSIDE);
     }
 
-    /// Nobody must be told that it was never entered: it was made for something else, or somebody was told already.
+    /// No warning that it was never entered: it was made for something else, or an error said so already.
     pub(crate) fn serves_otherwise(&self) {
         let _ = self.turn(phase::NEW, phase::OUTSIDE);
     }
@@ -210,12 +218,26 @@ impl Task {
     }
 }
 
+impl Waiter for Py<Task> {
+    fn enter(&self, py: Python<'_>, charge: HeldUnits) -> PyResult<()> {
+        self.get().enter(py, charge)
+    }
+
+    fn give_up(&self) {
+        self.get().give_up();
+    }
+
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(self)
+    }
+}
+
 #[pymethods]
 impl Task {
     fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         match slf.get().start(slf.py())? {
             None => ready(slf.py()),
-            Some(charge) => asyncio::wait(slf, charge).inspect_err(|_| slf.get().give_up()),
+            Some(charge) => Self::wait_in_loop(slf, charge).inspect_err(|_| slf.get().give_up()),
         }
     }
 
@@ -284,7 +306,7 @@ impl Drop for Task {
                 self.handle().throttler.leave(self.route(), self.units, epoch);
             }
             phase::KNOWN => {
-                // Its context may be any: whoever looks there passes over what has ended.
+                // Its context may be any: what looks there passes over blocks that have ended.
                 if let Some(block) = self.block.get_mut().take() {
                     block.leave();
                 }

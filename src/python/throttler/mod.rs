@@ -1,31 +1,35 @@
-//! `Throttler` for Python.
+//! `Throttler` for Python: its arguments and methods, converted. What they do is in `wait/`.
 
-use std::ffi::CString;
+mod clock;
+mod numbers;
+mod options;
+mod period;
+mod routes;
+mod table;
+mod task;
+mod usage;
+
 use std::sync::{Arc, OnceLock};
 
-use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyTypeError};
+use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::clock::nanos;
-use crate::error::Error;
-use crate::gate::{Hold, Options, Route};
+use crate::gate::{Options, Route};
 use crate::limit::RateLimit;
 use crate::wait::Throttler;
 
-use super::asyncio::Loops;
-use super::clock::PyManualClock;
-use super::task::Task;
-use super::usage::PyUsage;
-use super::{fork, numbers, seconds, table};
+use super::seconds;
+use super::waiting::{Loops, fork};
 
-/// A route, as the throttler's cache of ids keeps it.
-#[pyclass(frozen)]
-pub struct RouteHandle {
-    pub(crate) route: Arc<Route>,
-    pub throttler: Throttler,
-    pub loops: Arc<Loops>,
-}
+use self::routes::{RouteHandle, Routes};
+
+pub use self::clock::PyManualClock;
+pub use self::period::{check_timezone, parse_period};
+pub use self::table::{check_link, check_rate_limit};
+pub use self::task::Task;
+pub use self::usage::PyUsage;
 
 /// Decides when a request may leave, so that no limit of its table is exceeded.
 ///
@@ -65,8 +69,7 @@ pub struct RouteHandle {
 #[pyclass(name = "Throttler", module = "sluicegate", frozen, subclass, weakref)]
 pub struct PyThrottler {
     inner: OnceLock<Inner>,
-    /// id → `RouteHandle`: a cache in front of the table, with the hash that Python keeps in each `str`.
-    routes: Py<PyDict>,
+    routes: Routes,
 }
 
 struct Inner {
@@ -75,31 +78,8 @@ struct Inner {
     options: Options,
 }
 
-/// How a throttler is made.
-pub const EXAMPLE: &str = "write Throttler([RateLimit(\"/depth\", limit=20, time_interval=1)])";
-
 const NO_CONTEXT: &str = "a Throttler cannot be entered; enter the context of one request";
 const ONE_REQUEST: &str = "throttler.execute_task(limit_id):";
-
-/// 0.5 is easily written for a half.
-fn warn_of_share(py: Python<'_>, share: f64) -> PyResult<()> {
-    if !(share > 0.0 && share < 1.0) {
-        return Ok(());
-    }
-    let message = CString::new(format!(
-        "limits_share_percentage={share} is less than one percent; for a share of {share}, write {}",
-        share * 100.0
-    ))?;
-    PyErr::warn(py, &py.get_type::<PyRuntimeWarning>(), &message, 1)
-}
-
-fn read_hold(hold: &Bound<'_, PyAny>) -> PyResult<Hold> {
-    match hold.extract::<String>().as_deref() {
-        Ok("response") => Ok(Hold::Response),
-        Ok("start") => Ok(Hold::Start),
-        _ => Err(numbers::wrong_value("hold", "'response' or 'start'", hold)),
-    }
-}
 
 impl PyThrottler {
     fn inner(&self) -> PyResult<&Inner> {
@@ -110,7 +90,7 @@ impl PyThrottler {
 
     /// A throttler that gets its table later.
     pub fn empty(py: Python<'_>) -> Self {
-        Self { inner: OnceLock::new(), routes: PyDict::new(py).unbind() }
+        Self { inner: OnceLock::new(), routes: Routes::new(py) }
     }
 
     pub fn begin(&self, throttler: Throttler, options: Options) -> PyResult<()> {
@@ -125,37 +105,10 @@ impl PyThrottler {
     }
 
     pub fn route<'py>(&self, limit_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, RouteHandle>> {
-        let py = limit_id.py();
-        // Only a str may reach the dict: the hash and equality of anything else run code of its own.
-        let Ok(id) = limit_id.cast_exact::<PyString>() else { return self.route_of_subclass(limit_id) };
-        let routes = self.routes.bind(py);
-        if let Some(handle) = routes.get_item(id)? {
-            return Ok(handle.cast_into::<RouteHandle>()?);
-        }
-        let handle = self.handle(id)?;
-        routes.set_item(id, &handle)?;
-        Ok(handle)
-    }
-
-    #[cold]
-    fn route_of_subclass<'py>(&self, limit_id: &Bound<'py, PyAny>) -> PyResult<Bound<'py, RouteHandle>> {
-        let id = limit_id.cast::<PyString>().map_err(|_| {
-            PyTypeError::new_err(format!("limit_id must be a str, not {}", numbers::shown(limit_id)))
-        })?;
-        self.handle(id)
-    }
-
-    fn handle<'py>(&self, id: &Bound<'py, PyString>) -> PyResult<Bound<'py, RouteHandle>> {
-        let Inner { throttler, loops, .. } = self.inner()?;
-        // An id that is no valid text is in no table, whatever it looks like.
-        let route = match id.to_cow() {
-            Ok(id) => throttler.lookup(&id)?,
-            Err(_) => {
-                let id = id.to_string_lossy().into_owned();
-                return Err(Error::UnknownLimit { id, closest: None }.into());
-            }
-        };
-        Bound::new(id.py(), RouteHandle { route, throttler: throttler.clone(), loops: loops.clone() })
+        self.routes.get(limit_id, || {
+            let Inner { throttler, loops, .. } = self.inner()?;
+            Ok((throttler, loops))
+        })
     }
 
     /// A table for this throttler. Hummingbot's tables are taken as Hummingbot takes them.
@@ -203,22 +156,11 @@ impl PyThrottler {
     ) -> PyResult<()> {
         if !more.is_empty() {
             return Err(PyTypeError::new_err(format!(
-                "a Throttler takes one list of RateLimit, and its options by name: {EXAMPLE}"
+                "a Throttler takes one list of RateLimit, and its options by name: {}",
+                table::EXAMPLE
             )));
         }
-        let mut options = Options::default();
-        if let Some(margin) = safety_margin_pct {
-            let must = "a share of the interval from 0 to 1 (0.05 is 5 %)";
-            options.safety_margin = numbers::float("safety_margin_pct", must, margin)?;
-        }
-        if let Some(share) = limits_share_percentage {
-            let must = "a percentage over 0 and up to 100";
-            options.limits_share_percentage = numbers::float("limits_share_percentage", must, share)?;
-            warn_of_share(share.py(), options.limits_share_percentage)?;
-        }
-        if let Some(hold) = hold {
-            options.hold = read_hold(hold)?;
-        }
+        let options = options::read(safety_margin_pct, limits_share_percentage, hold)?;
         let clock = clock.map(|clock| {
             let must = "a sluicegate.testing.ManualClock or None";
             clock.cast::<PyManualClock>().map_err(|_| numbers::wrong_type("clock", must, clock))
@@ -378,7 +320,7 @@ impl PyThrottler {
     ///     TypeError: As for `Throttler`.
     fn set_rate_limits(&self, py: Python<'_>, rate_limits: &Bound<'_, PyAny>) -> PyResult<()> {
         self.throttler()?.set_rate_limits(&self.read(rate_limits)?)?;
-        self.routes.bind(py).clear();
+        self.routes.clear(py);
         Ok(())
     }
 
@@ -393,7 +335,7 @@ impl PyThrottler {
     ///     TypeError: As for `Throttler`.
     fn add_rate_limits(&self, py: Python<'_>, rate_limits: &Bound<'_, PyAny>) -> PyResult<()> {
         self.throttler()?.add_rate_limits(&self.read(rate_limits)?)?;
-        self.routes.bind(py).clear();
+        self.routes.clear(py);
         Ok(())
     }
 
@@ -418,10 +360,7 @@ impl PyThrottler {
     /// When the interval of a request's units begins: ``"response"`` or ``"start"``.
     #[getter]
     fn hold(&self) -> PyResult<&'static str> {
-        Ok(match self.inner()?.options.hold {
-            Hold::Response => "response",
-            Hold::Start => "start",
-        })
+        Ok(options::name_of(self.inner()?.options.hold))
     }
 
     fn __enter__(&self) -> PyResult<()> {

@@ -8,10 +8,15 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use super::super::cache_key::Query;
-use super::super::cache_time::{CacheTimer, Moment, number_to_object};
-use super::{Cache, Item, State, number, span};
 use crate::cache::Store;
+
+use super::arguments::span;
+use super::key::Query;
+use super::number::{number, number_to_object};
+use super::stats::LoadCounts;
+use super::time::TimeValue;
+use super::timer::CacheTimer;
+use super::{Cache, CacheEntry, Contents};
 
 /// The name under which the pickled state of a cache is kept among the attributes of its instance.
 const STATE: &str = "_sluicegate_cache";
@@ -24,8 +29,8 @@ pub(super) fn copy<'py>(slf: &Bound<'py, Cache>) -> PyResult<Bound<'py, PyAny>> 
     let attributes = copy.getattr(intern!(py, "__dict__"))?;
     attributes.call_method1(intern!(py, "update"), (slf.getattr(intern!(py, "__dict__"))?,))?;
     let copied = copy.cast::<Cache>()?.get();
-    let timer = this.with(|state| {
-        let timer = state.timer.as_ref();
+    let timer = this.with(|contents| {
+        let timer = contents.timer.as_ref();
         timer.map(|timer| timer.get().function(py))
     })?;
     let timer = match timer {
@@ -37,18 +42,19 @@ pub(super) fn copy<'py>(slf: &Bound<'py, Cache>) -> PyResult<Bound<'py, PyAny>> 
     for entry in entries {
         hashed.push((Query::new(entry.key.object.bind(py))?.hash, entry));
     }
-    let state = this.with(|state| {
-        let mut store = Store::new(state.store.limit(), timer.is_some());
+    let contents = this.with(|contents| {
+        let mut store = Store::new(contents.store.limit(), timer.is_some());
         store.restore(hashed, &by_birth, &by_use);
-        State {
+        Contents {
             store,
-            maxsize: state.maxsize.clone_ref(py),
-            ttl: state.ttl.clone_ref(py),
-            span: state.span,
+            loads: LoadCounts::default(),
+            maxsize: contents.maxsize.clone_ref(py),
+            ttl: contents.ttl.clone_ref(py),
+            span: contents.span,
             timer,
         }
     })?;
-    copied.put(state, this.sized.load(Ordering::Relaxed));
+    copied.put(contents, this.sized.load(Ordering::Relaxed));
     Ok(copy)
 }
 
@@ -65,9 +71,9 @@ pub(super) fn get_state<'py>(slf: &Bound<'py, Cache>) -> PyResult<Bound<'py, PyD
             number_to_object(entry.size, py),
         ))?;
     }
-    let (maxsize, ttl, timer) = this.with(|state| {
-        let timer = state.timer.as_ref().and_then(|timer| timer.get().function(py));
-        (state.maxsize.clone_ref(py), state.ttl.clone_ref(py), timer)
+    let (maxsize, ttl, timer) = this.with(|contents| {
+        let timer = contents.timer.as_ref().and_then(|timer| timer.get().function(py));
+        (contents.maxsize.clone_ref(py), contents.ttl.clone_ref(py), timer)
     })?;
     let held = PyDict::new(py);
     held.set_item("maxsize", maxsize)?;
@@ -104,17 +110,46 @@ pub(super) fn set_state(slf: &Bound<'_, Cache>, state: &Bound<'_, PyDict>) -> Py
         let (key, value, expires, size): (Bound<'_, PyAny>, Py<PyAny>, Bound<'_, PyAny>, Bound<'_, PyAny>) =
             item?.extract()?;
         let query = Query::new(&key)?;
-        let expires = Moment::new(&expires);
+        let expires = TimeValue::new(&expires);
         let size = number(&size, "size")?;
-        entries.push((query.hash, Item { key: query.to_key(), value, expires, size }));
+        entries.push((query.hash, CacheEntry { key: query.to_key(), value, expires, size }));
     }
     let mut store = Store::new(number(&maxsize, "maxsize")?, this.timed);
     let by_birth: Vec<usize> = held.get_item("by_birth")?.extract()?;
     let by_use: Vec<usize> = held.get_item("by_use")?.extract()?;
     store.restore(entries, &by_birth, &by_use);
-    let ttl = Moment::new(&held.get_item("ttl")?);
+    let ttl = TimeValue::new(&held.get_item("ttl")?);
     let sized = held.get_item("sized")?.extract()?;
-    this.put(State { store, maxsize: maxsize.unbind(), span: span(&ttl), ttl, timer }, sized);
+    this.put(
+        Contents {
+            store,
+            loads: LoadCounts::default(),
+            maxsize: maxsize.unbind(),
+            span: span(&ttl),
+            ttl,
+            timer,
+        },
+        sized,
+    );
     let frozen = this.freeze(py)?;
     Cache::settle(slf, frozen.as_ref())
+}
+
+impl Cache {
+    /// A copy of what is stored, oldest first, and the two other orders.
+    pub(super) fn snapshot(&self, py: Python<'_>) -> PyResult<(Vec<CacheEntry>, Vec<usize>, Vec<usize>)> {
+        self.with(|contents| {
+            let entries = contents.store.by_age().map(|entry| clone_entry(entry, py)).collect();
+            (entries, contents.store.by_birth(), contents.store.by_use())
+        })
+    }
+}
+
+fn clone_entry(entry: &CacheEntry, py: Python<'_>) -> CacheEntry {
+    CacheEntry {
+        key: entry.key.clone_ref(py),
+        value: entry.value.clone_ref(py),
+        expires: entry.expires.clone_ref(py),
+        size: entry.size,
+    }
 }

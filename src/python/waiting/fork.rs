@@ -6,7 +6,7 @@ use pyo3::types::PyDict;
 
 use crate::wait::{Throttler, WeakThrottler};
 
-/// Every throttler that Python made. Locked only by who has the interpreter, as every throttler is.
+/// Every throttler that Python made. Locked only by a thread that has the interpreter, as every throttler is.
 static THROTTLERS: Mutex<Vec<WeakThrottler>> = Mutex::new(Vec::new());
 
 pub fn register(throttler: &Throttler) {
@@ -19,7 +19,7 @@ pub fn register(throttler: &Throttler) {
 
 #[pyfunction]
 fn after_fork_in_child() {
-    super::threads::forget_others();
+    super::at_exit::forget_others();
     let throttlers: Vec<Throttler> = match THROTTLERS.try_lock() {
         Some(throttlers) => throttlers.iter().filter_map(WeakThrottler::upgrade).collect(),
         None => return,

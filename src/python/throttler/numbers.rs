@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use crate::gate::MAX_INTERVAL;
-use crate::limit::MAX_LIMIT;
-
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
 use crate::clock::WallNanos;
+use crate::gate::MAX_INTERVAL;
+use crate::limit::MAX_LIMIT;
 
 /// "a whole number…, not 'x' (str)".
 pub fn wrong_type(what: &str, must: &str, value: &Bound<'_, PyAny>) -> PyErr {

@@ -5,8 +5,9 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 
 use crate::limit::{Period, Zone};
+use crate::python::seconds;
 
-use super::{numbers, seconds};
+use super::numbers;
 
 /// Returns the seconds of a period, as `RateLimit.time_interval` takes it.
 ///

@@ -1,10 +1,11 @@
-//! `ManualClock` for Python.
+//! `ManualClock` for Python: the clock that tests move by hand.
 
 use pyo3::prelude::*;
 
+use crate::python::seconds;
 use crate::wait::ManualClock;
 
-use super::{numbers, seconds};
+use super::numbers;
 
 /// A clock for tests: time stands still until the test moves it.
 ///

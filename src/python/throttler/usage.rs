@@ -1,4 +1,4 @@
-//! `Usage` for Python.
+//! `Usage` for Python: how much of a limit is used.
 
 use pyo3::prelude::*;
 use pyo3::types::PyDict;

@@ -11,8 +11,10 @@ use pyo3::types::{PyDict, PyList, PyString};
 use crate::clock::nanos;
 use crate::limit::{Link, Period, RateLimit, Resets, Zone};
 
-use super::throttler::EXAMPLE;
 use super::{numbers, period};
+
+/// How a throttler is made.
+pub const EXAMPLE: &str = "write Throttler([RateLimit(\"/depth\", limit=20, time_interval=1)])";
 
 /// Reads a table. Any iterable of limits will do.
 pub fn read(limits: &Bound<'_, PyAny>) -> PyResult<Vec<RateLimit>> {
@@ -25,14 +27,6 @@ pub fn read(limits: &Bound<'_, PyAny>) -> PyResult<Vec<RateLimit>> {
     rows.map(|row| read_limit(&row?)).collect()
 }
 
-/// Checks one limit of a table: its types, and the range of its values.
-///
-/// Args:
-///     rate_limit: An object with the attributes of `RateLimit`.
-///
-/// Raises:
-///     ValueError: A value is out of range. The message shows it and says what would be right.
-///     TypeError: A value has the wrong type.
 /// Refuses or warns of what no exchange publishes and a slip of the pen makes.
 pub fn check_for_slips(py: Python<'_>, table: &[RateLimit]) -> PyResult<()> {
     let mut seen: HashMap<&str, &RateLimit> = HashMap::new();

@@ -7,10 +7,12 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 
-use super::cache::Cache;
-use super::cache_key::{Key, Query};
-use super::cache_time::{Frozen, Moment};
-use crate::cache::Place;
+use crate::cache::EntryId;
+
+use super::key::{Key, Query};
+use super::time::TimeValue;
+use super::timer::Frozen;
+use super::{Cache, Contents};
 
 /// Yields the keys of a cache, in the order in which they came.
 ///
@@ -20,10 +22,10 @@ use crate::cache::Place;
 /// the keys must stay the same, as in a dict.
 #[pyclass(frozen, module = "sluicegate._core")]
 pub(super) struct CacheIterator {
-    course: Mutex<Option<Course>>,
+    iteration: Mutex<Option<Iteration>>,
 }
 
-struct Course {
+struct Iteration {
     cache: Py<Cache>,
     stage: Stage,
     frozen: Option<Frozen>,
@@ -34,25 +36,25 @@ enum Stage {
     Start,
     /// With a clock: the keys to come.
     Keys(vec::IntoIter<Seen>),
-    /// Without one: the last place, and the store's shape when the iteration began.
-    Walk { place: Option<Place>, shape: u64 },
+    /// Without one: the last key, and the store's shape when the iteration began.
+    Walk { last: Option<EntryId>, shape: u64 },
 }
 
 /// A key that was there at the first step.
 struct Seen {
-    place: Place,
+    id: EntryId,
     key: Key,
     hash: u64,
 }
 
 impl CacheIterator {
     pub(super) fn new(cache: &Bound<'_, Cache>) -> Self {
-        let course = Course { cache: cache.clone().unbind(), stage: Stage::Start, frozen: None };
-        Self { course: Mutex::new(Some(course)) }
+        let iteration = Iteration { cache: cache.clone().unbind(), stage: Stage::Start, frozen: None };
+        Self { iteration: Mutex::new(Some(iteration)) }
     }
 }
 
-impl Course {
+impl Iteration {
     fn step<'py>(&mut self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         let cache = self.cache.bind(py).clone();
         let cache = cache.get();
@@ -63,7 +65,7 @@ impl Course {
         let keys = match &mut self.stage {
             Stage::Start => return Ok(None),
             Stage::Keys(keys) => keys,
-            Stage::Walk { place, shape } => return Self::walk(cache, place, *shape, py),
+            Stage::Walk { last, shape } => return Self::walk(cache, last, *shape, py),
         };
         for seen in keys {
             let Some(frozen) = cache.freeze(py)? else {
@@ -85,33 +87,33 @@ impl Course {
     }
 
     fn begin(cache: &Cache, py: Python<'_>) -> PyResult<Stage> {
-        cache.with(|state| {
-            let store = &state.store;
-            if !cache.is_timed() {
-                return Stage::Walk { place: None, shape: store.shape() };
+        cache.with(|contents| {
+            let store = &contents.store;
+            if !cache.timed {
+                return Stage::Walk { last: None, shape: store.shape() };
             }
-            let seen = |place| {
-                let (hash, entry) = store.still(place)?;
-                Some(Seen { place, key: entry.key.clone_ref(py), hash })
+            let seen = |id| {
+                let (hash, entry) = store.entry_of(id)?;
+                Some(Seen { id, key: entry.key.clone_ref(py), hash })
             };
-            let keys: Vec<Seen> = store.places().into_iter().filter_map(seen).collect();
+            let keys: Vec<Seen> = store.ids().into_iter().filter_map(seen).collect();
             Stage::Keys(keys.into_iter())
         })
     }
 
     fn walk<'py>(
         cache: &Cache,
-        place: &mut Option<Place>,
+        last: &mut Option<EntryId>,
         shape: u64,
         py: Python<'py>,
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
-        cache.with(|state| {
-            if state.store.shape() != shape {
+        cache.with(|contents| {
+            if contents.store.shape() != shape {
                 return Err(PyRuntimeError::new_err("cache keys changed during iteration"));
             }
-            let next = state.store.next(*place);
+            let next = contents.store.next(*last);
             Ok(next.map(|(next, entry)| {
-                *place = Some(next);
+                *last = Some(next);
                 entry.key.object.bind(py).clone()
             }))
         })?
@@ -119,20 +121,20 @@ impl Course {
 }
 
 impl Seen {
-    /// When the key's time is over; nothing if it is gone.
-    fn expires(&self, cache: &Cache, py: Python<'_>) -> PyResult<Option<Moment>> {
-        let still = |state: &mut super::cache::State| {
-            state.store.still(self.place).map(|(_, entry)| entry.expires.clone_ref(py))
+    /// When the key expires; nothing if it is gone.
+    fn expires(&self, cache: &Cache, py: Python<'_>) -> PyResult<Option<TimeValue>> {
+        let there = |contents: &mut Contents| {
+            contents.store.entry_of(self.id).map(|(_, entry)| entry.expires.clone_ref(py))
         };
-        if let Some(expires) = cache.with(still)? {
+        if let Some(expires) = cache.with(there)? {
             return Ok(Some(expires));
         }
         // It may have come again.
         let key = self.key.object.bind(py);
         let query = Query::again(key, &self.key, self.hash);
-        cache.run(py, Some(&query), |state, oracle| {
-            let slot = state.store.locate(query.hash, oracle)?;
-            Ok(slot.and_then(|slot| state.store.at(slot)).map(|entry| entry.expires.clone_ref(py)))
+        cache.run(py, Some(&query), |contents, answers| {
+            let slot = contents.store.locate(query.hash, answers)?;
+            Ok(slot.and_then(|slot| contents.store.at(slot)).map(|entry| entry.expires.clone_ref(py)))
         })
     }
 }
@@ -145,35 +147,35 @@ impl CacheIterator {
 
     fn __next__<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyAny>>> {
         // Taken out while it is used: nothing is locked when Python code runs.
-        let taken = self.course.lock().take();
-        let Some(mut course) = taken else {
+        let taken = self.iteration.lock().take();
+        let Some(mut iteration) = taken else {
             return Ok(None);
         };
-        let key = course.step(py)?;
+        let key = iteration.step(py)?;
         if key.is_some() {
-            *self.course.lock() = Some(course);
+            *self.iteration.lock() = Some(iteration);
         }
         Ok(key)
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let Some(guard) = self.course.try_lock() else {
+        let Some(guard) = self.iteration.try_lock() else {
             return Ok(());
         };
-        let Some(course) = guard.as_ref() else {
+        let Some(iteration) = guard.as_ref() else {
             return Ok(());
         };
-        visit.call(&course.cache)?;
-        if let Stage::Keys(keys) = &course.stage {
+        visit.call(&iteration.cache)?;
+        if let Stage::Keys(keys) = &iteration.stage {
             for seen in keys.as_slice() {
                 visit.call(&seen.key.object)?;
             }
         }
-        course.frozen.as_ref().map_or(Ok(()), |frozen| frozen.visit(&visit))
+        iteration.frozen.as_ref().map_or(Ok(()), |frozen| frozen.visit(&visit))
     }
 
     fn __clear__(&self) {
-        let course = self.course.lock().take();
-        drop(course);
+        let iteration = self.iteration.lock().take();
+        drop(iteration);
     }
 }

@@ -1,0 +1,118 @@
+//! asyncio's event loops: which one runs here, and what a timer asks of one.
+//!
+//! A loop is held weakly, so that a loop that is abandoned can be collected, with all that wait in it.
+
+use std::cell::Cell;
+
+use pyo3::call::PyCallArgs;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
+
+use crate::clock::{Clock, Nanos};
+use crate::python::seconds;
+use crate::wait::{Call, EventLoop, LoopTimer};
+
+use super::undisturbed::{report, undisturbed};
+
+/// The event loop that runs in this thread.
+pub fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    RUNNING.import(py, "asyncio", "get_running_loop")?.call0()
+}
+
+/// Whether `event_loop` is the one that runs in this thread.
+pub(super) fn runs_here(event_loop: &Bound<'_, PyAny>) -> bool {
+    running_loop(event_loop.py()).is_ok_and(|running| running.is(event_loop))
+}
+
+fn is_closed(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
+    event_loop.call_method0(pyo3::intern!(event_loop.py(), "is_closed"))?.is_truthy()
+}
+
+/// The one timer of an event loop.
+pub(super) type PyLoopTimer = LoopTimer<PyLoop>;
+
+/// An event loop, held weakly.
+#[derive(Debug)]
+pub(super) struct PyLoop(Py<PyWeakrefReference>);
+
+impl PyLoop {
+    pub(super) fn new(event_loop: &Bound<'_, PyAny>) -> PyResult<Self> {
+        Ok(Self(PyWeakrefReference::new(event_loop)?.unbind()))
+    }
+
+    /// The loop, unless it was collected.
+    pub(super) fn get<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyAny>> {
+        self.0.bind(py).upgrade()
+    }
+
+    /// Has the loop call something soon, from any thread. Returns whether it will: a loop that was collected or is closed
+    /// runs nothing any more.
+    pub(super) fn call_soon<'py>(&self, py: Python<'py>, args: impl PyCallArgs<'py>) -> PyResult<bool> {
+        let Some(event_loop) = self.get(py) else { return Ok(false) };
+        match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), args) {
+            Err(error) if error.is_instance_of::<PyRuntimeError>(py) && is_closed(&event_loop)? => Ok(false),
+            called => called.map(|_| true),
+        }
+    }
+}
+
+impl EventLoop for PyLoop {
+    /// Held weakly: it holds its loop, and the loop its waiters. `None` where that cannot be: such a timer goes off.
+    type Handle = Option<Py<PyWeakrefReference>>;
+    type Error = PyErr;
+
+    const RUNS_ALL: bool = true;
+
+    fn runs_here(&self) -> bool {
+        Python::attach(|py| self.get(py).is_some_and(|event_loop| runs_here(&event_loop)))
+    }
+
+    fn call_at(&self, clock: &Clock, at: Nanos, call: Call<Self>) -> PyResult<Option<Self::Handle>> {
+        Python::attach(|py| {
+            let Some(event_loop) = self.get(py) else { return Ok(None) };
+            let delay = seconds(at.saturating_sub(clock.now()));
+            let call = (delay, LoopCall(call));
+            let handle = event_loop.call_method1(pyo3::intern!(py, "call_later"), call)?;
+            Ok(Some(PyWeakrefReference::new(&handle).ok().map(Bound::unbind)))
+        })
+    }
+
+    fn call_soon(&self, call: Call<Self>) -> PyResult<()> {
+        Python::attach(|py| self.call_soon(py, (LoopCall(call),)).map(drop))
+    }
+
+    fn cancel(&self, handle: &Self::Handle) -> PyResult<()> {
+        Python::attach(|py| {
+            let handle = handle.as_ref().and_then(|handle| handle.bind(py).upgrade());
+            let Some(handle) = handle else { return Ok(()) };
+            let cancel = handle.getattr(pyo3::intern!(py, "cancel"))?;
+            if self.runs_here() { cancel.call0().map(drop) } else { self.call_soon(py, (cancel,)).map(drop) }
+        })
+    }
+
+    fn aside(&self, f: impl FnOnce()) {
+        let f = Cell::new(Some(f));
+        undisturbed(|_| {
+            f.take().into_iter().for_each(|f| f());
+            Ok(())
+        });
+    }
+
+    fn report(&self, error: PyErr) {
+        Python::attach(|py| report(py, error));
+    }
+}
+
+/// What the loop calls.
+#[pyclass(module = "sluicegate", frozen)]
+struct LoopCall(Call<PyLoop>);
+
+#[pymethods]
+impl LoopCall {
+    fn __call__(&self) -> PyResult<()> {
+        self.0.call()
+    }
+}
