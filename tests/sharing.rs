@@ -38,7 +38,9 @@ fn several_members_use_all_of_a_limit_and_never_more() {
     let mut passed = passed.lock().expect("no panic").clone();
     passed.sort();
     let worst = (0..passed.len())
-        .map(|at| passed[at..].iter().take_while(|&&other| other < passed[at] + Duration::from_millis(999)).count())
+        .map(|at| {
+            passed[at..].iter().take_while(|&&other| other < passed[at] + Duration::from_millis(999)).count()
+        })
         .max();
     println!("{} passed, worst window {worst:?}", passed.len());
     println!("{:?}", members[0].shared_usage("x"));

@@ -60,7 +60,15 @@ pub struct Link {
 impl RateLimit {
     /// A limit whose requests weigh 1 and take from nothing else.
     pub fn new(id: impl Into<String>, limit: u64, interval: Duration) -> Self {
-        Self { id: id.into(), limit, interval, resets: None, scope: Scope::Account, weight: 1, links: Vec::new() }
+        Self {
+            id: id.into(),
+            limit,
+            interval,
+            resets: None,
+            scope: Scope::Account,
+            weight: 1,
+            links: Vec::new(),
+        }
     }
 
     /// A quota: at most `limit` units between two resets.

@@ -113,7 +113,11 @@ impl Share {
         for (what, name) in [("address", &self.address), ("account", &self.account)] {
             if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
                 let must = "a name of 1 to 200 characters";
-                return Err(Error::invalid(format_args!("the {what} of a share"), must, format_args!("{name:?}")));
+                return Err(Error::invalid(
+                    format_args!("the {what} of a share"),
+                    must,
+                    format_args!("{name:?}"),
+                ));
             }
         }
         let hour = Duration::from_secs(3600);
@@ -122,7 +126,11 @@ impl Share {
                 return Ok(());
             }
             let must = format!("{} s to 3600 s", least.as_secs_f64());
-            Err(Error::invalid(format_args!("the {what} of a share"), must, format_args!("{} s", span.as_secs_f64())))
+            Err(Error::invalid(
+                format_args!("the {what} of a share"),
+                must,
+                format_args!("{} s", span.as_secs_f64()),
+            ))
         };
         in_range("lease", Duration::from_secs(1), self.lease)?;
         in_range("arrival", Duration::ZERO, self.arrival)

@@ -54,11 +54,15 @@ impl Throttler {
     pub fn shared_usage(&self, id: &str) -> Result<Option<SharedUsage>, Error> {
         self.usage(id)?;
         let Some(seat) = fork::seat_of(self) else { return Ok(None) };
-        let Some(limit) = self.rate_limits().into_iter().rfind(|limit| limit.id == id) else { return Ok(None) };
+        let Some(limit) = self.rate_limits().into_iter().rfind(|limit| limit.id == id) else {
+            return Ok(None);
+        };
         let document = seat.share.document(limit.scope);
         let mut found = None;
         let mut look = |read: &store::Read<'_>| {
-            found = read.bytes.map(|bytes| ScopeState::decode(bytes).map(|state| overview(&state, read.now, read.wall)));
+            found = read
+                .bytes
+                .map(|bytes| ScopeState::decode(bytes).map(|state| overview(&state, read.now, read.wall)));
             None
         };
         let looked = match &mut *seat.store.lock() {
@@ -112,7 +116,9 @@ pub(crate) fn overview_of(url: &str) -> Result<Vec<(String, Overview)>, Error> {
     for document in store.scopes().map_err(failed)? {
         let mut found = None;
         let mut look = |read: &store::Read<'_>| {
-            found = read.bytes.map(|bytes| ScopeState::decode(bytes).map(|state| overview(&state, read.now, read.wall)));
+            found = read
+                .bytes
+                .map(|bytes| ScopeState::decode(bytes).map(|state| overview(&state, read.now, read.wall)));
             None
         };
         store.update(&document, &mut look).map_err(failed)?;

@@ -65,7 +65,8 @@ pub(super) fn start(seat: Arc<Seat>, member: Option<Member>) {
     };
     let thread = std::thread::Builder::new().name("sluicegate-share".to_owned()).spawn(run);
     if let Err(error) = thread {
-        let text = format!("sluicegate cannot start the thread that shares a budget: {error}. Nothing passes");
+        let text =
+            format!("sluicegate cannot start the thread that shares a budget: {error}. Nothing passes");
         seat.share.notify(Notice::Warning(text));
     }
 }
@@ -90,7 +91,9 @@ fn join_again(seat: &Arc<Seat>) -> Option<Member> {
 }
 
 fn away(error: &StoreError) -> String {
-    format!("the shared budget cannot be reached: {error}. Requests go on with what this process holds, and then wait")
+    format!(
+        "the shared budget cannot be reached: {error}. Requests go on with what this process holds, and then wait"
+    )
 }
 
 impl Member {
@@ -136,9 +139,7 @@ impl Member {
             let mut at_once = called;
             loop {
                 let part = &mut self.parts[at];
-                let look = fork::guarded(|| {
-                    throttler.in_gate(|gate, now| part.look(gate, now, at_once))
-                });
+                let look = fork::guarded(|| throttler.in_gate(|gate, now| part.look(gate, now, at_once)));
                 at_once = false;
                 match look {
                     Look::Rest(next, waits) => {
@@ -268,8 +269,8 @@ impl Member {
         if self.trouble.take().is_some() {
             self.seat.share.notify(Notice::Info("the shared budget is reached again".to_owned()));
         }
-        let warnings =
-            fork::guarded(|| self.seat.store.lock().as_mut().map(|store| store.warnings())).unwrap_or_default();
+        let warnings = fork::guarded(|| self.seat.store.lock().as_mut().map(|store| store.warnings()))
+            .unwrap_or_default();
         warnings.into_iter().for_each(|text| self.seat.share.notify(Notice::Warning(text)));
     }
 

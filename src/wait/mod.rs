@@ -51,8 +51,8 @@ pub(crate) use self::{
     loop_timer::{Call, EventLoop, LoopTimer},
     nested::Nested,
     pass::HeldUnits,
-    throttler::WeakThrottler,
     sharing::Sharer,
+    throttler::WeakThrottler,
     turn::{Claim, Ticket, Turn},
     wake_groups::WakeGroup,
 };
