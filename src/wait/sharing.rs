@@ -102,10 +102,19 @@ impl Throttler {
         });
     }
 
-    /// Runs `f` on the gate, under the lock; `f` says whether that changed anything that others may wait for.
+    /// Whether the limits are shared with other processes.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.lock().sharing.is_some()
+    }
+
+    /// Runs `f` on the gate, under the lock; `f` says whether that changed anything that others may wait for. What it
+    /// allows to a throttler that was closed meanwhile is not for use.
     pub(crate) fn in_gate<T>(&self, f: impl FnOnce(&mut Gate<Arc<Turn>>, Nanos) -> (T, bool)) -> T {
         self.locked(|shared, now, effects| {
             let (result, changed) = f(&mut shared.gate, now);
+            if shared.check_open().is_err() {
+                shared.gate.allow_nothing();
+            }
             if changed {
                 shared.advance(now, effects);
             }
@@ -143,16 +152,17 @@ impl Throttler {
         (shared.gate.version(), shared.gate.shared_limits(&shared.table))
     }
 
-    /// Lets nothing pass any more, and refuses all that wait. Whether it was open.
-    pub(crate) fn close_shared(&self) -> bool {
+    /// Lets nothing pass any more. Those who wait are refused, or left waiting.
+    pub(crate) fn close_shared(&self, refuse: bool) {
         self.locked(|shared, now, effects: &mut Effects| {
-            let Some(sharing) = &mut shared.sharing else { return false };
-            let was_open = !std::mem::replace(&mut sharing.closed, true);
+            let Some(sharing) = &mut shared.sharing else { return };
+            sharing.closed = true;
             shared.gate.allow_nothing();
-            let refused = shared.gate.refuse_all(&Error::Closed);
-            shared.announce(now, refused.into_iter(), effects);
+            if refuse {
+                let refused = shared.gate.refuse_all(&Error::Closed);
+                shared.announce(now, refused.into_iter(), effects);
+            }
             shared.advance(now, effects);
-            was_open
-        })
+        });
     }
 }
