@@ -21,6 +21,8 @@
 from sluicegate._core import (
     CacheStats,
     LRUCache,
+    SharedUsage,
+    ShareMember,
     Task,
     Throttler,
     TTLCache,
@@ -29,17 +31,23 @@ from sluicegate._core import (
     parse_period,
 )
 from sluicegate.cache import LoadingCache, NotLoadedError
-from sluicegate.errors import RateLimitTimeout, UnknownLimitError
+from sluicegate.errors import ClosedError, RateLimitTimeout, StoreError, UnknownLimitError
 from sluicegate.limits import LinkedLimitWeightPair, RateLimit
+from sluicegate.share import Share
 
 __all__ = [
     "CacheStats",
+    "ClosedError",
     "LRUCache",
     "LinkedLimitWeightPair",
     "LoadingCache",
     "NotLoadedError",
     "RateLimit",
     "RateLimitTimeout",
+    "Share",
+    "ShareMember",
+    "SharedUsage",
+    "StoreError",
     "TTLCache",
     "Task",
     "Throttler",

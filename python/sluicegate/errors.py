@@ -1,4 +1,4 @@
-"""The errors of sluicegate's own: `UnknownLimitError`, `RateLimitTimeout`, `NotLoadedError`.
+"""The errors of sluicegate's own.
 
 For wrong arguments it raises `ValueError` or `TypeError`.
 """
@@ -57,6 +57,14 @@ class RateLimitTimeout(TimeoutError):  # noqa: N818 - like TimeoutError, its bas
     def __str__(self) -> str:
         """The message alone."""
         return str(self.args[0])
+
+
+class StoreError(Exception):
+    """The store of a shared budget cannot be used. The message says why, and what helps."""
+
+
+class ClosedError(RuntimeError):
+    """The throttler was closed: what it had of a shared budget was given back."""
 
 
 class NotLoadedError(KeyError):

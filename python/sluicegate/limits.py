@@ -54,6 +54,9 @@ class RateLimit:
             between two resets.
         timezone: The IANA name of the time zone of a quota, such as ``"Asia/Shanghai"``. The
             default is ``None``: the time zone of the machine.
+        scope: Whose requests the exchange counts together for this limit: ``"account"``, the
+            default, or ``"address"``, the IP address. It matters if the throttler shares its
+            limits with other processes: see `Share`.
 
     Raises:
         ValueError: A value is out of range. The message shows it and says what would be right.
@@ -67,6 +70,7 @@ class RateLimit:
     linked_limits: list[LinkedLimitWeightPair] | None = field(default=None)
     kind: Literal["rolling", "quota"] = "rolling"
     timezone: str | None = None
+    scope: Literal["account", "address"] = "account"
 
     def __post_init__(self) -> None:
         """Refuses a wrong value where it is written, and not where the table is used."""

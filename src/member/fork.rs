@@ -4,9 +4,10 @@
 //! says by a counter that it goes in, and the thread that forks says by another one that it is about to: no lock, because a
 //! fork would copy that one, too.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -23,27 +24,50 @@ static FORKING: AtomicUsize = AtomicUsize::new(0);
 /// How often one side looks whether the other is done.
 const LOOK: Duration = Duration::from_micros(200);
 
-/// Every throttler that is shared. Never locked by a thread that takes part.
+/// Every throttler that is shared. Locked only by a thread that is inside, or that forks.
 static SEATS: Mutex<Vec<Weak<Seat>>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// Whether this thread is inside.
+    static IS_INSIDE: Cell<bool> = const { Cell::new(false) };
+}
 
 /// Leaves when it is dropped, whatever ends the work.
 struct Inside;
 
+impl Inside {
+    fn enter() -> Self {
+        INSIDE.fetch_add(1, Ordering::SeqCst);
+        IS_INSIDE.set(true);
+        Self
+    }
+}
+
 impl Drop for Inside {
     fn drop(&mut self) {
+        IS_INSIDE.set(false);
         INSIDE.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
-/// Runs `f` in a thread that takes part: no fork comes within it. Not to be called within itself.
+/// Runs `f` in a thread that takes part: no fork comes within it. A thread that is inside already stays so.
 pub(super) fn guarded<T>(f: impl FnOnce() -> T) -> T {
+    if IS_INSIDE.get() {
+        return f();
+    }
     loop {
-        INSIDE.fetch_add(1, Ordering::SeqCst);
-        let inside = Inside;
+        let inside = Inside::enter();
         if FORKING.load(Ordering::SeqCst) == 0 {
             return f();
         }
         drop(inside);
+        std::thread::sleep(LOOK);
+    }
+}
+
+/// Waits until no thread is inside, or until `until`.
+pub(super) fn wait_until_outside(until: Instant) {
+    while INSIDE.load(Ordering::SeqCst) > 0 && Instant::now() < until {
         std::thread::sleep(LOOK);
     }
 }
@@ -55,17 +79,12 @@ pub(super) fn register(seat: &Arc<Seat>) {
 }
 
 /// All throttlers that are shared.
-fn seats() -> Vec<Arc<Seat>> {
+pub(super) fn seats() -> Vec<Arc<Seat>> {
     SEATS.lock().iter().filter_map(Weak::upgrade).collect()
 }
 
 pub(super) fn seat_of(throttler: &Throttler) -> Option<Arc<Seat>> {
     seats().into_iter().find(|seat| seat.throttler.is_of(throttler))
-}
-
-/// Every throttler that is shared and lives.
-pub(crate) fn shared_throttlers() -> Vec<Throttler> {
-    seats().iter().filter_map(|seat| seat.throttler.upgrade()).collect()
 }
 
 /// To be called before a fork, by the thread that forks, with `wait` to run what waits for other threads: these may need
@@ -94,6 +113,7 @@ pub(crate) fn after_fork_in_parent() {
 /// To be called in the child after a fork, after its gates began anew.
 pub(crate) fn after_fork_in_child() {
     INSIDE.store(0, Ordering::SeqCst);
+    IS_INSIDE.set(false);
     FORKING.store(0, Ordering::SeqCst);
     for seat in seats() {
         if let Some(store) = seat.store.lock().take() {

@@ -43,12 +43,15 @@ impl Throttler {
         }
         let throttler = Self::with_clock(table, options, clock)?;
         let seat = Arc::new(Seat::new(share, throttler.downgrade()));
-        throttler.share(Arc::new(seat.clone()));
-        let mut member = join(&seat, &throttler).map_err(|error| Error::Store(error.to_string()))?;
-        member.visit_all(&throttler)?;
-        fork::register(&seat);
-        thread::start(seat, Some(member));
-        Ok(throttler)
+        // No fork comes within it: a child could not open a file that its parent has open.
+        fork::guarded(|| {
+            throttler.share(Arc::new(seat.clone()));
+            let mut member = join(&seat, &throttler).map_err(|error| Error::Store(error.to_string()))?;
+            member.visit_all(&throttler)?;
+            fork::register(&seat);
+            thread::start(seat, Some(member));
+            Ok(throttler)
+        })
     }
 }
 
@@ -66,7 +69,7 @@ pub(super) fn join(seat: &Arc<Seat>, throttler: &Throttler) -> Result<Member, St
     };
     let parts = [Scope::Address, Scope::Account].into_iter().filter_map(part).collect();
     *seat.store.lock() = Some(store);
-    Ok(Member::new(seat.clone(), wakeups, parts, version))
+    Ok(Member::new(seat.clone(), id(me), rules, wakeups, parts, version))
 }
 
 type Open = (Box<dyn Store>, MemberId, Box<dyn Wakeups>);

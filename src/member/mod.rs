@@ -14,7 +14,8 @@ mod part;
 mod seat;
 mod thread;
 
-pub(crate) use fork::{after_fork_in_child, after_fork_in_parent, before_fork, shared_throttlers};
+pub(crate) use closing::end_all;
+pub(crate) use fork::{after_fork_in_child, after_fork_in_parent, before_fork};
 pub use options::{Notice, Share};
+pub(crate) use overview::overview_of;
 pub use overview::{MemberUsage, SharedUsage};
-pub(crate) use overview::{overview_of, usages};

@@ -8,7 +8,7 @@ use crate::clock::{Nanos, nanos};
 use crate::error::Error;
 use crate::limit::Scope;
 use crate::share::{OnConflict, Rules};
-use crate::store::Life;
+use crate::store::{Life, StoreUrl};
 
 /// What a throttler tells about its store.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -109,7 +109,12 @@ impl Share {
         self
     }
 
-    pub(super) fn check(&self) -> Result<(), Error> {
+    /// Why the store's address cannot be, if so.
+    pub(crate) fn check_url(&self) -> Result<(), String> {
+        StoreUrl::parse(&self.url).map(drop).map_err(|error| error.to_string())
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
         for (what, name) in [("address", &self.address), ("account", &self.account)] {
             if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
                 let must = "a name of 1 to 200 characters";

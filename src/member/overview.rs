@@ -52,6 +52,10 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`]; [`Error::Store`] if the store cannot be read now.
     pub fn shared_usage(&self, id: &str) -> Result<Option<SharedUsage>, Error> {
+        fork::guarded(|| self.look_up_shared(id))
+    }
+
+    fn look_up_shared(&self, id: &str) -> Result<Option<SharedUsage>, Error> {
         self.usage(id)?;
         let Some(seat) = fork::seat_of(self) else { return Ok(None) };
         let Some(limit) = self.rate_limits().into_iter().rfind(|limit| limit.id == id) else {

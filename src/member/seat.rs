@@ -64,6 +64,10 @@ impl Seat {
 
     pub fn close(&self) {
         self.closing.store(true, Ordering::SeqCst);
+        if self.idle.load(Ordering::SeqCst) {
+            // There is no thread, and nothing is held.
+            self.end();
+        }
         self.wake();
     }
 
@@ -90,12 +94,15 @@ impl Seat {
     pub fn rest(&self) {
         self.idle.store(true, Ordering::SeqCst);
         *self.waker.lock() = None;
+        if self.is_closing() {
+            self.end();
+        }
     }
 }
 
 impl Sharer for Arc<Seat> {
     fn wanted(&self) {
-        if self.idle.swap(false, Ordering::SeqCst) {
+        if !self.is_closing() && self.idle.swap(false, Ordering::SeqCst) {
             super::thread::start(self.clone(), None);
         }
         self.wake();

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::clock::{Nanos, boottime};
 use crate::error::Error;
 use crate::limit::Scope;
-use crate::share::{Answer, BadDocument, Membership, Moment, Request, ScopeState};
+use crate::share::{Answer, BadDocument, Membership, Moment, Request, Rules, ScopeState};
 use crate::store::{Read, StoreError, StoreErrorKind, Wakeups, Woken, Write};
 use crate::wait::Throttler;
 
@@ -40,6 +40,8 @@ enum Failed {
 /// See the [module](self).
 pub(super) struct Member {
     seat: Arc<Seat>,
+    me: crate::share::MemberId,
+    rules: Rules,
     wakeups: Box<dyn Wakeups>,
     parts: Vec<Part>,
     /// The table of the gate that the parts know.
@@ -97,9 +99,18 @@ fn away(error: &StoreError) -> String {
 }
 
 impl Member {
-    pub fn new(seat: Arc<Seat>, wakeups: Box<dyn Wakeups>, parts: Vec<Part>, version: u32) -> Self {
+    pub fn new(
+        seat: Arc<Seat>,
+        me: crate::share::MemberId,
+        rules: Rules,
+        wakeups: Box<dyn Wakeups>,
+        parts: Vec<Part>,
+        version: u32,
+    ) -> Self {
         Self {
             seat,
+            me,
+            rules,
             wakeups,
             parts,
             version,
@@ -120,7 +131,7 @@ impl Member {
             let (until, listens) = self.pass(&throttler, woken == Woken::Store);
             fork::guarded(|| throttler.listen(listens));
             // One that came between the look and this is looked for once more.
-            drop(throttler);
+            fork::guarded(|| drop(throttler));
             woken = self.wakeups.wait(until.map(instant));
         }
     }
@@ -221,20 +232,13 @@ impl Member {
         for scope in [Scope::Address, Scope::Account] {
             let (terms, ..) = terms(scope, &limits);
             if !terms.is_empty() && self.parts.iter().all(|part| part.scope != scope) {
-                let Some((me, life)) = self.identity() else { continue };
-                let rules = self.seat.share.rules(life);
-                let membership = Membership::new(me, about(), rules, terms);
+                let membership = Membership::new(self.me, about(), self.rules.clone(), terms);
                 self.parts.push(Part::new(self.seat.share.document(scope), scope, membership, &limits));
             }
         }
         fork::guarded(|| {
             throttler.in_gate(|gate, _, _| ((), set_gates(&self.parts, gate)));
         });
-    }
-
-    fn identity(&self) -> Option<(crate::share::MemberId, crate::store::Life)> {
-        let life = fork::guarded(|| Some(self.seat.store.lock().as_ref()?.life()))?;
-        Some((self.parts.first()?.membership.id(), life))
     }
 
     fn lose(&mut self, error: &StoreError) {

@@ -12,6 +12,7 @@ struct Class(PyOnceLock<Py<PyType>>, &'static str);
 
 static UNKNOWN_LIMIT: Class = Class(PyOnceLock::new(), "UnknownLimitError");
 static STORE: Class = Class(PyOnceLock::new(), "StoreError");
+static CLOSED: Class = Class(PyOnceLock::new(), "ClosedError");
 static TIMEOUT: Class = Class(PyOnceLock::new(), "RateLimitTimeout");
 
 impl Class {
@@ -32,7 +33,8 @@ impl From<Error> for PyErr {
             Error::Timeout { id, timeout, full_limit, retry_after } => {
                 TIMEOUT.raise(py, (message, id, timeout, full_limit, retry_after))
             }
-            Error::Store(_) | Error::Closed => STORE.raise(py, (message,)),
+            Error::Store(_) => STORE.raise(py, (message,)),
+            Error::Closed => CLOSED.raise(py, (message,)),
             Error::Disagrees(_)
             | Error::UnknownLink { .. }
             | Error::NeverPasses { .. }

@@ -12,7 +12,8 @@ use crate::gate::{LogEntry, Options};
 use crate::wait::Throttler;
 
 use super::seconds;
-use super::throttler::{PyManualClock, PyThrottler, Task};
+use super::sharing;
+use super::throttler::{PyManualClock, PyThrottler, Task, manual_clock_shared};
 use super::waiting::ready::ready;
 
 /// How old the entries may be that are written into the log of a throttler that was just made; the longest
@@ -26,12 +27,19 @@ pub struct HummingbotThrottler;
 #[pymethods]
 impl HummingbotThrottler {
     #[new]
-    #[pyo3(signature = (clock=None))]
-    fn new(py: Python<'_>, clock: Option<&PyManualClock>) -> PyResult<PyClassInitializer<Self>> {
+    #[pyo3(signature = (clock=None, share=None))]
+    fn new(
+        py: Python<'_>,
+        clock: Option<&PyManualClock>,
+        share: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<PyClassInitializer<Self>> {
         let options = Options { hopeless_routes: true, ..Options::default() };
-        let throttler = match clock {
-            Some(manual) => manual.clock.throttler(&[], options)?,
-            None => Throttler::with_clock(&[], options, Clock::monotonic_since(LOG_REACHES))?,
+        let machine = || Clock::monotonic_since(LOG_REACHES);
+        let throttler = match (clock, share) {
+            (Some(_), Some(_)) => return Err(manual_clock_shared()),
+            (Some(manual), None) => manual.clock.throttler(&[], options)?,
+            (None, Some(share)) => sharing::throttler(py, &[], options, sharing::read(share)?, machine())?,
+            (None, None) => Throttler::with_clock(&[], options, machine())?,
         };
         let base = PyThrottler::empty(py);
         base.begin(throttler, options)?;

@@ -1,10 +1,15 @@
 //! The Python module `sluicegate._core`: conversion, and how Python waits. Nothing is decided here.
 //!
-//! `throttler/` uses `waiting/`, `hummingbot.rs` uses both, and `cache/` neither.
+//! `throttler/` uses `waiting/` and `sharing/`, `hummingbot.rs` uses all of them, and `cache/` none.
 
 mod cache;
 mod errors;
 mod hummingbot;
+#[cfg(feature = "share")]
+mod sharing;
+#[cfg(not(feature = "share"))]
+#[path = "sharing/without_store.rs"]
+mod sharing;
 mod throttler;
 mod waiting;
 
@@ -20,6 +25,8 @@ mod _core {
     #[pymodule_export]
     use super::hummingbot::{HummingbotTask, HummingbotThrottler};
     #[pymodule_export]
+    use super::sharing::{PyShareMember, PySharedUsage, check_share, hide_password, share_overview};
+    #[pymodule_export]
     use super::throttler::{
         PyManualClock, PyThrottler, PyUsage, Task, check_link, check_rate_limit, check_timezone, parse_period,
     };
@@ -31,11 +38,15 @@ mod _core {
         super::cache::register(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         super::waiting::fork::install(module.py())?;
-        super::waiting::at_exit::install(module.py())
+        super::waiting::at_exit::install(module.py())?;
+        super::sharing::install(module.py())
     }
 }
 
-/// The seconds that Python counts in.
+/// The seconds that Python counts in. A span without an end is infinite.
 fn seconds(span: crate::clock::Nanos) -> f64 {
+    if span == crate::clock::Nanos::MAX {
+        return f64::INFINITY;
+    }
     std::time::Duration::from_nanos(span).as_secs_f64()
 }

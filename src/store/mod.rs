@@ -28,7 +28,7 @@ use std::time::Instant;
 use crate::clock::{Nanos, WallNanos};
 #[allow(unused_imports)]
 pub(crate) use error::{StoreError, StoreErrorKind};
-pub(crate) use url::StoreUrl;
+pub(crate) use url::{StoreUrl, shown};
 #[cfg(unix)]
 pub(crate) use waker::Waker;
 

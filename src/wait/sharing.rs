@@ -102,8 +102,14 @@ impl Throttler {
         });
     }
 
+    /// Whether the limits are shared with other processes.
+    pub(crate) fn is_shared(&self) -> bool {
+        self.shared.lock().sharing.is_some()
+    }
+
     /// Runs `f` on the gate, under the lock; `f` says whether that changed anything that others may wait for. It may set
-    /// the end of the lease, an instant of [`boottime`] after which nothing passes; `Nanos::MAX` for no end.
+    /// the end of the lease, an instant of [`boottime`] after which nothing passes; `Nanos::MAX` for no end. What it
+    /// allows to a throttler that was closed meanwhile is not for use.
     pub(crate) fn in_gate<T>(
         &self,
         f: impl FnOnce(&mut Gate<Arc<Turn>>, Nanos, &mut Nanos) -> (T, bool),
@@ -112,6 +118,9 @@ impl Throttler {
             let mut unshared = Nanos::MAX;
             let lease = shared.sharing.as_mut().map_or(&mut unshared, |sharing| &mut sharing.lease_end);
             let (result, changed) = f(&mut shared.gate, now, lease);
+            if shared.check_open().is_err() {
+                shared.gate.allow_nothing();
+            }
             if changed {
                 shared.advance(now, effects);
             }
@@ -142,16 +151,17 @@ impl Throttler {
         (shared.gate.version(), shared.gate.shared_limits(&shared.table))
     }
 
-    /// Lets nothing pass any more, and refuses all that wait. Whether it was open.
-    pub(crate) fn close_shared(&self) -> bool {
+    /// Lets nothing pass any more. Those who wait are refused, or left waiting.
+    pub(crate) fn close_shared(&self, refuse: bool) {
         self.locked(|shared, now, effects: &mut Effects| {
-            let Some(sharing) = &mut shared.sharing else { return false };
-            let was_open = !std::mem::replace(&mut sharing.closed, true);
+            let Some(sharing) = &mut shared.sharing else { return };
+            sharing.closed = true;
             shared.gate.allow_nothing();
-            let refused = shared.gate.refuse_all(&Error::Closed);
-            shared.announce(now, refused.into_iter(), effects);
+            if refuse {
+                let refused = shared.gate.refuse_all(&Error::Closed);
+                shared.announce(now, refused.into_iter(), effects);
+            }
             shared.advance(now, effects);
-            was_open
-        })
+        });
     }
 }

@@ -1,7 +1,7 @@
 //! `Throttler` for Python: its arguments and methods, converted. What they do is in `wait/`.
 
 mod clock;
-mod numbers;
+pub mod numbers;
 mod options;
 mod period;
 mod routes;
@@ -10,22 +10,24 @@ mod task;
 mod usage;
 
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
-use crate::clock::nanos;
+use crate::clock::{Clock, nanos};
 use crate::gate::{Options, Route};
 use crate::limit::RateLimit;
 use crate::wait::Throttler;
 
-use super::seconds;
 use super::waiting::{Loops, fork};
+use super::{seconds, sharing};
 
 use self::routes::{RouteHandle, Routes};
 
 pub use self::clock::PyManualClock;
+pub use self::options::manual_clock_shared;
 pub use self::period::{check_timezone, parse_period};
 pub use self::table::{check_link, check_rate_limit};
 pub use self::task::Task;
@@ -34,7 +36,8 @@ pub use self::usage::PyUsage;
 /// Decides when a request may leave, so that no limit of its table is exceeded.
 ///
 /// One throttler may be used by any number of threads and event loops at once. It also works
-/// after ``os.fork``: the child starts with the same used units, and then counts on its own.
+/// after ``os.fork``: the child starts with the same used units, and then counts on its own. With
+/// ``share``, the child takes part in the budget as one more process, which has nothing at first.
 ///
 /// Args:
 ///     rate_limits: The table of limits: a list, or any other iterable. The limits are read at
@@ -53,12 +56,18 @@ pub use self::usage::PyUsage;
 ///         may see more than the limit.
 ///     clock: A `sluicegate.testing.ManualClock`, for tests. By default the machine's monotonic
 ///         clock.
+///     share: Where the limits are shared with other processes: the address of a store, such as
+///         ``"sqlite:////var/lib/bots/budget.db"`` or ``"redis://host:6379/0"``, or a
+///         `sluicegate.Share`. All throttlers that name the same store have one budget together.
+///         By default nothing is shared.
 ///
 /// Raises:
 ///     ValueError: A value is out of range, a link names an id that is not in the table or the
-///         limit itself, or a weight is so large that a request could never pass. The message
-///         shows the value and says what would be right.
+///         limit itself, or a weight is so large that a request could never pass; or another
+///         process that shares a limit has other values for it. The message shows the value and
+///         says what would be right.
 ///     TypeError: A value has the wrong type.
+///     StoreError: The store of ``share`` cannot be used. The message says why, and what helps.
 ///
 /// Example:
 ///     >>> throttler = Throttler([RateLimit("/depth", limit=20, time_interval=1)])
@@ -134,7 +143,7 @@ impl PyThrottler {
     #[new]
     #[pyo3(
         signature = (*_args, **_kwargs),
-        text_signature = "(rate_limits, *, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None)"
+        text_signature = "(rate_limits, *, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None, share=None)"
     )]
     fn new(py: Python<'_>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         Self::empty(py)
@@ -142,17 +151,21 @@ impl PyThrottler {
 
     #[pyo3(
         signature = (
-            rate_limits, *more, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None
+            rate_limits, *more, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None,
+            share=None
         )
     )]
+    #[allow(clippy::too_many_arguments, reason = "they are Python's, by name")]
     fn __init__(
         &self,
+        py: Python<'_>,
         rate_limits: &Bound<'_, PyAny>,
         more: &Bound<'_, PyTuple>,
         safety_margin_pct: Option<&Bound<'_, PyAny>>,
         limits_share_percentage: Option<&Bound<'_, PyAny>>,
         hold: Option<&Bound<'_, PyAny>>,
         clock: Option<&Bound<'_, PyAny>>,
+        share: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         if !more.is_empty() {
             return Err(PyTypeError::new_err(format!(
@@ -166,10 +179,14 @@ impl PyThrottler {
             clock.cast::<PyManualClock>().map_err(|_| numbers::wrong_type("clock", must, clock))
         });
         let table = table::read(rate_limits)?;
-        table::check_for_slips(rate_limits.py(), &table)?;
-        let throttler = match clock.transpose()? {
-            Some(manual) => manual.get().clock.throttler(&table, options)?,
-            None => Throttler::new(&table, options)?,
+        table::check_for_slips(py, &table)?;
+        let throttler = match (clock.transpose()?, share) {
+            (Some(_), Some(_)) => return Err(options::manual_clock_shared()),
+            (Some(manual), None) => manual.get().clock.throttler(&table, options)?,
+            (None, Some(share)) => {
+                sharing::throttler(py, &table, options, sharing::read(share)?, Clock::monotonic())?
+            }
+            (None, None) => Throttler::new(&table, options)?,
         };
         self.begin(throttler, options)
     }
@@ -294,14 +311,15 @@ impl PyThrottler {
         py: Python<'py>,
         limit_id: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
+        let throttler = self.throttler()?;
         if let Some(limit_id) = limit_id {
-            let usage = self.throttler()?.usage(self.route(limit_id)?.get().route.id())?;
-            return Ok(Bound::new(py, PyUsage::from(usage))?.into_any());
+            let usage = throttler.usage(self.route(limit_id)?.get().route.id())?;
+            return Ok(Bound::new(py, PyUsage::new(usage, throttler))?.into_any());
         }
         let usages = PyDict::new(py);
-        for usage in self.throttler()?.usages() {
+        for usage in throttler.usages() {
             let id = usage.id.clone();
-            usages.set_item(id, PyUsage::from(usage))?;
+            usages.set_item(id, PyUsage::new(usage, throttler))?;
         }
         Ok(usages.into_any())
     }
@@ -337,6 +355,32 @@ impl PyThrottler {
         self.throttler()?.add_rate_limits(&self.read(rate_limits)?)?;
         self.routes.clear(py);
         Ok(())
+    }
+
+    /// Gives back what this throttler has of a shared budget, so that others have it at once.
+    ///
+    /// From now on nothing passes: requests that wait fail with `ClosedError`, and so do later
+    /// ones. The end of the program does the same by itself. Nothing happens to a throttler that is
+    /// not shared. To close it twice does no harm. ``contextlib.closing`` closes it at the end of a
+    /// block.
+    ///
+    /// Args:
+    ///     timeout: The most seconds to wait for the store. The default is 2. If it takes longer,
+    ///         the throttler goes on giving back by itself.
+    ///
+    /// Returns:
+    ///     Whether all is given back. If not, others get it as they would after a crash.
+    ///
+    /// Raises:
+    ///     ValueError: ``timeout`` is negative or not a number.
+    ///     TypeError: ``timeout`` is not a number.
+    #[pyo3(signature = (timeout=None))]
+    fn close(&self, py: Python<'_>, timeout: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+        let timeout = match timeout {
+            Some(timeout) => numbers::span("timeout", timeout)?,
+            None => Duration::from_secs(2),
+        };
+        Ok(sharing::close(py, self.throttler()?, timeout))
     }
 
     /// The table that is in force, as new `RateLimit` objects.

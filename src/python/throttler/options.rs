@@ -2,7 +2,7 @@
 
 use std::ffi::CString;
 
-use pyo3::exceptions::PyRuntimeWarning;
+use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
 use pyo3::prelude::*;
 
 use crate::gate::{Hold, Options};
@@ -57,4 +57,12 @@ pub fn name_of(hold: Hold) -> &'static str {
         Hold::Response => "response",
         Hold::Start => "start",
     }
+}
+
+/// A test's clock moves by hand, and that of other processes does not.
+pub fn manual_clock_shared() -> PyErr {
+    PyValueError::new_err(
+        "a throttler with share cannot have a ManualClock: other processes live by the machine's clock. \
+         Leave out clock or share",
+    )
 }

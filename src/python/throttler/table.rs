@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::clock::nanos;
-use crate::limit::{Link, Period, RateLimit, Resets, Zone};
+use crate::limit::{Link, Period, RateLimit, Resets, Scope, Zone};
 
 use super::{numbers, period};
 
@@ -103,6 +103,7 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
             RateLimit::quota(id.clone(), units, Resets { period, zone })
         }
     };
+    limit.scope = scope_of(row, &of("scope"))?;
     if let Some(weight) = row.getattr_opt("weight")? {
         limit.weight = numbers::units(&of("weight"), 0, &weight)?;
     }
@@ -145,6 +146,16 @@ fn kind_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<Kind> {
         Ok("rolling") => Ok(Kind::Rolling),
         Ok("quota") => Ok(Kind::Quota),
         _ => Err(numbers::wrong_value(what, "'rolling' or 'quota'", &kind)),
+    }
+}
+
+/// That of an account, unless the limit says otherwise: Hummingbot's say nothing.
+fn scope_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<Scope> {
+    let Some(scope) = row.getattr_opt("scope")? else { return Ok(Scope::Account) };
+    match scope.extract::<String>().as_deref() {
+        Ok("account") => Ok(Scope::Account),
+        Ok("address") => Ok(Scope::Address),
+        _ => Err(numbers::wrong_value(what, "'account' or 'address'", &scope)),
     }
 }
 
@@ -192,6 +203,11 @@ pub fn write<'py>(py: Python<'py>, table: &[RateLimit]) -> PyResult<Bound<'py, P
             }
         }
         kwargs.set_item("weight", limit.weight)?;
+        let scope = match limit.scope {
+            Scope::Account => "account",
+            Scope::Address => "address",
+        };
+        kwargs.set_item("scope", scope)?;
         let links: Vec<_> = limit
             .links
             .iter()

@@ -4,6 +4,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
 use crate::gate::Usage;
+use crate::python::sharing::{PySharedUsage, shared_usage};
+use crate::wait::Throttler;
 
 /// How much of one limit is used, at one instant. `Throttler.usage` makes it.
 ///
@@ -14,30 +16,46 @@ use crate::gate::Usage;
 ///     (2, 18)
 ///     >>> json.loads(json.dumps(usage.as_dict()))["limit"]
 ///     20
-#[pyclass(name = "Usage", module = "sluicegate", frozen, get_all, eq, new = "from_fields")]
-#[derive(Clone, Debug, PartialEq)]
+#[pyclass(name = "Usage", module = "sluicegate", frozen, eq)]
+#[derive(Clone, Debug)]
 pub struct PyUsage {
     /// The id of the limit.
+    #[pyo3(get)]
     limit_id: String,
-    /// How many units fit in a window: this throttler's share of the limit.
+    /// How many units fit in a window: this throttler's share of the limit. Of a limit that is
+    /// shared, it is what this process has now, which changes; `shared` tells the whole.
+    #[pyo3(get)]
     limit: u64,
     /// How many units are used: in the window, or in flight.
+    #[pyo3(get)]
     used: u64,
     /// How many of the used units belong to requests whose block runs now.
+    #[pyo3(get)]
     in_flight: u64,
     /// How many requests wait for this limit.
+    #[pyo3(get)]
     waiting: usize,
     /// The length of the window in seconds, the safety margin included.
+    #[pyo3(get)]
     time_interval: f64,
     /// Seconds until the next units become free; of a quota, until its next boundary.
     ///
     /// It is 0.0 if nothing is used. If all used units are in flight, it is one interval: the
     /// shortest time that it can take.
+    #[pyo3(get)]
     resets_in: f64,
+    /// Where to ask for what all processes use. A copy has none.
+    throttler: Option<Throttler>,
 }
 
-impl From<Usage> for PyUsage {
-    fn from(usage: Usage) -> Self {
+impl PartialEq for PyUsage {
+    fn eq(&self, other: &Self) -> bool {
+        self.__getnewargs__() == other.__getnewargs__()
+    }
+}
+
+impl PyUsage {
+    pub fn new(usage: Usage, throttler: &Throttler) -> Self {
         Self {
             limit_id: usage.id,
             limit: usage.limit,
@@ -46,15 +64,29 @@ impl From<Usage> for PyUsage {
             waiting: usage.waiting,
             time_interval: usage.interval.as_secs_f64(),
             resets_in: usage.resets_in.as_secs_f64(),
+            throttler: throttler.is_shared().then(|| throttler.clone()),
         }
     }
 }
 
 #[pymethods]
 impl PyUsage {
+    #[new]
+    fn from_fields(
+        limit_id: String,
+        limit: u64,
+        used: u64,
+        in_flight: u64,
+        waiting: usize,
+        time_interval: f64,
+        resets_in: f64,
+    ) -> Self {
+        Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in, throttler: None }
+    }
+
     /// What copying and pickling make it anew from.
     fn __getnewargs__(&self) -> (String, u64, u64, u64, usize, f64, f64) {
-        let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in } = self.clone();
+        let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in, .. } = self.clone();
         (limit_id, limit, used, in_flight, waiting, time_interval, resets_in)
     }
 
@@ -64,9 +96,23 @@ impl PyUsage {
         self.limit.saturating_sub(self.used)
     }
 
-    /// All of these values by name, as a dictionary that ``json.dumps`` can write.
+    /// How much all processes use that share the limit, as a `SharedUsage`. ``None`` if the limit
+    /// is not shared, and of a pickled copy.
+    ///
+    /// It is read from the store now, and not when the usage was read: it may take a millisecond,
+    /// and over a network a round trip.
+    ///
+    /// Raises:
+    ///     StoreError: The store cannot be read now, or the throttler was closed.
+    #[getter]
+    fn shared(&self, py: Python<'_>) -> PyResult<Option<PySharedUsage>> {
+        let Some(throttler) = &self.throttler else { return Ok(None) };
+        Ok(shared_usage(py, throttler, &self.limit_id)?)
+    }
+
+    /// All of these values but `shared` by name, as a dictionary that ``json.dumps`` can write.
     fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
-        let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in } = self;
+        let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in, .. } = self;
         let values = PyDict::new(py);
         values.set_item("limit_id", limit_id)?;
         values.set_item("limit", limit)?;
@@ -80,7 +126,7 @@ impl PyUsage {
     }
 
     fn __repr__(&self) -> String {
-        let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in } = self;
+        let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in, .. } = self;
         format!(
             "Usage(limit_id={limit_id:?}, limit={limit}, used={used}, in_flight={in_flight}, waiting={waiting}, \
              time_interval={time_interval}, resets_in={resets_in})"

@@ -13,6 +13,6 @@ mod lock_waker;
 mod loops;
 pub mod ready;
 pub mod threads;
-mod undisturbed;
+pub mod undisturbed;
 
 pub use self::loops::Loops;
