@@ -40,6 +40,8 @@ pub(crate) struct GateView {
     pub waiting: u64,
     /// The most that one of them takes.
     pub need: u64,
+    /// When units of `used` come free next.
+    pub frees_at: Option<Nanos>,
     /// Those of `used` that are in the window. Needed of long windows, and of all when the member leaves.
     pub settled: Vec<Settled>,
 }
@@ -260,6 +262,9 @@ impl Membership {
             let over = hand.held.saturating_sub(target.max(gate.used));
             if over > 0 && (urgent || over >= grain(limit).min(hand.held - target)) {
                 at_latest(paced);
+            }
+            if hand.held > target && gate.used > target {
+                gate.frees_at.into_iter().for_each(&mut at_latest);
             }
             let idle = hand.held.saturating_sub(target.min(demand).max(gate.used));
             if idle > 0 && (contended || over > 0) {

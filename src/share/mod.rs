@@ -33,7 +33,11 @@ mod water;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod model_gate;
+#[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod model_world;
 
 pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
 pub(crate) use overview::{Overview, overview};

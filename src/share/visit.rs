@@ -126,7 +126,7 @@ impl ScopeState {
         if !known {
             state.claim(member, request);
         }
-        state.learn(moment);
+        state.learn(request, moment);
         state.take_back(member, request, care, moment);
         if request.leaves {
             let gone = state.members.remove(member);
