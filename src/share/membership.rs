@@ -365,8 +365,8 @@ impl Membership {
             let granted = &self.hands[at].granted;
             granted.contended && units > granted.target
         };
-        let kept = waiting.iter().find(|one| Some(one.request) == self.ticket);
-        kept.or_else(|| waiting.iter().find(|one| one.needs.iter().any(is_short)))
+        // An older request takes the ticket over: at the gate, the younger one may have to wait for it.
+        waiting.iter().find(|one| Some(one.request) == self.ticket || one.needs.iter().any(is_short))
     }
 
     /// The interval that the gate runs with: its own or the one in force, whichever is longer.
