@@ -38,6 +38,8 @@ mod model_gate;
 mod model_tests;
 #[cfg(test)]
 mod model_world;
+#[cfg(test)]
+mod traffic_tests;
 
 pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
 pub(crate) use overview::{Overview, overview};

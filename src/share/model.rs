@@ -73,6 +73,8 @@ pub(super) struct Cluster {
     /// How long requests waited, by the process's clock.
     pub waits: Vec<Nanos>,
     pub keep_waits: bool,
+    /// Prints each visit.
+    pub trace: bool,
 }
 
 impl Cluster {
@@ -100,6 +102,7 @@ impl Cluster {
             passed: 0,
             waits: Vec::new(),
             keep_waits: false,
+            trace: false,
             world,
         };
         for at in 0..cluster.world.processes {
@@ -239,12 +242,14 @@ impl Cluster {
             }
         }
         match event {
+            // One that an earlier poll has made needless.
+            Event::Poll(at, _) if self.processes[at].polls_at.is_none_or(|polls| polls > self.now) => {}
             Event::Poll(at, _) => {
                 self.processes[at].polls_at = None;
                 self.poll(at);
             }
             Event::Woken(at, _) => {
-                self.visit(at);
+                self.processes[at].membership.woken();
                 self.poll(at);
             }
             Event::Commit(at, request) => self.commit(at, &request),
@@ -296,6 +301,9 @@ impl Cluster {
                 self.passed += 1;
                 if self.keep_waits {
                     self.waits.push(now - request.since);
+                    if self.trace {
+                        eprintln!("{} PASS {at} waited {}", self.now / 1000, (now - request.since) / 1000000);
+                    }
                 }
                 let arrives = self.now + if self.world.by_start { 0 } else { request.arrives_after };
                 self.arrivals.extend(request.needs.iter().map(|&(limit, units)| (arrives, limit, units)));
@@ -404,7 +412,7 @@ impl Cluster {
         let (state, answer) = ScopeState::visit(document, request, &moment).expect("nothing is refused");
         assert_eq!(state.check(), Ok(()));
         self.random.next();
-        if std::env::var("SHARE_SEED").is_ok() && self.now > self.world.calm_from {
+        if self.trace {
             eprintln!(
                 "{} {at} {:?} {:?} {:?} -> {:?} again {:?} wake {:?}",
                 self.now / 1000,
@@ -479,11 +487,12 @@ impl Cluster {
                 self.schedule(back, Event::Restart(at));
             }
             Fault::Stop(at, lasts) => self.processes[at].stopped_until = self.now + lasts,
+            Fault::Leave(at) if self.now < self.processes[at].stopped_until => {
+                self.schedule(self.processes[at].stopped_until, Event::Fault(nth));
+            }
             Fault::Leave(at) => {
                 self.processes[at].leaving = true;
-                if self.now >= self.processes[at].stopped_until {
-                    self.visit(at);
-                }
+                self.visit(at);
                 self.schedule(back, Event::Restart(at));
             }
             Fault::Fork(_) => self.start(self.processes.len()),
