@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::store::contract::{
-    Child, Folder, SCOPE, add, get, insist, keeps_the_contract, look, number, write,
+    Child, Folder, SCOPE, add, becomes, get, insist, keeps_the_contract, look, number, write,
 };
 use crate::store::{MemberId, StoreErrorKind, Woken, Write, open};
 
@@ -156,9 +156,9 @@ fn a_program_that_a_member_starts_does_not_keep_it_alive() {
     let (id, wakeups) = dying.join().expect("joins");
     let mut program = Command::new("sleep").arg("60").spawn().expect("starts");
     drop((dying, wakeups));
-    let dead = look(&mut *store, |read| (read.is_dead)(id));
+    becomes(|| look(&mut *store, |read| (read.is_dead)(id)));
+    assert_eq!(program.try_wait().expect("ours"), None, "the program still runs");
     let _ = program.kill().and_then(|()| program.wait());
-    assert!(dead);
 }
 
 /// What a forked child has is a copy of each descriptor. Here a program has the copy.
@@ -184,7 +184,7 @@ fn a_copy_of_a_members_pipe_keeps_it_alive_until_the_copy_is_closed() {
     member.kill();
     assert!(!look(&mut *store, |read| (read.is_dead)(id)), "the safe direction");
     drop(copy);
-    assert!(look(&mut *store, |read| (read.is_dead)(id)));
+    becomes(|| look(&mut *store, |read| (read.is_dead)(id)));
 }
 
 #[test]
@@ -199,7 +199,7 @@ fn an_abandoned_store_closes_its_pipe_and_leaves_the_parents_where_it_is() {
     store.abandon();
     std::mem::forget(wakeups);
     let mut other = open(&folder.address()).expect("nothing of SQLite is left");
-    assert!(look(&mut *other, |read| (read.is_dead)(id)), "its only descriptor is closed");
+    becomes(|| look(&mut *other, |read| (read.is_dead)(id)));
     assert!(folder.0.join(format!("budget.db-members/{id}")).exists());
 }
 
@@ -375,8 +375,10 @@ fn as_user(folder: &Folder, uid: u32, gid: u32) -> Option<Command> {
         return None;
     }
     let copy = folder.0.join(format!("binary-{uid}"));
-    std::fs::copy(std::env::current_exe().expect("this binary"), &copy).expect("copied");
-    std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).expect("ours");
+    if !copy.exists() {
+        std::fs::copy(std::env::current_exe().expect("this binary"), &copy).expect("copied");
+        std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755)).expect("ours");
+    }
     let mut command = Command::new(copy);
     command.uid(uid).gid(gid).current_dir("/");
     Some(command)
@@ -525,4 +527,19 @@ fn sums_survive_the_last_process_and_a_lost_index() {
         std::fs::remove_file(folder.0.join(format!("budget.db{end}"))).expect("deleted");
     }
     assert_eq!(get(&mut *open(&folder.address()).expect("opens")), 11);
+}
+
+#[test]
+#[ignore = "measures"]
+fn costs_of_a_file() {
+    crate::store::contract::costs("file", &Folder::new().address());
+    let folder = Folder::new();
+    let mut store = open(&folder.address()).expect("opens");
+    let mut members: Vec<_> = (0..100).map(|_| open(&folder.address()).expect("opens")).collect();
+    let joined: Vec<_> = members.iter_mut().map(|member| member.join().expect("joins")).collect();
+    let begun = Instant::now();
+    for _ in 0..100 {
+        look(&mut *store, |read| assert!(joined.iter().all(|(id, _)| !(read.is_dead)(*id))));
+    }
+    println!("file: asking for the life of 100 members {:.0} µs", begun.elapsed().as_micros() as f64 / 100.0);
 }
