@@ -52,7 +52,10 @@ impl Connection {
         // The name is for those who look at the server's list of clients; it may be forbidden.
         for reply in &replies[..replies.len() - 1] {
             if let Reply::Error(text) = reply {
-                return Err(connection.refusal(text));
+                // A server that does not know AUTH repeats what followed it.
+                let secret = server.password.as_deref().filter(|password| !password.is_empty());
+                let text = secret.map_or_else(|| text.clone(), |secret| text.replace(secret, "***"));
+                return Err(connection.refusal(&text));
             }
         }
         if let Some(Reply::Error(text)) =

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use super::explain::RIGHTS;
 use super::resp::Reply;
 use super::script::{SCRIPT, key};
-use super::testing::{CUT, HANG, PASS, Proxy, Running, SWALLOW, programs, server};
+use super::testing::{CUT, HANG, PASS, Proxy, Running, SWALLOW, programs};
 use crate::store::contract::{Child, SCOPE, add, get, insist, keeps_the_contract, look, number};
 use crate::store::{StoreErrorKind, Woken, Write, open};
 
@@ -124,8 +124,21 @@ fn a_restart_with_the_data_is_another_incarnation_too() {
     with_each(&[], |mut server| {
         let mut store = open(&server.address()).expect("opens");
         add(&mut *store).expect("there");
+        // What this process has seen last is what the server still has: only the server is another.
         let before = look(&mut *store, |read| read.incarnation.to_owned());
         assert_eq!(server.ask(&["SAVE"]), Reply::Simple("OK".into()));
+        server.again();
+        let after = insist(|| {
+            let mut seen = String::new();
+            store.update(SCOPE, &mut |read| {
+                seen = read.incarnation.to_owned();
+                None
+            })?;
+            Ok::<_, crate::store::StoreError>(seen)
+        });
+        assert_ne!(after, before);
+        let before = after;
+        // And without what was written last.
         add(&mut *store).expect("is lost with the server");
         server.again();
         let (sum, after) = insist(|| {
@@ -204,6 +217,61 @@ fn a_server_that_forgot_the_script_gets_it_again() {
     });
 }
 
+/// Runs the script itself: version, identity, time in µs from the server's, new version, document, client.
+fn script(server: &Running, seen: &str, run: &str, ahead: i64, new: &str, client: &str) -> Vec<Reply> {
+    let Reply::List(time) = server.ask(&["TIME"]) else { panic!("a time") };
+    let part = |at: usize| match &time[at] {
+        Reply::Bytes(bytes) => String::from_utf8_lossy(bytes).parse::<i64>().expect("a number"),
+        other => panic!("{other:?}"),
+    };
+    let now = (part(0) * 1_000_000 + part(1) + ahead).to_string();
+    match server.ask(&["EVAL", SCRIPT, "1", &key(SCOPE), seen, run, &now, new, new, client]) {
+        Reply::List(answer) => answer,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn the_script_writes_only_upon_the_same_version_server_and_time() {
+    with_each(&[], |server| {
+        let answer = script(&server, "?", "", 0, "", "");
+        let Reply::Bytes(run) = &answer[3] else { panic!("{answer:?}") };
+        let run = String::from_utf8(run.clone()).expect("text");
+        assert!(run.len() >= 40, "{run}");
+        let written = |seen: &str, run: &str, ahead, new: &str| {
+            script(&server, seen, run, ahead, new, "me")[0] == Reply::Number(1)
+        };
+        assert!(written("", &run, 0, "a-1"));
+        assert!(!written("", &run, 0, "b-1"), "there is a document");
+        assert!(!written("a-0", &run, 0, "a-2"), "another version");
+        assert!(!written("a-1", "other", 0, "a-2"), "another server");
+        assert!(!written("a-1", &run, 60_000_000, "a-2"), "a time to come");
+        assert!(!written("a-1", &run, -60_000_000, "a-2"), "a time long past");
+        assert!(written("a-1", &run, 0, "a-2"));
+    });
+}
+
+#[test]
+fn who_came_too_late_has_the_turn_for_a_while_and_no_longer() {
+    with_each(&[], |server| {
+        let Reply::Bytes(run) = &script(&server, "?", "", 0, "", "")[3] else { panic!("an identity") };
+        let run = String::from_utf8(run.clone()).expect("text");
+        let ask = |seen: &str, new: &str, client: &str| {
+            let answer = script(&server, seen, &run, 0, new, client);
+            (answer[0] == Reply::Number(1), answer.get(6) == Some(&Reply::Number(1)))
+        };
+        assert_eq!(ask("", "a-1", "one"), (true, false));
+        assert_eq!(ask("", "a-1", "two"), (false, false), "too late: two has the turn");
+        assert_eq!(ask("a-1", "a-2", "one"), (false, true), "not one's turn, though it knows the newest");
+        assert_eq!(ask("a-1", "", "one"), (true, false), "to look needs no turn");
+        assert_eq!(ask("a-1", "a-2", "two"), (true, false));
+        assert_eq!(ask("a-2", "a-3", "one"), (true, false), "the turn ends with the write");
+        // Two dies with the turn.
+        assert_eq!(ask("", "a-1", "two"), (false, false));
+        assert_eq!(insist(|| if ask("a-3", "a-4", "one").0 { Ok(()) } else { Err("two's turn") }), ());
+    });
+}
+
 #[test]
 fn wrong_passwords_and_missing_rights_are_told_and_no_password_is_shown() {
     with_each(&["--requirepass", "hunter2"], |mut server| {
@@ -261,12 +329,20 @@ fn a_server_without_a_password_refuses_one() {
 }
 
 #[test]
+fn a_server_that_repeats_what_it_does_not_know_shows_no_password() {
+    with_each(&["--rename-command", "AUTH", "LOGIN"], |server| {
+        let error = open(&format!("redis://bot:hunter2@127.0.0.1:{}", server.port)).err().expect("no AUTH");
+        assert_eq!(error.kind(), StoreErrorKind::Refused, "{error}");
+        assert!(error.to_string().contains("***") && !error.to_string().contains("hunter2"), "{error}");
+    });
+}
+
+#[test]
 fn a_server_that_hangs_costs_a_second_and_its_answer_may_still_count() {
     with_each(&[], |server| {
         let proxy = Proxy::to(server.port);
         let address = format!("redis://127.0.0.1:{}", proxy.port);
         let mut store = open(&address).expect("opens");
-        let (_, mut wakeups) = store.join().expect("joins");
         let mut sum = add(&mut *store).expect("there");
         for (mode, reaches) in [(HANG, false), (SWALLOW, true), (CUT, true)] {
             proxy.set(mode);
@@ -287,12 +363,23 @@ fn a_server_that_hangs_costs_a_second_and_its_answer_may_still_count() {
             assert_eq!(next, sum + 1 + u64::from(reaches), "mode {mode}");
             sum = next;
         }
-        // The sleeper notices the silence, and comes back.
-        proxy.set(HANG);
-        assert!(matches!(wakeups.wait(None), Woken::Away(_)));
-        proxy.set(PASS);
-        assert_eq!(wakeups.wait(None), Woken::Store);
     });
+}
+
+#[test]
+fn a_sleeper_notices_that_its_server_is_silent_and_comes_back() {
+    let Some(program) = programs().into_iter().next() else { return };
+    let server = Running::start(&program, &[]);
+    let proxy = Proxy::to(server.port);
+    let mut store = open(&format!("redis://127.0.0.1:{}", proxy.port)).expect("opens");
+    let (_, mut wakeups) = store.join().expect("joins");
+    // A server that is well answers, and nobody is woken.
+    let long = Instant::now() + Duration::from_secs(12);
+    assert_eq!(wakeups.wait(Some(long)), Woken::Timeout);
+    proxy.set(HANG);
+    assert!(matches!(wakeups.wait(None), Woken::Away(_)));
+    proxy.set(PASS);
+    assert_eq!(wakeups.wait(None), Woken::Store);
 }
 
 #[test]
