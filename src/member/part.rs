@@ -119,21 +119,17 @@ impl Part {
 
     /// When units come free that others may want.
     fn next_look(&self, gate: &SharedGate, now: Nanos, boot: Nanos) -> Option<Nanos> {
-        /// How often a member looks whether it can give anything back: it holds more than it should; it may.
-        const OWES: Nanos = 5_000_000;
-        const MAY: Nanos = 100_000_000;
+        /// How often a member looks whether it uses all that it holds while others want more.
+        const PACE: Nanos = 100_000_000;
         let look = |(at, &limit): (usize, &Index)| {
-            let at_least = match self.membership.owes(at)? {
-                true => OWES,
-                false => MAY,
-            };
-            let free = gate.next_free(limit, now)?;
-            Some(boot + free.saturating_sub(now).max(at_least))
+            let free = gate.next_free(limit, now).filter(|_| self.membership.is_contended(at))?;
+            Some(boot + free.saturating_sub(now).max(PACE))
         };
         self.limits.iter().enumerate().filter_map(look).min()
     }
 
     fn views(&self, gate: &mut SharedGate, now: Nanos, all: bool) -> Vec<GateView> {
+        let boot = boottime();
         let demand = gate.demand(now, &self.limits);
         let views = demand.into_iter().zip(&self.limits).zip(self.membership.table().iter());
         views
@@ -142,6 +138,7 @@ impl Part {
                 // No more than this process may ever use.
                 waiting: demand.waiting.min(gate.nominal(limit).saturating_sub(demand.used)),
                 need: demand.need,
+                frees_at: gate.next_free(limit, now).map(|at| boot + at.saturating_sub(now)),
                 settled: if all || terms.is_long() { settled(gate, limit, now) } else { Vec::new() },
             })
             .collect()
