@@ -321,7 +321,7 @@ impl Membership {
         hand.held -= released;
         hand.told = demand;
         hand.idle_since = None;
-        Said { released, demand, in_hand: 0, interval: self.interval(at) }
+        Said { released, demand, need: gate.need, in_hand: 0, interval: self.interval(at) }
     }
 
     fn ask(
