@@ -39,6 +39,8 @@ mod model_tests;
 #[cfg(test)]
 mod model_world;
 #[cfg(test)]
+mod rules_tests;
+#[cfg(test)]
 mod traffic_tests;
 
 pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
