@@ -35,6 +35,8 @@ mod model;
 #[cfg(test)]
 mod model_gate;
 #[cfg(test)]
+mod model_store;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod model_world;
