@@ -51,3 +51,23 @@ fn several_members_use_all_of_a_limit_and_never_more() {
     }
     std::fs::remove_dir_all(folder).expect("removed");
 }
+
+#[test]
+fn a_unit_that_one_member_has_comes_to_another_that_asks_again() {
+    let folder = folder("again");
+    let url = format!("sqlite:///{}/budget.db", folder.display());
+    let table = [RateLimit::new("x", 1, Duration::from_millis(50))];
+    let join = || Throttler::shared(&table, Options::default(), Share::new(&*url)).expect("joined");
+    let (first, second) = (join(), join());
+    for _ in 0..3 {
+        for member in [&first, &second] {
+            let end = Instant::now() + Duration::from_secs(10);
+            while !member.try_acquire("x", 1).expect("a fine request") {
+                assert!(Instant::now() < end, "it never got the unit");
+                std::thread::sleep(Duration::from_millis(5));
+            }
+        }
+    }
+    drop((first, second));
+    std::fs::remove_dir_all(folder).expect("removed");
+}

@@ -50,7 +50,8 @@ impl<W> Gate<W> {
         let id: Arc<str> = row.id.as_str().into();
         let mut window = Window::new(row.shape);
         window.allow(self.allowed_at_first);
-        let limit = LimitState { id: id.clone(), window, heaviest: 0, roomy: 0, waiting: 0, route: None };
+        let limit =
+            LimitState { id: id.clone(), window, heaviest: 0, refused: 0, roomy: 0, waiting: 0, route: None };
         let index = match unused.pop() {
             Some(index) => {
                 let old = std::mem::replace(&mut self.limits[index as usize], limit);

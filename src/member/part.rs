@@ -81,6 +81,7 @@ impl Part {
         }
         let repeated = self.membership.is_unanswered();
         let request = self.membership.request(boot, &views, &waiting);
+        gate.forget_refused();
         let mut changed = self.set_gate(gate);
         for &(at, units, _) in request.posts.iter().filter(|_| !repeated) {
             gate.hand_over(self.limits[at], units);
@@ -95,11 +96,13 @@ impl Part {
         self.membership.leave(boottime(), &views)
     }
 
-    /// Lets the gate use what the process has. Whether that changes anything.
+    /// Lets the gate use what the process has, and nothing once its lease has ended. Whether that changes anything.
     pub fn set_gate(&self, gate: &mut SharedGate) -> bool {
+        let lives = self.membership.lives_until().is_none_or(|end| boottime() < end);
         let mut changed = false;
         for (at, &limit) in self.limits.iter().enumerate() {
-            changed |= gate.allow_of(limit, self.membership.effective(at));
+            let units = if lives { self.membership.effective(at) } else { 0 };
+            changed |= gate.allow_of(limit, units);
         }
         changed
     }

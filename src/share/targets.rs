@@ -29,6 +29,8 @@ pub(super) struct Targets {
     pub contended: Vec<bool>,
     /// By budget: units in the pool that nobody demands.
     pub spare: Vec<u64>,
+    /// By budget: the present members that have a part of it, and which part.
+    pub users: Vec<Vec<(usize, usize)>>,
 }
 
 impl ScopeState {
@@ -90,7 +92,7 @@ impl ScopeState {
                 spare[budget] = left - kept.iter().sum::<u64>();
             }
         }
-        Targets { targets, floors, admitted, contended, spare }
+        Targets { targets, floors, admitted, contended, spare, users }
     }
 
     /// Reserves what tickets need, and returns the members whose ticket was admitted, oldest first.

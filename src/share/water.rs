@@ -15,12 +15,12 @@ pub(super) struct Want {
 pub(super) fn share_out(total: u64, wants: &[Want]) -> Vec<u64> {
     let at =
         |level: u64| wants.iter().map(|want| u128::from(want.floor.max(want.cap.min(level)))).sum::<u128>();
-    let highest = wants.iter().map(|want| want.cap).max().unwrap_or(0).min(total);
+    let highest = wants.iter().map(|want| want.cap).max().unwrap_or(0);
     if at(highest) <= u128::from(total) {
         return wants.iter().map(|want| want.cap).collect();
     }
     // The highest level at which all fit: at `low` they do, at `high` they do not.
-    let (mut low, mut high) = (0, highest);
+    let (mut low, mut high) = (0, highest.min(total + 1));
     while high - low > 1 {
         let middle = low + (high - low) / 2;
         if at(middle) <= u128::from(total) { low = middle } else { high = middle }
