@@ -7,9 +7,9 @@
 //! Each module knows only the modules under it: `python → wait → gate → limit → clock`.
 
 // The core is compiled whole, whatever the features: what is tested is what ships. Some of it only Python uses, some only
-// tokio; the build with both of them, which has no exception, finds what nobody uses.
+// tokio; the build with all of them and a store, which has no exception, finds what nobody uses.
 #![cfg_attr(
-    not(all(feature = "python", feature = "tokio")),
+    not(all(feature = "python", feature = "tokio", feature = "share")),
     allow(dead_code, unused_imports, reason = "only a feature that is off uses it")
 )]
 

@@ -29,6 +29,7 @@ from typing_extensions import Never, Self, disjoint_base
 from typing_extensions import TypeVar as TypeVarWithDefault
 
 from sluicegate.limits import RateLimit
+from sluicegate.share import Share
 
 __all__ = [
     "Cache",
@@ -39,6 +40,8 @@ __all__ = [
     "LRUCache",
     "ManualClock",
     "Ready",
+    "ShareMember",
+    "SharedUsage",
     "TTLCache",
     "Task",
     "Throttler",
@@ -46,8 +49,11 @@ __all__ = [
     "__version__",
     "check_link",
     "check_rate_limit",
+    "check_share",
     "check_timezone",
+    "hide_password",
     "parse_period",
+    "share_overview",
 ]
 
 __version__: str
@@ -276,14 +282,15 @@ class Throttler:
     """Decides when a request may leave, so that no limit of its table is exceeded.
 
     One throttler may be used by any number of threads and event loops at once. It also works
-    after ``os.fork``: the child starts with the same used units, and then counts on its own.
+    after ``os.fork``: the child starts with the same used units, and then counts on its own. With
+    ``share``, the child takes part in the budget as one more process, which has nothing at first.
 
     Args:
         rate_limits: The table of limits: a list, or any other iterable. The limits are read at
             once, by their attributes: ``limit_id``, ``limit`` and ``time_interval``, and, where an
-            object has them, ``weight``, ``linked_limits``, ``kind`` and ``timezone``. To change a
-            limit afterwards has no effect. If two limits have the same id, the last one counts; if
-            they differ, a ``RuntimeWarning`` says so.
+            object has them, ``weight``, ``linked_limits``, ``kind``, ``timezone`` and ``scope``. To
+            change a limit afterwards has no effect. If two limits have the same id, the last one
+            counts; if they differ, a ``RuntimeWarning`` says so.
         safety_margin_pct: A share of each interval, from 0 to 1, by which units stay used longer.
             0.05 makes 60 s count as 63 s. The default is 0. A quota ends at its boundary anyway.
         limits_share_percentage: The share of every limit that this throttler may use, in percent:
@@ -295,12 +302,18 @@ class Throttler:
             may see more than the limit.
         clock: A `sluicegate.testing.ManualClock`, for tests. By default the machine's monotonic
             clock.
+        share: Where the limits are shared with other processes: the address of a store, such as
+            ``"sqlite:////var/lib/bots/budget.db"`` or ``"redis://host:6379/0"``, or a
+            `sluicegate.Share`. All throttlers that name the same store have one budget together.
+            By default nothing is shared.
 
     Raises:
         ValueError: A value is out of range, a link names an id that is not in the table or the
-            limit itself, or a weight is so large that a request could never pass. The message
-            shows the value and says what would be right.
+            limit itself, or a weight is so large that a request could never pass; or another
+            process that shares a limit has other values for it. The message shows the value and
+            says what would be right.
         TypeError: A value has the wrong type.
+        StoreError: The store of ``share`` cannot be used. The message says why, and what helps.
 
     Example:
         >>> throttler = Throttler([RateLimit("/depth", limit=20, time_interval=1)])
@@ -319,6 +332,7 @@ class Throttler:
         limits_share_percentage: SupportsFloat | SupportsIndex | None = None,
         hold: Literal["response", "start"] | None = None,
         clock: ManualClock | None = None,
+        share: str | Share | None = None,
     ) -> None: ...
     def execute_task(
         self,
@@ -452,6 +466,26 @@ class Throttler:
             TypeError: As for `Throttler`.
         """
 
+    def close(self, timeout: SupportsFloat | SupportsIndex | None = None) -> bool:
+        """Gives back what this throttler has of a shared budget, so that others have it at once.
+
+        From now on nothing passes: requests that wait fail with `ClosedError`, and so do later
+        ones. The end of the program does the same by itself. Nothing happens to a throttler that is
+        not shared. To close it twice does no harm. ``contextlib.closing`` closes it at the end of a
+        block.
+
+        Args:
+            timeout: The most seconds to wait for the store. The default is 2. If it takes longer,
+                the throttler goes on giving back by itself.
+
+        Returns:
+            Whether all is given back. If not, others get it as they would after a crash.
+
+        Raises:
+            ValueError: ``timeout`` is negative or not a number.
+            TypeError: ``timeout`` is not a number.
+        """
+
     @property
     def rate_limits(self) -> list[RateLimit]:
         """The table that is in force, as new `RateLimit` objects."""
@@ -542,9 +576,12 @@ class HummingbotThrottler(Throttler):
 
     Args:
         clock: The time to live by; by default the machine's.
+        share: Where the limits are shared with other processes, as for `Throttler`.
     """
 
-    def __new__(cls, clock: ManualClock | None = None) -> Self: ...
+    def __new__(
+        cls, clock: ManualClock | None = None, share: str | Share | None = None
+    ) -> Self: ...
     def execute_task(self, limit_id: str) -> Any:  # type: ignore[override]
         """The context of one request."""
 
@@ -594,7 +631,11 @@ class Usage:
 
     @property
     def limit(self) -> int:
-        """How many units fit in a window: this throttler's share of the limit."""
+        """How many units fit in a window: this throttler's share of the limit.
+
+        Of a limit that is shared, it is what this process has now, which changes; `shared` tells
+        the whole.
+        """
 
     @property
     def used(self) -> int:
@@ -623,7 +664,94 @@ class Usage:
         shortest time that it can take.
         """
 
+    @property
+    def shared(self) -> SharedUsage | None:
+        """How much all processes use that share the limit, as a `SharedUsage`.
+
+        It is ``None`` if the limit is not shared, and of a pickled copy. It is read from the store
+        now, and not when the usage was read: it may take a millisecond, and over a network a round
+        trip.
+
+        Raises:
+            StoreError: The store cannot be read now, or the throttler was closed.
+        """
+
     def as_dict(self) -> dict[str, str | int | float]:
+        """All of these values but `shared` by name, as a dictionary for ``json.dumps``."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class SharedUsage:
+    """How much of a limit all processes use that share it. `Usage.shared` makes it."""
+
+    __hash__: None  # type: ignore[assignment]
+    @property
+    def limit_id(self) -> str:
+        """The id of the limit."""
+
+    @property
+    def scope(self) -> str:
+        """Whose budget it is: ``"account:NAME"`` or ``"address:NAME"``."""
+
+    @property
+    def limit(self) -> int:
+        """How many units fit in a window, for all processes together."""
+
+    @property
+    def used(self) -> int:
+        """How many of them are used or in flight, as far as the processes have told."""
+
+    @property
+    def free(self) -> int:
+        """How many of them no process has: whoever needs them takes them."""
+
+    @property
+    def time_interval(self) -> float:
+        """The length of the window in seconds."""
+
+    @property
+    def members(self) -> list[ShareMember]:
+        """The processes that share it."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """All of these values by name, as a dictionary that ``json.dumps`` can write."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class ShareMember:
+    """One process's part of a shared limit."""
+
+    __hash__: None  # type: ignore[assignment]
+    @property
+    def pid(self) -> int:
+        """The number of the process on its host."""
+
+    @property
+    def host(self) -> str:
+        """The name of its host."""
+
+    @property
+    def command(self) -> str:
+        """How it was started."""
+
+    @property
+    def held(self) -> int:
+        """How many units it has, used or free."""
+
+    @property
+    def demand(self) -> int:
+        """How many units it used and waited for when it last told."""
+
+    @property
+    def called_for(self) -> float | None:
+        """For how many seconds it has been asked for units and has not come: it may be stopped.
+
+        It is ``None`` if it is not asked.
+        """
+
+    def as_dict(self) -> dict[str, str | int | float | None]:
         """All of these values by name, as a dictionary that ``json.dumps`` can write."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
@@ -718,6 +846,48 @@ def check_rate_limit(rate_limit: object) -> None:
     Raises:
         ValueError: A value is out of range. The message shows it and says what would be right.
         TypeError: A value has the wrong type.
+    """
+
+def check_share(share: object) -> None:
+    """Checks one `Share`: its address, and the range of its values. The store is not opened.
+
+    Args:
+        share: An object with the attributes of `Share`.
+
+    Raises:
+        ValueError: A value is out of range. The message shows it and says what would be right.
+        TypeError: A value has the wrong type.
+    """
+
+def hide_password(url: str) -> str:
+    """Returns the address of a store with ``***`` in place of its password.
+
+    Args:
+        url: The address.
+    """
+
+def share_overview(url: str) -> list[dict[str, Any]]:
+    """Returns who holds what of the budgets in a store, without disturbing anybody.
+
+    It is a list with a dictionary for each account and address. All values are such that
+    ``json.dumps`` can write them; spans are in seconds.
+
+    - ``scope``: ``"account:NAME"`` or ``"address:NAME"``
+    - ``learning``: whether the store has lost something, so that nobody gets more for a while
+    - ``members``: dictionaries with ``id``, ``pid``, ``host``, ``command``, ``started`` (seconds
+      since 1970), ``lease`` (until it counts as dead; None for a file), ``called_for`` (since it
+      was called and has not come; None if it is not called), ``ticket`` (None, or a dictionary
+      with ``waited`` and ``needs``, units by limit id)
+    - ``limits``: dictionaries with ``limit_id``, ``limit``, ``time_interval``, ``kind``
+      (``"rolling"`` or ``"quota"``), ``resets`` (a text, or None), ``free`` (below 0 while a
+      lowered limit is paid off), ``coming_free`` (lists of [seconds, units]), and ``members``: for
+      each of the members above None, or a dictionary with ``held`` and ``demand``
+
+    Args:
+        url: The address of the store.
+
+    Raises:
+        StoreError: The store cannot be read.
     """
 
 def check_link(link: object) -> None:

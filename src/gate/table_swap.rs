@@ -36,6 +36,10 @@ impl<W> Gate<W> {
                 charges: row.takes.iter().map(charge).collect(),
             }));
         }
+        // What is shared with others goes back to them with the limit.
+        for limit in self.limits.iter_mut().filter(|limit| limit.route.is_none()) {
+            limit.window.allow(self.allowed_at_first);
+        }
         self.measure_room(&rows, &indices);
         self.quotas =
             (0..).zip(&self.limits).filter(|(_, limit)| limit.window.is_quota()).map(|(at, _)| at).collect();

@@ -150,7 +150,16 @@ impl Member {
             let mut at_once = called;
             loop {
                 let part = &mut self.parts[at];
-                let look = fork::guarded(|| throttler.in_gate(|gate, now, _| part.look(gate, now, at_once)));
+                let version = self.version;
+                let look = fork::guarded(|| {
+                    throttler.in_gate(|gate, now, _| {
+                        // Another table came just now: a limit may stand elsewhere in the gate.
+                        if gate.version() != version {
+                            return (Look::Rest(Some(boottime()), false), false);
+                        }
+                        part.look(gate, now, at_once)
+                    })
+                });
                 at_once = false;
                 match look {
                     Look::Rest(next, waits) => {
@@ -199,7 +208,7 @@ impl Member {
             Ok(answer) => answer,
             Err(failed) => {
                 if let Failed::Disagrees(_) = failed {
-                    part.membership.refused();
+                    part.refused();
                 }
                 return Err(failed);
             }
@@ -207,7 +216,10 @@ impl Member {
         fork::guarded(|| {
             throttler.in_gate(|gate, now, lease_end| {
                 let part = &mut self.parts[at];
-                part.membership.answered(boottime(), &answer);
+                part.answered(&answer);
+                if gate.version() != self.version {
+                    return ((), false);
+                }
                 part.tighten(gate, now);
                 // A lease that had ended closed the limits of all scopes.
                 let changed = set_gates(&self.parts, gate);
@@ -230,7 +242,7 @@ impl Member {
             part.set_table(&limits);
         }
         for scope in [Scope::Address, Scope::Account] {
-            let (terms, ..) = terms(scope, &limits);
+            let terms = terms(scope, &limits);
             if !terms.is_empty() && self.parts.iter().all(|part| part.scope != scope) {
                 let membership = Membership::new(self.me, about(), self.rules.clone(), terms);
                 self.parts.push(Part::new(self.seat.share.document(scope), scope, membership, &limits));
@@ -291,7 +303,7 @@ impl Member {
                 };
                 match ask(&self.seat, part, &request) {
                     Ok(_) if request.leaves => break,
-                    Ok(answer) => part.membership.answered(boottime(), &answer),
+                    Ok(answer) => part.answered(&answer),
                     Err(Failed::Disagrees(_)) => break,
                     Err(Failed::Store(_)) if Instant::now() < until => {
                         std::thread::sleep(Duration::from_nanos(RETRY[0]));

@@ -165,14 +165,9 @@ impl Membership {
         (self.hands[limit].granted.limit, self.hands[limit].granted.interval)
     }
 
-    /// Whether it is to give back units as they come free: `Some(true)` where it holds more than it should, `Some(false)`
-    /// where others want what it does not use.
-    pub(crate) fn owes(&self, limit: usize) -> Option<bool> {
-        let hand = &self.hands[limit];
-        if hand.held > hand.granted.target {
-            return Some(true);
-        }
-        (hand.granted.contended && hand.held > 0).then_some(false)
+    /// Whether others want more of a limit than there is.
+    pub(crate) fn is_contended(&self, limit: usize) -> bool {
+        self.hands[limit].granted.contended
     }
 
     /// When nothing may pass any more unless a visit is answered before: to be compared at every pass. `None` where the
@@ -326,7 +321,7 @@ impl Membership {
         hand.held -= released;
         hand.told = demand;
         hand.idle_since = None;
-        Said { released, demand, in_hand: 0, interval: self.interval(at) }
+        Said { released, demand, need: gate.need, in_hand: 0, interval: self.interval(at) }
     }
 
     fn ask(

@@ -73,8 +73,8 @@ pub(super) struct Cluster {
     /// How long requests waited, by the process's clock.
     pub waits: Vec<Nanos>,
     pub keep_waits: bool,
-    /// Prints each visit.
-    pub trace: bool,
+    /// For how long visits went on.
+    pub visiting: std::time::Duration,
 }
 
 impl Cluster {
@@ -102,7 +102,7 @@ impl Cluster {
             passed: 0,
             waits: Vec::new(),
             keep_waits: false,
-            trace: false,
+            visiting: std::time::Duration::ZERO,
             world,
         };
         for at in 0..cluster.world.processes {
@@ -134,6 +134,17 @@ impl Cluster {
 
     pub fn queued(&self) -> usize {
         self.processes.iter().filter(|one| one.alive).map(|one| one.gate.queue.len()).sum()
+    }
+
+    /// How long reading and writing the document takes.
+    pub fn time_coding(&self) -> (std::time::Duration, std::time::Duration) {
+        let state = self.document.as_ref().expect("there is one");
+        let began = std::time::Instant::now();
+        let bytes: Vec<Vec<u8>> = (0..100).map(|_| state.encode()).collect();
+        let encode = began.elapsed() / 100;
+        let began = std::time::Instant::now();
+        bytes.iter().for_each(|bytes| assert!(ScopeState::decode(bytes).is_ok()));
+        (began.elapsed() / 100, encode)
     }
 
     /// Each process, in a line.
@@ -301,9 +312,6 @@ impl Cluster {
                 self.passed += 1;
                 if self.keep_waits {
                     self.waits.push(now - request.since);
-                    if self.trace {
-                        eprintln!("{} PASS {at} waited {}", self.now / 1000, (now - request.since) / 1000000);
-                    }
                 }
                 let arrives = self.now + if self.world.by_start { 0 } else { request.arrives_after };
                 self.arrivals.extend(request.needs.iter().map(|&(limit, units)| (arrives, limit, units)));
@@ -409,21 +417,11 @@ impl Cluster {
             document = bytes.map(|bytes| ScopeState::decode(&bytes).expect("what was written can be read"));
         }
         let old = if leases { None } else { document.clone() };
+        let began = std::time::Instant::now();
         let (state, answer) = ScopeState::visit(document, request, &moment).expect("nothing is refused");
+        self.visiting += began.elapsed();
         assert_eq!(state.check(), Ok(()));
         self.random.next();
-        if self.trace {
-            eprintln!(
-                "{} {at} {:?} {:?} {:?} -> {:?} again {:?} wake {:?}",
-                self.now / 1000,
-                request.limits,
-                request.ticket,
-                request.posts,
-                answer.limits.iter().map(|l| (l.held, l.target, l.contended, l.urgent)).collect::<Vec<_>>(),
-                answer.again,
-                answer.wake
-            );
-        }
         self.document = if answer.write { Some(state) } else { old };
         self.writes += u64::from(answer.write);
         if leases && let Some(state) = &self.document {

@@ -71,8 +71,8 @@ impl ScopeState {
             let wants: Vec<Want> = (users.iter())
                 .map(|user| {
                     let floor = floors[user.0][user.1];
-                    let demand = members[user.0].parts[user.1].demand.min(limit);
-                    Want { floor, cap: demand.max(floor), has: held(user) }
+                    let part = &members[user.0].parts[user.1];
+                    Want { floor, cap: part.demand.min(limit).max(floor), has: part.held, grain: part.need }
                 })
                 .collect();
             let total = totals[budget];

@@ -57,6 +57,8 @@ pub(crate) struct Said {
     pub released: u64,
     /// Units in use or waited for.
     pub demand: u64,
+    /// The most that a request of the queue takes; 0 if none waits.
+    pub need: u64,
     /// What its gate may use or has in use: what it claims should the store have forgotten.
     pub in_hand: u64,
     /// The interval that its gate runs with.
@@ -142,7 +144,8 @@ impl ScopeState {
             return Ok((state, answer));
         }
         let row = &mut state.members[member];
-        row.lease_end = request.lease.map(|lease| state.clock + behind + lease + STALE);
+        // Should a witness make up for what a newcomer could not witness, a newcomer's lease must not be cut short by it.
+        row.lease_end = request.lease.map(|lease| state.clock + behind.min(lease) + lease + STALE);
         row.arrival = request.arrival;
         row.called = None;
         state.hear(member, request);
@@ -211,6 +214,9 @@ impl ScopeState {
         let row = &mut self.members[member];
         for (part, said) in row.parts.iter_mut().zip(&request.limits) {
             part.demand = said.demand;
+            if said.need > 0 {
+                part.need = said.need;
+            }
         }
         let old = row.ticket.take();
         row.ticket = request.ticket.as_ref().map(|said| Ticket {
