@@ -7,5 +7,5 @@
 
 .PHONY: bench-share
 
-bench-share: $(VENV)/.bench
+bench-share: $(VENV)/.bench $(VENV)/.test
 	$(BIN)/python -m benches.share

@@ -9,9 +9,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 
@@ -179,7 +179,7 @@ class Cluster:
         os.chmod(address, 0o777)
         return self
 
-    def add(self, tasks: int, pause: float = 0.0, **values: object) -> Bot:
+    def add(self, tasks: int, pause: float = 0.0) -> Bot:
         """Starts one more bot; it joins soon."""
         spec = Spec(
             number=len(self.bots),
@@ -285,21 +285,11 @@ def program() -> Path:
     return found[0]
 
 
-def crowd(library: str, where: str, tasks: Sequence[int], seconds: float, **pauses: float) -> Outcome:
-    """So many bots with so many tasks each, that all want more than they get."""
-    with store(where) as place, Cluster(library, place.url) as cluster:
-        for each in tasks:
-            cluster.add(each)
-        before = place.cpu()
-        cluster.go(seconds)
-        cluster.wait(seconds)
-        used = place.cpu() - before
-        outcome = cluster.finish()
-        return Outcome(
-            outcome.arrivals,
-            outcome.bots,
-            outcome.limit,
-            outcome.interval,
-            outcome.begin,
-            used,
-        )
+def measured(cluster: Cluster, place: Store, seconds: float) -> Outcome:
+    """Lets the bots run for so long, and counts what the store needs for that."""
+    cluster.go(seconds)
+    cluster.wait(0)
+    before = place.cpu()
+    cluster.wait(seconds)
+    used = place.cpu() - before
+    return replace(cluster.finish(), store_cpu=used)

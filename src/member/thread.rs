@@ -17,6 +17,7 @@ use super::joining::{about, join};
 use super::options::Notice;
 use super::part::{Look, Part, SharedGate, terms};
 use super::seat::{Seat, id};
+use super::visits;
 
 /// How long to wait before the store is asked again after an error: at first, and at most.
 const RETRY: [Nanos; 2] = [50_000_000, 2_000_000_000];
@@ -350,10 +351,12 @@ fn ask(seat: &Seat, part: &Part, request: &Request) -> Result<Answer, Failed> {
         outcome = Some(result);
         write
     };
+    let began = Instant::now();
     let written = fork::guarded(|| match &mut *seat.store.lock() {
         Some(store) => store.update(&part.document, &mut change),
         None => Err(StoreError::away("the store is closed")),
     });
+    visits::count(began.elapsed());
     written.map_err(Failed::Store)?;
     outcome.unwrap_or_else(|| Err(Failed::Store(StoreError::away("the store did not read"))))
 }
