@@ -18,6 +18,8 @@ pub(super) type Limit = (Index, RateLimit, Nanos);
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Part {
+    /// The store's incarnation at the last visit.
+    pub seen: String,
     /// The name of the scope's document.
     pub document: String,
     pub scope: Scope,
@@ -60,6 +62,7 @@ pub(super) fn terms(scope: Scope, limits: &[Limit]) -> Arc<[Terms]> {
 impl Part {
     pub fn new(document: String, scope: Scope, membership: Membership, limits: &[Limit]) -> Self {
         let mut part = Self {
+            seen: String::new(),
             document,
             scope,
             membership,
