@@ -21,6 +21,8 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
     let mut used = vec![vec![0_u64; horizon]; limits.len()];
     let mut started = vec![None; world.requests.len()];
     let mut waiting: Vec<usize> = Vec::new();
+    // Those that go before all ranks, in the order in which they did so.
+    let mut first: Vec<usize> = Vec::new();
     let settle = |now: usize,
                   waiting: &mut Vec<usize>,
                   used: &mut Vec<Vec<u64>>,
@@ -87,6 +89,14 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
                     let until = world.foreign_end(limit, now, later) as usize;
                     (now as usize..until).for_each(|t| used[limit][t] += units);
                 }
+                What::GoFirst(at) if waiting.contains(&at) => {
+                    first.retain(|&other| other != at);
+                    first.push(at);
+                    waiting.retain(|&other| other != at);
+                    let place = waiting.iter().filter(|other| first.contains(other)).count();
+                    waiting.insert(place, at);
+                }
+                What::GoFirst(_) => {}
             }
             settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
         }
@@ -98,7 +108,7 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
         }
         for (at, request) in world.requests.iter().enumerate() {
             if request.arrives == now {
-                let order = |at: usize| (world.requests[at].rank, at);
+                let order = |at: usize| (!first.contains(&at), world.requests[at].rank, at);
                 let place = waiting.partition_point(|&other| order(other) < order(at));
                 waiting.insert(place, at);
                 settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);

@@ -16,14 +16,14 @@ impl<W> Gate<W> {
         self.limits[route.index as usize].measure_room();
     }
 
-    /// Lets nothing that takes from the limit of an id pass before `until`. An end that was told before, and is later,
+    /// Lets nothing that takes from the limit of an id pass before `until`. An end that was set before, and is later,
     /// stays. Those who wait keep their places.
     pub fn pause(&mut self, route: &Route, until: Nanos) {
         self.change(route, |window| window.pause(until));
     }
 
     /// Counts units that somebody else has used of the limit of an id, and that come free at `until`: one interval from
-    /// now, or at the boundary of a quota, at the latest.
+    /// now at the latest; those of a quota at its boundary. [`Gate::now`] must have been called for `now`.
     pub fn stamp_foreign(&mut self, now: Nanos, route: &Route, units: u64, until: Nanos) {
         self.change(route, |window| window.stamp_foreign(now, units, until));
     }

@@ -18,6 +18,8 @@ pub(super) struct LimitState {
     pub(super) window: Window,
     /// The most units that one request is known to take.
     pub(super) heaviest: u64,
+    /// The most units of any request that was turned away lately, where the limit is shared.
+    pub(super) refused: u64,
     /// So many units may be in flight before others might have to wait for an answer.
     pub(super) roomy: u64,
     /// Requests in the queues that take from this limit.
@@ -53,6 +55,8 @@ pub(crate) struct Gate<W> {
     pub(super) walk: Walk,
     /// What may be used of a limit that is new in the table.
     pub(super) allowed_at_first: u64,
+    /// Whether any limit has refused units.
+    pub(super) has_refused: bool,
 }
 
 impl<W> Gate<W> {
@@ -77,6 +81,7 @@ impl<W> Gate<W> {
             event: 0,
             walk: Walk::default(),
             allowed_at_first: u64::MAX,
+            has_refused: false,
         }
     }
 

@@ -30,7 +30,7 @@ pub(super) struct Request {
     pub(super) rank: Rank,
 }
 
-/// What becomes of a limit at some instant, while the table stays.
+/// What becomes of a limit, or of the queue, at some instant, while the table stays.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Change {
     pub(super) at: Nanos,
@@ -46,6 +46,8 @@ pub(super) enum What {
     Pause(Nanos),
     /// Somebody else has used so many units, which come free so much later.
     Foreign(u64, Nanos),
+    /// A request goes before all others if it waits then, whatever its limits.
+    GoFirst(usize),
 }
 
 #[derive(Clone, Debug)]
@@ -174,6 +176,7 @@ pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = Worl
         (0..6_u64).prop_map(What::Allow),
         (1..15 as Nanos).prop_map(What::Pause),
         (1..6_u64, 1..12 as Nanos).prop_map(|(units, later)| What::Foreign(units, later)),
+        (0..max_requests).prop_map(What::GoFirst),
     ];
     let changes = prop::collection::vec((0..30 as Nanos, 0..4_usize, what), 0..8);
     (worlds(max_requests), ranks, changes).prop_map(|(mut world, ranks, mut changes)| {
@@ -321,6 +324,11 @@ impl<'a> Run<'a> {
                     What::Allow(units) => self.gate.allow(route, units),
                     What::Pause(length) => self.gate.pause(route, now + length),
                     What::Foreign(units, later) => self.gate.stamp_foreign(now, route, units, now + later),
+                    What::GoFirst(at) => {
+                        if let Some(place) = self.places.get_mut(&at) {
+                            *place = self.gate.go_first(*place).expect("it waits");
+                        }
+                    }
                 }
                 self.advance(now);
             }
@@ -372,7 +380,7 @@ impl<'a> Run<'a> {
         }
         let quotas = (0..self.world.table.len()).filter(|&limit| self.world.table[limit].resets.is_some());
         instants.extend(self.world.changes.iter().filter_map(|&Change { at, limit, what }| match what {
-            What::Allow(_) => None,
+            What::Allow(_) | What::GoFirst(_) => None,
             What::Pause(length) => Some(at + length),
             What::Foreign(_, later) => Some(self.world.foreign_end(limit, at, later)),
         }));

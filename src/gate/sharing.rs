@@ -37,7 +37,9 @@ impl<W> Gate<W> {
         for &limit in limits {
             let window = &mut self.limits[limit as usize].window;
             window.expire(now);
-            demand.push(Demand { used: window.used(), ..Demand::default() });
+            let used = window.used();
+            let refused = self.limits[limit as usize].refused;
+            demand.push(Demand { used, waiting: refused, need: refused });
         }
         if self.queues.is_empty() {
             return demand;
@@ -58,6 +60,18 @@ impl<W> Gate<W> {
             }
         }
         demand
+    }
+
+    /// Whether a request was turned away since [`Gate::forget_refused`]: who tries again would like to pass.
+    pub fn has_refused(&self) -> bool {
+        self.has_refused
+    }
+
+    /// What was turned away is known now to those who share the budget.
+    pub fn forget_refused(&mut self) {
+        if std::mem::take(&mut self.has_refused) {
+            self.limits.iter_mut().for_each(|limit| limit.refused = 0);
+        }
     }
 
     /// The next request of each route that somebody waits for, oldest first.

@@ -36,6 +36,10 @@ impl<W> Gate<W> {
                 charges: row.takes.iter().map(charge).collect(),
             }));
         }
+        // What is shared with others goes back to them with the limit.
+        for limit in self.limits.iter_mut().filter(|limit| limit.route.is_none()) {
+            limit.window.allow(self.allowed_at_first);
+        }
         self.measure_room(&rows, &indices);
         self.quotas =
             (0..).zip(&self.limits).filter(|(_, limit)| limit.window.is_quota()).map(|(at, _)| at).collect();
@@ -50,7 +54,8 @@ impl<W> Gate<W> {
         let id: Arc<str> = row.id.as_str().into();
         let mut window = Window::new(row.shape);
         window.allow(self.allowed_at_first);
-        let limit = LimitState { id: id.clone(), window, heaviest: 0, roomy: 0, waiting: 0, route: None };
+        let limit =
+            LimitState { id: id.clone(), window, heaviest: 0, refused: 0, roomy: 0, waiting: 0, route: None };
         let index = match unused.pop() {
             Some(index) => {
                 let old = std::mem::replace(&mut self.limits[index as usize], limit);

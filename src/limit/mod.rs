@@ -7,6 +7,8 @@ mod resets;
 mod rolling;
 mod stamps;
 mod window;
+#[cfg(test)]
+mod window_tests;
 mod zone;
 
 pub(crate) use period::MAX_PERIOD;

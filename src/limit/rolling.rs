@@ -9,8 +9,8 @@ use crate::clock::Nanos;
 use super::MAX_LIMIT;
 
 /// Up to this many stamps are kept exactly; past it, charges closer together than `interval / EXACT` share one
-/// stamp, which leaves with the latest of them. So a window holds at most `2 × EXACT + 1` stamps (2 MiB), and a
-/// unit is late by at most 1/65,536 of the interval, never early (promise I8).
+/// stamp, which leaves with the latest of them. So a window holds at most `2 × EXACT + 1` stamps (2 MiB), half as many
+/// more with those of others, and a unit is late by at most 1/65,536 of the interval, never early (promise I8).
 const EXACT: usize = 1 << 16;
 
 #[derive(Clone, Copy, Debug)]
@@ -165,7 +165,7 @@ impl Rolling {
         let Some(&next) = self.stamps.get(later).filter(|_| units > 0) else {
             return self.stamp(at, units);
         };
-        let grain = if self.stamps.len() < EXACT { 1 } else { self.interval / EXACT as u64 };
+        let grain = if self.stamps.len() < EXACT { 1 } else { (self.interval / EXACT as u64).max(1) };
         if next.at - at >= grain {
             let before = later.checked_sub(1).map_or(self.gone, |before| self.stamps[before].total);
             self.stamps.insert(later, Stamp { at, total: before });
@@ -326,6 +326,35 @@ mod tests {
             assert!(kept >= charges - i, "{kept} of the {} that must still be there", charges - i);
             let late = window.units_at(i * gap + day + day / EXACT as u64);
             assert!(late < charges - i, "{late} left after the allowed lateness");
+        }
+    }
+
+    #[test]
+    fn units_put_into_a_full_window_are_never_early_and_hardly_late() {
+        let day = 86_400_000_000_000;
+        let (count, grain) = (2 * EXACT as u64, day / EXACT as u64);
+        let mut window = Rolling::new(day);
+        let mut list: Vec<Nanos> = Vec::new();
+        // Half a minute of every two is crowded already, and the rest is empty; then units come for any instant.
+        let crowded = |i: u64| day / 720 * (i / 183) + grain / 8 * (i % 183);
+        let anywhere = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % day;
+        for at in (0..count).map(crowded) {
+            window.stamp(at, 1);
+            list.push(at);
+        }
+        for at in (0..count / 16).map(anywhere) {
+            window.insert(at, 3);
+            list.extend([at; 3]);
+        }
+        list.sort_unstable();
+        assert!(window.stamps.len() <= 3 * EXACT + 1, "{} stamps", window.stamps.len());
+        assert!(window.stamps.iter().is_sorted_by(|a, b| a.at < b.at));
+        assert_eq!(window.units(), list.len() as u64);
+        let still = |at: Nanos| list.iter().filter(|&&stamp| stamp + day > at).count() as u64;
+        for at in (0..200).map(|i| day + anywhere(i + 7)) {
+            let kept = window.units_at(at);
+            assert!(kept >= still(at), "{kept} of the {} that must still be there", still(at));
+            assert!(kept <= still(at.saturating_sub(grain)), "{kept} left after the allowed lateness");
         }
     }
 

@@ -104,16 +104,18 @@ impl Stamps {
     }
 
     #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
-    /// Units that end at `until`; one interval from now, or at the boundary, at the latest.
+    /// Units that end at `until`: in a rolling window one interval from now at the latest, of a quota at its boundary.
     pub fn stamp_until(&mut self, now: Nanos, units: u64, until: Nanos) {
+        // What has ended before is in no history either, which must stay in order.
+        if until <= now {
+            return;
+        }
+        self.expire(now);
         match self {
             Self::Rolling(rolling) => {
-                let stamp = until.saturating_sub(rolling.interval()).min(now);
-                rolling.insert(stamp, units);
-                rolling.expire(now);
+                rolling.insert(until.saturating_sub(rolling.interval()).min(now), units)
             }
-            Self::Quota(quota) if until > now => quota.stamp(units),
-            Self::Quota(_) => {}
+            Self::Quota(quota) => quota.stamp(units),
         }
     }
 

@@ -74,7 +74,7 @@ impl Window {
     }
 
     #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
-    /// Lets nothing pass before `until`. An end that was told before, and is later, stays.
+    /// Lets nothing pass before `until`. An end that was set before, and is later, stays.
     pub fn pause(&mut self, until: Nanos) {
         self.paused_until = self.paused_until.max(until);
         self.reopen();
@@ -222,8 +222,8 @@ impl Window {
     }
 
     #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
-    /// Units that somebody else has used, and that come free at `until`: one interval from now, or at the boundary of a
-    /// quota, at the latest. They may be more than the limit.
+    /// Units that somebody else has used, and that come free at `until`: one interval from now at the latest; those of a
+    /// quota at its boundary. They may be more than the limit.
     pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Nanos) {
         self.stamps.stamp_until(now, units, until);
     }

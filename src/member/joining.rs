@@ -62,7 +62,7 @@ pub(super) fn join(seat: &Arc<Seat>, throttler: &Throttler) -> Result<Member, St
     let (version, limits) = throttler.shared_limits();
     let rules = seat.share.rules(store.life());
     let part = |scope: Scope| {
-        let (terms, ..) = terms(scope, &limits);
+        let terms = terms(scope, &limits);
         let membership = Membership::new(id(me), about(), rules.clone(), terms.clone());
         let part = Part::new(seat.share.document(scope), scope, membership, &limits);
         (!terms.is_empty()).then_some(part)

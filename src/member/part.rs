@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::clock::{Nanos, boottime};
 use crate::gate::{Gate, Index};
 use crate::limit::{End, RateLimit, Resets, Scope};
-use crate::share::{FreeAt, GateView, Kind, Membership, Request, Settled, Terms, Waiting};
+use crate::share::{Answer, FreeAt, GateView, Kind, Membership, Request, Settled, Terms, Waiting};
 use crate::wait::Turn;
 
 /// The gate of a throttler.
@@ -22,8 +22,11 @@ pub(super) struct Part {
     pub document: String,
     pub scope: Scope,
     pub membership: Membership,
-    /// Where the limits of the membership's table stand in the gate, in its order.
-    limits: Vec<Index>,
+    /// Where the limits of the gate's table stand in the gate.
+    by_id: HashMap<String, Index>,
+    /// The same in the order of the membership's table, which may be an older one while a request is without an answer.
+    /// `None` for limits that the gate no longer has.
+    limits: Vec<Option<Index>>,
     /// The quotas of the table by their text.
     pub quotas: HashMap<String, Resets>,
 }
@@ -42,30 +45,68 @@ fn quota_text(resets: &Resets) -> String {
     format!("{} {}", resets.period, resets.zone)
 }
 
-/// The limits of a scope as its rules know them, where they stand in the gate, and the quotas among them.
-pub(super) fn terms(scope: Scope, limits: &[Limit]) -> (Arc<[Terms]>, Vec<Index>, HashMap<String, Resets>) {
-    let own = || limits.iter().filter(|(_, limit, _)| limit.scope == scope);
-    let terms = own().map(|(_, limit, interval)| Terms {
+/// The limits of a scope as its rules know them.
+pub(super) fn terms(scope: Scope, limits: &[Limit]) -> Arc<[Terms]> {
+    let own = limits.iter().filter(|(_, limit, _)| limit.scope == scope);
+    let terms = own.map(|(_, limit, interval)| Terms {
         id: limit.id.clone(),
         limit: limit.limit.min(crate::limit::MAX_LIMIT),
         interval: *interval,
         kind: limit.resets.as_ref().map_or(Kind::Rolling, |resets| Kind::Quota(quota_text(resets))),
     });
-    let quotas = own().filter_map(|(_, limit, _)| limit.resets).map(|resets| (quota_text(&resets), resets));
-    (terms.collect(), own().map(|&(index, ..)| index).collect(), quotas.collect())
+    terms.collect()
 }
 
 impl Part {
     pub fn new(document: String, scope: Scope, membership: Membership, limits: &[Limit]) -> Self {
-        let (_, limits, quotas) = terms(scope, limits);
-        Self { document, scope, membership, limits, quotas }
+        let mut part = Self {
+            document,
+            scope,
+            membership,
+            by_id: HashMap::new(),
+            limits: Vec::new(),
+            quotas: HashMap::new(),
+        };
+        part.find(limits);
+        part
+    }
+
+    /// Finds the limits of the scope in the gate.
+    fn find(&mut self, limits: &[Limit]) {
+        let own = || limits.iter().filter(|(_, limit, _)| limit.scope == self.scope);
+        self.by_id = own().map(|(index, limit, _)| (limit.id.clone(), *index)).collect();
+        let quotas = own().filter_map(|(_, limit, _)| limit.resets);
+        self.quotas = quotas.map(|resets| (quota_text(&resets), resets)).collect();
+        self.follow();
+    }
+
+    /// The membership's table may be another one.
+    fn follow(&mut self) {
+        let index = |terms: &Terms| self.by_id.get(&terms.id).copied();
+        self.limits = self.membership.table().iter().map(index).collect();
+    }
+
+    /// The limits that the gate has, with where they are in the membership's table.
+    fn present(&self) -> impl Iterator<Item = (usize, Index)> {
+        self.limits.iter().enumerate().filter_map(|(at, &limit)| Some((at, limit?)))
+    }
+
+    /// The store's answer to the last request.
+    pub fn answered(&mut self, answer: &Answer) {
+        self.membership.answered(boottime(), answer);
+        self.follow();
+    }
+
+    /// The store's rules refused the last request.
+    pub fn refused(&mut self) {
+        self.membership.refused();
+        self.follow();
     }
 
     /// The throttler has another table.
     pub fn set_table(&mut self, limits: &[Limit]) {
-        let (terms, limits, quotas) = terms(self.scope, limits);
-        self.membership.set_table(terms);
-        (self.limits, self.quotas) = (limits, quotas);
+        self.membership.set_table(terms(self.scope, limits));
+        self.find(limits);
     }
 
     /// Reads the gate. If a visit is due, or `now_at_once`, the gate is made ready for it: it shrinks before the store is
@@ -81,10 +122,13 @@ impl Part {
         }
         let repeated = self.membership.is_unanswered();
         let request = self.membership.request(boot, &views, &waiting);
+        gate.forget_refused();
         let mut changed = self.set_gate(gate);
         for &(at, units, _) in request.posts.iter().filter(|_| !repeated) {
-            gate.hand_over(self.limits[at], units);
-            changed = true;
+            if let Some(limit) = self.limits[at] {
+                gate.hand_over(limit, units);
+                changed = true;
+            }
         }
         (Look::Visit(Box::new(request)), changed)
     }
@@ -95,18 +139,21 @@ impl Part {
         self.membership.leave(boottime(), &views)
     }
 
-    /// Lets the gate use what the process has. Whether that changes anything.
+    /// Lets the gate use what the process has, and nothing once its lease has ended. Whether that changes anything.
     pub fn set_gate(&self, gate: &mut SharedGate) -> bool {
+        let lives = self.membership.lives_until().is_none_or(|end| boottime() < end);
         let mut changed = false;
-        for (at, &limit) in self.limits.iter().enumerate() {
-            changed |= gate.allow_of(limit, self.membership.effective(at));
+        for (at, limit) in self.present() {
+            let units = if lives { self.membership.effective(at) } else { 0 };
+            changed |= gate.allow_of(limit, units);
         }
         changed
     }
 
     /// Tightens the limits of which another process has a smaller or a longer one.
     pub fn tighten(&self, gate: &mut SharedGate, now: Nanos) {
-        for ((at, &limit), terms) in self.limits.iter().enumerate().zip(self.membership.table().iter()) {
+        for (at, limit) in self.present() {
+            let terms = &self.membership.table()[at];
             let (units, interval) = self.membership.in_force(at);
             if (units, interval) != (0, 0) && (units < terms.limit || interval > terms.interval) {
                 gate.tighten(now, limit, units, interval);
@@ -116,36 +163,35 @@ impl Part {
 
     /// When units come free that others may want.
     fn next_look(&self, gate: &SharedGate, now: Nanos, boot: Nanos) -> Option<Nanos> {
-        /// How often a member looks whether it can give anything back: it holds more than it should; it may.
-        const OWES: Nanos = 5_000_000;
-        const MAY: Nanos = 100_000_000;
-        let look = |(at, &limit): (usize, &Index)| {
-            let at_least = match self.membership.owes(at)? {
-                true => OWES,
-                false => MAY,
-            };
-            let free = gate.next_free(limit, now)?;
-            Some(boot + free.saturating_sub(now).max(at_least))
+        /// How often a member looks whether it uses all that it holds while others want more.
+        const PACE: Nanos = 100_000_000;
+        let look = |(at, limit): (usize, Index)| {
+            let free = gate.next_free(limit, now).filter(|_| self.membership.is_contended(at))?;
+            Some(boot + free.saturating_sub(now).max(PACE))
         };
-        self.limits.iter().enumerate().filter_map(look).min()
+        self.present().filter_map(look).min()
     }
 
     fn views(&self, gate: &mut SharedGate, now: Nanos, all: bool) -> Vec<GateView> {
-        let demand = gate.demand(now, &self.limits);
-        let views = demand.into_iter().zip(&self.limits).zip(self.membership.table().iter());
-        views
-            .map(|((demand, &limit), terms)| GateView {
+        let boot = boottime();
+        let mut views = vec![GateView::default(); self.limits.len()];
+        let (places, limits): (Vec<usize>, Vec<Index>) = self.present().unzip();
+        for ((at, limit), demand) in places.into_iter().zip(limits.clone()).zip(gate.demand(now, &limits)) {
+            let terms = &self.membership.table()[at];
+            views[at] = GateView {
                 used: demand.used,
                 // No more than this process may ever use.
                 waiting: demand.waiting.min(gate.nominal(limit).saturating_sub(demand.used)),
                 need: demand.need,
+                frees_at: gate.next_free(limit, now).map(|at| boot + at.saturating_sub(now)),
                 settled: if all || terms.is_long() { settled(gate, limit, now) } else { Vec::new() },
-            })
-            .collect()
+            };
+        }
+        views
     }
 
     fn waiting(&self, gate: &SharedGate, now: Nanos) -> Vec<Waiting> {
-        let position = |limit: Index| self.limits.iter().position(|&own| own == limit);
+        let position = |limit: Index| self.limits.iter().position(|&own| own == Some(limit));
         gate.next_waiting()
             .into_iter()
             .map(|next| Waiting {

@@ -150,7 +150,16 @@ impl Member {
             let mut at_once = called;
             loop {
                 let part = &mut self.parts[at];
-                let look = fork::guarded(|| throttler.in_gate(|gate, now| part.look(gate, now, at_once)));
+                let version = self.version;
+                let look = fork::guarded(|| {
+                    throttler.in_gate(|gate, now, _| {
+                        // Another table came just now: a limit may stand elsewhere in the gate.
+                        if gate.version() != version {
+                            return (Look::Rest(Some(boottime()), false), false);
+                        }
+                        part.look(gate, now, at_once)
+                    })
+                });
                 at_once = false;
                 match look {
                     Look::Rest(next, waits) => {
@@ -168,7 +177,6 @@ impl Member {
                 }
             }
         }
-        self.set_lease(throttler);
         self.glance = if waits_in_vain { (self.glance * 2).min(GLANCES[1]) } else { GLANCES[0] };
         if waits_in_vain {
             let glance = boottime() + self.glance;
@@ -181,7 +189,7 @@ impl Member {
     pub fn visit_all(&mut self, throttler: &Throttler) -> Result<(), Error> {
         for at in 0..self.parts.len() {
             let part = &mut self.parts[at];
-            let look = throttler.in_gate(|gate, now| part.look(gate, now, true));
+            let look = throttler.in_gate(|gate, now, _| part.look(gate, now, true));
             if let Look::Visit(request) = look {
                 self.visit(at, throttler, &request).map_err(|failed| match failed {
                     Failed::Store(error) => Error::Store(error.to_string()),
@@ -189,7 +197,6 @@ impl Member {
                 })?;
             }
         }
-        self.set_lease(throttler);
         Ok(())
     }
 
@@ -201,24 +208,27 @@ impl Member {
             Ok(answer) => answer,
             Err(failed) => {
                 if let Failed::Disagrees(_) = failed {
-                    part.membership.refused();
+                    part.refused();
                 }
                 return Err(failed);
             }
         };
         fork::guarded(|| {
-            throttler.in_gate(|gate, now| {
-                part.membership.answered(boottime(), &answer);
+            throttler.in_gate(|gate, now, lease_end| {
+                let part = &mut self.parts[at];
+                part.answered(&answer);
+                if gate.version() != self.version {
+                    return ((), false);
+                }
                 part.tighten(gate, now);
-                ((), part.set_gate(gate))
+                // A lease that had ended closed the limits of all scopes.
+                let changed = set_gates(&self.parts, gate);
+                let ends = self.parts.iter().filter_map(|part| part.membership.lives_until());
+                *lease_end = ends.min().unwrap_or(Nanos::MAX);
+                ((), changed)
             });
         });
         Ok(())
-    }
-
-    fn set_lease(&self, throttler: &Throttler) {
-        let ends = self.parts.iter().filter_map(|part| part.membership.lives_until());
-        fork::guarded(|| throttler.lease_until(ends.min()));
     }
 
     /// The throttler may have another table by now.
@@ -232,17 +242,14 @@ impl Member {
             part.set_table(&limits);
         }
         for scope in [Scope::Address, Scope::Account] {
-            let (terms, ..) = terms(scope, &limits);
+            let terms = terms(scope, &limits);
             if !terms.is_empty() && self.parts.iter().all(|part| part.scope != scope) {
                 let membership = Membership::new(self.me, about(), self.rules.clone(), terms);
                 self.parts.push(Part::new(self.seat.share.document(scope), scope, membership, &limits));
             }
         }
         fork::guarded(|| {
-            throttler.in_gate(|gate, _| {
-                let changed = self.parts.iter().fold(false, |changed, part| part.set_gate(gate) || changed);
-                ((), changed)
-            });
+            throttler.in_gate(|gate, _, _| ((), set_gates(&self.parts, gate)));
         });
     }
 
@@ -290,13 +297,13 @@ impl Member {
                 let request = match (&mut gone, &throttler) {
                     (Some((gate, now)), _) => part.farewell(gate, *now),
                     (None, Some(throttler)) => fork::guarded(|| {
-                        throttler.in_gate(|gate: &mut SharedGate, now| (part.farewell(gate, now), false))
+                        throttler.in_gate(|gate: &mut SharedGate, now, _| (part.farewell(gate, now), false))
                     }),
                     (None, None) => return,
                 };
                 match ask(&self.seat, part, &request) {
                     Ok(_) if request.leaves => break,
-                    Ok(answer) => part.membership.answered(boottime(), &answer),
+                    Ok(answer) => part.answered(&answer),
                     Err(Failed::Disagrees(_)) => break,
                     Err(Failed::Store(_)) if Instant::now() < until => {
                         std::thread::sleep(Duration::from_nanos(RETRY[0]));
@@ -311,6 +318,15 @@ impl Member {
             }
         });
     }
+}
+
+/// Lets the gate use what the process has of all scopes. Whether that changes anything.
+fn set_gates(parts: &[Part], gate: &mut SharedGate) -> bool {
+    let mut changed = false;
+    for part in parts {
+        changed |= part.set_gate(gate);
+    }
+    changed
 }
 
 /// The machine's instant for one of [`boottime`].

@@ -76,10 +76,18 @@ impl ScopeState {
         }
     }
 
-    /// Ends the learning of a store that knows who lives, once all have come who may hold what the document lacks.
-    pub(super) fn learn(&mut self, moment: &Moment<'_>) {
+    /// Ends the learning of a store that knows who lives, once all have come who may hold what the document lacks. One
+    /// who dies before has not said what it held: nobody grows until that is free.
+    pub(super) fn learn(&mut self, request: &Request, moment: &Moment<'_>) {
         if self.learning {
             self.learning = (moment.elders)().into_iter().any(|elder| self.position(elder).is_none());
+            self.lost |= self.learning;
+        }
+        if self.learning {
+            for budget in &mut self.budgets {
+                let until = self.clock + request.arrival + budget.interval;
+                budget.locked_until = budget.locked_until.max(until);
+            }
         }
     }
 

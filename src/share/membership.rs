@@ -40,6 +40,8 @@ pub(crate) struct GateView {
     pub waiting: u64,
     /// The most that one of them takes.
     pub need: u64,
+    /// When units of `used` come free next.
+    pub frees_at: Option<Nanos>,
     /// Those of `used` that are in the window. Needed of long windows, and of all when the member leaves.
     pub settled: Vec<Settled>,
 }
@@ -97,7 +99,10 @@ pub(crate) struct Membership {
     visited_at: Nanos,
     again_at: Option<Nanos>,
     lease_end: Option<Nanos>,
+    /// Whether what the store knows of this process is out of date, whatever the gate says.
     stale: bool,
+    /// Whether the store has called since the last request was made.
+    called: bool,
 }
 
 impl Membership {
@@ -121,6 +126,7 @@ impl Membership {
             again_at: None,
             lease_end: None,
             stale: true,
+            called: false,
         }
     }
 
@@ -159,14 +165,9 @@ impl Membership {
         (self.hands[limit].granted.limit, self.hands[limit].granted.interval)
     }
 
-    /// Whether it is to give back units as they come free: `Some(true)` where it holds more than it should, `Some(false)`
-    /// where others want what it does not use.
-    pub(crate) fn owes(&self, limit: usize) -> Option<bool> {
-        let hand = &self.hands[limit];
-        if hand.held > hand.granted.target {
-            return Some(true);
-        }
-        (hand.granted.contended && hand.held > 0).then_some(false)
+    /// Whether others want more of a limit than there is.
+    pub(crate) fn is_contended(&self, limit: usize) -> bool {
+        self.hands[limit].granted.contended
     }
 
     /// When nothing may pass any more unless a visit is answered before: to be compared at every pass. `None` where the
@@ -187,6 +188,7 @@ impl Membership {
     /// While a request is without an answer, this is the same one again: what it releases must be taken once.
     pub(crate) fn request(&mut self, now: Nanos, gates: &[GateView], waiting: &[Waiting]) -> Request {
         if self.pending.is_none() {
+            self.called = false;
             let ticket = self.ticket_for(waiting);
             let mut posts = Vec::new();
             let limits = (0..self.table.len()).map(|at| self.say(at, &gates[at], &mut posts)).collect();
@@ -199,6 +201,12 @@ impl Membership {
             self.pending = Some(self.ask(limits, posts, ticket, false));
         }
         self.send(now, gates)
+    }
+
+    /// The store has woken this process. Should a request be under way, another must follow: it may not have seen what
+    /// the call is about.
+    pub(crate) fn woken(&mut self) {
+        self.called = true;
     }
 
     /// What to take to the store when the process ends or no longer shares. The gate must let nothing pass from here on.
@@ -248,7 +256,7 @@ impl Membership {
         gates: &[GateView],
         waiting: &[Waiting],
     ) -> Option<Nanos> {
-        if self.stale || self.pending.is_some() {
+        if self.stale || self.called || self.pending.is_some() {
             return Some(now);
         }
         let paced = self.visited_at + PACE;
@@ -270,6 +278,9 @@ impl Membership {
             let over = hand.held.saturating_sub(target.max(gate.used));
             if over > 0 && (urgent || over >= grain(limit).min(hand.held - target)) {
                 at_latest(paced);
+            }
+            if hand.held > target && gate.used > target {
+                gate.frees_at.into_iter().for_each(&mut at_latest);
             }
             let idle = hand.held.saturating_sub(target.min(demand).max(gate.used));
             if idle > 0 && (contended || over > 0) {
@@ -310,7 +321,7 @@ impl Membership {
         hand.held -= released;
         hand.told = demand;
         hand.idle_since = None;
-        Said { released, demand, in_hand: 0, interval: self.interval(at) }
+        Said { released, demand, need: gate.need, in_hand: 0, interval: self.interval(at) }
     }
 
     fn ask(
@@ -359,6 +370,8 @@ impl Membership {
         let wanted = match self.table[at].is_long() {
             true if gate.used == 0 && gate.waiting == 0 => 0,
             true => chunk(limit).max(gate.need),
+            // A little more than what waits, where that is nobody else's loss.
+            false if gate.waiting > 0 && !self.hands[at].granted.contended => gate.waiting + 2 * grain(limit),
             false => gate.waiting,
         };
         gate.used.saturating_add(wanted).min(limit)
@@ -370,8 +383,8 @@ impl Membership {
             let granted = &self.hands[at].granted;
             granted.contended && units > granted.target
         };
-        let kept = waiting.iter().find(|one| Some(one.request) == self.ticket);
-        kept.or_else(|| waiting.iter().find(|one| one.needs.iter().any(is_short)))
+        // An older request takes the ticket over: at the gate, the younger one may have to wait for it.
+        waiting.iter().find(|one| Some(one.request) == self.ticket || one.needs.iter().any(is_short))
     }
 
     /// The interval that the gate runs with: its own or the one in force, whichever is longer.

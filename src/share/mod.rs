@@ -33,7 +33,13 @@ mod water;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod model_gate;
+#[cfg(test)]
 mod model_tests;
+#[cfg(test)]
+mod model_world;
+#[cfg(test)]
+mod traffic_tests;
 
 pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
 pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};

@@ -1,1 +1,542 @@
+//! A cluster in one process on a manual clock: processes with small gates, a store that loses replies and forgets, and a
+//! server that notes when each unit arrives.
 
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, VecDeque};
+use std::sync::Arc;
+
+use crate::clock::Nanos;
+
+use super::membership::{Membership, Rules};
+use super::model_gate::{ModelGate, ModelLimit, ModelRequest};
+use super::model_world::{Fault, MS, Random, World};
+use super::state::{About, MemberId, ScopeState};
+use super::terms::{Kind, OnConflict, Terms};
+use super::time::Moment;
+use super::visit::{Answer, Request};
+
+/// The wall clock at the start. Boundaries of quotas are multiples of their period.
+pub(super) const WALL: Nanos = 10_000_000_000_000;
+
+#[derive(Debug)]
+enum Event {
+    /// A process looks whether anything may pass and whether it must visit.
+    Poll(usize, MemberId),
+    Woken(usize, MemberId),
+    Commit(usize, Box<Request>),
+    Answered(usize, MemberId, Box<Answer>),
+    Retry(usize, MemberId),
+    Ends(usize, MemberId, Vec<(usize, u64)>),
+    Arrives(usize, Vec<(usize, u64)>),
+    Table(usize),
+    Restart(usize),
+    Fault(usize),
+}
+
+struct Process {
+    id: MemberId,
+    alive: bool,
+    stopped_until: Nanos,
+    ppm: i64,
+    skew: i64,
+    membership: Membership,
+    gate: ModelGate,
+    asking: bool,
+    leaving: bool,
+    polls_at: Option<Nanos>,
+    joined: u64,
+}
+
+/// See the [module](self).
+pub(super) struct Cluster {
+    pub world: World,
+    random: Random,
+    events: BinaryHeap<Reverse<(Nanos, u64, usize)>>,
+    bodies: Vec<Option<Event>>,
+    pub now: Nanos,
+    processes: Vec<Process>,
+    table: Arc<[Terms]>,
+    pub document: Option<ScopeState>,
+    history: VecDeque<(Nanos, ScopeState)>,
+    incarnation: u64,
+    step: i64,
+    store_skew: i64,
+    next_id: u64,
+    next_request: u64,
+    /// When units arrived at the server: (when, limit, units).
+    pub arrivals: Vec<(Nanos, usize, u64)>,
+    /// What is done to the cluster waits until then: the memory of a loss must not die with its only witness.
+    fragile_until: Nanos,
+    pub visits: u64,
+    pub writes: u64,
+    pub passed: u64,
+    /// How long requests waited, by the process's clock.
+    pub waits: Vec<Nanos>,
+    pub keep_waits: bool,
+    /// For how long visits went on.
+    pub visiting: std::time::Duration,
+}
+
+impl Cluster {
+    pub fn new(world: World) -> Self {
+        let mut random = Random(world.seed ^ 0x5eed);
+        let store_skew = skew(&mut random, &world);
+        let mut cluster = Self {
+            table: world.table.clone().into(),
+            random,
+            events: BinaryHeap::new(),
+            bodies: Vec::new(),
+            now: 0,
+            processes: Vec::new(),
+            document: None,
+            history: VecDeque::new(),
+            incarnation: 1,
+            step: 0,
+            store_skew,
+            next_id: 0,
+            next_request: 0,
+            arrivals: Vec::new(),
+            fragile_until: 0,
+            visits: 0,
+            writes: 0,
+            passed: 0,
+            waits: Vec::new(),
+            keep_waits: false,
+            visiting: std::time::Duration::ZERO,
+            world,
+        };
+        for at in 0..cluster.world.processes {
+            cluster.start(at);
+        }
+        for (at, process, route) in cluster.world.requests.clone() {
+            let needs = cluster.world.routes[route].clone();
+            cluster.schedule(at, Event::Arrives(process, needs));
+        }
+        for nth in 0..cluster.world.faults.len() {
+            cluster.schedule(cluster.world.faults[nth].0, Event::Fault(nth));
+        }
+        cluster
+    }
+
+    fn schedule(&mut self, at: Nanos, event: Event) {
+        self.bodies.push(Some(event));
+        self.events.push(Reverse((at.max(self.now), self.bodies.len() as u64, self.bodies.len() - 1)));
+    }
+
+    /// A request of a process, from outside.
+    pub fn ask(&mut self, process: usize, needs: Vec<(usize, u64)>) {
+        self.schedule(self.now, Event::Arrives(process, needs));
+    }
+
+    pub fn alive(&self) -> Vec<usize> {
+        (0..self.processes.len()).filter(|&at| self.processes[at].alive).collect()
+    }
+
+    pub fn queued(&self) -> usize {
+        self.processes.iter().filter(|one| one.alive).map(|one| one.gate.queue.len()).sum()
+    }
+
+    /// How long reading and writing the document takes.
+    pub fn time_coding(&self) -> (std::time::Duration, std::time::Duration) {
+        let state = self.document.as_ref().expect("there is one");
+        let began = std::time::Instant::now();
+        let bytes: Vec<Vec<u8>> = (0..100).map(|_| state.encode()).collect();
+        let encode = began.elapsed() / 100;
+        let began = std::time::Instant::now();
+        bytes.iter().for_each(|bytes| assert!(ScopeState::decode(bytes).is_ok()));
+        (began.elapsed() / 100, encode)
+    }
+
+    /// Each process, in a line.
+    pub fn describe(&self) -> String {
+        let line = |at: usize| {
+            let one = &self.processes[at];
+            format!(
+                "{:?} alive {} now {} {:?}\n{:?}\n",
+                one.id,
+                one.alive,
+                self.local(at),
+                one.gate,
+                one.membership
+            )
+        };
+        (0..self.processes.len()).map(line).collect()
+    }
+
+    pub fn run_until(&mut self, end: Nanos) {
+        while let Some(&Reverse((at, _, body))) = self.events.peek() {
+            if at > end {
+                break;
+            }
+            self.events.pop();
+            self.now = at;
+            let event = self.bodies[body].take().expect("each event comes once");
+            self.happen(event);
+        }
+        self.now = end;
+    }
+
+    fn local(&self, at: usize) -> Nanos {
+        let process = &self.processes[at];
+        let drift = self.now as i64 / 1_000_000 * process.ppm;
+        (WALL + self.now).saturating_add_signed(process.skew + drift)
+    }
+
+    /// The true instant at which a process's clock shows at least this.
+    fn truly(&self, at: usize, local: Nanos) -> Nanos {
+        let ahead = local.saturating_sub(self.local(at));
+        self.now + ahead + ahead / 5_000 + u64::from(ahead > 0)
+    }
+
+    pub fn start(&mut self, at: usize) {
+        self.next_id += 1;
+        let id = MemberId(self.next_id);
+        let rules = Rules {
+            lease: self.world.lease,
+            arrival: self.world.arrival,
+            margin: self.world.margin as i64,
+            on_conflict: OnConflict::Smallest,
+        };
+        let limit = |terms: &Terms| ModelLimit {
+            interval: terms.interval,
+            period: (terms.kind != Kind::Rolling).then_some(terms.interval),
+            margin: self.world.margin,
+            ..ModelLimit::default()
+        };
+        let gate = ModelGate {
+            limits: self.table.iter().map(limit).collect(),
+            queue: Vec::new(),
+            by_start: self.world.by_start,
+        };
+        let most_drift = self.most_drift();
+        let process = Process {
+            id,
+            alive: true,
+            stopped_until: 0,
+            ppm: self.random.within(0, 2 * most_drift + 1) as i64 - most_drift as i64,
+            skew: skew(&mut self.random, &self.world),
+            membership: Membership::new(id, About::default(), rules, self.table.clone()),
+            gate,
+            asking: false,
+            leaving: false,
+            polls_at: None,
+            joined: self.incarnation,
+        };
+        if at < self.processes.len() {
+            self.processes[at] = process;
+        } else {
+            self.processes.push(process);
+        }
+        self.poll(at);
+    }
+
+    fn most_drift(&self) -> u64 {
+        let quotas = self.world.table.iter().any(|terms| terms.kind != Kind::Rolling);
+        if quotas { 100.min(self.world.margin / 4 / (self.world.calm_from / 1_000_000 * 4)) } else { 100 }
+    }
+
+    fn happen(&mut self, event: Event) {
+        let owner = match &event {
+            Event::Poll(at, id) | Event::Woken(at, id) | Event::Retry(at, id) => Some((*at, Some(*id))),
+            Event::Answered(at, id, _) | Event::Ends(at, id, _) => Some((*at, Some(*id))),
+            Event::Arrives(at, _) | Event::Table(at) => Some((*at, None)),
+            Event::Commit(..) | Event::Restart(_) | Event::Fault(_) => None,
+        };
+        if let Some((at, id)) = owner {
+            let Some(process) = self.processes.get(at) else { return };
+            if !process.alive || id.is_some_and(|id| id != process.id) {
+                return;
+            }
+            if self.now < process.stopped_until {
+                let until = process.stopped_until;
+                return self.schedule(until, event);
+            }
+        }
+        match event {
+            // One that an earlier poll has made needless.
+            Event::Poll(at, _) if self.processes[at].polls_at.is_none_or(|polls| polls > self.now) => {}
+            Event::Poll(at, _) => {
+                self.processes[at].polls_at = None;
+                self.poll(at);
+            }
+            Event::Woken(at, _) => {
+                self.processes[at].membership.woken();
+                self.poll(at);
+            }
+            Event::Commit(at, request) => self.commit(at, &request),
+            Event::Answered(at, _, answer) => self.answered(at, &answer),
+            Event::Retry(at, _) => {
+                self.processes[at].asking = false;
+                self.visit(at);
+            }
+            Event::Ends(at, _, needs) => {
+                let local = self.local(at);
+                self.processes[at].gate.end(local, &needs);
+                self.poll(at);
+            }
+            Event::Arrives(at, needs) => {
+                let since = self.local(at);
+                self.next_request += 1;
+                let arrives_after = self.random.within(0, self.world.arrival + 1);
+                let hangs = self.now < self.world.calm_from && self.random.chance(3);
+                let request = ModelRequest {
+                    number: self.next_request,
+                    since,
+                    needs,
+                    arrives_after,
+                    ends_after: (!hangs).then(|| arrives_after + self.random.within(0, 50 * MS)),
+                };
+                self.processes[at].gate.queue.push(request);
+                self.poll(at);
+            }
+            Event::Table(at) => {
+                let table = self.table.clone();
+                for (limit, terms) in self.processes[at].gate.limits.iter_mut().zip(table.iter()) {
+                    limit.interval = terms.interval;
+                }
+                self.processes[at].membership.set_table(table);
+                self.poll(at);
+            }
+            Event::Restart(at) if !self.processes[at].alive => self.start(at),
+            Event::Restart(_) => {}
+            Event::Fault(nth) => self.fault(nth),
+        }
+    }
+
+    /// Lets pass what may, and visits if it is time.
+    fn poll(&mut self, at: usize) {
+        let now = self.local(at);
+        let lives_until = self.processes[at].membership.lives_until();
+        if !self.processes[at].leaving {
+            for request in self.processes[at].gate.pass(now, lives_until) {
+                self.passed += 1;
+                if self.keep_waits {
+                    self.waits.push(now - request.since);
+                }
+                let arrives = self.now + if self.world.by_start { 0 } else { request.arrives_after };
+                self.arrivals.extend(request.needs.iter().map(|&(limit, units)| (arrives, limit, units)));
+                let ends = request.ends_after.map_or(self.world.calm_from, |after| self.now + after);
+                let id = self.processes[at].id;
+                self.schedule(ends.max(arrives), Event::Ends(at, id, request.needs));
+            }
+        }
+        let process = &mut self.processes[at];
+        let views = process.gate.views(now, false);
+        let next = process.membership.next_visit(now, &views, &process.gate.waiting(now));
+        let asking = process.asking;
+        if next.is_some_and(|next| next <= now) && !asking {
+            return self.visit(at);
+        }
+        let process = &self.processes[at];
+        let wake = process.gate.wake_at(now);
+        let next = next.filter(|_| !asking).into_iter().chain(wake).min().map(|local| self.truly(at, local));
+        if let Some(next) = next.filter(|&next| self.processes[at].polls_at.is_none_or(|polls| next < polls))
+        {
+            let id = self.processes[at].id;
+            self.processes[at].polls_at = Some(next);
+            self.schedule(next, Event::Poll(at, id));
+        }
+    }
+
+    fn visit(&mut self, at: usize) {
+        if self.processes[at].asking {
+            return;
+        }
+        let now = self.local(at);
+        let process = &mut self.processes[at];
+        let views = process.gate.views(now, process.leaving);
+        let waiting = process.gate.waiting(now);
+        let again = process.membership.is_unanswered();
+        let request = match process.leaving {
+            true => process.membership.leave(now, &views),
+            false => process.membership.request(now, &views, &waiting),
+        };
+        process.asking = true;
+        for limit in 0..process.gate.limits.len() {
+            process.gate.limits[limit].effective = process.membership.effective(limit);
+        }
+        if !again {
+            request.posts.iter().filter(|_| !request.leaves).for_each(|&(limit, units, _)| {
+                process.gate.drop_settled(limit, units);
+            });
+        }
+        let id = process.id;
+        if self.is_lost() {
+            let later = self.now + self.random.within(1, 100) * MS;
+            return self.schedule(later, Event::Retry(at, id));
+        }
+        let takes = self.random.within(0, 5 * MS);
+        self.schedule(self.now + takes, Event::Commit(at, Box::new(request)));
+    }
+
+    fn is_lost(&mut self) -> bool {
+        let calm = self.now >= self.world.calm_from || self.now < self.fragile_until;
+        !calm && self.random.chance(self.world.lossy)
+    }
+
+    fn commit(&mut self, at: usize, request: &Request) {
+        let same = self.processes[at].id == request.member;
+        let stopped = same && self.now < self.processes[at].stopped_until;
+        if stopped && self.random.chance(50) {
+            // It was stopped before the request had left.
+            let until = self.processes[at].stopped_until;
+            return self.schedule(until, Event::Commit(at, Box::new(request.clone())));
+        }
+        if (!same || !self.processes[at].alive) && self.world.lease.is_none() {
+            // A file is written by the process itself.
+            return;
+        }
+        let leases = self.world.lease.is_some();
+        let stale = if leases { self.random.within(0, 50 * MS) } else { 0 };
+        let incarnation = self.incarnation.to_string();
+        let processes = &self.processes;
+        let lives = |id: MemberId| processes.iter().any(|one| one.alive && one.id == id);
+        let is_dead = |id: MemberId| !leases && !lives(id);
+        let elders = || -> Vec<MemberId> {
+            let old = processes.iter().filter(|one| one.alive && !leases && one.joined < self.incarnation);
+            old.map(|one| one.id).collect()
+        };
+        let boundary_after = |text: &str, wall: i64| {
+            let period: i64 = text.parse().ok()?;
+            Some((wall / period + 1) * period)
+        };
+        let moment = Moment {
+            now: (WALL + self.now - stale).saturating_add_signed(self.step),
+            wall: (WALL + self.now) as i64 + self.store_skew,
+            timeline: "line",
+            incarnation: &incarnation,
+            is_dead: &is_dead,
+            elders: &elders,
+            boundary_after: &boundary_after,
+            fresh: self.random.clone().next() | 1,
+        };
+        self.visits += 1;
+        let mut document = self.document.take();
+        if self.visits.is_multiple_of(16) {
+            let bytes = document.as_ref().map(ScopeState::encode);
+            document = bytes.map(|bytes| ScopeState::decode(&bytes).expect("what was written can be read"));
+        }
+        let old = if leases { None } else { document.clone() };
+        let began = std::time::Instant::now();
+        let (state, answer) = ScopeState::visit(document, request, &moment).expect("nothing is refused");
+        self.visiting += began.elapsed();
+        assert_eq!(state.check(), Ok(()));
+        self.random.next();
+        self.document = if answer.write { Some(state) } else { old };
+        self.writes += u64::from(answer.write);
+        if leases && let Some(state) = &self.document {
+            self.history.push_back((self.now, state.clone()));
+            self.history.retain(|(at, _)| at + 2_000 * MS > self.now);
+        }
+        for id in &answer.wake {
+            let Some(at) = (0..self.processes.len()).find(|&at| self.processes[at].id == *id) else {
+                continue;
+            };
+            let takes = self.random.within(0, 10 * MS);
+            if !(leases && self.is_lost()) {
+                self.schedule(self.now + takes, Event::Woken(at, *id));
+            }
+        }
+        if same {
+            let takes = self.random.within(0, 5 * MS);
+            let id = request.member;
+            let event = match self.is_lost() {
+                true => Event::Retry(at, id),
+                false => Event::Answered(at, id, Box::new(answer)),
+            };
+            self.schedule(self.now + takes, event);
+        }
+    }
+
+    fn answered(&mut self, at: usize, answer: &Answer) {
+        let now = self.local(at);
+        let process = &mut self.processes[at];
+        process.asking = false;
+        if process.leaving && answer.limits.is_empty() {
+            process.alive = false;
+            return;
+        }
+        process.membership.answered(now, answer);
+        for limit in 0..process.gate.limits.len() {
+            process.gate.limits[limit].effective = process.membership.effective(limit);
+            if process.gate.limits[limit].period.is_none() {
+                let longer =
+                    process.membership.in_force(limit).1.max(process.membership.table()[limit].interval);
+                process.gate.limits[limit].interval = longer;
+            }
+        }
+        if process.leaving {
+            return self.visit(at);
+        }
+        self.poll(at);
+    }
+
+    fn fault(&mut self, nth: usize) {
+        if self.now < self.fragile_until {
+            return self.schedule(self.fragile_until, Event::Fault(nth));
+        }
+        let fault = self.world.faults[nth].1.clone();
+        let back = self.now + self.random.within(1, 2_000) * MS;
+        match fault {
+            Fault::Crash(at) | Fault::Stop(at, _) | Fault::Leave(at) | Fault::Fork(at)
+                if at >= self.processes.len() || !self.processes[at].alive => {}
+            Fault::Crash(at) => {
+                self.processes[at].alive = false;
+                self.schedule(back, Event::Restart(at));
+            }
+            Fault::Stop(at, lasts) => self.processes[at].stopped_until = self.now + lasts,
+            Fault::Leave(at) if self.now < self.processes[at].stopped_until => {
+                self.schedule(self.processes[at].stopped_until, Event::Fault(nth));
+            }
+            Fault::Leave(at) => {
+                self.processes[at].leaving = true;
+                self.visit(at);
+                self.schedule(back, Event::Restart(at));
+            }
+            Fault::Fork(_) => self.start(self.processes.len()),
+            Fault::Forget => self.forget(None),
+            Fault::RollBack => {
+                let old = self.random.within(0, self.history.len() as u64 + 1) as usize;
+                if let Some((_, state)) = self.history.get(old) {
+                    self.forget(Some(state.clone()));
+                }
+            }
+            Fault::Step(by) => self.step = (self.step + by).max(-(WALL as i64) / 2),
+            Fault::Table(limit, units, interval) => {
+                let mut table = self.table.to_vec();
+                (table[limit].limit, table[limit].interval) = (units, interval);
+                self.table = table.into();
+                for at in 0..self.processes.len() {
+                    let later = self.now + self.random.within(0, 500) * MS;
+                    self.schedule(later, Event::Table(at));
+                }
+            }
+        }
+    }
+
+    fn forget(&mut self, left: Option<ScopeState>) {
+        let file = self.world.lease.is_none();
+        let witness = |one: &Process| {
+            one.alive
+                && self.now >= one.stopped_until
+                && self.document.as_ref().is_some_and(|doc| doc.position(one.id).is_some())
+        };
+        if file && !self.processes.iter().any(witness) {
+            return;
+        }
+        self.incarnation += 1;
+        self.document = left;
+        self.history.clear();
+        if file {
+            self.fragile_until = self.now + 300 * MS;
+            for at in self.alive() {
+                self.schedule(self.now, Event::Woken(at, self.processes[at].id));
+            }
+        }
+    }
+}
+
+fn skew(random: &mut Random, world: &World) -> i64 {
+    let most = world.margin / 4;
+    if most == 0 { 0 } else { random.within(0, 2 * most) as i64 - most as i64 }
+}

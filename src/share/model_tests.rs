@@ -1,1 +1,133 @@
+//! The promises of a shared budget, in thousands of random worlds.
 
+use crate::clock::Nanos;
+
+use super::model::{Cluster, WALL};
+use super::model_world::{Fault, MS, World};
+use super::terms::{Kind, LONG};
+
+/// Clocks of processes are this far from the server's, in millionths of the interval.
+const DRIFT: u64 = 300;
+
+/// The worst window of a limit among what arrived from `since` on.
+fn worst_window(cluster: &Cluster, limit: usize, interval: Nanos, quota: bool, since: Nanos) -> u64 {
+    let of = cluster.arrivals.iter().filter(|one| one.1 == limit && one.0 >= since);
+    let mut arrivals: Vec<(Nanos, u64)> = of.map(|one| (one.0, one.2)).collect();
+    arrivals.sort_unstable();
+    let window = interval - interval * DRIFT / 1_000_000;
+    let (mut worst, mut sum, mut first) = (0, 0, 0);
+    for &(at, units) in &arrivals {
+        sum += units;
+        let has_left = |start: Nanos| match quota {
+            true => (WALL + start) / interval < (WALL + at) / interval,
+            false => start + window <= at,
+        };
+        while has_left(arrivals[first].0) {
+            sum -= arrivals[first].1;
+            first += 1;
+        }
+        worst = worst.max(sum);
+    }
+    worst
+}
+
+/// Runs a world to its end and says what was broken.
+fn run(seed: u64) -> Result<Cluster, String> {
+    let world = World::random(seed);
+    let longest = world.longest_interval();
+    let lease = world.lease.unwrap_or(0);
+    let settles = 2 * lease + world.arrival + 2 * longest + longest / 32 + 6_000 * MS;
+    let changed = world.faults.iter().find_map(|(_, fault)| match *fault {
+        Fault::Table(limit, units, interval) => Some((limit, units, interval)),
+        _ => None,
+    });
+    let (calm, table, routes) = (world.calm_from, world.table.clone(), world.routes.clone());
+    let mut cluster = Cluster::new(world);
+    cluster.run_until(calm);
+    if cluster.alive().is_empty() {
+        cluster.start(0);
+    }
+    let limits: Vec<(u64, Nanos)> = (table.iter().enumerate())
+        .map(|(at, terms)| match changed {
+            Some((limit, units, interval)) if limit == at => (units, interval),
+            _ => (terms.limit, terms.interval),
+        })
+        .collect();
+    cluster.run_until(calm + settles);
+    for process in cluster.alive() {
+        routes.iter().for_each(|route| cluster.ask(process, route.clone()));
+    }
+    // One after the other, if they are that heavy.
+    let requests = (cluster.queued() + cluster.alive().len() * routes.len()) as u64;
+    let patience = (requests + 4) * (longest + longest / 32 + cluster.world.arrival + 1_000 * MS);
+    let mut until = calm + settles;
+    while (cluster.queued() > 0 || cluster.now <= calm + settles) && until < calm + settles + patience {
+        until += patience / 50;
+        cluster.run_until(until);
+    }
+    if cluster.queued() > 0 {
+        return Err(format!("{} requests wait for ever{}", cluster.queued(), detail(&cluster)));
+    }
+    // All units are still there: a request for all of them passes.
+    for (at, &(units, interval)) in limits.iter().enumerate() {
+        let first = cluster.alive()[0];
+        cluster.ask(first, vec![(at, units)]);
+        until += 2 * interval + interval / 32 + cluster.world.arrival + lease + 5_000 * MS;
+        cluster.run_until(until);
+        if cluster.queued() > 0 {
+            return Err(format!("not all {units} units of limit {at} can be had{}", detail(&cluster)));
+        }
+    }
+    for (at, terms) in table.iter().enumerate() {
+        let quota = terms.kind != Kind::Rolling;
+        let (units, interval) = limits[at];
+        let worst = worst_window(&cluster, at, terms.interval.min(interval), quota, 0);
+        if worst > terms.limit.max(units) {
+            return Err(format!("{worst} of {} in a window of limit {at}", terms.limit.max(units)));
+        }
+        let worst = worst_window(&cluster, at, interval, quota, calm + settles);
+        if worst > units {
+            return Err(format!("{worst} of {units} in a window of limit {at}, after all was calm"));
+        }
+    }
+    Ok(cluster)
+}
+
+/// The world, the document and the gates, where one world is looked at.
+fn detail(cluster: &Cluster) -> String {
+    if std::env::var("SHARE_SEED").is_err() {
+        return String::new();
+    }
+    let mut world = cluster.world.clone();
+    world.requests.clear();
+    format!(": {world:?}\n\n{:?}\n\n{}", cluster.document, cluster.describe())
+}
+
+/// How many random worlds: `SHARE_WORLDS`, or so many.
+fn worlds() -> u64 {
+    std::env::var("SHARE_WORLDS").ok().and_then(|text| text.parse().ok()).unwrap_or(10_000)
+}
+
+#[test]
+fn no_window_is_ever_over_and_no_unit_is_lost() {
+    let first: u64 = std::env::var("SHARE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
+    let (mut passed, mut visits, mut long) = (0, 0, 0);
+    let mut broken = Vec::new();
+    for seed in first..first + worlds() {
+        match std::panic::catch_unwind(|| run(seed)) {
+            Ok(Ok(cluster)) => {
+                passed += cluster.passed;
+                visits += cluster.visits;
+                long += u64::from(cluster.world.longest_interval() > LONG);
+            }
+            Ok(Err(what)) => broken.push(format!("world {seed}: {what}")),
+            Err(_) => broken.push(format!("world {seed} panicked")),
+        }
+        if broken.len() == 10 {
+            break;
+        }
+    }
+    assert!(broken.is_empty(), "{}", broken.join("\n"));
+    println!("{} worlds, {long} with long windows: {passed} requests, {visits} visits", worlds());
+    assert!(passed > 10 * worlds(), "the worlds are empty");
+}

@@ -101,6 +101,8 @@ pub(super) struct Part {
     pub held: u64,
     /// Units in use or waited for, as it said at its last visit.
     pub demand: u64,
+    /// What its requests take of it: the most that one of them waits for.
+    pub need: u64,
     /// The target that it was told then.
     pub told: u64,
     /// Whether it was told then that there is enough for all: it keeps what it does not use.

@@ -29,6 +29,8 @@ pub(super) struct Targets {
     pub contended: Vec<bool>,
     /// By budget: units in the pool that nobody demands.
     pub spare: Vec<u64>,
+    /// By budget: the present members that have a part of it, and which part.
+    pub users: Vec<Vec<(usize, usize)>>,
 }
 
 impl ScopeState {
@@ -69,8 +71,8 @@ impl ScopeState {
             let wants: Vec<Want> = (users.iter())
                 .map(|user| {
                     let floor = floors[user.0][user.1];
-                    let demand = members[user.0].parts[user.1].demand.min(limit);
-                    Want { floor, cap: demand.max(floor), has: held(user) }
+                    let part = &members[user.0].parts[user.1];
+                    Want { floor, cap: part.demand.min(limit).max(floor), has: part.held, grain: part.need }
                 })
                 .collect();
             let total = totals[budget];
@@ -90,7 +92,7 @@ impl ScopeState {
                 spare[budget] = left - kept.iter().sum::<u64>();
             }
         }
-        Targets { targets, floors, admitted, contended, spare }
+        Targets { targets, floors, admitted, contended, spare, users }
     }
 
     /// Reserves what tickets need, and returns the members whose ticket was admitted, oldest first.

@@ -14,6 +14,9 @@ use super::time::{Moment, STALE};
 /// Members are asked one after the other, this long apart, to fetch what comes free by itself.
 const NEXT_IN_LINE: Nanos = 20_000_000;
 
+/// Who was called and did not come is called again after so long.
+const CALL_AGAIN: Nanos = 250_000_000;
+
 /// Where the store knows who lives, the first member looks this often whether another has died; the nth each n times it.
 const LOOK: Nanos = 1_000_000_000;
 
@@ -54,6 +57,8 @@ pub(crate) struct Said {
     pub released: u64,
     /// Units in use or waited for.
     pub demand: u64,
+    /// The most that a request of the queue takes; 0 if none waits.
+    pub need: u64,
     /// What its gate may use or has in use: what it claims should the store have forgotten.
     pub in_hand: u64,
     /// The interval that its gate runs with.
@@ -126,7 +131,7 @@ impl ScopeState {
         if !known {
             state.claim(member, request);
         }
-        state.learn(moment);
+        state.learn(request, moment);
         state.take_back(member, request, care, moment);
         if request.leaves {
             let gone = state.members.remove(member);
@@ -139,7 +144,8 @@ impl ScopeState {
             return Ok((state, answer));
         }
         let row = &mut state.members[member];
-        row.lease_end = request.lease.map(|lease| state.clock + behind + lease + STALE);
+        // Should a witness make up for what a newcomer could not witness, a newcomer's lease must not be cut short by it.
+        row.lease_end = request.lease.map(|lease| state.clock + behind.min(lease) + lease + STALE);
         row.arrival = request.arrival;
         row.called = None;
         state.hear(member, request);
@@ -208,6 +214,9 @@ impl ScopeState {
         let row = &mut self.members[member];
         for (part, said) in row.parts.iter_mut().zip(&request.limits) {
             part.demand = said.demand;
+            if said.need > 0 {
+                part.need = said.need;
+            }
         }
         let old = row.ticket.take();
         row.ticket = request.ticket.as_ref().map(|said| Ticket {
@@ -240,21 +249,21 @@ impl ScopeState {
                 targets.spare[budget] /= 2;
             }
             let target = *target;
-            let reserved = |others: &[usize]| -> u64 {
-                let lacks = |&other: &usize| {
-                    let at = self.members[other].parts.iter().position(|one| one.budget == part.budget);
-                    at.map_or(0, |at| {
-                        targets.floors[other][at].saturating_sub(self.members[other].parts[at].held)
-                    })
-                };
-                others.iter().filter(|&&other| other != member).map(lacks).fold(0, u64::saturating_add)
-            };
+            // Older tickets come first; beyond tickets, those who have less.
+            let (mut older, mut others) = (0_u64, 0_u64);
+            for &(at, nth) in targets.users[budget].iter().filter(|user| user.0 != member) {
+                let has = self.members[at].parts[nth].held;
+                let floor = targets.floors[at][nth].saturating_sub(has);
+                let fair = targets.targets[at][nth].min(target).saturating_sub(has);
+                others = others.saturating_add(if has < part.held { floor.max(fair) } else { floor });
+                if floor > 0 && rank.is_some_and(|rank| targets.admitted[..rank].contains(&at)) {
+                    older += floor;
+                }
+            }
             let pool = u64::try_from(self.budgets[budget].pool).unwrap_or(0);
-            let older = rank.map_or(0, |rank| reserved(&targets.admitted[..rank]));
             let floor = targets.floors[member][nth].saturating_sub(part.held);
             let for_ticket = if rank.is_some() { floor.min(pool.saturating_sub(older)) } else { 0 };
-            let for_all =
-                target.saturating_sub(part.held).min(pool.saturating_sub(reserved(&targets.admitted)));
+            let for_all = target.saturating_sub(part.held).min(pool.saturating_sub(others));
             let given = for_ticket.max(for_all);
             self.members[member].parts[nth].held += given;
             self.budgets[budget].pool -= given as i64;
@@ -281,11 +290,15 @@ impl ScopeState {
             }
         }
         let calls = |(at, member): (usize, &super::state::Member)| {
-            let must_give = (member.parts.iter().zip(&targets.targets[at])).any(|(part, &target)| {
-                let short = part.calm && targets.contended[part.budget as usize];
-                part.held > 0 && ((target < part.held && target < part.told) || short)
+            let must_come = (member.parts.iter().zip(&targets.targets[at])).any(|(part, &target)| {
+                let unaware = part.calm && targets.contended[part.budget as usize];
+                // It relies on a share that it will not get, and has to show its ticket.
+                let relies =
+                    part.demand > part.held && member.ticket.is_none() && (unaware || target < part.told);
+                (part.held > 0 && ((target < part.held && target < part.told) || unaware)) || relies
             });
-            (Some(at) != visitor && member.called.is_none() && (served[at] || must_give)).then_some(member.id)
+            let heard = member.called.is_some_and(|since| self.clock < since + CALL_AGAIN);
+            (Some(at) != visitor && !heard && (served[at] || must_come)).then_some(member.id)
         };
         self.members.iter().enumerate().filter_map(calls).collect()
     }

@@ -79,6 +79,11 @@ pub(super) fn insist<T, E: std::fmt::Display>(mut work: impl FnMut() -> Result<T
     }
 }
 
+/// Asks until it is so, for as long as another test's child may hold copies of our descriptors.
+pub(super) fn becomes(mut what: impl FnMut() -> bool) {
+    insist(|| if what() { Ok(()) } else { Err("it does not become so") });
+}
+
 /// All of the contract, on a store that has nothing yet.
 pub(super) fn keeps_the_contract(address: &str) {
     a_document_is_read_as_it_was_written(address);
@@ -119,13 +124,13 @@ fn nobody_elses_write_is_lost(address: &str) {
         for _ in 0..4 {
             scope.spawn(|| {
                 let mut store = open(address).expect("opens");
-                for _ in 0..100 {
+                for _ in 0..500 {
                     add(&mut *store).expect("its turn");
                 }
             });
         }
     });
-    assert_eq!(get(&mut *open(address).expect("opens")), before + 400);
+    assert_eq!(get(&mut *open(address).expect("opens")), before + 2000);
 }
 
 fn whoever_is_named_wakes_up(address: &str) {
@@ -202,14 +207,14 @@ impl Child {
     }
 
     pub(super) fn of(mut command: Command, role: &str, address: &str) -> Self {
-        let mut process = command
+        command
             .args(["store::contract::child", "--exact", "--nocapture", "--test-threads=1"])
             .env("SLUICEGATE_TEST_ROLE", role)
             .env("SLUICEGATE_TEST_STORE", address)
             .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("starts");
+            .stdout(Stdio::piped());
+        // A copied program is busy while another thread's child, not yet executed, has it open to write.
+        let mut process = insist(|| command.spawn());
         let lines = BufReader::new(process.stdout.take().expect("piped"));
         Self { process, lines }
     }
@@ -299,6 +304,11 @@ fn child() {
         Err(error) => return say(format_args!("{:?}: {error}", error.kind())),
     };
     match role.split_once(' ').unwrap_or((&role, "")) {
+        ("contract", _) => {
+            drop(store);
+            keeps_the_contract(&address);
+            say("kept");
+        }
         // Adds so many times.
         ("count", times) => {
             let times: u64 = times.parse().expect("a number");
@@ -385,4 +395,47 @@ fn child() {
         },
         _ => panic!("{role:?} is no role"),
     }
+}
+
+/// What a store costs. Printed, not asserted: `cargo test --release --features sqlite,redis -- --ignored --nocapture costs`.
+pub(super) fn costs(name: &str, address: &str) {
+    let mut one = Child::start("flat 2000", address);
+    one.expect("ready");
+    one.tell("go");
+    println!("{name}: alone {}", one.says().unwrap_or_default());
+    let mut four: Vec<Child> = (0..4).map(|_| Child::start("flat 2000", address)).collect();
+    four.iter_mut().for_each(|child| child.expect("ready"));
+    four.iter_mut().for_each(|child| child.tell("go"));
+    for child in &mut four {
+        println!("{name}: one of four flat out {}", child.says().unwrap_or_default());
+    }
+    let mut store = open(address).expect("opens");
+    let mut sleeper = Child::start("clock", address);
+    let id = sleeper.member();
+    let mut took: Vec<f64> = (0..500)
+        .map(|_| {
+            std::thread::sleep(Duration::from_millis(2));
+            let named = Write { bytes: vec![0; 8], wake: vec![id], durable: false };
+            let begun = super::monotonic();
+            store.update(SCOPE, &mut |_| Some(named.clone())).expect("a write");
+            let woken: u64 = sleeper.says().expect("woken").parse().expect("an instant");
+            (Duration::from_nanos(woken).saturating_sub(begun)).as_nanos() as f64 / 1e3
+        })
+        .collect();
+    took.sort_by(f64::total_cmp);
+    println!(
+        "{name}: from the beginning of an update to the awake process p50 {:.0} p99 {:.0} µs",
+        took[250], took[495]
+    );
+    let document = vec![7; 20_000];
+    let mut took: Vec<f64> = (0..2000)
+        .map(|_| {
+            let begun = Instant::now();
+            let big = Write { bytes: document.clone(), ..Write::default() };
+            store.update(SCOPE, &mut |_| Some(big.clone())).expect("a write");
+            begun.elapsed().as_nanos() as f64 / 1e3
+        })
+        .collect();
+    took.sort_by(f64::total_cmp);
+    println!("{name}: a document of 20 KB p50 {:.1} p99 {:.1} µs", took[1000], took[1980]);
 }

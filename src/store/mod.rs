@@ -9,7 +9,7 @@
 //!
 //! The two stores differ in how they know who lives ([`Life`]), in their time and in what they forget; [`Read`] tells.
 
-#[cfg(all(test, unix))]
+#[cfg(all(test, unix, any(feature = "redis", feature = "sqlite")))]
 mod contract;
 mod error;
 #[cfg(all(feature = "redis", unix))]
@@ -17,11 +17,11 @@ mod redis;
 #[cfg(all(feature = "sqlite", target_os = "linux"))]
 mod sqlite;
 mod url;
-#[cfg(unix)]
+#[cfg(all(unix, any(feature = "redis", feature = "sqlite")))]
 mod waker;
 
 use std::fmt;
-#[cfg(unix)]
+#[cfg(all(unix, any(feature = "redis", feature = "sqlite")))]
 use std::time::Duration;
 use std::time::Instant;
 
@@ -29,15 +29,15 @@ use crate::clock::{Nanos, WallNanos};
 #[allow(unused_imports)]
 pub(crate) use error::{StoreError, StoreErrorKind};
 pub(crate) use url::{StoreUrl, shown};
-#[cfg(unix)]
+#[cfg(all(unix, any(feature = "redis", feature = "sqlite")))]
 pub(crate) use waker::Waker;
 
 /// Wakes a sleeping [`Wakeups`] from within the process. Here there is nothing to wake.
-#[cfg(not(unix))]
+#[cfg(not(all(unix, any(feature = "redis", feature = "sqlite"))))]
 #[derive(Clone, Debug)]
 pub(crate) struct Waker;
 
-#[cfg(not(unix))]
+#[cfg(not(all(unix, any(feature = "redis", feature = "sqlite"))))]
 impl Waker {
     pub(crate) fn wake(&self) {}
 }
@@ -192,7 +192,7 @@ pub(crate) fn open(address: &str) -> Result<Box<dyn Store>, StoreError> {
 
 /// A new number that nobody else has. From the kernel each time: a generator of this process would repeat itself in a
 /// forked child.
-#[cfg(unix)]
+#[cfg(all(unix, any(feature = "redis", feature = "sqlite")))]
 fn random() -> Result<MemberId, StoreError> {
     let mut bytes = [0; 8];
     std::fs::File::open("/dev/urandom")
@@ -204,7 +204,7 @@ fn random() -> Result<MemberId, StoreError> {
 }
 
 /// A random part of a span, from half of it to one and a half.
-#[cfg(unix)]
+#[cfg(all(unix, any(feature = "redis", feature = "sqlite")))]
 fn random_part(span: Duration) -> Duration {
     let noise = u64::from(std::time::SystemTime::UNIX_EPOCH.elapsed().map_or(0, |now| now.subsec_nanos()));
     // The low digits of the clock, spread: good enough to keep two processes out of step.
@@ -212,20 +212,20 @@ fn random_part(span: Duration) -> Duration {
     span / 2 + span * part as u32 / 1024
 }
 
-#[cfg(all(test, unix))]
+#[cfg(all(test, unix, any(feature = "redis", feature = "sqlite")))]
 fn wall_now() -> WallNanos {
     crate::clock::Clock::monotonic().wall()
 }
 
 /// The kernel's monotonic time, the same in all processes.
-#[cfg(all(test, unix))]
+#[cfg(all(test, unix, any(feature = "redis", feature = "sqlite")))]
 fn monotonic() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// What this process has used of the processor.
-#[cfg(all(test, unix))]
+#[cfg(all(test, unix, any(feature = "redis", feature = "sqlite")))]
 fn cpu() -> Duration {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
     Duration::new(time.tv_sec as u64, time.tv_nsec as u32)

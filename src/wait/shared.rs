@@ -82,6 +82,9 @@ impl Shared {
         // A quota that is new does not know yet what the clock on the wall shows.
         let now = self.now();
         self.advance(now, effects);
+        if let Some(sharing) = &mut self.sharing {
+            sharing.wanted();
+        }
         Ok(())
     }
 

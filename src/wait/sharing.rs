@@ -75,7 +75,7 @@ impl Shared {
     /// Some request may have to wait for units of others.
     pub fn tell_wanted(&mut self) {
         if let Some(sharing) = &mut self.sharing
-            && self.gate.has_waiters()
+            && (self.gate.has_waiters() || self.gate.has_refused())
         {
             sharing.wanted();
         }
@@ -107,11 +107,17 @@ impl Throttler {
         self.shared.lock().sharing.is_some()
     }
 
-    /// Runs `f` on the gate, under the lock; `f` says whether that changed anything that others may wait for. What it
+    /// Runs `f` on the gate, under the lock; `f` says whether that changed anything that others may wait for. It may set
+    /// the end of the lease, an instant of [`boottime`] after which nothing passes; `Nanos::MAX` for no end. What it
     /// allows to a throttler that was closed meanwhile is not for use.
-    pub(crate) fn in_gate<T>(&self, f: impl FnOnce(&mut Gate<Arc<Turn>>, Nanos) -> (T, bool)) -> T {
+    pub(crate) fn in_gate<T>(
+        &self,
+        f: impl FnOnce(&mut Gate<Arc<Turn>>, Nanos, &mut Nanos) -> (T, bool),
+    ) -> T {
         self.locked(|shared, now, effects| {
-            let (result, changed) = f(&mut shared.gate, now);
+            let mut unshared = Nanos::MAX;
+            let lease = shared.sharing.as_mut().map_or(&mut unshared, |sharing| &mut sharing.lease_end);
+            let (result, changed) = f(&mut shared.gate, now, lease);
             if shared.check_open().is_err() {
                 shared.gate.allow_nothing();
             }
@@ -120,13 +126,6 @@ impl Throttler {
             }
             result
         })
-    }
-
-    /// Nothing passes after this instant of [`boottime`]; `None` for no end.
-    pub(crate) fn lease_until(&self, end: Option<Nanos>) {
-        if let Some(sharing) = &mut self.shared.lock().sharing {
-            sharing.lease_end = end.unwrap_or(Nanos::MAX);
-        }
     }
 
     /// Whether [`Sharer::wanted`] is called when requests wait.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import enum
 import logging
@@ -12,8 +13,11 @@ from typing import Any
 
 import pytest
 
+import sluicegate
 from sluicegate import UnknownLimitError
 from sluicegate.hummingbot import AsyncThrottler, LinkedLimitWeightPair, RateLimit
+from sluicegate.testing import ManualClock
+from tests.helpers.loops import settle
 
 
 class Side(enum.Enum):
@@ -60,6 +64,26 @@ async def test_parts_of_a_unit_of_a_pool(caplog: pytest.LogCaptureFixture) -> No
     throttler = AsyncThrottler([RateLimit("POOL", 3, 60), RateLimit("/x", 9, 60, 1, links)])
     assert await passes(throttler, "/x") == 3
     assert len(throttler._task_logs) == 6
+
+
+async def test_requests_wait_for_a_limit_of_ours_that_is_linked_to_none(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Timed(AsyncThrottler):
+        _clock = clock
+
+    # `linked_limits` is None in ours, and an empty list in Hummingbot's.
+    throttler = Timed([sluicegate.RateLimit("/x", 1, 60)], safety_margin_pct=0)
+    assert throttler.get_related_limits("/x")[1] == []
+    async with throttler.execute_task("/x"):
+        pass
+    with caplog.at_level(logging.INFO):
+        second = asyncio.ensure_future(throttler.execute_task("/x").__aenter__())
+        await settle()
+    assert "/x" in caplog.text
+    assert not second.done()
+    clock.advance(60)
+    await asyncio.wait_for(second, 10)
 
 
 def test_a_weight_below_nothing_is_refused() -> None:

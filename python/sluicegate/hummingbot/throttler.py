@@ -135,7 +135,8 @@ class AsyncThrottlerBase(StandsFor):
         """
         limits = self._id_to_limit_map
         limit = limits.get(limit_id)
-        links = [] if limit is None else limit.linked_limits
+        # `sluicegate.RateLimit` has None where it takes from no other limit.
+        links = [] if limit is None else limit.linked_limits or []
         return limit, [
             (limits[pair.limit_id], pair.weight) for pair in links if pair.limit_id in limits
         ]

@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
+use super::explain;
 use super::resp::{self, Reply};
 use super::stream::Stream;
 use crate::store::StoreError;
@@ -29,7 +30,8 @@ impl Connection {
             }
             _ => server.shown.clone(),
         };
-        let stream = Stream::connect(node, until).map_err(|error| unreachable(&shown, node, &error))?;
+        let stream =
+            Stream::connect(node, until).map_err(|error| explain::unreachable(&shown, node, &error))?;
         let mut connection = Self { stream, unread: Vec::new(), shown };
         let number = server.database.to_string();
         let mut login: Vec<Vec<&[u8]>> = Vec::new();
@@ -44,14 +46,16 @@ impl Connection {
         }
         login.push(vec![b"CLIENT", b"SETNAME", b"sluicegate"]);
         let commands: Vec<&[&[u8]]> = login.iter().map(Vec::as_slice).collect();
-        let replies = connection.ask_until(&commands, until).map_err(|error| match error.kind() {
-            ErrorKind::InvalidData | ErrorKind::TimedOut => connection.lost(&error),
-            _ => unreachable(&connection.shown, node, &error),
-        })?;
+        let replies = connection
+            .ask_until(&commands, until)
+            .map_err(|error| explain::silent(&connection.shown, node, &error))?;
         // The name is for those who look at the server's list of clients; it may be forbidden.
         for reply in &replies[..replies.len() - 1] {
             if let Reply::Error(text) = reply {
-                return Err(connection.refusal(text));
+                // A server that does not know AUTH repeats what followed it.
+                let secret = server.password.as_deref().filter(|password| !password.is_empty());
+                let text = secret.map_or_else(|| text.clone(), |secret| text.replace(secret, "***"));
+                return Err(connection.refusal(&text));
             }
         }
         if let Some(Reply::Error(text)) =
@@ -118,106 +122,17 @@ impl Connection {
 
     /// What an error of a connection that worked before means.
     pub(super) fn lost(&self, error: &io::Error) -> StoreError {
-        let shown = &self.shown;
-        match error.kind() {
-            ErrorKind::TimedOut => {
-                StoreError::away(format_args!("{shown} did not answer within {} s", PATIENCE.as_secs()))
-            }
-            ErrorKind::UnexpectedEof => StoreError::away(format_args!("{shown} closed the connection")),
-            ErrorKind::InvalidData if error.get_ref().is_none_or(|inner| !inner.is::<rustls::Error>()) => {
-                StoreError::refused(format_args!(
-                    "{shown} does not answer as Redis or Valkey does. Look at the host and the port, and whether the server \
-                     wants TLS (\"rediss://…\")"
-                ))
-            }
-            _ => StoreError::away(format_args!("the connection to {shown} is lost: {error}")),
-        }
+        explain::lost(&self.shown, error)
     }
 
     /// What an error that the server answered means.
     pub(super) fn refusal(&self, text: &str) -> StoreError {
-        let shown = &self.shown;
-        let code = text.split(' ').next().unwrap_or("");
-        let lower = text.to_lowercase();
-        match code {
-            "NOAUTH" => StoreError::denied(format_args!(
-                "{shown} wants a password. Write it into the address: \"redis://user:password@host\", or \
-                 \"redis://:password@host\" without a user"
-            )),
-            "WRONGPASS" => StoreError::denied(format_args!(
-                "{shown} does not know this user with this password. Put the address right; what has \"@\", \":\", \"/\" \
-                 or \"%\" in it needs %40, %3A, %2F or %25 instead"
-            )),
-            "NOPERM" => StoreError::denied(format_args!(
-                "{shown} does not allow its user what is needed ({text}). Allow it: ACL SETUSER name \
-                 ~{{sluicegate:* &sluicegate:* +@read +@write +@scripting +@pubsub +@connection +time +info"
-            )),
-            "READONLY" => StoreError::away(format_args!(
-                "{shown} is a replica, which cannot be written. Name its primary"
-            )),
-            "OOM" => {
-                StoreError::away(format_args!("the memory of {shown} is full ({text}). Raise its maxmemory"))
-            }
-            "MISCONF" => {
-                StoreError::away(format_args!("{shown} cannot save to its disk and takes no writes ({text})"))
-            }
-            "WRONGTYPE" => StoreError::corrupt(format_args!(
-                "a key of another program has the name of ours in {shown} ({text}). Use another database: \
-                 \"redis://host:6379/1\""
-            )),
-            "LOADING" | "BUSY" | "MASTERDOWN" | "TRYAGAIN" | "ASK" | "CLUSTERDOWN" => {
-                StoreError::away(format_args!("{shown} is not ready ({text})"))
-            }
-            _ if lower.contains("invalid password")
-                || lower.contains("without any password")
-                || lower.contains("no password is set") =>
-            {
-                StoreError::denied(format_args!("{shown} does not take this password ({text})"))
-            }
-            _ if lower.contains("wrong number of arguments for 'auth'") => StoreError::denied(format_args!(
-                "{shown} knows no users, only a password (it is older than Redis 6): leave out the user, as in \
-                 \"redis://:password@host\""
-            )),
-            _ if lower.contains("db index") || lower.contains("select is not allowed") => {
-                StoreError::refused(format_args!(
-                    "{shown} does not have this database ({text}). Use number 0"
-                ))
-            }
-            _ if lower.contains("max number of clients") => {
-                StoreError::away(format_args!("{shown} has too many clients ({text})"))
-            }
-            _ if lower.contains("unknown command") => StoreError::refused(format_args!(
-                "{shown} does not know a command that is needed ({text}). Use Redis 5 or later, or Valkey"
-            )),
-            _ => StoreError::away(format_args!("{shown} answers with an error: {text}")),
-        }
+        explain::refusal(&self.shown, text)
     }
 }
 
 impl AsFd for Connection {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.stream.as_fd()
-    }
-}
-
-/// What an error while connecting means.
-fn unreachable(shown: &str, node: &Place, error: &io::Error) -> StoreError {
-    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
-    match (tls, node) {
-        (Some(rustls::Error::InvalidCertificate(why)), _) => StoreError::denied(format_args!(
-            "the certificate of {shown} is not trusted ({why:?}). If it is your own, name the file of its authority in the \
-             environment variable SSL_CERT_FILE"
-        )),
-        (Some(error), _) => StoreError::refused(format_args!(
-            "{shown} does not speak TLS as expected ({error}). Look at the port, or use \"redis://…\" if the server has no \
-             TLS"
-        )),
-        (None, Place::Unix(path)) if error.kind() == ErrorKind::PermissionDenied => {
-            StoreError::denied(format_args!(
-                "{shown} cannot be reached: this process may not write to the socket {}. See unixsocketperm in redis.conf",
-                path.display()
-            ))
-        }
-        _ => StoreError::away(format_args!("{shown} cannot be reached: {error}")),
     }
 }

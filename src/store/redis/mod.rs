@@ -9,10 +9,13 @@
 //! a password.
 
 mod connection;
+mod explain;
 mod resp;
 mod retry;
 mod script;
 mod stream;
+#[cfg(test)]
+mod testing;
 #[cfg(test)]
 mod tests;
 mod wake;
@@ -24,7 +27,7 @@ use std::time::{Duration, Instant};
 use self::connection::{Connection, PATIENCE};
 use self::resp::Reply;
 use self::retry::Retry;
-use self::script::{Answer, Micros, SCRIPT};
+use self::script::{Answer, Micros, Newer, SCRIPT};
 use self::wake::ServerWakeups;
 use super::url::{Place, Server};
 use super::{Life, MemberId, Read, Store, StoreError, Wakeups, Write, random, random_part};
@@ -216,7 +219,7 @@ impl RedisServer {
 
     /// Keeps what the script has returned.
     fn learn(&mut self, scope: &str, answer: Answer) -> Result<(), StoreError> {
-        let Some((version, bytes)) = answer.newer else { return Ok(()) };
+        let Some(Newer { version, bytes, .. }) = answer.newer else { return Ok(()) };
         let first = match version.split_once('-') {
             Some((first, _)) => first.to_owned(),
             None => random()?.to_string(),
@@ -244,10 +247,10 @@ impl Store for RedisServer {
     ) -> Result<(), StoreError> {
         let deadline = Instant::now() + PATIENCE;
         if !self.seen.contains_key(scope) {
-            let answer = self.ask(scope, &[b"?", b"", b"0", b""])?;
+            let answer = self.ask(scope, &[b"?", b"", b"0", b"", b"", b""])?;
             self.learn(scope, answer)?;
         }
-        let mut pause = Duration::from_micros(50);
+        let maker = self.maker.to_string();
         loop {
             let seen = self.seen.remove(scope).ok_or_else(|| self.odd())?;
             let now = seen.now();
@@ -266,10 +269,9 @@ impl Store for RedisServer {
                 write.iter().flat_map(|write| &write.wake).map(|id| script::channel(*id)).collect();
             let mut arguments: Vec<&[u8]> =
                 vec![seen.version.as_bytes(), seen.run.as_bytes(), micros.as_bytes(), version.as_bytes()];
-            if let Some(write) = &write {
-                arguments.push(&write.bytes);
-                arguments.extend(channels.iter().map(|channel| channel.as_bytes()));
-            }
+            arguments.push(write.as_ref().map_or(b"", |write| &write.bytes));
+            arguments.push(maker.as_bytes());
+            arguments.extend(channels.iter().map(|channel| channel.as_bytes()));
             let answer = self.ask(scope, &arguments)?;
             if answer.newer.is_none() {
                 let mut seen = Seen { at: answer.at, when: Instant::now(), ..seen };
@@ -279,6 +281,7 @@ impl Store for RedisServer {
                 self.seen.insert(scope.to_owned(), seen);
                 return Ok(());
             }
+            let others = answer.newer.as_ref().is_some_and(|newer| newer.others);
             self.learn(scope, answer)?;
             if Instant::now() >= deadline {
                 return Err(StoreError::away(format_args!(
@@ -287,45 +290,24 @@ impl Store for RedisServer {
                     PATIENCE.as_secs()
                 )));
             }
-            // Who has lost a race twice lets the others go ahead.
-            if pause > Duration::from_micros(50) {
-                std::thread::sleep(random_part(pause));
+            if others {
+                std::thread::sleep(random_part(Duration::from_micros(300)));
             }
-            pause = (pause * 2).min(Duration::from_millis(5));
         }
     }
 
     fn scopes(&mut self) -> Result<Vec<String>, StoreError> {
         let mut scopes = Vec::new();
-        let mut cursor = b"0".to_vec();
-        loop {
-            let node = self.server.at.clone();
-            let link = self.link(&node)?;
-            let command: &[&[u8]] = &[b"SCAN", &cursor, b"MATCH", b"{sluicegate:*", b"COUNT", b"1000"];
-            let reply = match link.connection.ask(&[command]) {
-                Ok(mut replies) => replies.pop(),
-                Err(error) => {
-                    let error = link.connection.lost(&error);
-                    self.connections.remove(&node);
-                    return Err(error);
+        for node in self.nodes()? {
+            let mut cursor = b"0".to_vec();
+            loop {
+                let scan: &[&[u8]] = &[b"SCAN", &cursor, b"MATCH", b"{sluicegate:*", b"COUNT", b"1000"];
+                let (next, keys) = scanned(self.one(&node, scan)?).ok_or_else(|| self.odd())?;
+                scopes.extend(keys.iter().filter_map(|key| script::scope(key)));
+                cursor = next;
+                if cursor == b"0" {
+                    break;
                 }
-            };
-            match reply {
-                Some(Reply::List(list)) => match <[Reply; 2]>::try_from(list) {
-                    Ok([Reply::Bytes(next), Reply::List(keys)]) => {
-                        scopes.extend(keys.iter().filter_map(|key| match key {
-                            Reply::Bytes(key) => script::scope(key),
-                            _ => None,
-                        }));
-                        cursor = next;
-                    }
-                    _ => return Err(self.odd()),
-                },
-                Some(Reply::Error(text)) => return Err(link.connection.refusal(&text)),
-                _ => return Err(self.odd()),
-            }
-            if cursor == b"0" {
-                break;
             }
         }
         scopes.sort();
@@ -354,9 +336,69 @@ impl Store for RedisServer {
 }
 
 impl RedisServer {
-    fn odd(&self) -> StoreError {
-        StoreError::refused(format_args!("{} does not answer as Redis or Valkey does", self.server.shown))
+    /// Asks a node something that changes nothing.
+    fn one(&mut self, node: &Place, command: &[&[u8]]) -> Result<Reply, StoreError> {
+        let link = self.link(node)?;
+        match link.connection.ask(&[command]) {
+            Ok(mut replies) => match replies.pop() {
+                Some(Reply::Error(text)) => Err(link.connection.refusal(&text)),
+                reply => reply.ok_or_else(|| self.odd()),
+            },
+            Err(error) => {
+                let error = link.connection.lost(&error);
+                self.connections.remove(node);
+                Err(error)
+            }
+        }
     }
+
+    /// The nodes that have keys: of a cluster its primaries, otherwise the server itself.
+    fn nodes(&mut self) -> Result<Vec<Place>, StoreError> {
+        let node = self.server.at.clone();
+        let alone = vec![node.clone()];
+        // What may not be asked or is not known is no cluster of ours.
+        let info = self.one(&node, &[b"INFO", b"cluster"]).unwrap_or(Reply::Nil);
+        match info {
+            Reply::Bytes(info) if String::from_utf8_lossy(&info).contains("cluster_enabled:1") => {}
+            _ => return Ok(alone),
+        }
+        let Reply::List(ranges) = self.one(&node, &[b"CLUSTER", b"SLOTS"])? else { return Ok(alone) };
+        let mut nodes = Vec::new();
+        for range in ranges {
+            let place = match range {
+                // From, to, the primary, its replicas.
+                Reply::List(range) => match range.get(2) {
+                    Some(Reply::List(primary)) => match &primary[..] {
+                        [Reply::Bytes(host), Reply::Number(port), ..] => {
+                            named(&String::from_utf8_lossy(host), &port.to_string(), &node)
+                        }
+                        [Reply::Nil, Reply::Number(port), ..] => named("", &port.to_string(), &node),
+                        _ => None,
+                    },
+                    _ => None,
+                },
+                _ => None,
+            };
+            nodes.push(place.ok_or_else(|| self.odd())?);
+        }
+        nodes.dedup();
+        Ok(nodes)
+    }
+
+    fn odd(&self) -> StoreError {
+        explain::not_redis(&self.server.shown)
+    }
+}
+
+/// The next cursor of a scan, and the keys.
+fn scanned(reply: Reply) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
+    let Reply::List(list) = reply else { return None };
+    let Ok([Reply::Bytes(next), Reply::List(keys)]) = <[Reply; 2]>::try_from(list) else { return None };
+    let keys = keys.into_iter().filter_map(|key| match key {
+        Reply::Bytes(key) => Some(key),
+        _ => None,
+    });
+    Some((next, keys.collect()))
 }
 
 /// The node that a cluster names: "MOVED 3999 127.0.0.1:6381".
@@ -366,11 +408,15 @@ fn moved(text: &str, from: &Place) -> Option<Place> {
         return None;
     }
     let (host, port) = words.nth(1)?.rsplit_once(':')?;
-    match from {
-        Place::Tcp { host: same, tls, .. } => {
-            let host = if host.is_empty() { same } else { host };
-            Some(Place::Tcp { host: host.to_owned(), port: port.parse().ok()?, tls: *tls })
-        }
-        Place::Unix(_) => Some(Place::Tcp { host: host.to_owned(), port: port.parse().ok()?, tls: false }),
-    }
+    named(host, port, from)
+}
+
+/// A node of the cluster in which `from` is another. Without a host it is the same.
+fn named(host: &str, port: &str, from: &Place) -> Option<Place> {
+    let (same, tls) = match from {
+        Place::Tcp { host, tls, .. } => (host.as_str(), *tls),
+        Place::Unix(_) => ("127.0.0.1", false),
+    };
+    let host = if matches!(host, "" | "?") { same } else { host };
+    Some(Place::Tcp { host: host.to_owned(), port: port.parse().ok()?, tls })
 }

@@ -4,6 +4,10 @@
 //! time. Each version is a text that was never used before, not a count: after a server has lost writes, a count could
 //! come back with another document. The members are woken first, because a wake-up that is forbidden must show before
 //! anything is written; nobody can look before the script has ended.
+//!
+//! Who wanted to write and came too late gets the *turn*: for a tenth of a second others cannot write, so that the next
+//! try surely succeeds. Otherwise the last writer, who knows the newest version, would win every race. The turn is for
+//! fairness only: a client that dies with it, or whose next try takes longer, delays the others and breaks nothing.
 
 use super::resp::Reply;
 use crate::clock::{Nanos, WallNanos};
@@ -17,18 +21,28 @@ local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local info = redis.pcall('INFO', 'server')
 local run = type(info) == 'string' and string.match(info, 'run_id:(%w+)') or ''
-local version = redis.call('HGET', KEYS[1], 'version') or ''
+local held = redis.call('HMGET', KEYS[1], 'version', 'turn', 'until')
+local version, turn = held[1] or '', held[2]
+local mine = turn == ARGV[6]
+local others = turn and not mine and now < tonumber(held[3])
+local writes = ARGV[4] ~= ''
 local late = now - ARGV[3]
-if version == ARGV[1] and run == ARGV[2] and late >= 0 and late <= 50000 then
-  if ARGV[4] ~= '' then
-    for i = 6, #ARGV do
+if version == ARGV[1] and run == ARGV[2] and late >= 0 and late <= 50000 and not (writes and others) then
+  if writes then
+    for i = 7, #ARGV do
       redis.call('PUBLISH', ARGV[i], '')
     end
     redis.call('HSET', KEYS[1], 'version', ARGV[4], 'document', ARGV[5])
   end
+  if mine then
+    redis.call('HDEL', KEYS[1], 'turn', 'until')
+  end
   return {1, time[1], time[2], run}
 end
-return {0, time[1], time[2], run, version, redis.call('HGET', KEYS[1], 'document')}
+if writes and not others then
+  redis.call('HSET', KEYS[1], 'turn', ARGV[6], 'until', string.format('%.0f', now + 100000))
+end
+return {0, time[1], time[2], run, version, redis.call('HGET', KEYS[1], 'document'), others and 1 or 0}
 ";
 
 /// The key of a scope's document. The braces keep all of a scope on one node of a cluster.
@@ -52,8 +66,16 @@ pub(super) fn channel(member: MemberId) -> String {
 pub(super) struct Answer {
     pub(super) at: Micros,
     pub(super) run: String,
-    /// `None`: as it was decided. Otherwise the version that is there (empty: none) and its document.
-    pub(super) newer: Option<(String, Option<Vec<u8>>)>,
+    /// `None`: as it was decided. Otherwise what is there; its version is empty where there is no document.
+    pub(super) newer: Option<Newer>,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) struct Newer {
+    pub(super) version: String,
+    pub(super) bytes: Option<Vec<u8>>,
+    /// Whether it is another client's turn to write.
+    pub(super) others: bool,
 }
 
 /// The server's time in microseconds since the epoch.
@@ -84,13 +106,14 @@ pub(super) fn answer(reply: Reply) -> Option<Answer> {
     let run = text()?;
     let newer = match written {
         1 => None,
-        _ => Some((
-            text()?,
-            match list.next() {
-                Some(Reply::Bytes(bytes)) => Some(bytes),
+        _ => Some(Newer {
+            version: text()?,
+            bytes: match list.next()? {
+                Reply::Bytes(bytes) => Some(bytes),
                 _ => None,
             },
-        )),
+            others: list.next()? == Reply::Number(1),
+        }),
     };
     Some(Answer { at, run, newer })
 }

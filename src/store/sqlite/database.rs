@@ -236,3 +236,32 @@ pub(super) fn failure(path: &Path, error: rusqlite::Error) -> StoreError {
 }
 
 const NEW: &str = "Delete it and the files beside it with the same name; the bots then make a new one";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::contract::{Folder, add};
+    use crate::store::{StoreErrorKind, open};
+
+    /// A child has its parent's memory: the list says that another process opened the file.
+    #[test]
+    fn a_child_whose_parent_had_the_file_open_is_refused() {
+        let folder = Folder::new();
+        let mut store = open(&folder.address()).expect("opens");
+        add(&mut *store).expect("alone");
+        let inode = inode(&folder.0.join("budget.db")).expect("there");
+        let parent = |pid: u32| {
+            if let Some(entry) = OPEN.lock().as_mut().and_then(|open| open.get_mut(&inode)) {
+                entry.0 = pid;
+            }
+        };
+        parent(1);
+        let error = open(&folder.address()).err().expect("a child");
+        assert_eq!(error.kind(), StoreErrorKind::Refused);
+        assert!(error.to_string().contains("open in process 1 when it forked this one"), "{error}");
+        parent(std::process::id());
+        store.prepare_fork();
+        assert!(OPEN.lock().as_ref().is_none_or(|open| !open.contains_key(&inode)));
+        add(&mut *open(&folder.address()).expect("opens")).expect("nothing is left of the parent");
+    }
+}

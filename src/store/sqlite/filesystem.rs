@@ -21,7 +21,7 @@ const LOCAL: &[u64] = &[
     0x3434,      // nilfs2
     0x0102_1994, // tmpfs
     0x8584_58F6, // ramfs
-    0x794C_7630, // overlayfs
+    OVERLAY,
     0x6175_6673, // aufs
 ];
 
@@ -54,13 +54,23 @@ const OTHERS: &[(u64, &str)] = &[
     (0x7366_746E, "NTFS"),
 ];
 
+const OVERLAY: u64 = 0x794C_7630;
+
 /// Refuses a folder (an open one) whose file system more than one kernel can write to, or that nobody has heard of.
-pub(super) fn check(folder: impl AsFd, shown: &str) -> Result<(), StoreError> {
+/// Returns what its user should know otherwise.
+pub(super) fn check(folder: impl AsFd, shown: &str) -> Result<Option<String>, StoreError> {
     let facts = rustix::fs::fstatfs(folder).map_err(|error| {
         StoreError::refused(format_args!("the file system of {shown} cannot be asked: {error}"))
     })?;
     // The number has 32 bits; as a signed one it would be extended.
-    judge(facts.f_type as u64 & 0xFFFF_FFFF, shown)
+    let number = facts.f_type as u64 & 0xFFFF_FFFF;
+    judge(number, shown)?;
+    Ok((number == OVERLAY).then(|| {
+        format!(
+            "{shown} belongs to this container alone: other containers do not see the shared budget, and it goes with the \
+             container, so that the next one begins with empty windows. Mount a volume there"
+        )
+    }))
 }
 
 fn judge(number: u64, shown: &str) -> Result<(), StoreError> {

@@ -65,9 +65,8 @@ pub(super) struct Own {
 }
 
 impl Life {
-    pub(super) fn open(folder: PathBuf, rights: Rights) -> Result<Self, StoreError> {
-        rights.create_folder(&folder).map_err(|error| trouble("creating the folder", &folder, error))?;
-        Ok(Self { folder, rights, missing: Mutex::default(), own: None })
+    pub(super) fn new(folder: PathBuf, rights: Rights) -> Self {
+        Self { folder, rights, missing: Mutex::default(), own: None }
     }
 
     pub(super) fn join(&mut self, id: MemberId) -> Result<Arc<Own>, StoreError> {
@@ -174,7 +173,9 @@ impl Own {
     /// Makes the pipe, opens it, and only then gives it the name under which others ask for it.
     fn create(&self, pipe: &mut Option<OwnedFd>) -> Result<(), StoreError> {
         let new = self.path.with_extension("new");
+        let folder = self.path.parent().unwrap_or(Path::new("/"));
         let made = (|| {
+            self.rights.create_folder(folder)?;
             match std::fs::remove_file(&new) {
                 Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
                     return Err(Errno::from_io_error(&error).unwrap_or(Errno::IO));
@@ -199,11 +200,6 @@ impl Own {
         let there = std::fs::symlink_metadata(&self.path);
         if there.is_ok_and(|there| (there.dev(), there.ino()) == (ours.st_dev, ours.st_ino)) {
             return Ok(());
-        }
-        if let Some(folder) = self.path.parent() {
-            self.rights
-                .create_folder(folder)
-                .map_err(|error| trouble("creating the folder", folder, error))?;
         }
         let old = pipe.take();
         let made = self.create(&mut pipe);

@@ -17,6 +17,8 @@ use crate::store::{StoreError, random_part};
 
 /// For how long a process waits for its turn. The lock is held for some 10 µs, and for a few ms at a checkpoint.
 const PATIENCE: Duration = Duration::from_secs(1);
+const BRIEF: Duration = Duration::from_micros(100);
+const CONTENDED: Duration = Duration::from_millis(200);
 
 /// The file to lock. It may be deleted under way: then the next one who comes creates another.
 pub(super) struct LockFile {
@@ -42,8 +44,7 @@ impl LockFile {
 
     /// Waits for the lock, a second at most.
     pub(super) fn lock(&mut self) -> Result<Locked<'_>, StoreError> {
-        let deadline = Instant::now() + PATIENCE;
-        let mut pause = Duration::from_micros(20);
+        let begun = Instant::now();
         loop {
             if self.file.is_none() {
                 let file = self.rights.open_or_create(&self.path);
@@ -54,9 +55,11 @@ impl LockFile {
                 Ok(()) if is_at(file, &self.path) => break,
                 // Deleted or replaced: whoever comes later locks another file than this one.
                 Ok(()) => self.file = None,
-                Err(Errno::WOULDBLOCK) if Instant::now() < deadline => {
+                Err(Errno::WOULDBLOCK) if begun.elapsed() < PATIENCE => {
+                    // Pauses that grew with each try would make those who have waited longest the slowest. They grow once:
+                    // behind a process that works, nobody waits for so long.
+                    let pause = if begun.elapsed() < CONTENDED { BRIEF } else { BRIEF * 20 };
                     std::thread::sleep(random_part(pause));
-                    pause = (pause * 2).min(Duration::from_millis(1));
                 }
                 Err(Errno::WOULDBLOCK) => return Err(self.stuck()),
                 Err(Errno::INTR) => {}

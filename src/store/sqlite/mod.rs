@@ -12,6 +12,8 @@ mod kernel;
 mod life;
 mod lock;
 #[cfg(test)]
+mod rights_tests;
+#[cfg(test)]
 mod tests;
 mod wake;
 
@@ -45,6 +47,7 @@ pub(crate) struct SqliteFile {
     database: Option<Database>,
     /// The incarnation that this kernel has put its mark on.
     marked: Option<String>,
+    warnings: Vec<String>,
 }
 
 impl SqliteFile {
@@ -55,16 +58,17 @@ impl SqliteFile {
         let opened =
             rustix::fs::open(folder, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
                 .map_err(|error| trouble("opening the folder", folder, error))?;
-        filesystem::check(&opened, &folder.display().to_string())?;
+        let warnings = filesystem::check(&opened, &folder.display().to_string())?.into_iter().collect();
         let rights = Rights::of(folder).map_err(|error| {
             let error = rustix::io::Errno::from_io_error(&error).unwrap_or(rustix::io::Errno::IO);
             trouble("opening the folder", folder, error)
         })?;
         let mut lock = LockFile::new(beside(&path, "-lock"), rights);
         drop(lock.lock()?);
-        let members = Members::open(beside(&path, "-members"), rights)?;
+        let members = Members::new(beside(&path, "-members"), rights);
         let address = address.to_owned();
-        let mut store = Self { address, path, rights, boot, lock, members, database: None, marked: None };
+        let mut store =
+            Self { address, path, rights, boot, lock, members, database: None, marked: None, warnings };
         // Whatever is wrong with the file shows here, not at the first request.
         store.scopes()?;
         Ok(store)
@@ -179,7 +183,7 @@ impl Store for SqliteFile {
     }
 
     fn warnings(&mut self) -> Vec<String> {
-        Vec::new()
+        std::mem::take(&mut self.warnings)
     }
 
     fn prepare_fork(&mut self) {

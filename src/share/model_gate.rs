@@ -1,0 +1,177 @@
+//! A small gate for the model: windows of stamps, an effective limit for each, and requests in order of arrival.
+
+use crate::clock::Nanos;
+
+use super::membership::{GateView, Settled, Waiting};
+use super::reclaim::FreeAt;
+
+/// One limit of a model gate. Instants are the process's own.
+#[derive(Clone, Debug, Default)]
+pub(super) struct ModelLimit {
+    pub effective: u64,
+    pub in_flight: u64,
+    pub interval: Nanos,
+    /// The period of a quota; its boundaries are multiples of it, by the process's own clock.
+    pub period: Option<Nanos>,
+    pub margin: Nanos,
+    /// When units were used up, and how many.
+    pub stamps: Vec<(Nanos, u64)>,
+}
+
+impl ModelLimit {
+    fn frees_at(&self, stamp: Nanos) -> Nanos {
+        match self.period {
+            None => stamp + self.interval,
+            Some(period) => ((stamp + self.margin) / period + 1) * period + self.margin,
+        }
+    }
+
+    fn expire(&mut self, now: Nanos) {
+        let limit = self.clone_shape();
+        self.stamps.retain(|&(stamp, _)| limit.frees_at(stamp) > now);
+    }
+
+    fn clone_shape(&self) -> Self {
+        Self { stamps: Vec::new(), ..*self }
+    }
+
+    fn used(&self) -> u64 {
+        self.in_flight + self.stamps.iter().map(|stamp| stamp.1).sum::<u64>()
+    }
+
+    /// Whether a quota rests, as other clocks may show another period.
+    fn rests(&self, now: Nanos) -> Option<Nanos> {
+        let (period, margin) = (self.period?, self.margin);
+        let into = now % period;
+        if into < margin {
+            Some(now - into + margin)
+        } else {
+            (into >= period - margin).then(|| now - into + period + margin)
+        }
+    }
+}
+
+/// A request that waits at a model gate, or runs.
+#[derive(Clone, Debug)]
+pub(super) struct ModelRequest {
+    pub number: u64,
+    pub since: Nanos,
+    /// (limit, units), by index into the process's table.
+    pub needs: Vec<(usize, u64)>,
+    pub arrives_after: Nanos,
+    /// `None`: its answer never comes.
+    pub ends_after: Option<Nanos>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct ModelGate {
+    pub limits: Vec<ModelLimit>,
+    pub queue: Vec<ModelRequest>,
+    /// Charged at the start, not at the end.
+    pub by_start: bool,
+}
+
+impl ModelGate {
+    /// Lets through what may pass, in order: a request passes no older one that shares a limit with it.
+    pub fn pass(&mut self, now: Nanos, lives_until: Option<Nanos>) -> Vec<ModelRequest> {
+        self.limits.iter_mut().for_each(|limit| limit.expire(now));
+        if lives_until.is_some_and(|until| now >= until) {
+            return Vec::new();
+        }
+        let mut blocked = vec![false; self.limits.len()];
+        let (mut passed, mut queue) = (Vec::new(), Vec::new());
+        for request in std::mem::take(&mut self.queue) {
+            let fits = request.needs.iter().all(|&(at, units)| {
+                let limit = &self.limits[at];
+                !blocked[at] && limit.rests(now).is_none() && limit.used() + units <= limit.effective
+            });
+            if fits {
+                for &(at, units) in &request.needs {
+                    match self.by_start {
+                        true => self.limits[at].stamps.push((now, units)),
+                        false => self.limits[at].in_flight += units,
+                    }
+                }
+                passed.push(request);
+            } else {
+                request.needs.iter().for_each(|&(at, _)| blocked[at] = true);
+                queue.push(request);
+            }
+        }
+        self.queue = queue;
+        passed
+    }
+
+    pub fn end(&mut self, now: Nanos, needs: &[(usize, u64)]) {
+        if !self.by_start {
+            for &(at, units) in needs {
+                self.limits[at].in_flight -= units;
+                self.limits[at].stamps.push((now, units));
+            }
+        }
+    }
+
+    /// When something may pass that waits now, if nothing but time goes on.
+    pub fn wake_at(&self, now: Nanos) -> Option<Nanos> {
+        let waits = self.queue.iter().flat_map(|request| &request.needs);
+        let next = waits.filter_map(|&(at, _)| {
+            let limit = &self.limits[at];
+            let rests = limit.rests(now);
+            rests.into_iter().chain(limit.stamps.iter().map(|stamp| limit.frees_at(stamp.0))).min()
+        });
+        next.min().map(|at| at.max(now + 1))
+    }
+
+    pub fn views(&mut self, now: Nanos, with_all: bool) -> Vec<GateView> {
+        let queue = &self.queue;
+        let of = |at: usize| queue.iter().flat_map(|one| &one.needs).filter(move |need| need.0 == at);
+        let mut views = Vec::new();
+        for (at, limit) in self.limits.iter_mut().enumerate() {
+            limit.expire(now);
+            let settled = limit.stamps.iter().map(|&(stamp, units)| Settled {
+                units,
+                free: match limit.period {
+                    None => FreeAt::In(limit.frees_at(stamp) - now),
+                    Some(_) => FreeAt::Boundary((limit.frees_at(stamp) - limit.margin) as i64),
+                },
+            });
+            views.push(GateView {
+                used: limit.used(),
+                waiting: of(at).map(|need| need.1).sum(),
+                need: of(at).map(|need| need.1).max().unwrap_or(0),
+                frees_at: limit.stamps.iter().map(|stamp| limit.frees_at(stamp.0)).min(),
+                settled: if with_all || limit.interval > super::terms::LONG {
+                    settled.collect()
+                } else {
+                    Vec::new()
+                },
+            });
+        }
+        views
+    }
+
+    pub fn waiting(&self, now: Nanos) -> Vec<Waiting> {
+        let mut heads: Vec<Waiting> = Vec::new();
+        for request in &self.queue {
+            if !heads.iter().any(|head| head.needs == request.needs) {
+                heads.push(Waiting {
+                    request: request.number,
+                    waited: now - request.since,
+                    needs: request.needs.clone(),
+                });
+            }
+        }
+        heads
+    }
+
+    /// Forgets the oldest units of a window: they are posted.
+    pub fn drop_settled(&mut self, at: usize, mut units: u64) {
+        self.limits[at].stamps.retain_mut(|stamp| {
+            let gone = stamp.1.min(units);
+            units -= gone;
+            stamp.1 -= gone;
+            stamp.1 > 0
+        });
+        assert_eq!(units, 0, "posted what was not in the window");
+    }
+}
