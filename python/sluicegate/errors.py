@@ -1,4 +1,4 @@
-"""The classes of sluicegate's own errors: `UnknownLimitError`, `RateLimitTimeout`, `NotLoadedError`.
+"""The classes of errors of its own: `UnknownLimitError`, `RateLimitTimeout`, `NotLoadedError`.
 
 For wrong arguments, sluicegate raises `ValueError` or `TypeError`.
 """
