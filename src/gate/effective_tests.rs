@@ -138,11 +138,19 @@ fn those_of_a_smaller_rank_go_first_in_the_order_of_arrival() {
         let pool = gate.lookup("pool").expect("known").clone();
         gate.allow(&pool, 0);
         let later = Rank(Rank::ORDINARY.0 + 1);
-        for (rank, tag) in [(later, "4"), (Rank::ORDINARY, "2"), (Rank::FIRST, "1"), (Rank::ORDINARY, "3")] {
+        join(&mut gate, "pool", later, "5");
+        assert!(gate.waits_before(&pool, later) && !gate.waits_before(&pool, Rank::ORDINARY));
+        for (rank, tag) in [
+            (later, "6"),
+            (Rank::ORDINARY, "2"),
+            (Rank::FIRST, "1"),
+            (Rank::ORDINARY, "3"),
+            (Rank::ORDINARY, "4"),
+        ] {
             join(&mut gate, "pool", rank, tag);
         }
         assert_eq!(advance(&mut gate, 0), [""; 0]);
-        for count in 1..5 {
+        for count in 1..7 {
             gate.allow(&pool, count);
             assert_eq!(advance(&mut gate, 0), [count.to_string()]);
         }
