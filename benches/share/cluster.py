@@ -21,6 +21,7 @@ from types import TracebackType
 from benches.measure import SECOND, over, worst_window
 from benches.share.bot import Done, Spec
 from benches.share.limiters import Sluicegate
+from sluicegate._core import share_overview
 from tests.helpers.servers import RedisServer, server_programs
 
 ROOT = Path(__file__).parents[2]
@@ -32,14 +33,13 @@ NOBODY = 65534
 """A user without rights, where we may choose."""
 
 
-def start(*words: str, user: int | None = None) -> subprocess.Popen[str]:
+def start(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", *words],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        user=user,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
 
@@ -61,9 +61,9 @@ def line_of(process: subprocess.Popen[str], what: str) -> str:
 class Bot:
     """A process of [`benches.share.bot`]."""
 
-    def __init__(self, spec: Spec, user: int | None = None) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.process = start("benches.share.bot", json.dumps(asdict(spec)), user=user)
+        self.process = start("benches.share.bot", json.dumps(asdict(spec)))
         self.killed = False
 
     def wait_until_ready(self) -> None:
@@ -147,17 +147,6 @@ class Outcome:
         count = sum(first < instant <= first + seconds * SECOND for instant in self.instants)
         return count / seconds
 
-    def back(self, after: int, full: float) -> float | None:
-        """Seconds after an instant until the pace is again, and stays, at 95 % of `full`."""
-        length = int(1.5 * SECOND)
-        last = self.arrivals[-1][0] - self.begin - length
-        step = SECOND // 50
-        spans = range(after, last, step)
-        low = [at for at in spans if self.pace(at, length / SECOND) < 0.95 * full]
-        if not low:
-            return 0.0
-        return None if low[-1] + 2 * step >= last else (low[-1] + step - after) / SECOND
-
 
 @dataclass
 class Cluster:
@@ -194,8 +183,9 @@ class Cluster:
             interval=self.interval,
             tasks=tasks,
             pause=pause,
+            user=self.user,
         )
-        bot = Bot(spec, self.user)
+        bot = Bot(spec)
         self.bots.append(bot)
         return bot
 
@@ -261,6 +251,15 @@ class Store:
 NOTHING = "nothing"
 FILE = "file"
 REDIS = "Redis"
+
+
+def is_whole(url: str, gone: int) -> bool:
+    """Whether nothing of what a process had is out of use any more, by its number."""
+    (scope,) = share_overview(url)
+    (budget,) = scope["limits"]
+    parts = zip(scope["members"], budget["members"], strict=True)
+    held = sum(part["held"] for member, part in parts if part and member["pid"] != gone)
+    return bool(budget["free"] + held == budget["limit"])
 
 
 @contextmanager

@@ -123,5 +123,6 @@ def _note(library: str, where: str, found: Outcome) -> str:
     errors = f", {len(found.errors)} errors such as {found.errors[0]}" if found.errors else ""
     return (
         f"{column(library, where)} {found.grants:,} ({by_bot}) of {found.cpu:.0f} µs, "
-        f"the store {found.store_cpu / max(found.grants, 1) * 1e6:.0f} of them{errors}"
+        f"{sum(bot.visits for bot in found.bots)} visits of the store, "
+        f"the store's part {found.store_cpu / max(found.grants, 1) * 1e6:.0f} µs{errors}"
     )
