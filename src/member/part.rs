@@ -33,6 +33,9 @@ pub(super) struct Part {
     pub quotas: HashMap<String, Resets>,
 }
 
+/// Of the requests that wait, so many may ask for more than this process's part: the oldest.
+const OLDEST: usize = 64;
+
 /// What a look at the gate leads to.
 #[derive(Debug)]
 pub(super) enum Look {
@@ -195,7 +198,7 @@ impl Part {
 
     fn waiting(&self, gate: &SharedGate, now: Nanos) -> Vec<Waiting> {
         let position = |limit: Index| self.limits.iter().position(|&own| own == Some(limit));
-        gate.next_waiting()
+        gate.next_waiting(OLDEST)
             .into_iter()
             .map(|next| Waiting {
                 request: next.order.number,

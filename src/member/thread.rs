@@ -266,10 +266,10 @@ impl Member {
 
     /// The throttler may have another table by now.
     fn follow_table(&mut self, throttler: &Throttler) {
-        let (version, limits) = fork::guarded(|| throttler.shared_limits());
-        if version == self.version {
+        if fork::guarded(|| throttler.table_version()) == self.version {
             return;
         }
+        let (version, limits) = fork::guarded(|| throttler.shared_limits());
         self.version = version;
         for part in &mut self.parts {
             part.set_table(&limits);

@@ -27,13 +27,14 @@ pub struct HummingbotThrottler;
 #[pymethods]
 impl HummingbotThrottler {
     #[new]
-    #[pyo3(signature = (clock=None, share=None))]
+    #[pyo3(signature = (clock=None, share=None, limits_share_percentage=100.0))]
     fn new(
         py: Python<'_>,
         clock: Option<&PyManualClock>,
         share: Option<&Bound<'_, PyAny>>,
+        limits_share_percentage: f64,
     ) -> PyResult<PyClassInitializer<Self>> {
-        let options = Options { hopeless_routes: true, ..Options::default() };
+        let options = Options { hopeless_routes: true, limits_share_percentage, ..Options::default() };
         let machine = || Clock::monotonic_since(LOG_REACHES);
         let throttler = match (clock, share) {
             (Some(_), Some(_)) => return Err(manual_clock_shared()),
