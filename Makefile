@@ -47,7 +47,7 @@ demo: build
 test: test-rust test-python test-freqtrade
 
 test-rust: tools
-	cargo test --locked --features tokio
+	cargo test --locked --features tokio,sqlite,redis
 
 test-python: $(VENV)/.test
 	$(BIN)/python -m pytest
@@ -55,7 +55,7 @@ test-python: $(VENV)/.test
 lint: $(VENV)/.lint $(VENV)/.test
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --all-targets --features tokio,python -- -D warnings
+	cargo clippy --locked --all-targets --features tokio,python,sqlite,redis -- -D warnings
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy

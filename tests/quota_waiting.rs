@@ -19,18 +19,18 @@ fn throttler(clock: &ManualClock) -> Throttler {
 
 /// A thread that waits for its turn; then it says so.
 fn waiter(throttler: &Throttler) -> mpsc::Receiver<()> {
-    let (tell, told) = mpsc::channel();
+    let (passes, passed) = mpsc::channel();
     let waiting = throttler.usage("/x").expect("known").waiting;
     let waits = throttler.clone();
     thread::spawn(move || {
         let pass = waits.enter_blocking("/x", 1, None).expect("a turn");
         drop(pass);
-        let _ = tell.send(());
+        let _ = passes.send(());
     });
     while throttler.usage("/x").expect("known").waiting == waiting {
         thread::yield_now();
     }
-    told
+    passed
 }
 
 const SOON: Duration = Duration::from_secs(20);
@@ -40,11 +40,11 @@ fn a_thread_waits_for_the_boundary() {
     let clock = ManualClock::new();
     let throttler = throttler(&clock);
     assert!(throttler.try_acquire("/x", 1).expect("known"));
-    let told = waiter(&throttler);
+    let passed = waiter(&throttler);
     clock.advance(Duration::from_nanos(29_999_999_999));
     assert_eq!(throttler.usage("/x").expect("known").waiting, 1);
     clock.advance(Duration::from_nanos(1));
-    told.recv_timeout(SOON).expect("its turn");
+    passed.recv_timeout(SOON).expect("its turn");
 }
 
 #[test]
@@ -63,10 +63,10 @@ fn a_step_back_holds_waiting_threads_for_one_period() {
     let clock = ManualClock::new();
     let throttler = throttler(&clock);
     assert!(throttler.try_acquire("/x", 1).expect("known"));
-    let told = waiter(&throttler);
+    let passed = waiter(&throttler);
     clock.set_wall(0);
     clock.advance(Duration::from_nanos(MINUTE.unsigned_abs() - 1));
     assert_eq!(throttler.usage("/x").expect("known").waiting, 1);
     clock.advance(Duration::from_nanos(1));
-    told.recv_timeout(SOON).expect("its turn");
+    passed.recv_timeout(SOON).expect("its turn");
 }

@@ -172,7 +172,7 @@ def test_the_rates_that_the_loop_loads_are_the_callers_too(
 ) -> None:
     begin_to_trade(bot, exchange)
     until(lambda: rounds(exchange) >= 2, "the loop has gone through all trades")
-    # Whoever asked the exchange for several pairs now would be held.
+    # A caller that asked the exchange for several pairs now would be held.
     gate.hold("several")
     exchange.clear_calls()
     assert bot.get("profit")["profit_all_coin"] is not None

@@ -1,6 +1,6 @@
-"""The errors of sluicegate's own.
+"""The classes of sluicegate's own errors: `UnknownLimitError`, `RateLimitTimeout`, `StoreError`, `NotLoadedError`.
 
-For wrong arguments it raises `ValueError` or `TypeError`.
+For wrong arguments, sluicegate raises `ValueError` or `TypeError`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-//! What a map asks about keys and time, and cannot know itself.
+//! What a map asks its owner: whether a key is the same, and whether an entry has expired.
 
 /// Compares keys, and instants with now, on behalf of the owner of both.
 ///

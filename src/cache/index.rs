@@ -18,12 +18,12 @@ const EMPTY: Cell = Cell { tag: 0, slot: NONE };
 
 /// The table. Its size is a power of two, or none.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Index {
+pub(super) struct HashIndex {
     cells: Vec<Cell>,
     len: usize,
 }
 
-impl Index {
+impl HashIndex {
     pub(super) fn len(&self) -> usize {
         self.len
     }
@@ -135,9 +135,9 @@ mod tests {
 
     use proptest::prelude::*;
 
-    use super::{Index, NONE};
+    use super::{HashIndex, NONE};
 
-    fn slots(index: &Index, hash: u64) -> Vec<u32> {
+    fn slots(index: &HashIndex, hash: u64) -> Vec<u32> {
         let mut found: Vec<u32> = index.find(hash).collect();
         found.sort_unstable();
         found
@@ -145,8 +145,8 @@ mod tests {
 
     #[test]
     fn an_empty_index_finds_nothing() {
-        assert!(slots(&Index::default(), 5).is_empty());
-        Index::default().remove(5, 5);
+        assert!(slots(&HashIndex::default(), 5).is_empty());
+        HashIndex::default().remove(5, 5);
     }
 
     proptest! {
@@ -155,7 +155,7 @@ mod tests {
             steps in prop::collection::vec((0..24u64, any::<bool>()), 0..400),
             spread in prop::sample::select(vec![0u64, 1, 1 << 32, 0xFFFF_FFFF]),
         ) {
-            let (mut index, mut model) = (Index::default(), HashMap::new());
+            let (mut index, mut model) = (HashIndex::default(), HashMap::new());
             for (key, add) in steps {
                 // With no spread, all hashes are one.
                 let (hash, slot) = (key.wrapping_mul(spread), key as u32);

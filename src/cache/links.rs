@@ -9,25 +9,25 @@ pub(super) const USE: usize = 0;
 pub(super) const AGE: usize = 1;
 
 #[derive(Clone, Copy, Debug)]
-struct Link {
+struct Neighbours {
     next: u32,
     prev: u32,
 }
 
 /// Of each slot, its neighbours in both orders. A slot that is free has none.
 #[derive(Clone, Debug)]
-pub(super) struct Links(Vec<[Link; 2]>);
+pub(super) struct Links(Vec<[Neighbours; 2]>);
 
 impl Default for Links {
     fn default() -> Self {
-        Self(vec![[Link { next: ROOT, prev: ROOT }; 2]])
+        Self(vec![[Neighbours { next: ROOT, prev: ROOT }; 2]])
     }
 }
 
 impl Links {
     /// Makes a place for the links of one slot more.
     pub(super) fn push(&mut self) {
-        self.0.push([Link { next: ROOT, prev: ROOT }; 2]);
+        self.0.push([Neighbours { next: ROOT, prev: ROOT }; 2]);
     }
 
     #[inline]
@@ -47,7 +47,7 @@ impl Links {
 
     #[inline(always)]
     pub(super) fn unlink<const ORDER: usize>(&mut self, slot: u32) {
-        let Link { next, prev } = self.0[slot as usize][ORDER];
+        let Neighbours { next, prev } = self.0[slot as usize][ORDER];
         self.0[next as usize][ORDER].prev = prev;
         self.0[prev as usize][ORDER].next = next;
     }
@@ -55,7 +55,7 @@ impl Links {
     #[inline(always)]
     pub(super) fn append<const ORDER: usize>(&mut self, slot: u32) {
         let prev = self.0[ROOT as usize][ORDER].prev;
-        self.0[slot as usize][ORDER] = Link { next: ROOT, prev };
+        self.0[slot as usize][ORDER] = Neighbours { next: ROOT, prev };
         self.0[prev as usize][ORDER].next = slot;
         self.0[ROOT as usize][ORDER].prev = slot;
     }

@@ -1,4 +1,4 @@
-//! The map: finds entries by the hash of their keys, stores and removes them, and evicts the one used longest ago.
+//! The map: finds entries by the hash of their keys, stores them, and takes out what has expired or was used longest ago.
 //!
 //! It takes no lock, reads no clock and compares no keys: it asks [`Compare`].
 
@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use super::compare::Compare;
 use super::counts::Counts;
-use super::index::Index;
+use super::index::HashIndex;
 use super::links::{AGE, Links, USE};
 use super::number::Number;
 
@@ -72,7 +72,7 @@ impl<K, V, T> Node<K, V, T> {
 /// The map. `renew` says whether storing a value again makes the entry young again.
 #[derive(Clone, Debug)]
 pub struct Store<K, V, T> {
-    index: Index,
+    index: HashIndex,
     /// The first is [`ROOT`](super::links::ROOT), and no entry.
     pub(super) nodes: Vec<Node<K, V, T>>,
     /// Of each node, its neighbours in both orders: apart, so that they are close to each other.
@@ -92,7 +92,7 @@ impl<K, V, T> Store<K, V, T> {
     #[must_use]
     pub fn new(limit: Number, renew: bool) -> Self {
         Self {
-            index: Index::default(),
+            index: HashIndex::default(),
             nodes: vec![Node::new()],
             links: Links::default(),
             free: Vec::new(),

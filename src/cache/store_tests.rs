@@ -116,7 +116,7 @@ impl Model {
 }
 
 #[derive(Clone, Debug)]
-enum Step {
+enum Operation {
     Put(u8, u32, u64, i64),
     Touch(u8),
     Remove(u8),
@@ -126,15 +126,15 @@ enum Step {
     Copy,
 }
 
-fn step() -> impl Strategy<Value = Step> {
+fn step() -> impl Strategy<Value = Operation> {
     prop_oneof![
-        6 => (0..8u8, any::<u32>(), 0..20u64, 0..4i64).prop_map(|(k, v, e, s)| Step::Put(k, v, e, s)),
-        3 => (0..8u8).prop_map(Step::Touch),
-        2 => (0..8u8).prop_map(Step::Remove),
-        1 => (0..20u64).prop_map(Step::Expire),
-        1 => (0..12i64).prop_map(Step::Grow),
-        1 => Just(Step::Clear),
-        1 => Just(Step::Copy),
+        6 => (0..8u8, any::<u32>(), 0..20u64, 0..4i64).prop_map(|(k, v, e, s)| Operation::Put(k, v, e, s)),
+        3 => (0..8u8).prop_map(Operation::Touch),
+        2 => (0..8u8).prop_map(Operation::Remove),
+        1 => (0..20u64).prop_map(Operation::Expire),
+        1 => (0..12i64).prop_map(Operation::Grow),
+        1 => Just(Operation::Clear),
+        1 => Just(Operation::Copy),
     ]
 }
 
@@ -145,37 +145,37 @@ proptest! {
         let mut model = Model { limit, ..Model::default() };
         for step in steps {
             match step {
-                Step::Put(key, value, expires, size) => {
+                Operation::Put(key, value, expires, size) => {
                     let insertion = put(&mut map, 0, key, value, expires, size);
                     prop_assert_eq!(insertion == Insertion::Stored, model.put(key, value, expires, size));
                 }
-                Step::Touch(key) => {
+                Operation::Touch(key) => {
                     if let Found::Live(slot) | Found::Expired(slot) = find(&map, 0, key) {
                         map.touch(slot);
                         model.touch(key);
                     }
                 }
-                Step::Remove(key) => {
+                Operation::Remove(key) => {
                     if let Found::Live(slot) | Found::Expired(slot) = find(&map, 0, key) {
                         prop_assert_eq!(map.remove(slot).map(|entry| entry.key), Some(key));
                     }
                     model.remove(key);
                 }
-                Step::Expire(now) => {
+                Operation::Expire(now) => {
                     let mut removed = Removed::new();
                     let Ok(()) = map.expire(&mut Sure { key: 0, now }, &mut removed);
                     prop_assert!(removed.iter().all(|entry| entry.expires <= now));
                     model.expire(now);
                 }
-                Step::Grow(limit) => {
+                Operation::Grow(limit) => {
                     prop_assert_eq!(map.grow(Number::Int(limit)), limit > model.limit);
                     model.limit = model.limit.max(limit);
                 }
-                Step::Clear => {
+                Operation::Clear => {
                     drop(map.clear());
                     model = Model { limit: model.limit, ..Model::default() };
                 }
-                Step::Copy => {
+                Operation::Copy => {
                     let entries: Vec<_> =
                         map.by_age().map(|entry| (hash(entry.key), entry.clone())).collect();
                     let mut copy = Map::new(map.limit(), true);

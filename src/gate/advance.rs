@@ -1,4 +1,4 @@
-//! Who goes next: one walk over the waiting requests, in the order of arrival.
+//! Which requests go now: one walk over those that wait, in the order of the queue.
 //!
 //! Each request either goes now, or reserves what it wants of its limits for the earliest instant at which it can go
 //! (see [`plan`](super::plan)), and those after it must leave that reservation as it is. Only the next request of a
@@ -202,7 +202,7 @@ impl<W> Gate<W> {
         self.walk(now, |_, _, _, _, _| Visit::Waits(None));
     }
 
-    /// Visits the requests that wait in the order of arrival. `visit` lets the next one of a route go, and takes it out
+    /// Visits the requests that wait in the order of the queue. `visit` lets the next one of a route go, and takes it out
     /// of the queue, or says when it will go if it knows.
     fn walk(
         &mut self,

@@ -1,4 +1,4 @@
-//! What is in the windows, for those who want to read or rewrite it.
+//! What is in the windows, to be read and rewritten: Hummingbot's log of tasks is made of it.
 
 use std::sync::Arc;
 

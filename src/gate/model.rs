@@ -252,7 +252,7 @@ impl<'a> Run<'a> {
             self.gate.advance(now, &mut granted);
             let mut again = false;
             for Decided { outcome, waiter } in granted {
-                // Whoever gives up at an instant still goes if it can go at that very instant.
+                // A request that gives up at an instant still goes if it can go at that very instant.
                 let Ok(route) = outcome else {
                     self.places.remove(&waiter.tag);
                     continue;

@@ -23,10 +23,10 @@ fn thorough() -> ProptestConfig {
 proptest! {
     #![proptest_config(thorough())]
 
-    /// I2, I3, I4: nobody is delayed by a later request, and whoever can go without delaying an older one does.
+    /// I2, I3, I4: nobody is delayed by a later request, and each that can go without delaying an older one does.
     #[test]
     fn starts_equal_the_brute_force_schedule(world in worlds(30), deadlines in any::<bool>()) {
-        // At one instant, the gate turns away whoever gives up before it hears of a grant that nobody wanted.
+        // At one instant, the gate turns away a request that gives up before it hears of a grant that nobody wanted.
         let mut world = World { plans_for: None, ..world };
         world.requests.iter_mut().for_each(|request| request.abandons &= !deadlines);
         let mut run = Run::new(&world, Hold::Start);
@@ -70,11 +70,11 @@ proptest! {
 
     /// I6: the gate names the instant of the next grant itself; looking more often finds nothing earlier.
     #[test]
-    fn waking_when_told_is_as_early_as_looking_all_the_time(world in worlds(30)) {
+    fn polling_at_wake_ups_is_as_early_as_polling_all_the_time(world in worlds(30)) {
         for hold in [Hold::Start, Hold::Response] {
-            let told = Run::new(&world, hold).go(false, None);
+            let woken = Run::new(&world, hold).go(false, None);
             let polled = Run::new(&world, hold).go(true, None);
-            prop_assert_eq!(&told.started, &polled.started);
+            prop_assert_eq!(&woken.started, &polled.started);
         }
     }
 
@@ -182,9 +182,9 @@ fn a_plan_that_moves_with_the_clock_is_looked_at_again_when_it_changes() {
             request(17, 0, 0),
         ],
     };
-    let told = Run::new(&world, Hold::Response).go(false, None);
+    let woken = Run::new(&world, Hold::Response).go(false, None);
     let polled = Run::new(&world, Hold::Response).go(true, None);
-    assert_eq!(told.started, polled.started);
+    assert_eq!(woken.started, polled.started);
 }
 
 /// What is in flight when a request comes was not answered before that, so that an older one which waits for the answer
@@ -237,9 +237,9 @@ fn a_plan_begins_at_the_last_event() {
         .map(|(arrives, route, units, lasts)| Request { units, ..request(arrives, route, lasts) })
         .to_vec(),
     };
-    let told = Run::new(&world, Hold::Response).go(false, None);
+    let woken = Run::new(&world, Hold::Response).go(false, None);
     let polled = Run::new(&world, Hold::Response).go(true, None);
-    assert_eq!(told.started, polled.started);
+    assert_eq!(woken.started, polled.started);
 }
 
 /// The same with a quota whose windows are empty: their boundaries are no events.
@@ -277,9 +277,9 @@ fn a_plan_does_not_follow_the_boundaries_of_an_empty_quota() {
         .map(|(arrives, route, units, lasts)| Request { units, ..request(arrives, route, lasts) })
         .to_vec(),
     };
-    let told = Run::new(&world, Hold::Response).go(false, None);
+    let woken = Run::new(&world, Hold::Response).go(false, None);
     let polled = Run::new(&world, Hold::Response).go(true, None);
-    assert_eq!(told.started, polled.started);
+    assert_eq!(woken.started, polled.started);
 }
 
 /// Where a request shares a limit with one that waits, only the queue decides; where it does not, it need not ask (I3).

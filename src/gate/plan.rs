@@ -1,6 +1,6 @@
 //! When the requests that wait will go, as far as it is known: what a younger one must leave as it is (promise I4).
 //!
-//! Batch schedulers call this *conservative backfilling*: in the order of arrival, each waiting request reserves its
+//! Batch schedulers call this *conservative backfilling*: in the order of the queue, each waiting request reserves its
 //! units for the earliest instant at which it can go beside everything before it. A younger request may go first
 //! if it leaves every reservation as it is.
 //!

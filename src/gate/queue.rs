@@ -1,4 +1,6 @@
-//! Which requests wait, and in what order: by rank, and then in the order of arrival. One queue for each route.
+//! Which requests wait, and which of them goes before which: by rank, and then in the order of arrival.
+//!
+//! There is one queue for each route. Everywhere in the gate, *older* and *younger* mean this order over all queues.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -97,7 +99,7 @@ impl<W> Queues<W> {
         self.by_route[route as usize].units
     }
 
-    /// The oldest waiter of each route that somebody waits for, in the order of arrival.
+    /// The oldest waiter of each route that somebody waits for, in the order over all queues.
     pub fn heads(&self) -> impl Iterator<Item = Place> {
         self.heads.iter().copied()
     }

@@ -67,7 +67,7 @@ impl Options {
             return limit.min(MAX_LIMIT);
         }
         let share = limit.min(MAX_LIMIT) as f64 * (self.limits_share_percentage / 100.0);
-        // 29 % of 100 is 28.999999999999996 in floating point, and 29 to whoever wrote it.
+        // 29 % of 100 is 28.999999999999996 in floating point, and 29 to its user.
         let nearest = share.round();
         let share = if (share - nearest).abs() < nearest * 1e-12 { nearest } else { share.floor() };
         (share as u64).max(1)

@@ -308,7 +308,7 @@ mod tests {
     }
 
     proptest! {
-        /// I7, with any steps at all: whoever takes all that there is, whenever it can, gets it again within one
+        /// I7, with any steps at all: a user that takes all that there is, whenever it can, gets it again within one
         /// period of the last step, and never more often than periods and steps allow.
         #[test]
         fn no_step_blocks_for_longer_than_a_period(

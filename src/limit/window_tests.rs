@@ -14,7 +14,7 @@ use super::zone::Zone;
 const LONGEST: Nanos = 15;
 
 #[derive(Clone, Copy, Debug)]
-enum Step {
+enum Action {
     Wait(Nanos),
     Take(u64),
     Settle,
@@ -81,18 +81,18 @@ fn shape(limit: u64, span: Nanos, quota: bool) -> Shape {
     Shape { limit, span: if quota { Span::Quota(resets) } else { Span::Rolling(span) } }
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
+fn steps() -> impl Strategy<Value = Vec<Action>> {
     let step = prop_oneof![
-        4 => (0..8 as Nanos).prop_map(Step::Wait),
-        2 => (1..4_u64).prop_map(Step::Take),
-        2 => Just(Step::Settle),
-        1 => Just(Step::GiveBack),
-        2 => (1..4_u64).prop_map(Step::Stamp),
-        2 => prop_oneof![0..8_u64, Just(u64::MAX)].prop_map(Step::Allow),
-        2 => (0..30 as Nanos).prop_map(Step::Pause),
-        2 => (1..6_u64, 0..30 as Nanos).prop_map(|(units, later)| Step::Foreign(units, later)),
+        4 => (0..8 as Nanos).prop_map(Action::Wait),
+        2 => (1..4_u64).prop_map(Action::Take),
+        2 => Just(Action::Settle),
+        1 => Just(Action::GiveBack),
+        2 => (1..4_u64).prop_map(Action::Stamp),
+        2 => prop_oneof![0..8_u64, Just(u64::MAX)].prop_map(Action::Allow),
+        2 => (0..30 as Nanos).prop_map(Action::Pause),
+        2 => (1..6_u64, 0..30 as Nanos).prop_map(|(units, later)| Action::Foreign(units, later)),
         2 => (1..8_u64, 1..=LONGEST, prop::bool::weighted(0.25))
-            .prop_map(|(limit, span, quota)| Step::Reshape(limit, span, quota)),
+            .prop_map(|(limit, span, quota)| Action::Reshape(limit, span, quota)),
     ];
     prop::collection::vec(step, 1..60)
 }
@@ -113,40 +113,40 @@ proptest! {
             window.observe(lists.now, lists.now as WallNanos);
             window.expire(lists.now);
             match step {
-                Step::Wait(wait) => lists.now += wait,
-                Step::Take(units) => {
+                Action::Wait(wait) => lists.now += wait,
+                Action::Take(units) => {
                     window.take(units);
                     lists.in_flight += units;
                 }
-                Step::Settle => {
+                Action::Settle => {
                     window.settle_all(lists.now);
                     let (now, units) = (lists.now, std::mem::take(&mut lists.in_flight));
                     lists.stamps.extend((0..units).map(|_| now));
                 }
-                Step::GiveBack => {
+                Action::GiveBack => {
                     window.give_back(lists.in_flight.min(1));
                     lists.in_flight -= lists.in_flight.min(1);
                 }
-                Step::Stamp(units) => {
+                Action::Stamp(units) => {
                     window.stamp(lists.now, units);
                     lists.stamps.extend((0..units).map(|_| lists.now));
                 }
-                Step::Allow(units) => {
+                Action::Allow(units) => {
                     window.allow(units);
                     lists.allowed = units;
                 }
-                Step::Pause(length) => {
+                Action::Pause(length) => {
                     window.pause(lists.now + length);
                     lists.paused_until = lists.paused_until.max(lists.now + length);
                 }
-                Step::Foreign(units, later) => {
+                Action::Foreign(units, later) => {
                     window.stamp_foreign(lists.now, units, lists.now + later);
                     if later > 0 {
                         let stamp = if lists.quota { lists.now } else { lists.now + later.min(lists.span) - lists.span };
                         lists.stamps.extend((0..units).map(|_| stamp));
                     }
                 }
-                Step::Reshape(limit, span, quota) => {
+                Action::Reshape(limit, span, quota) => {
                     let span = if quota || !lists.quota { span } else { LONGEST };
                     window.reshape(lists.now, shape(limit, span, quota));
                     if quota != lists.quota || quota && span != lists.span {

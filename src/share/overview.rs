@@ -62,6 +62,11 @@ pub(crate) fn overview(state: &ScopeState, now: Nanos, wall: WallNanos) -> Overv
         .map(|(at, budget)| {
             let on_line = if budget.kind == Kind::Rolling { clock as i64 } else { wall };
             let after = |instant: i64| u64::try_from(instant - on_line).unwrap_or(0);
+            // Whoever visits next finds them in the pool.
+            let due = |budget: &super::state::Budget| -> u64 {
+                let due = budget.quarantine.iter().filter(|some| after(some.at) == 0);
+                due.map(|some| some.units).sum()
+            };
             let part = |member: &super::state::Member| {
                 let part = member.parts.iter().find(|part| part.budget as usize == at)?;
                 Some((part.held, part.demand))
@@ -72,8 +77,11 @@ pub(crate) fn overview(state: &ScopeState, now: Nanos, wall: WallNanos) -> Overv
                 interval: budget.interval,
                 kind: budget.kind.clone(),
                 members: state.members.iter().map(part).collect(),
-                pool: budget.pool,
-                quarantine: budget.quarantine.iter().map(|some| (after(some.at), some.units)).collect(),
+                pool: budget.pool + due(budget) as i64,
+                quarantine: (budget.quarantine.iter())
+                    .map(|some| (after(some.at), some.units))
+                    .filter(|&(after, _)| after > 0)
+                    .collect(),
                 locked_for: budget.locked_until.saturating_sub(clock),
             }
         })

@@ -1,4 +1,6 @@
-//! The one timer of an event loop: set to when its waiters must poll the gate, and set again until that has succeeded.
+//! Event loops of any library: what each must be able to do ([`EventLoop`]), and the one timer of each.
+//!
+//! The timer is set to when those who wait in its loop must poll the gate, and set again until that has succeeded.
 
 use std::fmt::Debug;
 use std::sync::{Arc, Weak};
@@ -71,12 +73,12 @@ impl<L: EventLoop> Call<L> {
 }
 
 #[derive(Debug)]
-struct Pending<H> {
+struct ScheduledCall<H> {
     at: Nanos,
     handle: H,
 }
 
-fn rings_by<H>(pending: &Pending<H>, at: Nanos, now: Nanos) -> bool {
+fn rings_by<H>(pending: &ScheduledCall<H>, at: Nanos, now: Nanos) -> bool {
     pending.at <= at && !is_lost(pending.at, now)
 }
 
@@ -86,7 +88,7 @@ pub(crate) struct LoopTimer<L: EventLoop> {
     me: Weak<LoopTimer<L>>,
     event_loop: L,
     throttler: WeakThrottler,
-    pending: Mutex<Option<Pending<L::Handle>>>,
+    pending: Mutex<Option<ScheduledCall<L::Handle>>>,
 }
 
 /// Some loops' timers tick in milliseconds and may go off early; what is left then is waited for in whole ticks.
@@ -128,7 +130,7 @@ impl<L: EventLoop> LoopTimer<L> {
         let late = match handle.flatten() {
             // Foreign code has run since we looked: perhaps some that set the timer, too.
             Some(handle) => {
-                let new = Pending { at, handle };
+                let new = ScheduledCall { at, handle };
                 let mut pending = self.pending.lock();
                 let other = pending.as_ref().is_some_and(|other| rings_by(other, at, now));
                 if other { Some(new) } else { pending.replace(new) }
@@ -166,8 +168,8 @@ impl<L: EventLoop> LoopTimer<L> {
         self.pending.lock().as_ref().is_some_and(|pending| rings_by(pending, at, now))
     }
 
-    fn cancel(&self, pending: Option<Pending<L::Handle>>) {
-        if let Some(Pending { handle, .. }) = pending
+    fn cancel(&self, pending: Option<ScheduledCall<L::Handle>>) {
+        if let Some(ScheduledCall { handle, .. }) = pending
             && let (_, Some(error)) = self.attempt(|| self.event_loop.cancel(&handle))
         {
             self.event_loop.report(error);

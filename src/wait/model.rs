@@ -38,7 +38,7 @@ impl Wake for Flag {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Place {
+pub enum RunsIn {
     /// A thread of its own.
     Thread,
     /// The main thread, or a signal handler in it: its waits are nested.
@@ -47,9 +47,9 @@ pub enum Place {
 }
 
 #[derive(Debug)]
-struct Wait {
+struct SimWait {
     ticket: Ticket,
-    place: Place,
+    place: RunsIn,
     woken: Arc<Flag>,
     /// A thread parks until then, at the latest.
     until: Option<Nanos>,
@@ -61,12 +61,12 @@ pub enum Event {
     Pass(Nanos),
     Jump,
     Join {
-        place: Place,
+        place: RunsIn,
         id: usize,
         timeout: Option<Nanos>,
     },
     /// All that have something to do in these places do it.
-    Run(Place),
+    Run(RunsIn),
     /// Somebody who does not wait asks the throttler something.
     Ask,
     Cancel(usize),
@@ -93,11 +93,11 @@ pub enum Event {
     Exit,
 }
 
-pub struct World {
+pub struct Model {
     clock: Clock,
     throttler: Throttler,
     loops: Vec<(SimLoop, Arc<LoopTimer<SimLoop>>)>,
-    waits: Vec<Wait>,
+    waits: Vec<SimWait>,
     passes: Vec<Pass>,
     /// How many waits of the main thread there were when each handler began that runs now.
     handlers: Vec<usize>,
@@ -109,7 +109,7 @@ pub struct World {
 
 pub const IDS: [&str; 4] = ["/a", "/b", "/c", "/slow"];
 
-impl World {
+impl Model {
     pub fn new(hold: Hold) -> Self {
         let every = |id, limit, ms| RateLimit::new(id, limit, Duration::from_millis(ms));
         let table = [
@@ -135,15 +135,15 @@ impl World {
     }
 
     fn main_waits(&self) -> usize {
-        self.waits.iter().filter(|wait| wait.place == Place::Main).count()
+        self.waits.iter().filter(|wait| wait.place == RunsIn::Main).count()
     }
 
     /// Whether the code of a place can run now, to join: the main thread where its innermost code does not wait.
-    fn can_join(&self, place: Place) -> bool {
+    fn can_join(&self, place: RunsIn) -> bool {
         match place {
-            Place::Thread => true,
-            Place::Main => self.main_waits() == self.handlers.last().copied().unwrap_or(0),
-            Place::Loop(at) => self.can_run(at),
+            RunsIn::Thread => true,
+            RunsIn::Main => self.main_waits() == self.handlers.last().copied().unwrap_or(0),
+            RunsIn::Loop(at) => self.can_run(at),
         }
     }
 
@@ -155,19 +155,19 @@ impl World {
     /// Whether a waiter of the main thread is the one that is awake in it.
     fn is_away(&self, index: usize) -> bool {
         match self.waits[index].place {
-            Place::Thread => false,
-            Place::Loop(at) => !self.can_run(at),
-            Place::Main => {
-                let nth = self.waits[..=index].iter().filter(|wait| wait.place == Place::Main).count();
+            RunsIn::Thread => false,
+            RunsIn::Loop(at) => !self.can_run(at),
+            RunsIn::Main => {
+                let nth = self.waits[..=index].iter().filter(|wait| wait.place == RunsIn::Main).count();
                 nth <= self.handlers.last().copied().unwrap_or(0)
             }
         }
     }
 
-    fn within<T>(&mut self, place: Place, f: impl FnOnce(&mut Self) -> T) -> T {
-        let set = |world: &Self, running| {
-            if let Place::Loop(at) = place {
-                world.loops[at].0.0.lock().running = running;
+    fn within<T>(&mut self, place: RunsIn, f: impl FnOnce(&mut Self) -> T) -> T {
+        let set = |model: &Self, running| {
+            if let RunsIn::Loop(at) = place {
+                model.loops[at].0.0.lock().running = running;
             }
         };
         set(self, true);
@@ -176,25 +176,25 @@ impl World {
         result
     }
 
-    fn join(&mut self, place: Place, id: usize, timeout: Option<Nanos>) {
+    fn join(&mut self, place: RunsIn, id: usize, timeout: Option<Nanos>) {
         if !self.can_join(place) {
             return;
         }
         let group = match place {
-            Place::Thread => WakeGroup::Threads,
-            Place::Main => WakeGroup::Thread(thread::current().id()),
-            Place::Loop(at) => WakeGroup::Loop(self.loops[at].1.clone()),
+            RunsIn::Thread => WakeGroup::Threads,
+            RunsIn::Main => WakeGroup::Thread(thread::current().id()),
+            RunsIn::Loop(at) => WakeGroup::Loop(self.loops[at].1.clone()),
         };
         let woken = Arc::new(Flag::default());
         let waker = Waker::from(woken.clone());
         let mut held = HeldUnits::new(self.throttler.lookup(IDS[id]).expect("known"), 1);
         let entry =
-            self.within(place, |world| world.throttler.enter(&mut held, timeout, || Turn::new(group, waker)));
+            self.within(place, |model| model.throttler.enter(&mut held, timeout, || Turn::new(group, waker)));
         match entry {
             Ok(Admission::Entered) => self.passes.push(Pass::new(self.throttler.clone(), held)),
             Ok(Admission::Waiting(ticket)) => {
-                self.waits.push(Wait { ticket, place, woken, until: None });
-                if !matches!(place, Place::Loop(_)) {
+                self.waits.push(SimWait { ticket, place, woken, until: None });
+                if !matches!(place, RunsIn::Loop(_)) {
                     self.run_thread(self.waits.len() - 1);
                 }
             }
@@ -219,7 +219,7 @@ impl World {
         true
     }
 
-    fn run_threads(&mut self, place: Place) {
+    fn run_threads(&mut self, place: RunsIn) {
         let mut index = 0;
         while index < self.waits.len() {
             let wait = &self.waits[index];
@@ -248,7 +248,7 @@ impl World {
         let mut index = 0;
         while index < self.waits.len() {
             let wait = &self.waits[index];
-            if wait.place == Place::Loop(at) && wait.woken.0.swap(false, Ordering::SeqCst) {
+            if wait.place == RunsIn::Loop(at) && wait.woken.0.swap(false, Ordering::SeqCst) {
                 match wait.ticket.claim() {
                     Claim::Waiting => {}
                     Claim::Lapsed => {
@@ -267,9 +267,9 @@ impl World {
         self.loops[at].0.0.lock().running = false;
     }
 
-    fn run(&mut self, place: Place) {
+    fn run(&mut self, place: RunsIn) {
         match place {
-            Place::Loop(at) => self.run_loop(at, 0),
+            RunsIn::Loop(at) => self.run_loop(at, 0),
             threads => self.run_threads(threads),
         }
     }
@@ -319,7 +319,7 @@ impl World {
             Event::Return { raises } => {
                 if self.handlers.last() == Some(&self.main_waits()) {
                     self.handlers.pop();
-                    let interrupted = self.waits.iter().rposition(|wait| wait.place == Place::Main);
+                    let interrupted = self.waits.iter().rposition(|wait| wait.place == RunsIn::Main);
                     if raises {
                         interrupted.into_iter().for_each(|index| drop(self.waits.remove(index)));
                     }
@@ -345,7 +345,7 @@ impl World {
                 drop((soon, timers));
             }
             Event::Exit => {
-                while let Some(index) = self.waits.iter().position(|wait| wait.place == Place::Thread) {
+                while let Some(index) = self.waits.iter().position(|wait| wait.place == RunsIn::Thread) {
                     drop(self.waits.remove(index));
                 }
             }
@@ -365,18 +365,20 @@ impl World {
             let in_time = |at: Nanos| at <= wake.max(now);
             let threads = |place| {
                 let waits = || self.waits.iter().enumerate().filter(move |(_, wait)| wait.place == place);
-                let awake = |(_, wait): (usize, &Wait)| {
+                let awake = |(_, wait): (usize, &SimWait)| {
                     wait.woken.0.load(Ordering::SeqCst) || wait.until.is_some_and(in_time)
                 };
                 // In the main thread, only the innermost can be awake, and none below a handler.
                 match place {
-                    Place::Main => waits().next_back().is_none_or(|last| self.is_away(last.0) || awake(last)),
+                    RunsIn::Main => {
+                        waits().next_back().is_none_or(|last| self.is_away(last.0) || awake(last))
+                    }
                     _ => waits().any(awake),
                 }
             };
             let polls = match &group {
-                WakeGroup::Threads => threads(Place::Thread),
-                WakeGroup::Thread(_) => threads(Place::Main),
+                WakeGroup::Threads => threads(RunsIn::Thread),
+                WakeGroup::Thread(_) => threads(RunsIn::Main),
                 WakeGroup::Loop(_) => {
                     let this =
                         |(_, timer): &(_, Arc<LoopTimer<SimLoop>>)| WakeGroup::Loop(timer.clone()).is(&group);
@@ -410,7 +412,7 @@ impl World {
         // One after the other, each behind a grant that nobody comes for.
         let in_time = self.clock.now() + (self.waits.len() as Nanos + 1) * (20_000 + 1_000) * MS;
         for _ in 0..2_000 {
-            for place in [Place::Thread, Place::Main, Place::Loop(0), Place::Loop(1)] {
+            for place in [RunsIn::Thread, RunsIn::Main, RunsIn::Loop(0), RunsIn::Loop(1)] {
                 self.run(place);
             }
             self.passes.clear();

@@ -4,19 +4,19 @@ use proptest::prelude::*;
 
 use crate::gate::Hold;
 
-use super::model::{Event, IDS, LOOPS, MS, Place, World};
+use super::model::{Event, IDS, LOOPS, MS, Model, RunsIn};
 
 fn run_model(hold: Hold, events: &[Event]) {
-    let mut world = World::new(hold);
+    let mut model = Model::new(hold);
     for &event in events {
-        world.happen(event);
-        world.check();
+        model.happen(event);
+        model.check();
     }
-    world.everybody_alive_gets_through();
+    model.everybody_alive_gets_through();
 }
 
-fn places() -> impl Strategy<Value = Place> {
-    prop_oneof![Just(Place::Thread), Just(Place::Main), (0..LOOPS).prop_map(Place::Loop)]
+fn places() -> impl Strategy<Value = RunsIn> {
+    prop_oneof![Just(RunsIn::Thread), Just(RunsIn::Main), (0..LOOPS).prop_map(RunsIn::Loop)]
 }
 
 fn events() -> impl Strategy<Value = Event> {
@@ -54,39 +54,39 @@ proptest! {
     }
 }
 
-const fn join(place: Place, id: usize) -> Event {
+const fn join(place: RunsIn, id: usize) -> Event {
     Event::Join { place, id, timeout: None }
 }
 
 #[test]
 fn a_timer_whose_setting_is_interrupted_is_set_all_the_same() {
     let fail = Event::Fail { at: 0, times: 1 };
-    let at_loop = Place::Loop(0);
+    let at_loop = RunsIn::Loop(0);
     run_model(Hold::Start, &[join(at_loop, 0), join(at_loop, 3), Event::Jump, fail, Event::Run(at_loop)]);
     run_model(Hold::Start, &[fail, join(at_loop, 0)]);
 }
 
 #[test]
 fn a_timer_that_cannot_be_set_is_claimed_by_nobody() {
-    run_model(Hold::Start, &[Event::Fail { at: 0, times: 1_000 }, join(Place::Loop(0), 0)]);
+    run_model(Hold::Start, &[Event::Fail { at: 0, times: 1_000 }, join(RunsIn::Loop(0), 0)]);
     // Nor one that another thread asks for.
-    let events = [join(Place::Loop(0), 3), Event::Fail { at: 0, times: 1_000 }, join(Place::Thread, 0)];
+    let events = [join(RunsIn::Loop(0), 3), Event::Fail { at: 0, times: 1_000 }, join(RunsIn::Thread, 0)];
     run_model(Hold::Start, &events);
 }
 
 #[test]
 fn threads_keep_watch_while_the_main_thread_is_in_a_handler() {
-    run_model(Hold::Start, &[join(Place::Main, 3), Event::Signal, join(Place::Thread, 0)]);
-    run_model(Hold::Start, &[join(Place::Main, 3), join(Place::Thread, 0), Event::Signal]);
+    run_model(Hold::Start, &[join(RunsIn::Main, 3), Event::Signal, join(RunsIn::Thread, 0)]);
+    run_model(Hold::Start, &[join(RunsIn::Main, 3), join(RunsIn::Thread, 0), Event::Signal]);
 }
 
 #[test]
 fn a_handler_keeps_watch_over_its_own_wait_and_then_hands_it_on() {
-    run_model(Hold::Start, &[join(Place::Main, 3), Event::Signal, join(Place::Main, 0)]);
-    let back = [Event::Jump, Event::Run(Place::Main), Event::Return { raises: false }];
+    run_model(Hold::Start, &[join(RunsIn::Main, 3), Event::Signal, join(RunsIn::Main, 0)]);
+    let back = [Event::Jump, Event::Run(RunsIn::Main), Event::Return { raises: false }];
     run_model(
         Hold::Start,
-        &[&[join(Place::Main, 3), Event::Signal, join(Place::Main, 0)], &back[..]].concat(),
+        &[&[join(RunsIn::Main, 3), Event::Signal, join(RunsIn::Main, 0)], &back[..]].concat(),
     );
 }
 
@@ -94,24 +94,24 @@ fn a_handler_keeps_watch_over_its_own_wait_and_then_hands_it_on() {
 fn threads_that_leave_at_the_programs_end_keep_no_watch() {
     run_model(
         Hold::Start,
-        &[join(Place::Thread, 3), join(Place::Thread, 0), Event::Exit, join(Place::Main, 0)],
+        &[join(RunsIn::Thread, 3), join(RunsIn::Thread, 0), Event::Exit, join(RunsIn::Main, 0)],
     );
 }
 
 #[test]
 fn what_a_blocked_loop_was_granted_goes_to_others() {
     let block = Event::Block { at: 0, blocked: true };
-    run_model(Hold::Start, &[join(Place::Loop(0), 0), join(Place::Thread, 0), block]);
-    run_model(Hold::Response, &[join(Place::Loop(0), 0), join(Place::Loop(1), 0), Event::Close(0)]);
+    run_model(Hold::Start, &[join(RunsIn::Loop(0), 0), join(RunsIn::Thread, 0), block]);
+    run_model(Hold::Response, &[join(RunsIn::Loop(0), 0), join(RunsIn::Loop(1), 0), Event::Close(0)]);
 }
 
 #[test]
 fn who_joins_behind_a_blocked_loop_is_given_what_its_loop_lets_lapse() {
     // The first of them was granted, and did not come while only its own loop waited.
-    let at_loop = Place::Loop(0);
+    let at_loop = RunsIn::Loop(0);
     let block = Event::Block { at: 0, blocked: true };
     let pass = Event::Pass(1_200 * MS);
-    let (a, b) = (join(at_loop, 0), join(Place::Loop(1), 0));
+    let (a, b) = (join(at_loop, 0), join(RunsIn::Loop(1), 0));
     let events = [a, a, block, pass, Event::Ask, pass, Event::Ask, b];
     run_model(Hold::Response, &events);
 }
@@ -121,14 +121,14 @@ fn who_joins_behind_a_blocked_loop_is_given_what_its_loop_lets_lapse() {
 fn a_timer_that_is_asked_for_late_is_not_lost() {
     let pass = |ms| Event::Pass(ms * MS);
     let timeout = Some(MS);
-    let at_loop = Place::Loop(0);
+    let at_loop = RunsIn::Loop(0);
     run_model(
         Hold::Response,
         &[
             join(at_loop, 3),
-            join(Place::Thread, 2),
+            join(RunsIn::Thread, 2),
             pass(1_200),
-            join(Place::Thread, 0),
+            join(RunsIn::Thread, 0),
             pass(101),
             Event::Cancel(1),
             Event::Join { place: at_loop, id: 3, timeout },

@@ -132,7 +132,7 @@ def test_several_event_loops_share_one_load():
     assert calls == ["a"]
 
 
-def test_whoever_waits_for_a_loop_that_ends_loads_himself():
+def test_a_waiter_whose_loading_loop_ends_loads_by_itself():
     cache, entered, end = LoadingCache(), threading.Event(), threading.Event()
 
     async def never(_):

@@ -59,7 +59,7 @@ async def load_own(cache):
 
 @pytest.mark.parametrize("end", ["close", "stop"])
 @pytest.mark.parametrize("follow", ["thread", "asyncio", "uvloop"])
-def test_whoever_waits_for_a_loop_that_ends_without_a_word_loads_himself(loop, follow, end):
+def test_a_waiter_whose_loading_loop_ends_without_a_word_loads_by_itself(loop, follow, end):
     cache = LoadingCache()
 
     async def leader():

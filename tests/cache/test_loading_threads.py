@@ -66,7 +66,7 @@ def test_two_batches_that_overlap_do_not_wait_for_each_other_for_ever():
     assert cache.stats().loads == 3
 
 
-def test_whoever_waited_for_an_interrupted_load_loads_himself():
+def test_a_waiter_of_an_interrupted_load_loads_by_itself():
     cache = LoadingCache()
     interrupted, other = Loader(KeyboardInterrupt(), held=True), Loader(1)
     first = Thread(cache.get_or_load, "a", interrupted)

@@ -165,7 +165,7 @@ def test_a_price_that_cannot_be_had_is_0_at_once_and_tried_again_later(
 ) -> None:
     converter.answer = 0.0
     assert prices.price("BTC", "USD") == 0
-    converter.go_on.clear()  # whoever asked CoinGecko now would wait
+    converter.go_on.clear()  # a thread that asked CoinGecko now would wait
     assert prices.price("BTC", "USD") == 0
     time.now += ERROR_TTL - 1
     prices.renew()

@@ -122,8 +122,9 @@ BELOW: dict[str, set[str]] = {
     "wait": {"gate", "limit", "clock", "error"},
     "cache": set(),
     "share": {"clock", "error"},
-    "store": {"share", "clock", "error"},
-    "python": {"wait", "gate", "limit", "cache", "store", "share", "clock", "error"},
+    "store": {"clock", "error"},
+    "member": {"wait", "gate", "limit", "store", "share", "clock", "error"},
+    "python": {"member", "wait", "gate", "limit", "cache", "store", "share", "clock", "error"},
 }
 
 

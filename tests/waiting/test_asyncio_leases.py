@@ -56,7 +56,7 @@ def test_a_grant_that_nobody_comes_for_goes_to_others_after_a_second(
     stopped.close()
 
 
-def test_whoever_comes_late_for_its_grant_finds_its_old_place(clock: ManualClock) -> None:
+def test_a_waiter_that_comes_late_for_its_grant_finds_its_old_place(clock: ManualClock) -> None:
     throttler = Throttler([RateLimit("/x", 1, 10)], hold="start", clock=clock)
     stopped = Stopped(throttler, clock)
 

@@ -37,18 +37,18 @@ class Quotes:
     """
 
     def __init__(self, exchange: Any, connect: Callable[[], Any], settings: Settings) -> None:
-        """Connects with the first question."""
+        """Connects with the first request."""
         self._exchange = exchange
         self._connect = connect
         self._batch = settings.batch
-        # Under rules of the user's, the bot's own questions must not wait behind many of these.
+        # Under rules of the user's, the bot's own requests must not wait behind many of these.
         self._room = asyncio.Semaphore(1 if settings.limits else _PARALLEL)
         self._pause = settings.error_ttl
         self._api: Any = None
         #: Pairs that a call for many has left out, and that have not answered since.
         self._doubtful: set[str] = set()
         self._one_by_one_until = -math.inf
-        #: Questions asked, and the seconds that their answers took.
+        #: Requests sent, and the seconds that their answers took.
         self.calls = 0
         self.seconds = 0.0
 
@@ -64,7 +64,7 @@ class Quotes:
         """The quotes of pairs from `of_many`; those that are not in it have to be asked for singly.
 
         Raises:
-            FreqtradeException: The exchange does not answer single questions, either.
+            FreqtradeException: The exchange does not answer single requests, either.
         """
         source = Source(self._exchange)
         method = getattr(self.connected(), str(source.many))

@@ -1,4 +1,4 @@
-"""Answers that are errors: over a limit, refused, or a fault of the exchange."""
+"""Answers that are errors: 429 over a limit, 418 in a ban, a refusal, a fault of the exchange."""
 
 import math
 import time

@@ -1,4 +1,4 @@
-"""A table as JSON: the same names as the arguments of `Table`, `Limit`, `Endpoint`, `BanRule`."""
+"""A table as JSON, with whatever fields the classes of `table.py` and `ban.py` have."""
 
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, fields

@@ -7,11 +7,11 @@ use pyo3::types::{PyInt, PyString};
 #[derive(Debug)]
 pub(super) struct Key {
     pub(super) object: Py<PyAny>,
-    kind: Kind,
+    kind: KeyKind,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Kind {
+enum KeyKind {
     /// Exactly `str`, and its UTF-8 is known to exist: reading it again can neither fail nor
     /// allocate.
     Text,
@@ -40,7 +40,7 @@ pub(super) struct Query<'a, 'py> {
     pub(super) hash: u64,
     /// What a text says, once it was looked into.
     text: Option<&'a str>,
-    kind: Kind,
+    kind: KeyKind,
 }
 
 impl<'a, 'py> Query<'a, 'py> {
@@ -55,11 +55,11 @@ impl<'a, 'py> Query<'a, 'py> {
     /// The same, but a text is not looked into: that is needed only if another object may be equal.
     #[inline(always)]
     pub(super) fn unread(object: &'a Bound<'py, PyAny>) -> PyResult<Self> {
-        let mut query = Self { object, hash: hash(object)?, text: None, kind: Kind::Other };
+        let mut query = Self { object, hash: hash(object)?, text: None, kind: KeyKind::Other };
         if object.is_exact_instance_of::<PyString>() {
-            query.kind = Kind::Text;
+            query.kind = KeyKind::Text;
         } else if object.is_exact_instance_of::<PyInt>() && object.extract::<i64>().is_ok_and(is_own_hash) {
-            query.kind = Kind::Whole;
+            query.kind = KeyKind::Whole;
         }
         Ok(query)
     }
@@ -72,13 +72,13 @@ impl<'a, 'py> Query<'a, 'py> {
 
     /// Looks into a text. Returns whether that was new.
     pub(super) fn read(&mut self) -> bool {
-        if !matches!(self.kind, Kind::Text) || self.text.is_some() {
+        if !matches!(self.kind, KeyKind::Text) || self.text.is_some() {
             return false;
         }
         self.text = self.object.cast_exact::<PyString>().ok().and_then(|text| text.to_str().ok());
         if self.text.is_none() {
             // A lone surrogate has no UTF-8: such a key is left to Python.
-            self.kind = Kind::Other;
+            self.kind = KeyKind::Other;
         }
         true
     }
@@ -90,15 +90,15 @@ impl<'a, 'py> Query<'a, 'py> {
             return Some(true);
         }
         match (stored.kind, self.kind) {
-            (Kind::Text, Kind::Text) => {
+            (KeyKind::Text, KeyKind::Text) => {
                 let text = self.text?;
                 let stored = stored.object.bind(self.object.py());
                 let stored = stored.cast_exact::<PyString>();
                 Some(stored.is_ok_and(|stored| stored.to_str().is_ok_and(|stored| stored == text)))
             }
             // Their hashes are the same.
-            (Kind::Whole, Kind::Whole) => Some(true),
-            (Kind::Text, Kind::Whole) | (Kind::Whole, Kind::Text) => Some(false),
+            (KeyKind::Whole, KeyKind::Whole) => Some(true),
+            (KeyKind::Text, KeyKind::Whole) | (KeyKind::Whole, KeyKind::Text) => Some(false),
             _ => None,
         }
     }

@@ -7,7 +7,7 @@ use super::key::{Key, Query};
 use super::pending_answers::Pending;
 use super::time::TimeValue;
 
-/// Answers at once, or leaves the answer pending: it remembers no questions, and is the faster for it.
+/// Answers at once, or leaves the answer pending: it notes nothing that was asked, and is the faster for it.
 pub(super) struct QuickAnswers<'a, 'py> {
     pub(super) query: &'a Query<'a, 'py>,
     pub(super) now: Now,

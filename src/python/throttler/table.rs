@@ -79,7 +79,7 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
     let interval = attribute(row, ROW, "time_interval")?;
     let zone = row.getattr_opt("timezone")?.filter(|zone| !zone.is_none());
     let mut limit = match kind_of(row, &of("kind"))? {
-        Kind::Rolling if zone.is_some() => {
+        LimitKind::Rolling if zone.is_some() => {
             let zone = numbers::shown(&zone.expect("it is there"));
             return Err(PyValueError::new_err(format!(
                 "{} must be None for a rolling window, which has no boundaries in any time zone, not {zone}; \
@@ -87,14 +87,14 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
                 of("timezone")
             )));
         }
-        Kind::Rolling => {
+        LimitKind::Rolling => {
             let span = match interval.cast::<PyString>() {
                 Ok(text) => Duration::from_nanos(Period::parse_span(&text.to_cow()?)?),
                 Err(_) => numbers::interval(&of("time_interval"), &interval)?,
             };
             RateLimit::new(id.clone(), units, span)
         }
-        Kind::Quota => {
+        LimitKind::Quota => {
             let period = match interval.cast::<PyString>() {
                 Ok(text) => Period::parse(&text.to_cow()?)?,
                 Err(_) => Period::Span(nanos(numbers::interval(&of("time_interval"), &interval)?)),
@@ -134,17 +134,17 @@ fn read_link(link: &Bound<'_, PyAny>, a_link: &str, the_link: &str) -> PyResult<
 /// What errors call one limit of a table.
 const ROW: &str = "a rate limit";
 
-enum Kind {
+enum LimitKind {
     Rolling,
     Quota,
 }
 
 /// Rolling, unless the limit says otherwise: Hummingbot's say nothing.
-fn kind_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<Kind> {
-    let Some(kind) = row.getattr_opt("kind")? else { return Ok(Kind::Rolling) };
+fn kind_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<LimitKind> {
+    let Some(kind) = row.getattr_opt("kind")? else { return Ok(LimitKind::Rolling) };
     match kind.extract::<String>().as_deref() {
-        Ok("rolling") => Ok(Kind::Rolling),
-        Ok("quota") => Ok(Kind::Quota),
+        Ok("rolling") => Ok(LimitKind::Rolling),
+        Ok("quota") => Ok(LimitKind::Quota),
         _ => Err(numbers::wrong_value(what, "'rolling' or 'quota'", &kind)),
     }
 }

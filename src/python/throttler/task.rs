@@ -12,7 +12,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::clock::Nanos;
 use crate::gate::Route;
-use crate::python::waiting::future::{self, Waiter};
+use crate::python::waiting::future::{self, LoopWaiter};
 use crate::python::waiting::ready::ready;
 use crate::python::waiting::{innermost, threads};
 use crate::wait::{Block, Entered, HeldUnits};
@@ -98,7 +98,7 @@ impl Task {
         }
         match self.handle().throttler.enter_block(self.route(), self.units) {
             Some(Entered { epoch, is_tight }) if is_tight => {
-                self.enter(py, HeldUnits { epoch, is_tight, ..self.charge() })?;
+                self.enter(py, HeldUnits { epoch, is_tight, ..self.held() })?;
                 Ok(None)
             }
             Some(Entered { epoch, .. }) => {
@@ -106,22 +106,22 @@ impl Task {
                 self.phase.store(phase::INSIDE, Ordering::Release);
                 Ok(None)
             }
-            None => Ok(Some(self.charge())),
+            None => Ok(Some(self.held())),
         }
     }
 
-    fn charge(&self) -> HeldUnits {
+    fn held(&self) -> HeldUnits {
         HeldUnits::new(self.route().clone(), self.units)
     }
 
     /// It has taken this.
     #[cold]
-    fn enter(&self, py: Python<'_>, charge: HeldUnits) -> PyResult<()> {
+    fn enter(&self, py: Python<'_>, held: HeldUnits) -> PyResult<()> {
         let throttler = self.handle().throttler.clone();
-        let block = if charge.is_tight {
-            innermost::begin(py, throttler, charge).inspect_err(|_| self.give_up())?
+        let block = if held.is_tight {
+            innermost::begin(py, throttler, held).inspect_err(|_| self.give_up())?
         } else {
-            Block::new(throttler, charge, None)
+            Block::new(throttler, held, None)
         };
         *self.block.lock() = Some(block);
         self.phase.store(phase::KNOWN, Ordering::Release);
@@ -130,19 +130,16 @@ impl Task {
 
     /// Returns the awaitable of its turn.
     #[cold]
-    pub(crate) fn wait_in_loop<'py>(
-        slf: &Bound<'py, Self>,
-        charge: HeldUnits,
-    ) -> PyResult<Bound<'py, PyAny>> {
+    pub(crate) fn wait_in_loop<'py>(slf: &Bound<'py, Self>, held: HeldUnits) -> PyResult<Bound<'py, PyAny>> {
         let task = slf.get();
         let RouteHandle { throttler, loops, .. } = task.handle();
-        future::wait(slf.py(), throttler, loops, charge, task.timeout, slf.clone().unbind())
+        future::wait(slf.py(), throttler, loops, held, task.timeout, slf.clone().unbind())
     }
 
     #[cold]
-    fn wait_in_thread(&self, py: Python<'_>, charge: HeldUnits) -> PyResult<()> {
+    fn wait_in_thread(&self, py: Python<'_>, held: HeldUnits) -> PyResult<()> {
         let RouteHandle { throttler, loops, .. } = self.handle();
-        let entered = threads::enter(py, throttler, loops, charge, self.timeout);
+        let entered = threads::enter(py, throttler, loops, held, self.timeout);
         self.enter(py, entered.inspect_err(|_| self.give_up())?)
     }
 
@@ -218,9 +215,9 @@ impl Task {
     }
 }
 
-impl Waiter for Py<Task> {
-    fn enter(&self, py: Python<'_>, charge: HeldUnits) -> PyResult<()> {
-        self.get().enter(py, charge)
+impl LoopWaiter for Py<Task> {
+    fn enter(&self, py: Python<'_>, held: HeldUnits) -> PyResult<()> {
+        self.get().enter(py, held)
     }
 
     fn give_up(&self) {
@@ -237,7 +234,7 @@ impl Task {
     fn __aenter__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         match slf.get().start(slf.py())? {
             None => ready(slf.py()),
-            Some(charge) => Self::wait_in_loop(slf, charge).inspect_err(|_| slf.get().give_up()),
+            Some(held) => Self::wait_in_loop(slf, held).inspect_err(|_| slf.get().give_up()),
         }
     }
 
@@ -253,7 +250,7 @@ impl Task {
     }
 
     fn __enter__(&self, py: Python<'_>) -> PyResult<()> {
-        self.start(py)?.map_or(Ok(()), |charge| self.wait_in_thread(py, charge))
+        self.start(py)?.map_or(Ok(()), |held| self.wait_in_thread(py, held))
     }
 
     fn __exit__(

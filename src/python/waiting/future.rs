@@ -23,9 +23,9 @@ use super::loops::Loops;
 use super::ready::{ready, thrown};
 
 /// What waits in an event loop: the context of one request.
-pub trait Waiter: Send + Sync {
+pub trait LoopWaiter: Send + Sync {
     /// The request has entered, and holds this.
-    fn enter(&self, py: Python<'_>, charge: HeldUnits) -> PyResult<()>;
+    fn enter(&self, py: Python<'_>, held: HeldUnits) -> PyResult<()>;
 
     /// The wait came to nothing.
     fn give_up(&self);
@@ -41,18 +41,18 @@ pub(crate) fn wait<'py>(
     py: Python<'py>,
     throttler: &Throttler,
     loops: &Loops,
-    mut charge: HeldUnits,
+    mut held: HeldUnits,
     timeout: Option<Nanos>,
-    waiter: impl Waiter + 'static,
+    waiter: impl LoopWaiter + 'static,
 ) -> PyResult<Bound<'py, PyAny>> {
     let event_loop = running_loop(py)?;
     let timer = loops.timer(&event_loop, throttler)?;
     let (future, reference) = new_future(&event_loop)?;
     let future_waker = FutureWaker::new(reference, timer.clone());
     let waker = Waker::from(future_waker.clone());
-    match throttler.enter(&mut charge, timeout, || Turn::new(WakeGroup::Loop(timer), waker))? {
+    match throttler.enter(&mut held, timeout, || Turn::new(WakeGroup::Loop(timer), waker))? {
         Admission::Entered => {
-            waiter.enter(py, charge)?;
+            waiter.enter(py, held)?;
             ready(py)
         }
         Admission::Waiting(ticket) => {
@@ -122,7 +122,7 @@ struct Wait {
 
 struct Waiting {
     ticket: Ticket,
-    waiter: Box<dyn Waiter>,
+    waiter: Box<dyn LoopWaiter>,
     waker: Arc<FutureWaker>,
     /// Where it is within the blocks of others.
     nested: Option<Arc<Nested>>,
@@ -154,11 +154,11 @@ impl Wait {
                 return Err(PyRuntimeError::new_err("this wait is over: it cannot be awaited again"));
             };
             match ticket.claim() {
-                Claim::Over(Ok(charge)) => {
+                Claim::Over(Ok(held)) => {
                     if let Some(nested) = nested {
                         nested.pass();
                     }
-                    waiter.enter(py, charge)?;
+                    waiter.enter(py, held)?;
                     return Ok(None);
                 }
                 Claim::Over(Err(error)) => {

@@ -48,12 +48,12 @@ struct Innermost(Arc<Block>);
 /// It stays in this context when it has ended: what looks there passes over it. So blocks may end in any order, and in
 /// contexts that they did not begin in.
 #[cold]
-pub fn begin(py: Python<'_>, throttler: Throttler, charge: HeldUnits) -> PyResult<Arc<Block>> {
+pub fn begin(py: Python<'_>, throttler: Throttler, held: HeldUnits) -> PyResult<Arc<Block>> {
     let found = Variable::of(py).and_then(|variable| Ok((variable, variable.get(py)?)));
     let (variable, outer) = found.inspect_err(|_| {
-        throttler.leave(&charge.route, charge.units, charge.epoch);
+        throttler.leave(&held.route, held.units, held.epoch);
     })?;
-    let block = Block::new(throttler, charge, outer.and_then(Block::running));
+    let block = Block::new(throttler, held, outer.and_then(Block::running));
     let set = variable.set(py, block.clone());
     set.inspect_err(|_| {
         block.leave();

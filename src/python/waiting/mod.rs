@@ -1,7 +1,7 @@
 //! How Python waits for its turn: on a future of an event loop, or on a lock of a thread.
 //!
 //! Begin with `future.rs` for asyncio and with `threads.rs` for threads. The throttler's classes use what is here, and
-//! nothing here knows them: what waits in an event loop is a [`future::Waiter`].
+//! nothing here knows them: what waits in an event loop is a [`future::LoopWaiter`].
 
 pub mod at_exit;
 mod event_loop;

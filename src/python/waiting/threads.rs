@@ -33,16 +33,16 @@ pub(crate) fn enter(
     py: Python<'_>,
     throttler: &Throttler,
     loops: &Loops,
-    mut charge: HeldUnits,
+    mut held: HeldUnits,
     timeout: Option<Nanos>,
 ) -> PyResult<HeldUnits> {
     check_end()?;
     let group = wake_group(py)?;
     let lock = LockWaker::new(py)?;
     let waker = Waker::from(lock.clone());
-    let id = charge.route.id.clone();
-    match throttler.enter(&mut charge, timeout, || Turn::new(group, waker))? {
-        Admission::Entered => Ok(charge),
+    let id = held.route.id.clone();
+    match throttler.enter(&mut held, timeout, || Turn::new(group, waker))? {
+        Admission::Entered => Ok(held),
         Admission::Waiting(ticket) => {
             let outer = innermost::enclosing(py)?;
             if let Ok(event_loop) = running_loop(py) {
@@ -53,7 +53,7 @@ pub(crate) fn enter(
                 }
             }
             let nested = Nested::new(outer, throttler, ticket.turn());
-            let charge = throttler.wait(&ticket, |span: Option<Nanos>| {
+            let held = throttler.wait(&ticket, |span: Option<Nanos>| {
                 let _parked = Parked::new(&lock);
                 check_end()?;
                 lock.wait(py, span)?;
@@ -65,7 +65,7 @@ pub(crate) fn enter(
             if let Some(nested) = nested {
                 nested.pass();
             }
-            Ok(charge)
+            Ok(held)
         }
     }
 }

@@ -8,6 +8,8 @@
 //! process at once, which needs the socket; every wait must end by an instant, also within a reply; and no error may show
 //! a password.
 
+#[cfg(test)]
+mod access_tests;
 mod connection;
 mod explain;
 mod resp;

@@ -43,6 +43,13 @@ pub(super) fn programs() -> Vec<PathBuf> {
     programs
 }
 
+/// Runs a test with each server that there is.
+pub(super) fn with_each(options: &[&str], test: impl Fn(Running)) {
+    for program in programs() {
+        test(Running::start(&program, options));
+    }
+}
+
 /// A server with nothing in it.
 pub(super) struct Running {
     program: PathBuf,

@@ -1,0 +1,1 @@
+"""A budget that several processes share, with real processes and real files."""
