@@ -54,6 +54,7 @@ __all__ = [
     "hide_password",
     "parse_period",
     "share_overview",
+    "share_visits",
 ]
 
 __version__: str
@@ -898,6 +899,11 @@ def share_overview(url: str) -> list[dict[str, Any]]:
 
     Raises:
         StoreError: The store cannot be read.
+    """
+
+def share_visits() -> tuple[int, float]:
+    """Returns how many times this process has asked the stores of its throttlers, and for how many
+    seconds it has waited for them in all.
     """
 
 def check_link(link: object) -> None:

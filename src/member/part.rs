@@ -18,6 +18,8 @@ pub(super) type Limit = (Index, RateLimit, Nanos);
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Part {
+    /// The store's incarnation at the last visit.
+    pub seen: String,
     /// The name of the scope's document.
     pub document: String,
     pub scope: Scope,
@@ -30,6 +32,9 @@ pub(super) struct Part {
     /// The quotas of the table by their text.
     pub quotas: HashMap<String, Resets>,
 }
+
+/// Of the requests that wait, so many may ask for more than this process's part: the oldest.
+const OLDEST: usize = 64;
 
 /// What a look at the gate leads to.
 #[derive(Debug)]
@@ -60,6 +65,7 @@ pub(super) fn terms(scope: Scope, limits: &[Limit]) -> Arc<[Terms]> {
 impl Part {
     pub fn new(document: String, scope: Scope, membership: Membership, limits: &[Limit]) -> Self {
         let mut part = Self {
+            seen: String::new(),
             document,
             scope,
             membership,
@@ -192,7 +198,7 @@ impl Part {
 
     fn waiting(&self, gate: &SharedGate, now: Nanos) -> Vec<Waiting> {
         let position = |limit: Index| self.limits.iter().position(|&own| own == Some(limit));
-        gate.next_waiting()
+        gate.next_waiting(OLDEST)
             .into_iter()
             .map(|next| Waiting {
                 request: next.order.number,

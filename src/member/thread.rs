@@ -17,6 +17,7 @@ use super::joining::{about, join};
 use super::options::Notice;
 use super::part::{Look, Part, SharedGate, terms};
 use super::seat::{Seat, id};
+use super::visits;
 
 /// How long to wait before the store is asked again after an error: at first, and at most.
 const RETRY: [Nanos; 2] = [50_000_000, 2_000_000_000];
@@ -46,6 +47,8 @@ pub(super) struct Member {
     parts: Vec<Part>,
     /// The table of the gate that the parts know.
     version: u32,
+    /// The incarnation of the store in which all parts have said what they hold.
+    told: String,
     /// What the store last answered is an error; and when to ask again.
     trouble: Option<String>,
     retry: Nanos,
@@ -114,6 +117,7 @@ impl Member {
             wakeups,
             parts,
             version,
+            told: String::new(),
             trouble: None,
             retry: RETRY[0],
             retry_at: 0,
@@ -177,12 +181,41 @@ impl Member {
                 }
             }
         }
+        match self.tell_all() {
+            Ok(true) => {}
+            // The store has forgotten: all parts must come, due or not.
+            Ok(false) => return (Some(boottime()), true),
+            Err(failed) => {
+                self.fail(failed);
+                return (Some(self.retry_at), false);
+            }
+        }
         self.glance = if waits_in_vain { (self.glance * 2).min(GLANCES[1]) } else { GLANCES[0] };
         if waits_in_vain {
             let glance = boottime() + self.glance;
             return (Some(until.map_or(glance, |until| until.min(glance))), false);
         }
         (until, true)
+    }
+
+    /// Tells the store once all parts have visited it in its present incarnation. `false` if some have yet to come.
+    fn tell_all(&mut self) -> Result<bool, Failed> {
+        // A part without a visit holds nothing.
+        let mut seen = self.parts.iter().map(|part| &part.seen).filter(|seen| !seen.is_empty());
+        let Some(first) = seen.next().cloned() else { return Ok(true) };
+        if seen.any(|other| *other != first) {
+            self.parts.iter_mut().for_each(|part| part.membership.woken());
+            return Ok(false);
+        }
+        if self.told != first {
+            let told = fork::guarded(|| match &mut *self.seat.store.lock() {
+                Some(store) => store.told_all(&first),
+                None => Ok(()),
+            });
+            told.map_err(Failed::Store)?;
+            self.told = first;
+        }
+        Ok(true)
     }
 
     /// The first visit of each part.
@@ -233,10 +266,10 @@ impl Member {
 
     /// The throttler may have another table by now.
     fn follow_table(&mut self, throttler: &Throttler) {
-        let (version, limits) = fork::guarded(|| throttler.shared_limits());
-        if version == self.version {
+        if fork::guarded(|| throttler.table_version()) == self.version {
             return;
         }
+        let (version, limits) = fork::guarded(|| throttler.shared_limits());
         self.version = version;
         for part in &mut self.parts {
             part.set_table(&limits);
@@ -335,10 +368,13 @@ fn instant(at: Nanos) -> Instant {
 }
 
 /// One visit of one scope.
-fn ask(seat: &Seat, part: &Part, request: &Request) -> Result<Answer, Failed> {
+fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed> {
     let mut outcome: Option<Result<Answer, Failed>> = None;
+    let mut seen = String::new();
+    let part_now = &*part;
     let mut change = |read: &Read<'_>| {
-        let visited = visit(part, request, read);
+        let visited = visit(part_now, request, read);
+        read.incarnation.clone_into(&mut seen);
         let (write, result) = match visited {
             Ok((state, answer)) => {
                 let wake = answer.wake.iter().map(|id| crate::store::MemberId(id.0)).collect();
@@ -350,11 +386,14 @@ fn ask(seat: &Seat, part: &Part, request: &Request) -> Result<Answer, Failed> {
         outcome = Some(result);
         write
     };
+    let began = Instant::now();
     let written = fork::guarded(|| match &mut *seat.store.lock() {
-        Some(store) => store.update(&part.document, &mut change),
+        Some(store) => store.update(&part_now.document, &mut change),
         None => Err(StoreError::away("the store is closed")),
     });
+    visits::count(began.elapsed());
     written.map_err(Failed::Store)?;
+    part.seen = seen;
     outcome.unwrap_or_else(|| Err(Failed::Store(StoreError::away("the store did not read"))))
 }
 
@@ -362,7 +401,7 @@ fn visit(part: &Part, request: &Request, read: &Read<'_>) -> Result<(ScopeState,
     let bad = |error: BadDocument| Failed::Store(StoreError::new(StoreErrorKind::Corrupt, error));
     let document = read.bytes.map(ScopeState::decode).transpose().map_err(bad)?;
     let is_dead = |member: crate::share::MemberId| (read.is_dead)(crate::store::MemberId(member.0));
-    let elders = || (read.alive)().into_iter().map(id).collect();
+    let elders = || (read.elders)().into_iter().map(id).collect();
     let moment = Moment {
         now: read.now,
         wall: read.wall,

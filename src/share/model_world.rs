@@ -108,7 +108,8 @@ impl World {
                 needs
             })
             .collect();
-        let lease = r.chance(50).then(|| r.within(600, 3_000) * MS);
+        let lease =
+            r.chance(50).then(|| if long { r.within(6_000, 20_000) } else { r.within(600, 3_000) } * MS);
         let lasts = if long { 200_000 * MS } else { r.within(1_000, 6_000) * MS };
         let mut requests: Vec<(Nanos, usize, usize)> = Vec::new();
         for _ in 0..r.within(3, 14) {

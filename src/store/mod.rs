@@ -79,9 +79,9 @@ pub(crate) struct Read<'a> {
     pub incarnation: &'a str,
     /// Whether this member has surely ended ([`Life::Kernel`] only; with leases always false).
     pub is_dead: &'a dyn Fn(MemberId) -> bool,
-    /// Every member of the store that lives, in the document or not ([`Life::Kernel`] only; with leases empty). After a
-    /// file was deleted, those who are not in the document still hold what they held.
-    pub alive: &'a dyn Fn() -> Vec<MemberId>,
+    /// Members that were there before the present incarnation, live, and have not called [`Store::told_all`] since
+    /// ([`Life::Kernel`] only; with leases empty): they may still hold what no document knows of.
+    pub elders: &'a dyn Fn() -> Vec<MemberId>,
 }
 
 /// What `change` wants to be written.
@@ -104,6 +104,9 @@ pub(crate) trait Store: Send {
     /// Ends the membership: nobody takes this member for alive any more, and nobody wakes it. Does nothing if there is
     /// none. The rules must have written what they release before.
     fn leave(&mut self);
+
+    /// This member has visited all its scopes in this incarnation: what it holds is in the documents.
+    fn told_all(&mut self, incarnation: &str) -> Result<(), StoreError>;
 
     /// Reads the document of `scope`, lets `change` decide, and writes what it returns (`None`: nothing). `change` may
     /// be called several times, each time with a newer document: only its last call counts, and `Ok` says that nobody

@@ -52,6 +52,14 @@ pub fn share_overview<'py>(py: Python<'py>, url: &str) -> PyResult<Bound<'py, Py
     Ok(all)
 }
 
+/// Returns how many times this process has asked the stores of its throttlers, and for how many
+/// seconds it has waited for them in all.
+#[pyfunction]
+pub fn share_visits() -> (u64, f64) {
+    let (count, time) = member::visits();
+    (count, seconds(time))
+}
+
 fn member_of<'py>(py: Python<'py>, member: &MemberOverview, dead: bool) -> PyResult<Bound<'py, PyDict>> {
     let values = PyDict::new(py);
     values.set_item("id", format!("{:016x}", member.id.0))?;

@@ -240,6 +240,10 @@ impl Store for RedisServer {
         Ok((member, Box::new(ServerWakeups::open(self.server.clone(), member)?)))
     }
 
+    fn told_all(&mut self, _incarnation: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn leave(&mut self) {}
 
     fn update(
@@ -263,7 +267,7 @@ impl Store for RedisServer {
                 timeline: "unix",
                 incarnation: &seen.incarnation,
                 is_dead: &|_| false,
-                alive: &Vec::new,
+                elders: &Vec::new,
             });
             let version = if write.is_some() { self.version(&seen) } else { String::new() };
             let micros = now.0.to_string();

@@ -77,6 +77,11 @@ impl Life {
         Ok(own)
     }
 
+    /// This process's member.
+    pub(super) fn own(&self) -> Option<MemberId> {
+        self.own.as_ref().map(|own| own.id)
+    }
+
     pub(super) fn leave(&mut self) {
         if let Some(own) = self.own.take() {
             own.end();

@@ -87,7 +87,13 @@ impl SqliteFile {
         }
         let mut opened = match database.take() {
             Some(opened) => opened,
-            None => Database::open(path, *rights, boot, &super::random()?.to_string())?,
+            None => {
+                let alive = members.alive();
+                let opened = Database::open(path, *rights, boot, &super::random()?.to_string(), &alive)?;
+                // Who knew the former file has to say what it holds.
+                alive.into_iter().filter(|_| opened.is_new).for_each(|id| members.wake(id));
+                opened
+            }
         };
         let done = work(&mut opened, members, &mut Marks { path, boot, marked })?;
         *database = Some(opened);
@@ -103,6 +109,16 @@ impl Store for SqliteFile {
 
     fn leave(&mut self) {
         self.members.leave();
+    }
+
+    fn told_all(&mut self, incarnation: &str) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        self.alone(|database, members, _| match members.own() {
+            Some(own) if database.incarnation == incarnation => {
+                database.remove_elder(own).map_err(|error| failure(&path, error))
+            }
+            _ => Ok(()),
+        })
     }
 
     fn update(
@@ -121,6 +137,11 @@ impl Store for SqliteFile {
             let now = kernel::now();
             let wall = kernel::wall();
             marks.put(&transaction, incarnation, now as WallNanos, wall)?;
+            let elders = || {
+                let mut elders = database::elders(&transaction).unwrap_or_default();
+                elders.retain(|&id| !members.is_dead(id));
+                elders
+            };
             let write = {
                 let mut select = transaction
                     .prepare_cached("SELECT bytes FROM document WHERE scope = ?1")
@@ -134,7 +155,7 @@ impl Store for SqliteFile {
                     timeline: marks.boot,
                     incarnation,
                     is_dead: &|id| members.is_dead(id),
-                    alive: &|| members.alive(),
+                    elders: &elders,
                 })
             };
             if let Some(write) = &write {
