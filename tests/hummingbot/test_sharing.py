@@ -194,8 +194,13 @@ def test_a_feeds_class_decides_and_not_the_base_that_makes_the_throttler() -> No
 
 
 PROGRAM = """
+import asyncio
 from sluicegate.hummingbot import AsyncThrottler, RateLimit
 throttler = AsyncThrottler([RateLimit("x", 10, 50)])
+async def main():
+    async with throttler.execute_task("x"):
+        pass
+asyncio.run(main())
 usage = throttler.usage("x").shared
 print(usage and usage.scope)
 """

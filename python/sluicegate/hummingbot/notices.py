@@ -49,9 +49,8 @@ class Notices:
         period = limit.time_interval
         within = f"(period {period})" if isinstance(period, str) else f"in the last {period:g} s"
         whole = f"{limit.limit}" if part is None else f"{part} that this bot now has of all"
-        text = (
-            f"API rate limit on {limit.limit_id} has almost reached: {used} of {whole} used {within}"
-        )
+        text = f"API rate limit on {limit.limit_id} has almost reached: {used} of {whole} used "
+        text += within
         if free_in is not None:
             text += f"; the next come free in {free_in:.1f} s"
         # Hummingbot's screen may not be there yet; a request must not fail for that.
