@@ -18,10 +18,10 @@ fn seconds(span: u64) -> f64 {
 /// - ``scope``: ``"account:NAME"`` or ``"address:NAME"``
 /// - ``learning``: whether the store has lost something, so that nobody gets more for a while
 /// - ``members``: dictionaries with ``id``, ``pid``, ``host``, ``command``, ``started`` (seconds
-///   since 1970), ``dead`` (whether it has ended without giving back what it held), ``lease`` (until
-///   it counts as dead; None for a file), ``called_for`` (since it was called and has not come; None
-///   if it is not called), ``ticket`` (None, or a dictionary with ``waited`` and ``needs``, units by
-///   limit id)
+///   since 1970), ``dead`` (whether it has ended without giving back what it held), ``lease``
+///   (until it counts as dead; None for a file), ``called_for`` (since it was called and has not
+///   come; None if it is not called), ``ticket`` (None, or a dictionary with ``waited`` and
+///   ``needs``, units by limit id)
 /// - ``limits``: dictionaries with ``limit_id``, ``limit``, ``time_interval``, ``kind``
 ///   (``"rolling"`` or ``"quota"``), ``resets`` (a text, or None), ``free`` (below 0 while a
 ///   lowered limit is paid off), ``coming_free`` (lists of [seconds, units]), and ``members``: for
