@@ -27,6 +27,8 @@ pub(super) struct Part {
     /// The same in the order of the membership's table, which may be an older one while a request is without an answer.
     /// `None` for limits that the gate no longer has.
     limits: Vec<Option<Index>>,
+    /// The incarnation of the store in which the last request was answered.
+    pub incarnation: String,
     /// The quotas of the table by their text.
     pub quotas: HashMap<String, Resets>,
 }
@@ -65,6 +67,7 @@ impl Part {
             membership,
             by_id: HashMap::new(),
             limits: Vec::new(),
+            incarnation: String::new(),
             quotas: HashMap::new(),
         };
         part.find(limits);

@@ -1,5 +1,6 @@
 //! The thread that takes part: it sleeps, reads the gate, visits the store, and tells the gate.
 
+use std::cell::RefCell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -46,6 +47,8 @@ pub(super) struct Member {
     parts: Vec<Part>,
     /// The table of the gate that the parts know.
     version: u32,
+    /// The incarnation of the store that knows all that this member holds.
+    settled_in: String,
     /// What the store last answered is an error; and when to ask again.
     trouble: Option<String>,
     retry: Nanos,
@@ -114,6 +117,7 @@ impl Member {
             wakeups,
             parts,
             version,
+            settled_in: String::new(),
             trouble: None,
             retry: RETRY[0],
             retry_at: 0,
@@ -177,6 +181,7 @@ impl Member {
                 }
             }
         }
+        self.settle();
         self.glance = if waits_in_vain { (self.glance * 2).min(GLANCES[1]) } else { GLANCES[0] };
         if waits_in_vain {
             let glance = boottime() + self.glance;
@@ -198,6 +203,19 @@ impl Member {
             }
         }
         Ok(())
+    }
+
+    /// Once all scopes know what is held, whatever the store has forgotten, none of them waits for this member.
+    fn settle(&mut self) {
+        let mut parts = self.parts.iter();
+        let Some(first) = parts.next().map(|part| &part.incarnation) else { return };
+        if *first == self.settled_in || parts.any(|part| part.incarnation != *first) {
+            return;
+        }
+        let settled = fork::guarded(|| self.seat.store.lock().as_mut().map(|store| store.settle(first)));
+        if let Some(Ok(())) = settled {
+            self.settled_in.clone_from(first);
+        }
     }
 
     /// Takes a request to the store, and its answer to the gate.
@@ -335,14 +353,23 @@ fn instant(at: Nanos) -> Instant {
 }
 
 /// One visit of one scope.
-fn ask(seat: &Seat, part: &Part, request: &Request) -> Result<Answer, Failed> {
+fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed> {
     let mut outcome: Option<Result<Answer, Failed>> = None;
+    let mut incarnation = String::new();
     let mut change = |read: &Read<'_>| {
-        let visited = visit(part, request, read);
+        read.incarnation.clone_into(&mut incarnation);
+        let elders = RefCell::new(Vec::new());
+        let visited = visit(part, request, read, &elders);
         let (write, result) = match visited {
             Ok((state, answer)) => {
-                let wake = answer.wake.iter().map(|id| crate::store::MemberId(id.0)).collect();
-                let write = answer.write.then(|| Write { bytes: state.encode(), wake, durable: false });
+                let mut wake: Vec<_> = answer.wake.iter().map(|id| crate::store::MemberId(id.0)).collect();
+                // Whoever may hold what a new document lacks has no other reason to come.
+                wake.append(&mut elders.borrow_mut());
+                let write = (answer.write || !wake.is_empty()).then(|| Write {
+                    bytes: state.encode(),
+                    wake,
+                    durable: false,
+                });
                 (write, Ok(answer))
             }
             Err(failed) => (None, Err(failed)),
@@ -355,14 +382,24 @@ fn ask(seat: &Seat, part: &Part, request: &Request) -> Result<Answer, Failed> {
         None => Err(StoreError::away("the store is closed")),
     });
     written.map_err(Failed::Store)?;
+    part.incarnation = incarnation;
     outcome.unwrap_or_else(|| Err(Failed::Store(StoreError::away("the store did not read"))))
 }
 
-fn visit(part: &Part, request: &Request, read: &Read<'_>) -> Result<(ScopeState, Answer), Failed> {
+fn visit(
+    part: &Part,
+    request: &Request,
+    read: &Read<'_>,
+    asked: &RefCell<Vec<crate::store::MemberId>>,
+) -> Result<(ScopeState, Answer), Failed> {
     let bad = |error: BadDocument| Failed::Store(StoreError::new(StoreErrorKind::Corrupt, error));
     let document = read.bytes.map(ScopeState::decode).transpose().map_err(bad)?;
     let is_dead = |member: crate::share::MemberId| (read.is_dead)(crate::store::MemberId(member.0));
-    let elders = || (read.alive)().into_iter().map(id).collect();
+    let elders = || {
+        let elders = (read.elders)();
+        asked.borrow_mut().extend(elders.iter().filter(|elder| id(**elder) != request.member));
+        elders.into_iter().map(id).collect()
+    };
     let moment = Moment {
         now: read.now,
         wall: read.wall,

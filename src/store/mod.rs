@@ -79,9 +79,9 @@ pub(crate) struct Read<'a> {
     pub incarnation: &'a str,
     /// Whether this member has surely ended ([`Life::Kernel`] only; with leases always false).
     pub is_dead: &'a dyn Fn(MemberId) -> bool,
-    /// Every member of the store that lives, in the document or not ([`Life::Kernel`] only; with leases empty). After a
-    /// file was deleted, those who are not in the document still hold what they held.
-    pub alive: &'a dyn Fn() -> Vec<MemberId>,
+    /// Every member of the store that lives and may hold what this incarnation of it does not know of: who joined before
+    /// it began, and has not settled since ([`Store::settle`]). [`Life::Kernel`] only; with leases empty.
+    pub elders: &'a dyn Fn() -> Vec<MemberId>,
 }
 
 /// What `change` wants to be written.
@@ -104,6 +104,12 @@ pub(crate) trait Store: Send {
     /// Ends the membership: nobody takes this member for alive any more, and nobody wakes it. Does nothing if there is
     /// none. The rules must have written what they release before.
     fn leave(&mut self);
+
+    /// This member has said in all its scopes what it holds, while the store had this incarnation. If it still has,
+    /// nobody takes this member for one who may hold more.
+    fn settle(&mut self, _incarnation: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
 
     /// Reads the document of `scope`, lets `change` decide, and writes what it returns (`None`: nothing). `change` may
     /// be called several times, each time with a newer document: only its last call counts, and `Ok` says that nobody

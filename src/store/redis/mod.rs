@@ -263,7 +263,7 @@ impl Store for RedisServer {
                 timeline: "unix",
                 incarnation: &seen.incarnation,
                 is_dead: &|_| false,
-                alive: &Vec::new,
+                elders: &Vec::new,
             });
             let version = if write.is_some() { self.version(&seen) } else { String::new() };
             let micros = now.0.to_string();

@@ -15,7 +15,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::files::{Rights, trouble};
-use crate::store::StoreError;
+use crate::store::{MemberId, StoreError};
 
 /// "slce", so that `file` and others can tell whose database it is.
 const APPLICATION: i32 = 0x736C_6365;
@@ -32,6 +32,7 @@ const CREATE: &str = "
         bytes BLOB NOT NULL,
         written INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE member (id INTEGER PRIMARY KEY) STRICT;
 ";
 
 /// Device and inode: which file it is, whatever its name.
@@ -122,10 +123,40 @@ impl Database {
         inode(path) == Some(self.inode)
     }
 
+    /// A member has nothing in hand that this file does not know of. Forgets those who have ended.
+    pub(super) fn settle(&self, id: MemberId, is_dead: impl Fn(MemberId) -> bool) -> rusqlite::Result<()> {
+        for other in self.settled()? {
+            if other != id && is_dead(other) {
+                self.unsettle(other)?;
+            }
+        }
+        self.connection
+            .prepare_cached("INSERT OR IGNORE INTO member VALUES (?1)")?
+            .execute([id.0.cast_signed()])
+            .map(drop)
+    }
+
+    pub(super) fn unsettle(&self, id: MemberId) -> rusqlite::Result<()> {
+        self.connection
+            .prepare_cached("DELETE FROM member WHERE id = ?1")?
+            .execute([id.0.cast_signed()])
+            .map(drop)
+    }
+
+    pub(super) fn settled(&self) -> rusqlite::Result<Vec<MemberId>> {
+        settled(&self.connection)
+    }
+
     /// In a forked child: neither uses nor closes what is the parent's.
     pub(super) fn leak(self) {
         std::mem::forget(self);
     }
+}
+
+/// Every member that has nothing in hand which this file does not know of, or had when it was last here.
+pub(super) fn settled(connection: &Connection) -> rusqlite::Result<Vec<MemberId>> {
+    let mut select = connection.prepare_cached("SELECT id FROM member")?;
+    select.query_map([], |row| row.get(0).map(|id: i64| MemberId(id.cast_unsigned())))?.collect()
 }
 
 impl Drop for Database {

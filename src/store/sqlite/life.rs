@@ -77,10 +77,15 @@ impl Life {
         Ok(own)
     }
 
-    pub(super) fn leave(&mut self) {
-        if let Some(own) = self.own.take() {
-            own.end();
-        }
+    /// Who has left, if anybody.
+    pub(super) fn leave(&mut self) -> Option<MemberId> {
+        let own = self.own.take()?;
+        own.end();
+        Some(own.id)
+    }
+
+    pub(super) fn id(&self) -> Option<MemberId> {
+        self.own.as_ref().map(|own| own.id)
     }
 
     /// In a forked child: closes the copy of the parent's pipe, and leaves the pipe where it is.

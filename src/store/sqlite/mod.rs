@@ -95,14 +95,40 @@ impl SqliteFile {
     }
 }
 
+impl SqliteFile {
+    /// Writes down that a member has nothing in hand that this file does not know of, if it is still that file.
+    fn settle_in(&mut self, id: MemberId, incarnation: Option<&str>) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        self.alone(|database, members, _| {
+            if incarnation.is_some_and(|incarnation| incarnation != database.incarnation) {
+                return Ok(());
+            }
+            database.settle(id, |other| members.is_dead(other)).map_err(|error| failure(&path, error))
+        })
+    }
+}
+
 impl Store for SqliteFile {
     fn join(&mut self) -> Result<(MemberId, Box<dyn Wakeups>), StoreError> {
-        let own = self.members.join(super::random()?)?;
+        let id = super::random()?;
+        // Before anybody can see that it lives: who is seen and is not known here may hold what nobody knows of.
+        self.settle_in(id, None)?;
+        let own = self.members.join(id)?;
         Ok((own.id, Box::new(FileWakeups(own))))
     }
 
     fn leave(&mut self) {
-        self.members.leave();
+        let Some(id) = self.members.leave() else { return };
+        let path = self.path.clone();
+        // Should it fail, its name stays for a while and says nothing of anybody.
+        let _ = self.alone(|database, _, _| database.unsettle(id).map_err(|error| failure(&path, error)));
+    }
+
+    fn settle(&mut self, incarnation: &str) -> Result<(), StoreError> {
+        match self.members.id() {
+            Some(id) => self.settle_in(id, Some(incarnation)),
+            None => Ok(()),
+        }
     }
 
     fn update(
@@ -134,7 +160,11 @@ impl Store for SqliteFile {
                     timeline: marks.boot,
                     incarnation,
                     is_dead: &|id| members.is_dead(id),
-                    alive: &|| members.alive(),
+                    elders: &|| {
+                        // Who cannot be read about may be one.
+                        let settled = database::settled(&transaction).unwrap_or_default();
+                        members.alive().into_iter().filter(|id| !settled.contains(id)).collect()
+                    },
                 })
             };
             if let Some(write) = &write {

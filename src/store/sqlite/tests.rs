@@ -120,7 +120,7 @@ fn a_member_lives_while_it_is_stopped_and_is_dead_once_it_is_killed_or_has_left(
     killed.stop();
     look(&mut *store, |read| {
         assert!(all.iter().all(|id| !(read.is_dead)(*id)));
-        assert_eq!((read.alive)(), all);
+        assert_eq!((read.elders)(), [], "all of them joined this file");
     });
     killed.kill();
     left.tell("leave");
@@ -128,7 +128,6 @@ fn a_member_lives_while_it_is_stopped_and_is_dead_once_it_is_killed_or_has_left(
     look(&mut *store, |read| {
         assert!((read.is_dead)(first));
         assert!(!(read.is_dead)(me));
-        assert_eq!((read.alive)(), [me]);
     });
 }
 
@@ -216,15 +215,16 @@ fn pipes_that_are_deleted_prove_nothing_and_come_back() {
     let (first, mut wakeups) = one.join().expect("joins");
     let (second, _other) = two.join().expect("joins");
     std::fs::remove_dir_all(folder.0.join("budget.db-members")).expect("deleted");
+    let is_there = |id: MemberId| folder.0.join(format!("budget.db-members/{id}")).exists();
     look(&mut *two, |read| {
         assert!(!(read.is_dead)(first), "a pipe that is missing proves nothing");
         assert!(!(read.is_dead)(second));
-        assert_eq!((read.alive)(), [second], "each one puts back its own");
+        assert_eq!([first, second].map(&is_there), [false, true], "each one puts back its own");
     });
     // Who only sleeps puts it back, too.
     let check = Instant::now() + super::life::CHECK_EACH + Duration::from_millis(500);
     assert_eq!(wakeups.wait(Some(check)), Woken::Local);
-    look(&mut *two, |read| assert_eq!((read.alive)().len(), 2));
+    assert!(is_there(first));
     let named = Write { bytes: vec![0; 8], wake: vec![first], durable: false };
     two.update(SCOPE, &mut |_| Some(named.clone())).expect("a write");
     assert_eq!(wakeups.wait(Some(Instant::now() + Duration::from_secs(5))), Woken::Store);
@@ -247,9 +247,16 @@ fn a_deleted_file_is_made_anew_with_another_incarnation_by_whoever_comes_first()
         assert_eq!(add(&mut *one), Ok(2));
         look(&mut *one, |read| {
             assert_ne!(read.incarnation, incarnation);
-            assert_eq!((read.alive)(), [me], "who held something is still known");
+            assert_eq!((read.elders)(), [me], "who held something is still known");
         });
+        one.settle(&incarnation).expect("settles");
+        look(&mut *one, |read| assert_eq!((read.elders)(), [me], "it was not this file"));
     }
+    let incarnation = look(&mut *one, |read| read.incarnation.to_owned());
+    one.settle(&incarnation).expect("settles");
+    look(&mut *two, |read| assert_eq!((read.elders)(), [], "it has told all that it holds"));
+    let (new, _wakeups) = two.join().expect("joins");
+    look(&mut *one, |read| assert_eq!((read.elders)(), [], "{new} joined this file"));
     // Both closed, in either order, with one of them on the file that is gone.
     std::fs::remove_file(folder.0.join("budget.db")).expect("deleted");
     add(&mut *two).expect("alone");
