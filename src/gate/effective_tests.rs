@@ -169,7 +169,7 @@ fn one_of_a_larger_rank_goes_as_soon_as_a_later_one_before_it_gives_up() {
 }
 
 #[test]
-fn a_wait_for_a_limit_of_which_less_may_be_used_is_not_without_end() {
+fn a_wait_for_a_limit_of_which_less_may_be_used_hangs_on_answers_and_is_not_without_end() {
     let mut gate = gate(Hold::Response);
     let [pool, a] = ["pool", "a"].map(|id| gate.lookup(id).expect("known").clone());
     let mut enter = |units| {
@@ -180,6 +180,7 @@ fn a_wait_for_a_limit_of_which_less_may_be_used_is_not_without_end() {
         let place =
             gate.join(&a, Rank::ORDINARY, Waiter { units: 1, since: 0, deadline: None, tag: "heavy" });
         assert_eq!(advance(&mut gate, 0), [""; 0]);
+        assert!(gate.hangs_on_answers(place));
         let full = (gate.full_without(place, &[]), gate.full_beside(place, &[(&pool, units)]));
         gate.remove(place).expect("it waits");
         gate.allow(&pool, u64::MAX);
@@ -217,8 +218,11 @@ fn what_becomes_of_a_limit_is_an_event() {
         gate.join(&pool, Rank::ORDINARY, Waiter { units: 8, since: 0, deadline: None, tag: "in flight" });
         join(&mut gate, "pool", Rank::ORDINARY, "waits");
         assert_eq!(advance(&mut gate, 5), ["in flight"]);
+        assert_eq!(advance(&mut gate, 6), [""; 0]);
         change(&mut gate, &pool);
-        assert_eq!(advance(&mut gate, 7), [""; 0]);
-        assert_eq!(gate.event, 7);
+        for now in [7, 8] {
+            assert_eq!(advance(&mut gate, now), [""; 0]);
+            assert_eq!(gate.event, 7);
+        }
     }
 }
