@@ -275,6 +275,20 @@ fn a_release_that_was_made_for_a_lost_document_does_not_count_in_the_next() {
 }
 
 #[test]
+fn a_lease_counts_from_the_request_and_ends_for_the_member_first() {
+    let rules = Rules { lease: Some(10 * SECOND), arrival: 0, margin: 0, on_conflict: OnConflict::Refuse };
+    let mut me = Membership::new(MemberId(1), About::default(), rules, vec![terms(100, 10)].into());
+    assert_eq!(me.lives_until(), Some(0), "nothing passes before the first answer");
+    let mut file = File { now: 3 * SECOND, ..File::default() };
+    file.visit(&mut me, &wants(0, 1)).expect("it is alone");
+    let request = me.request(5 * SECOND, &wants(0, 1), &[]);
+    assert_eq!(request.witness, Some((0, 2 * SECOND)));
+    let ends = file.document.as_ref().expect("written").members[0].lease_end.expect("a lease");
+    assert_eq!(me.lives_until(), Some(3 * SECOND + 9_990 * MS));
+    assert!(ends > 10 * SECOND, "by the scope's clock, which showed 0");
+}
+
+#[test]
 fn a_forked_child_begins_with_nothing_in_hand() {
     let mut file = File::default();
     let mut parent = member(1, OnConflict::Refuse, vec![terms(10, 1)]);
