@@ -9,6 +9,7 @@ clock, in nanoseconds), and prints what it did as JSON: at UNTIL, or when it get
 import asyncio
 import json
 import logging
+import os
 import random
 import signal
 import socket
@@ -18,6 +19,7 @@ from dataclasses import asdict, dataclass, field
 
 from benches.share.limiters import LIMITERS, Limiter
 from benches.share.server import ANSWER, HELLO, REQUEST
+from sluicegate._core import share_visits
 
 
 @dataclass
@@ -33,6 +35,7 @@ class Spec:
         interval: Seconds.
         tasks: How many ask at once.
         pause: The mean of the seconds that a task rests between two requests; 0 for no rest.
+        user: Whose rights it has, if not those of whoever runs this.
         latency: The least and the most seconds that a request is on its way.
     """
 
@@ -45,6 +48,7 @@ class Spec:
     tasks: int
     pause: float = 0.0
     latency: tuple[float, float] = (0.005, 0.100)
+    user: int | None = None
 
 
 @dataclass
@@ -56,6 +60,7 @@ class Done:
         departures: When its requests left.
         waits: How many seconds each had waited for that.
         cpu: Seconds of CPU time, of all its threads.
+        visits: How often sluicegate asked the store.
         errors: What went wrong in its tasks.
         log: What the library warned of.
     """
@@ -64,6 +69,7 @@ class Done:
     departures: list[int] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     cpu: float = 0.0
+    visits: int = 0
     errors: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
 
@@ -111,7 +117,7 @@ async def work(spec: Spec, limiter: Limiter, done: Done, begin: int, until: int)
     sent: set[int] = set()
 
     async def ask(task: int) -> None:
-        rng = random.Random(f"{spec.number} {task}")
+        rng = random.Random(spec.number * spec.tasks + task)
         while not ends.is_set():
             if spec.pause:
                 await asyncio.sleep(rng.expovariate(1 / spec.pause))
@@ -126,13 +132,14 @@ async def work(spec: Spec, limiter: Limiter, done: Done, begin: int, until: int)
                 sent.discard(task)
 
     await asyncio.sleep((begin - time.monotonic_ns()) / 1e9)
-    cpu = time.process_time()
+    cpu, (visits, _) = time.process_time(), share_visits()
     tasks = [asyncio.create_task(ask(task)) for task in range(spec.tasks)]
     try:
         await asyncio.wait_for(ends.wait(), (until - time.monotonic_ns()) / 1e9)
     except asyncio.TimeoutError:
         pass
     done.cpu = time.process_time() - cpu
+    done.visits = share_visits()[0] - visits
     ends.set()
     # What was sent cannot be called back: its answer is waited for.
     for number, task in enumerate(tasks):
@@ -163,6 +170,10 @@ def main() -> None:
     logger.addHandler(Kept(done.log))
     logger.setLevel(logging.INFO)
     limiter = None
+    if spec.user is not None:
+        os.setgroups([])
+        os.setgid(spec.user)
+        os.setuid(spec.user)
 
     async def run() -> None:
         # Some need a running loop from the start.

@@ -1,5 +1,6 @@
 """Processes that share a limit, and the server that counts them."""
 
+import atexit
 import json
 import os
 import selectors
@@ -12,11 +13,15 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from threading import Lock
 from types import TracebackType
 
 from benches.measure import SECOND, over, worst_window
 from benches.share.bot import Done, Spec
+from benches.share.limiters import Sluicegate
+from sluicegate._core import share_overview
 from tests.helpers.servers import RedisServer, server_programs
 
 ROOT = Path(__file__).parents[2]
@@ -28,14 +33,13 @@ NOBODY = 65534
 """A user without rights, where we may choose."""
 
 
-def _start(*words: str, user: int | None = None) -> subprocess.Popen[str]:
+def start(*words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", *words],
         cwd=ROOT,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        user=user,
         env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
     )
 
@@ -44,7 +48,7 @@ class Stuck(RuntimeError):
     """A process did not do in time what it had to."""
 
 
-def _line(process: subprocess.Popen[str], what: str) -> str:
+def line_of(process: subprocess.Popen[str], what: str) -> str:
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
@@ -57,14 +61,14 @@ def _line(process: subprocess.Popen[str], what: str) -> str:
 class Bot:
     """A process of [`benches.share.bot`]."""
 
-    def __init__(self, spec: Spec, user: int | None = None) -> None:
+    def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        self.process = _start("benches.share.bot", json.dumps(asdict(spec)), user=user)
+        self.process = start("benches.share.bot", json.dumps(asdict(spec)))
         self.killed = False
 
     def wait_until_ready(self) -> None:
         """Waits until it has joined."""
-        told = _line(self.process, f"bot {self.spec.number}")
+        told = line_of(self.process, f"bot {self.spec.number}")
         if told != "ready\n":
             done = json.loads(told or "{}")
             raise Stuck(f"bot {self.spec.number} did not join: {done.get('errors')}")
@@ -87,7 +91,7 @@ class Bot:
 
     def done(self) -> Done:
         """What it did, once it has ended by itself."""
-        told = _line(self.process, f"bot {self.spec.number}")
+        told = line_of(self.process, f"bot {self.spec.number}")
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
@@ -143,17 +147,6 @@ class Outcome:
         count = sum(first < instant <= first + seconds * SECOND for instant in self.instants)
         return count / seconds
 
-    def back(self, after: int, full: float) -> float | None:
-        """Seconds after an instant until the pace is again, and stays, at 95 % of `full`."""
-        length = int(1.5 * SECOND)
-        last = self.arrivals[-1][0] - self.begin - length
-        step = SECOND // 50
-        spans = range(after, last, step)
-        low = [at for at in spans if self.pace(at, length / SECOND) < 0.95 * full]
-        if not low:
-            return 0.0
-        return None if low[-1] + 2 * step >= last else (low[-1] + step - after) / SECOND
-
 
 @dataclass
 class Cluster:
@@ -173,8 +166,8 @@ class Cluster:
         self.folder.chmod(0o755)
         address = str(self.folder / "server")
         self.address = address
-        self.server = _start("benches.share.server", address)
-        if _line(self.server, "the server") != "ready\n":
+        self.server = start("benches.share.server", address)
+        if line_of(self.server, "the server") != "ready\n":
             raise Stuck("the server does not start")
         os.chmod(address, 0o777)
         return self
@@ -190,8 +183,9 @@ class Cluster:
             interval=self.interval,
             tasks=tasks,
             pause=pause,
+            user=self.user,
         )
-        bot = Bot(spec, self.user)
+        bot = Bot(spec)
         self.bots.append(bot)
         return bot
 
@@ -259,6 +253,15 @@ FILE = "file"
 REDIS = "Redis"
 
 
+def is_whole(url: str, gone: int) -> bool:
+    """Whether nothing of what a process had is out of use any more, by its number."""
+    (scope,) = share_overview(url)
+    (budget,) = scope["limits"]
+    parts = zip(scope["members"], budget["members"], strict=True)
+    held = sum(part["held"] for member, part in parts if part and member["pid"] != gone)
+    return bool(budget["free"] + held == budget["limit"])
+
+
 @contextmanager
 def store(kind: str) -> Iterator[Store]:
     """A new, empty store."""
@@ -275,6 +278,38 @@ def store(kind: str) -> Iterator[Store]:
     else:
         with RedisServer(program()) as server:
             yield Store(kind, server.url, server=server)
+
+
+def warm(place: Store, limit: int, interval: float) -> None:
+    """Waits until a new server gives out units: it may be one that has forgotten who holds some."""
+    if place.kind == REDIS:
+        limiter = Sluicegate(place.url, limit, interval)
+        with limiter.throttler.execute_task("/x", timeout=PATIENCE):
+            pass
+        limiter.close()
+
+
+_warming = Lock()
+
+
+@cache
+def _warm_redis() -> Store:
+    server = RedisServer(program())
+    atexit.register(server.close)
+    place = Store(REDIS, server.url, server=server)
+    warm(place, 200, 1.0)
+    return place
+
+
+@contextmanager
+def warm_store(kind: str) -> Iterator[Store]:
+    """As [`store`], but a server that gives out units at once: it is started once, and used again."""
+    if kind != REDIS:
+        with store(kind) as place:
+            yield place
+    else:
+        with _warming:
+            yield _warm_redis()
 
 
 def program() -> Path:

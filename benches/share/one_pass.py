@@ -7,7 +7,7 @@ import asyncio
 
 from benches.measure import Findings, Plan, one_round, ratio, steady
 from benches.report import Row
-from benches.share.cluster import Cluster, store
+from benches.share.cluster import Cluster, store, warm_store
 from benches.share.limiters import LIMITERS, Sluicegate
 from benches.share.rows import STORES, column, target
 
@@ -45,7 +45,7 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
     rounds = plan.count(400, 100)
     for where in STORES:
         plan.step(f"one pass: sluicegate, {where}")
-        with store(where) as place, Cluster(Sluicegate.name, place.url) as cluster:
+        with warm_store(where) as place, Cluster(Sluicegate.name, place.url) as cluster:
             cluster.limit, cluster.interval = LIMIT, INTERVAL
             for _ in range(3):
                 cluster.add(1, 1e6)

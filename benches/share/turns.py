@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from benches.measure import Findings, Plan, percentile
 from benches.report import Row
-from benches.share.cluster import NOTHING, Cluster, Outcome, store
+from benches.share.cluster import NOTHING, Cluster, Outcome, store, warm
 from benches.share.limiters import Sluicegate
 from benches.share.rows import STORES, promise, target
 
@@ -27,6 +27,7 @@ ROWS = (P99, OVER)
 def take_turns(where: str, seconds: float) -> Outcome:
     """20 processes, or one process where there is nothing that they could share."""
     with store(where) as place, Cluster(Sluicegate.name, place.url, limit=1) as cluster:
+        warm(place, 1, 1.0)
         if where == NOTHING:
             cluster.add(PROCESSES, PAUSE)
         else:

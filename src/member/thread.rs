@@ -324,6 +324,7 @@ impl Member {
         let last = fork::guarded(|| self.seat.last.lock().take());
         let throttler = self.seat.throttler.upgrade();
         let mut gone = last;
+        let mut all = true;
         for at in 0..self.parts.len() {
             loop {
                 let part = &mut self.parts[at];
@@ -337,18 +338,27 @@ impl Member {
                 match ask(&self.seat, part, &request) {
                     Ok(_) if request.leaves => break,
                     Ok(answer) => part.answered(&answer),
-                    Err(Failed::Disagrees(_)) => break,
+                    Err(Failed::Disagrees(_)) => {
+                        all = false;
+                        break;
+                    }
                     Err(Failed::Store(_)) if Instant::now() < until => {
                         std::thread::sleep(Duration::from_nanos(RETRY[0]));
                     }
-                    Err(Failed::Store(_)) => break,
+                    Err(Failed::Store(_)) => {
+                        all = false;
+                        break;
+                    }
                 }
             }
         }
         fork::guarded(|| {
-            if let Some(mut store) = self.seat.store.lock().take() {
+            if let Some(mut store) = self.seat.store.lock().take()
+                && all
+            {
                 store.leave();
             }
+            // What could not be given back comes as from one who was killed: the store must see that this one is gone.
         });
     }
 }

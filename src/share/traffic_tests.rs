@@ -3,7 +3,7 @@
 use crate::clock::Nanos;
 
 use super::model::Cluster;
-use super::model_world::{MS, Random, World};
+use super::model_world::{Fault, MS, Random, World};
 use super::terms::{Kind, Terms};
 
 const SECOND: Nanos = 1_000 * MS;
@@ -131,6 +131,30 @@ fn a_heavy_request_is_served_beside_busy_processes() {
     // It waits behind what its own process had queued, and until the others' units are free.
     println!("after {} ms", (heavy.0 - 5 * SECOND) / MS);
     assert!(heavy.0 < 10 * SECOND);
+}
+
+#[test]
+fn a_newcomer_gets_its_share_of_a_busy_process_within_an_interval() {
+    let mut requests: Vec<(Nanos, usize, usize)> = (0..4_000).map(|nth| (nth * 2 * MS, 0, 0)).collect();
+    requests.extend((0..400).map(|_| (3 * SECOND, 1, 0)));
+    let mut cluster = Cluster::new(world(2, vec![rolling(0, 100, SECOND)], vec![vec![(0, 1)]], requests));
+    cluster.run_until(4_100 * MS);
+    let state = cluster.document.as_ref().expect("both have joined");
+    let mut held: Vec<u64> = state.members.iter().map(|member| member.parts[0].held).collect();
+    held.sort_unstable();
+    assert_eq!(held, [50, 50]);
+}
+
+#[test]
+fn nobody_waits_for_a_stopped_process_that_holds_nothing() {
+    // It is stopped while its request is the oldest of all.
+    let mut requests = vec![(0, 0, 0), (10 * MS, 1, 0), (20 * MS, 2, 0)];
+    requests.extend((0..10).map(|nth| (1_500 * MS + nth * 300 * MS, 2, 0)));
+    let mut world = world(3, vec![rolling(0, 1, SECOND)], vec![vec![(0, 1)]], requests);
+    world.faults = vec![(100 * MS, Fault::Stop(1, 60 * SECOND))];
+    let mut cluster = Cluster::new(world);
+    cluster.run_until(18 * SECOND);
+    assert_eq!((cluster.passed, cluster.queued()), (12, 1), "only the stopped one waits");
 }
 
 #[test]
