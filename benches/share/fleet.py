@@ -7,6 +7,7 @@ runs 20 of them, as throttlers of one process: first they sleep, then all want m
 
 import asyncio
 import json
+import logging
 import sys
 import time
 from contextlib import ExitStack
@@ -50,6 +51,9 @@ class Count:
 
 async def play(url: str, settle: float, seconds: float) -> dict[str, dict[str, float]]:
     """Sleeps, and then wants all."""
+    lost: list[str] = []
+    logger = logging.getLogger("sluicegate")
+    logger.addFilter(lambda record: bool(lost.append(record.getMessage())))
     table = [RateLimit(f"/{nth}", LIMIT, INTERVAL) for nth in range(LIMITS)]
     members = [Throttler(table, share=Share(url)) for _ in range(MEMBERS // PROCESSES)]
     granted = 0
@@ -75,6 +79,7 @@ async def play(url: str, settle: float, seconds: float) -> dict[str, dict[str, f
         **count.stop(),
         "granted": granted - before,
         "cpu": time.process_time() - cpu,
+        "lost": len(lost),
     }
     for task in tasks:
         task.cancel()
@@ -88,7 +93,7 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
     """Measures every row here, for sluicegate only."""
     del others
     findings = Findings()
-    settle, seconds = (12.0, plan.timed(8, 4))
+    settle, seconds = 12.0, plan.timed(INTERVAL, INTERVAL)
     for where in STORES:
         plan.step(f"fleet: {MEMBERS} members, {where}")
         with warm_store(where) as place, ExitStack() as ends:
@@ -113,10 +118,15 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
         target(findings, SATURATED, where, f"{rates['saturated']:.0f}", rates["saturated"] <= 100)
         target(findings, ASLEEP, where, f"{rates['asleep']:.0f}", rates["asleep"] <= 40)
         target(findings, ONE, where, f"{each * 1000:.2f} ms", each <= 0.001)
+        rest = sum(one["asleep"]["time"] for one in found)
+        rest /= max(sum(one["asleep"]["visits"] for one in found), 1)
         possible = LIMITS * LIMIT / INTERVAL * seconds
         findings.notes.append(
             f"Fleet, {where}: {grants:,} grants in {seconds:g} s, {grants / possible:.0%} of what "
-            f"{LIMITS} limits of {LIMIT} per {INTERVAL:g} s allow."
+            f"{LIMITS} limits of {LIMIT} per {INTERVAL:g} s allow; {sum(one['saturated']['lost'] for one in found):g} lines logged; one "
+            f"operation {rest * 1000:.2f} ms while all sleep; "
+            f"{sum(one['saturated']['cpu'] for one in found) / max(grants, 1) * 1e6:.0f} µs of CPU "
+            "for each."
         )
     findings.notes.append(
         f"Fleet: {PROCESSES} processes with {MEMBERS // PROCESSES} throttlers each. One operation "
