@@ -122,6 +122,20 @@ fn a_pause_outlives_a_new_table_and_ends_by_itself() {
 }
 
 #[test]
+fn a_pause_is_kept_while_its_id_is_in_no_table() {
+    let mut gate = gate(Hold::Response);
+    let pool = gate.lookup("pool").expect("known").clone();
+    gate.pause(&pool, 30);
+    // What a table leaves behind and is of no use makes place for the ids of the next one.
+    for ids in [&["x"][..], &["1", "2", "3", "4"], &["pool"]] {
+        let table: Vec<RateLimit> = ids.iter().map(|&id| RateLimit::new(id, 8, TEN)).collect();
+        assert!(gate.set_table(1, &table).expect("fine").is_empty());
+    }
+    let pool = gate.lookup("pool").expect("known").clone();
+    assert!(!gate.try_acquire(29, &pool, 1) && gate.try_acquire(30, &pool, 1));
+}
+
+#[test]
 fn units_of_others_count_until_they_come_free() {
     let mut gate = gate(Hold::Start);
     let pool = gate.lookup("pool").expect("known").clone();
