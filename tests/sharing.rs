@@ -117,3 +117,20 @@ fn a_limit_that_comes_back_with_a_table_begins_with_nothing_in_hand() {
     drop(members);
     std::fs::remove_dir_all(folder).expect("removed");
 }
+
+#[test]
+fn two_accounts_on_one_file_do_not_wait_for_each_other() {
+    let folder = folder("accounts");
+    let url = format!("sqlite:///{}/budget.db", folder.display());
+    let table = [RateLimit::new("x", 1, Duration::from_secs(1))];
+    let members: Vec<Throttler> = ["main", "second", "third"]
+        .map(|account| {
+            Throttler::shared(&table, Options::default(), Share::new(&*url).account(account)).expect("joined")
+        })
+        .into();
+    for member in &members {
+        // Far less than a lock for what a former file may have held.
+        drop(member.enter_blocking("x", 1, Some(Duration::from_secs(3))).expect("a unit of its own"));
+    }
+    std::fs::remove_dir_all(folder).expect("removed");
+}

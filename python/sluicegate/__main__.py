@@ -9,6 +9,7 @@ from typing import NoReturn
 from sluicegate import __version__
 from sluicegate._needs import lacking
 from sluicegate._run.command import run
+from sluicegate._share.command import share
 from sluicegate.demo import NEEDS
 
 USAGE = """\
@@ -17,14 +18,16 @@ Usage: sluicegate COMMAND [ARG ...]
   An exact rate limiter and rate cache for trading bots.
 
 Commands:
-  run   Start a Python program with sluicegate's drop-ins in place.
-  demo  Let bots hammer a stand-in exchange: without a limiter, then through sluicegate.
+  run    Start a Python program with sluicegate's drop-ins in place.
+  share  Show who holds what of the limits that processes share.
+  demo   Let bots hammer a stand-in exchange: without a limiter, then through sluicegate.
 
 Options:
   --version   Show the version.
   -h, --help  Show this text. `sluicegate COMMAND --help` explains one command.
 """
 
+COMMANDS = ("run", "share", "demo")
 HELP = ("-h", "--help")
 
 
@@ -33,6 +36,8 @@ def main(words: Sequence[str] | None = None) -> None:
     command, *rest = (sys.argv[1:] if words is None else list(words)) or [""]
     if command == "run":
         run(rest)
+    elif command == "share":
+        share(rest)
     elif command == "demo":
         _demo(rest)
     elif command in HELP:
@@ -43,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> None:
         sys.stderr.write(USAGE)
         sys.exit(2)
     else:
-        close = difflib.get_close_matches(command, ("run", "demo", "--help", "--version"), n=1)
+        close = difflib.get_close_matches(command, (*COMMANDS, "--help", "--version"), n=1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
         sys.stderr.write(f"sluicegate: there is no command {command!r}{hint}\n\n{USAGE}")
         sys.exit(2)

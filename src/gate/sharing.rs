@@ -86,8 +86,8 @@ impl<W> Gate<W> {
         }
     }
 
-    /// The next request of each route that somebody waits for, oldest first.
-    pub fn next_waiting(&self) -> Vec<NextWaiting> {
+    /// The next request of each route that somebody waits for, oldest first, and no more than `most` of them.
+    pub fn next_waiting(&self, most: usize) -> Vec<NextWaiting> {
         let next = |head| {
             let waiter = self.queues.get(head)?;
             let route = self.limits[head.route as usize].route.as_ref()?;
@@ -95,7 +95,7 @@ impl<W> Gate<W> {
             let needs = needs.map(|charge| (charge.limit, charge.weight.saturating_mul(waiter.units)));
             Some(NextWaiting { order: head.order, since: waiter.since, needs: needs.collect() })
         };
-        self.queues.heads().filter_map(next).collect()
+        self.queues.heads().take(most).filter_map(next).collect()
     }
 
     /// What is in the window of a limit, oldest first.

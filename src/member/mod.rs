@@ -13,9 +13,11 @@ mod overview;
 mod part;
 mod seat;
 mod thread;
+mod visits;
 
 pub(crate) use closing::end_all;
 pub(crate) use fork::{after_fork_in_child, after_fork_in_parent, before_fork};
 pub use options::{Notice, Share};
 pub(crate) use overview::overview_of;
 pub use overview::{MemberUsage, SharedUsage};
+pub(crate) use visits::visits;

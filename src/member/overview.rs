@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::share::{Overview, ScopeState, overview};
+use crate::share::{MemberOverview, Overview, ScopeState, overview};
 use crate::store;
 use crate::wait::Throttler;
 
@@ -112,22 +112,31 @@ pub(crate) fn usages(document: &str, overview: &Overview) -> Vec<SharedUsage> {
     overview.limits.iter().map(usage).collect()
 }
 
-/// All documents of the store at `url`.
-pub(crate) fn overview_of(url: &str) -> Result<Vec<(String, Overview)>, Error> {
+/// All documents of the store at `url`; and of each the members that the store knows to be dead, by their place.
+pub(crate) fn overview_of(url: &str) -> Result<Vec<(String, Overview, Vec<bool>)>, Error> {
     let failed = |error: store::StoreError| Error::Store(error.to_string());
     let mut store = store::open(url).map_err(failed)?;
     let mut all = Vec::new();
     for document in store.scopes().map_err(failed)? {
         let mut found = None;
         let mut look = |read: &store::Read<'_>| {
-            found = read
-                .bytes
-                .map(|bytes| ScopeState::decode(bytes).map(|state| overview(&state, read.now, read.wall)));
+            found = read.bytes.map(|bytes| {
+                ScopeState::decode(bytes).map(|state| {
+                    let overview = overview(&state, read.now, read.wall);
+                    let is_dead = |member: &MemberOverview| {
+                        member
+                            .lease
+                            .map_or_else(|| (read.is_dead)(store::MemberId(member.id.0)), |left| left == 0)
+                    };
+                    let dead = overview.members.iter().map(is_dead).collect();
+                    (overview, dead)
+                })
+            });
             None
         };
         store.update(&document, &mut look).map_err(failed)?;
         match found {
-            Some(Ok(overview)) => all.push((document, overview)),
+            Some(Ok((overview, dead))) => all.push((document, overview, dead)),
             Some(Err(error)) => return Err(Error::Store(format!("{document}: {error}"))),
             None => {}
         }

@@ -18,6 +18,8 @@ pub(super) type Limit = (Index, RateLimit, Nanos);
 /// See the [module](self).
 #[derive(Debug)]
 pub(super) struct Part {
+    /// The store's incarnation at the last visit.
+    pub seen: String,
     /// The name of the scope's document.
     pub document: String,
     pub scope: Scope,
@@ -27,11 +29,12 @@ pub(super) struct Part {
     /// The same in the order of the membership's table, which may be an older one while a request is without an answer.
     /// `None` for limits that the gate no longer has.
     limits: Vec<Option<Index>>,
-    /// The incarnation of the store in which the last request was answered.
-    pub incarnation: String,
     /// The quotas of the table by their text.
     pub quotas: HashMap<String, Resets>,
 }
+
+/// Of the requests that wait, so many may ask for more than this process's part: the oldest.
+const OLDEST: usize = 64;
 
 /// What a look at the gate leads to.
 #[derive(Debug)]
@@ -62,12 +65,12 @@ pub(super) fn terms(scope: Scope, limits: &[Limit]) -> Arc<[Terms]> {
 impl Part {
     pub fn new(document: String, scope: Scope, membership: Membership, limits: &[Limit]) -> Self {
         let mut part = Self {
+            seen: String::new(),
             document,
             scope,
             membership,
             by_id: HashMap::new(),
             limits: Vec::new(),
-            incarnation: String::new(),
             quotas: HashMap::new(),
         };
         part.find(limits);
@@ -195,7 +198,7 @@ impl Part {
 
     fn waiting(&self, gate: &SharedGate, now: Nanos) -> Vec<Waiting> {
         let position = |limit: Index| self.limits.iter().position(|&own| own == Some(limit));
-        gate.next_waiting()
+        gate.next_waiting(OLDEST)
             .into_iter()
             .map(|next| Waiting {
                 request: next.order.number,

@@ -1,6 +1,5 @@
 //! The thread that takes part: it sleeps, reads the gate, visits the store, and tells the gate.
 
-use std::cell::RefCell;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use super::joining::{about, join};
 use super::options::Notice;
 use super::part::{Look, Part, SharedGate, terms};
 use super::seat::{Seat, id};
+use super::visits;
 
 /// How long to wait before the store is asked again after an error: at first, and at most.
 const RETRY: [Nanos; 2] = [50_000_000, 2_000_000_000];
@@ -47,8 +47,8 @@ pub(super) struct Member {
     parts: Vec<Part>,
     /// The table of the gate that the parts know.
     version: u32,
-    /// The incarnation of the store that knows all that this member holds.
-    settled_in: String,
+    /// The incarnation of the store in which all parts have said what they hold.
+    told: String,
     /// What the store last answered is an error; and when to ask again.
     trouble: Option<String>,
     retry: Nanos,
@@ -117,7 +117,7 @@ impl Member {
             wakeups,
             parts,
             version,
-            settled_in: String::new(),
+            told: String::new(),
             trouble: None,
             retry: RETRY[0],
             retry_at: 0,
@@ -181,13 +181,41 @@ impl Member {
                 }
             }
         }
-        self.settle();
+        match self.tell_all() {
+            Ok(true) => {}
+            // The store has forgotten: all parts must come, due or not.
+            Ok(false) => return (Some(boottime()), true),
+            Err(failed) => {
+                self.fail(failed);
+                return (Some(self.retry_at), false);
+            }
+        }
         self.glance = if waits_in_vain { (self.glance * 2).min(GLANCES[1]) } else { GLANCES[0] };
         if waits_in_vain {
             let glance = boottime() + self.glance;
             return (Some(until.map_or(glance, |until| until.min(glance))), false);
         }
         (until, true)
+    }
+
+    /// Tells the store once all parts have visited it in its present incarnation. `false` if some have yet to come.
+    fn tell_all(&mut self) -> Result<bool, Failed> {
+        // A part without a visit holds nothing.
+        let mut seen = self.parts.iter().map(|part| &part.seen).filter(|seen| !seen.is_empty());
+        let Some(first) = seen.next().cloned() else { return Ok(true) };
+        if seen.any(|other| *other != first) {
+            self.parts.iter_mut().for_each(|part| part.membership.woken());
+            return Ok(false);
+        }
+        if self.told != first {
+            let told = fork::guarded(|| match &mut *self.seat.store.lock() {
+                Some(store) => store.told_all(&first),
+                None => Ok(()),
+            });
+            told.map_err(Failed::Store)?;
+            self.told = first;
+        }
+        Ok(true)
     }
 
     /// The first visit of each part.
@@ -203,19 +231,6 @@ impl Member {
             }
         }
         Ok(())
-    }
-
-    /// Once all scopes know what is held, whatever the store has forgotten, none of them waits for this member.
-    fn settle(&mut self) {
-        let mut parts = self.parts.iter();
-        let Some(first) = parts.next().map(|part| &part.incarnation) else { return };
-        if *first == self.settled_in || parts.any(|part| part.incarnation != *first) {
-            return;
-        }
-        let settled = fork::guarded(|| self.seat.store.lock().as_mut().map(|store| store.settle(first)));
-        if let Some(Ok(())) = settled {
-            self.settled_in.clone_from(first);
-        }
     }
 
     /// Takes a request to the store, and its answer to the gate.
@@ -251,10 +266,10 @@ impl Member {
 
     /// The throttler may have another table by now.
     fn follow_table(&mut self, throttler: &Throttler) {
-        let (version, limits) = fork::guarded(|| throttler.shared_limits());
-        if version == self.version {
+        if fork::guarded(|| throttler.table_version()) == self.version {
             return;
         }
+        let (version, limits) = fork::guarded(|| throttler.shared_limits());
         self.version = version;
         for part in &mut self.parts {
             part.set_table(&limits);
@@ -309,6 +324,7 @@ impl Member {
         let last = fork::guarded(|| self.seat.last.lock().take());
         let throttler = self.seat.throttler.upgrade();
         let mut gone = last;
+        let mut all = true;
         for at in 0..self.parts.len() {
             loop {
                 let part = &mut self.parts[at];
@@ -322,18 +338,27 @@ impl Member {
                 match ask(&self.seat, part, &request) {
                     Ok(_) if request.leaves => break,
                     Ok(answer) => part.answered(&answer),
-                    Err(Failed::Disagrees(_)) => break,
+                    Err(Failed::Disagrees(_)) => {
+                        all = false;
+                        break;
+                    }
                     Err(Failed::Store(_)) if Instant::now() < until => {
                         std::thread::sleep(Duration::from_nanos(RETRY[0]));
                     }
-                    Err(Failed::Store(_)) => break,
+                    Err(Failed::Store(_)) => {
+                        all = false;
+                        break;
+                    }
                 }
             }
         }
         fork::guarded(|| {
-            if let Some(mut store) = self.seat.store.lock().take() {
+            if let Some(mut store) = self.seat.store.lock().take()
+                && all
+            {
                 store.leave();
             }
+            // What could not be given back comes as from one who was killed: the store must see that this one is gone.
         });
     }
 }
@@ -355,21 +380,15 @@ fn instant(at: Nanos) -> Instant {
 /// One visit of one scope.
 fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed> {
     let mut outcome: Option<Result<Answer, Failed>> = None;
-    let mut incarnation = String::new();
+    let mut seen = String::new();
+    let part_now = &*part;
     let mut change = |read: &Read<'_>| {
-        read.incarnation.clone_into(&mut incarnation);
-        let elders = RefCell::new(Vec::new());
-        let visited = visit(part, request, read, &elders);
+        let visited = visit(part_now, request, read);
+        read.incarnation.clone_into(&mut seen);
         let (write, result) = match visited {
             Ok((state, answer)) => {
-                let mut wake: Vec<_> = answer.wake.iter().map(|id| crate::store::MemberId(id.0)).collect();
-                // Whoever may hold what a new document lacks has no other reason to come.
-                wake.append(&mut elders.borrow_mut());
-                let write = (answer.write || !wake.is_empty()).then(|| Write {
-                    bytes: state.encode(),
-                    wake,
-                    durable: false,
-                });
+                let wake = answer.wake.iter().map(|id| crate::store::MemberId(id.0)).collect();
+                let write = answer.write.then(|| Write { bytes: state.encode(), wake, durable: false });
                 (write, Ok(answer))
             }
             Err(failed) => (None, Err(failed)),
@@ -377,29 +396,22 @@ fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed
         outcome = Some(result);
         write
     };
+    let began = Instant::now();
     let written = fork::guarded(|| match &mut *seat.store.lock() {
-        Some(store) => store.update(&part.document, &mut change),
+        Some(store) => store.update(&part_now.document, &mut change),
         None => Err(StoreError::away("the store is closed")),
     });
+    visits::count(began.elapsed());
     written.map_err(Failed::Store)?;
-    part.incarnation = incarnation;
+    part.seen = seen;
     outcome.unwrap_or_else(|| Err(Failed::Store(StoreError::away("the store did not read"))))
 }
 
-fn visit(
-    part: &Part,
-    request: &Request,
-    read: &Read<'_>,
-    asked: &RefCell<Vec<crate::store::MemberId>>,
-) -> Result<(ScopeState, Answer), Failed> {
+fn visit(part: &Part, request: &Request, read: &Read<'_>) -> Result<(ScopeState, Answer), Failed> {
     let bad = |error: BadDocument| Failed::Store(StoreError::new(StoreErrorKind::Corrupt, error));
     let document = read.bytes.map(ScopeState::decode).transpose().map_err(bad)?;
     let is_dead = |member: crate::share::MemberId| (read.is_dead)(crate::store::MemberId(member.0));
-    let elders = || {
-        let elders = (read.elders)();
-        asked.borrow_mut().extend(elders.iter().filter(|elder| id(**elder) != request.member));
-        elders.into_iter().map(id).collect()
-    };
+    let elders = || (read.elders)().into_iter().map(id).collect();
     let moment = Moment {
         now: read.now,
         wall: read.wall,

@@ -25,7 +25,9 @@ mod _core {
     #[pymodule_export]
     use super::hummingbot::{HummingbotTask, HummingbotThrottler};
     #[pymodule_export]
-    use super::sharing::{PyShareMember, PySharedUsage, check_share, hide_password, share_overview};
+    use super::sharing::{
+        PyShareMember, PySharedUsage, check_share, hide_password, share_overview, share_visits,
+    };
     #[pymodule_export]
     use super::throttler::{
         PyManualClock, PyThrottler, PyUsage, Task, check_link, check_rate_limit, check_timezone, parse_period,

@@ -267,7 +267,7 @@ impl Membership {
         }
         for (at, gate) in gates.iter().enumerate() {
             let long = self.table[at].is_long();
-            let demand = self.demand(at, gate);
+            let demand = self.demand(at, gate, gate.used);
             let hand = &mut self.hands[at];
             let Granted { target, contended, urgent, limit, .. } = hand.granted;
             let satisfied = hand.told <= target;
@@ -312,7 +312,7 @@ impl Membership {
             }
             used = used.saturating_sub(posted);
         }
-        let demand = self.demand(at, &GateView { used, settled: Vec::new(), ..*gate });
+        let demand = self.demand(at, gate, used);
         let hand = &mut self.hands[at];
         let Granted { target, contended, .. } = hand.granted;
         let keeps = if contended { target.min(demand) } else { target };
@@ -364,8 +364,9 @@ impl Membership {
         pending.clone()
     }
 
-    /// Units in use or waited for. Of a long window, no more free ones than a chunk, or than a request needs.
-    fn demand(&self, at: usize, gate: &GateView) -> u64 {
+    /// Units in use or waited for. Of a long window, no more free ones than a chunk, or than a request needs; none if
+    /// nothing has been used since the last visit. `used`: what is left in use once the rest is posted.
+    fn demand(&self, at: usize, gate: &GateView, used: u64) -> u64 {
         let limit = self.table[at].limit;
         let wanted = match self.table[at].is_long() {
             true if gate.used == 0 && gate.waiting == 0 => 0,
@@ -374,7 +375,7 @@ impl Membership {
             false if gate.waiting > 0 && !self.hands[at].granted.contended => gate.waiting + 2 * grain(limit),
             false => gate.waiting,
         };
-        gate.used.saturating_add(wanted).min(limit)
+        used.saturating_add(wanted).min(limit)
     }
 
     /// The oldest request that the fair share cannot serve. One that has a ticket keeps it for as long as it waits.

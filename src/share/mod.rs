@@ -35,9 +35,13 @@ mod model;
 #[cfg(test)]
 mod model_gate;
 #[cfg(test)]
+mod model_store;
+#[cfg(test)]
 mod model_tests;
 #[cfg(test)]
 mod model_world;
+#[cfg(test)]
+mod rules_tests;
 #[cfg(test)]
 mod traffic_tests;
 

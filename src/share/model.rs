@@ -12,14 +12,13 @@ use super::model_gate::{ModelGate, ModelLimit, ModelRequest};
 use super::model_world::{Fault, MS, Random, World};
 use super::state::{About, MemberId, ScopeState};
 use super::terms::{Kind, OnConflict, Terms};
-use super::time::Moment;
 use super::visit::{Answer, Request};
 
 /// The wall clock at the start. Boundaries of quotas are multiples of their period.
 pub(super) const WALL: Nanos = 10_000_000_000_000;
 
 #[derive(Debug)]
-enum Event {
+pub(super) enum Event {
     /// A process looks whether anything may pass and whether it must visit.
     Poll(usize, MemberId),
     Woken(usize, MemberId),
@@ -33,48 +32,48 @@ enum Event {
     Fault(usize),
 }
 
-struct Process {
-    id: MemberId,
-    alive: bool,
-    stopped_until: Nanos,
-    ppm: i64,
-    skew: i64,
-    membership: Membership,
-    gate: ModelGate,
-    asking: bool,
-    leaving: bool,
-    polls_at: Option<Nanos>,
-    joined: u64,
+pub(super) struct Process {
+    pub id: MemberId,
+    pub alive: bool,
+    pub stopped_until: Nanos,
+    pub ppm: i64,
+    pub skew: i64,
+    pub membership: Membership,
+    pub gate: ModelGate,
+    pub asking: bool,
+    pub leaving: bool,
+    pub polls_at: Option<Nanos>,
+    pub joined: u64,
 }
 
 /// See the [module](self).
 pub(super) struct Cluster {
     pub world: World,
-    random: Random,
-    events: BinaryHeap<Reverse<(Nanos, u64, usize)>>,
-    bodies: Vec<Option<Event>>,
+    pub random: Random,
+    pub events: BinaryHeap<Reverse<(Nanos, u64, usize)>>,
+    pub bodies: Vec<Option<Event>>,
     pub now: Nanos,
-    processes: Vec<Process>,
-    table: Arc<[Terms]>,
+    pub processes: Vec<Process>,
+    pub table: Arc<[Terms]>,
     pub document: Option<ScopeState>,
-    history: VecDeque<(Nanos, ScopeState)>,
-    incarnation: u64,
-    step: i64,
-    store_skew: i64,
-    next_id: u64,
-    next_request: u64,
+    pub history: VecDeque<(Nanos, ScopeState)>,
+    pub incarnation: u64,
+    pub step: i64,
+    pub store_skew: i64,
+    pub next_id: u64,
+    pub next_request: u64,
     /// When units arrived at the server: (when, limit, units).
     pub arrivals: Vec<(Nanos, usize, u64)>,
     /// What is done to the cluster waits until then: the memory of a loss must not die with its only witness.
-    fragile_until: Nanos,
+    pub fragile_until: Nanos,
     pub visits: u64,
     pub writes: u64,
     pub passed: u64,
     /// How long requests waited, by the process's clock.
     pub waits: Vec<Nanos>,
     pub keep_waits: bool,
-    /// For how long visits went on.
-    pub visiting: std::time::Duration,
+    /// How long each visit took, where these are kept.
+    pub visiting: Vec<std::time::Duration>,
 }
 
 impl Cluster {
@@ -102,7 +101,7 @@ impl Cluster {
             passed: 0,
             waits: Vec::new(),
             keep_waits: false,
-            visiting: std::time::Duration::ZERO,
+            visiting: Vec::new(),
             world,
         };
         for at in 0..cluster.world.processes {
@@ -118,7 +117,7 @@ impl Cluster {
         cluster
     }
 
-    fn schedule(&mut self, at: Nanos, event: Event) {
+    pub(super) fn schedule(&mut self, at: Nanos, event: Event) {
         self.bodies.push(Some(event));
         self.events.push(Reverse((at.max(self.now), self.bodies.len() as u64, self.bodies.len() - 1)));
     }
@@ -338,7 +337,7 @@ impl Cluster {
         }
     }
 
-    fn visit(&mut self, at: usize) {
+    pub(super) fn visit(&mut self, at: usize) {
         if self.processes[at].asking {
             return;
         }
@@ -369,85 +368,6 @@ impl Cluster {
         self.schedule(self.now + takes, Event::Commit(at, Box::new(request)));
     }
 
-    fn is_lost(&mut self) -> bool {
-        let calm = self.now >= self.world.calm_from || self.now < self.fragile_until;
-        !calm && self.random.chance(self.world.lossy)
-    }
-
-    fn commit(&mut self, at: usize, request: &Request) {
-        let same = self.processes[at].id == request.member;
-        let stopped = same && self.now < self.processes[at].stopped_until;
-        if stopped && self.random.chance(50) {
-            // It was stopped before the request had left.
-            let until = self.processes[at].stopped_until;
-            return self.schedule(until, Event::Commit(at, Box::new(request.clone())));
-        }
-        if (!same || !self.processes[at].alive) && self.world.lease.is_none() {
-            // A file is written by the process itself.
-            return;
-        }
-        let leases = self.world.lease.is_some();
-        let stale = if leases { self.random.within(0, 50 * MS) } else { 0 };
-        let incarnation = self.incarnation.to_string();
-        let processes = &self.processes;
-        let lives = |id: MemberId| processes.iter().any(|one| one.alive && one.id == id);
-        let is_dead = |id: MemberId| !leases && !lives(id);
-        let elders = || -> Vec<MemberId> {
-            let old = processes.iter().filter(|one| one.alive && !leases && one.joined < self.incarnation);
-            old.map(|one| one.id).collect()
-        };
-        let boundary_after = |text: &str, wall: i64| {
-            let period: i64 = text.parse().ok()?;
-            Some((wall / period + 1) * period)
-        };
-        let moment = Moment {
-            now: (WALL + self.now - stale).saturating_add_signed(self.step),
-            wall: (WALL + self.now) as i64 + self.store_skew,
-            timeline: "line",
-            incarnation: &incarnation,
-            is_dead: &is_dead,
-            elders: &elders,
-            boundary_after: &boundary_after,
-            fresh: self.random.clone().next() | 1,
-        };
-        self.visits += 1;
-        let mut document = self.document.take();
-        if self.visits.is_multiple_of(16) {
-            let bytes = document.as_ref().map(ScopeState::encode);
-            document = bytes.map(|bytes| ScopeState::decode(&bytes).expect("what was written can be read"));
-        }
-        let old = if leases { None } else { document.clone() };
-        let began = std::time::Instant::now();
-        let (state, answer) = ScopeState::visit(document, request, &moment).expect("nothing is refused");
-        self.visiting += began.elapsed();
-        assert_eq!(state.check(), Ok(()));
-        self.random.next();
-        self.document = if answer.write { Some(state) } else { old };
-        self.writes += u64::from(answer.write);
-        if leases && let Some(state) = &self.document {
-            self.history.push_back((self.now, state.clone()));
-            self.history.retain(|(at, _)| at + 2_000 * MS > self.now);
-        }
-        for id in &answer.wake {
-            let Some(at) = (0..self.processes.len()).find(|&at| self.processes[at].id == *id) else {
-                continue;
-            };
-            let takes = self.random.within(0, 10 * MS);
-            if !(leases && self.is_lost()) {
-                self.schedule(self.now + takes, Event::Woken(at, *id));
-            }
-        }
-        if same {
-            let takes = self.random.within(0, 5 * MS);
-            let id = request.member;
-            let event = match self.is_lost() {
-                true => Event::Retry(at, id),
-                false => Event::Answered(at, id, Box::new(answer)),
-            };
-            self.schedule(self.now + takes, event);
-        }
-    }
-
     fn answered(&mut self, at: usize, answer: &Answer) {
         let now = self.local(at);
         let process = &mut self.processes[at];
@@ -469,70 +389,6 @@ impl Cluster {
             return self.visit(at);
         }
         self.poll(at);
-    }
-
-    fn fault(&mut self, nth: usize) {
-        if self.now < self.fragile_until {
-            return self.schedule(self.fragile_until, Event::Fault(nth));
-        }
-        let fault = self.world.faults[nth].1.clone();
-        let back = self.now + self.random.within(1, 2_000) * MS;
-        match fault {
-            Fault::Crash(at) | Fault::Stop(at, _) | Fault::Leave(at) | Fault::Fork(at)
-                if at >= self.processes.len() || !self.processes[at].alive => {}
-            Fault::Crash(at) => {
-                self.processes[at].alive = false;
-                self.schedule(back, Event::Restart(at));
-            }
-            Fault::Stop(at, lasts) => self.processes[at].stopped_until = self.now + lasts,
-            Fault::Leave(at) if self.now < self.processes[at].stopped_until => {
-                self.schedule(self.processes[at].stopped_until, Event::Fault(nth));
-            }
-            Fault::Leave(at) => {
-                self.processes[at].leaving = true;
-                self.visit(at);
-                self.schedule(back, Event::Restart(at));
-            }
-            Fault::Fork(_) => self.start(self.processes.len()),
-            Fault::Forget => self.forget(None),
-            Fault::RollBack => {
-                let old = self.random.within(0, self.history.len() as u64 + 1) as usize;
-                if let Some((_, state)) = self.history.get(old) {
-                    self.forget(Some(state.clone()));
-                }
-            }
-            Fault::Step(by) => self.step = (self.step + by).max(-(WALL as i64) / 2),
-            Fault::Table(limit, units, interval) => {
-                let mut table = self.table.to_vec();
-                (table[limit].limit, table[limit].interval) = (units, interval);
-                self.table = table.into();
-                for at in 0..self.processes.len() {
-                    let later = self.now + self.random.within(0, 500) * MS;
-                    self.schedule(later, Event::Table(at));
-                }
-            }
-        }
-    }
-
-    fn forget(&mut self, left: Option<ScopeState>) {
-        let file = self.world.lease.is_none();
-        let witness = |one: &Process| {
-            one.alive
-                && self.now >= one.stopped_until
-                && self.document.as_ref().is_some_and(|doc| doc.position(one.id).is_some())
-        };
-        if file && !self.processes.iter().any(witness) {
-            return;
-        }
-        self.incarnation += 1;
-        self.document = left;
-        self.history.clear();
-        if file {
-            self.fragile_until = self.now + 300 * MS;
-            for at in self.alive() {
-                self.schedule(self.now, Event::Woken(at, self.processes[at].id));
-            }
-        }
     }
 }
 

@@ -79,8 +79,8 @@ pub(crate) struct Read<'a> {
     pub incarnation: &'a str,
     /// Whether this member has surely ended ([`Life::Kernel`] only; with leases always false).
     pub is_dead: &'a dyn Fn(MemberId) -> bool,
-    /// Every member of the store that lives and may hold what this incarnation of it does not know of: who joined before
-    /// it began, and has not settled since ([`Store::settle`]). [`Life::Kernel`] only; with leases empty.
+    /// Members that were there before the present incarnation, live, and have not called [`Store::told_all`] since
+    /// ([`Life::Kernel`] only; with leases empty): they may still hold what no document knows of.
     pub elders: &'a dyn Fn() -> Vec<MemberId>,
 }
 
@@ -105,11 +105,8 @@ pub(crate) trait Store: Send {
     /// none. The rules must have written what they release before.
     fn leave(&mut self);
 
-    /// This member has said in all its scopes what it holds, while the store had this incarnation. If it still has,
-    /// nobody takes this member for one who may hold more.
-    fn settle(&mut self, _incarnation: &str) -> Result<(), StoreError> {
-        Ok(())
-    }
+    /// This member has visited all its scopes in this incarnation: what it holds is in the documents.
+    fn told_all(&mut self, incarnation: &str) -> Result<(), StoreError>;
 
     /// Reads the document of `scope`, lets `change` decide, and writes what it returns (`None`: nothing). `change` may
     /// be called several times, each time with a newer document: only its last call counts, and `Ok` says that nobody

@@ -145,6 +145,11 @@ impl Throttler {
         }
     }
 
+    /// How often the table changed.
+    pub(crate) fn table_version(&self) -> u32 {
+        self.shared.lock().gate.version()
+    }
+
     /// The limits of the current table, with where they stand in the gate, and how often the table changed.
     pub(crate) fn shared_limits(&self) -> (u32, Vec<(Index, RateLimit, Nanos)>) {
         let shared = self.shared.lock();

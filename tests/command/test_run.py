@@ -16,7 +16,13 @@ from tests.hummingbot import fake_hummingbot
 #: Says which throttler a program finds.
 PROBE = "import hummingbot.early as e; print(e.AsyncThrottler.__module__)"
 OURS = "sluicegate.hummingbot.throttler\n"
-IN_PLACE = "sluicegate run: sluicegate is in place for Hummingbot 20260922 (AsyncThrottler)\n"
+NOT_SHARED = (
+    "sluicegate run: a restart begins with empty windows, and other bots are not seen; "
+    "`sluicegate run --share COMMAND` changes both\n"
+)
+IN_PLACE = (
+    "sluicegate run: sluicegate is in place for Hummingbot 20260922 (AsyncThrottler)\n" + NOT_SHARED
+)
 
 
 @pytest.fixture
@@ -31,10 +37,11 @@ def run(
     folder: Path, *command: str, python: tuple[str, ...] = (), **env: str
 ) -> subprocess.CompletedProcess[str]:
     sluicegate = [sys.executable, *python, "-m", "sluicegate", "run"]
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("SLUICEGATE_")}
     return subprocess.run(
         [*sluicegate, *command],
         cwd=folder,
-        env={**os.environ, **env},
+        env={**ours, **env},
         capture_output=True,
         text=True,
         check=False,
@@ -146,7 +153,7 @@ def test_what_cannot_be_started_is_named(
 @pytest.mark.parametrize("arguments", [(), ("--help",)])
 def test_usage_is_shown(tmp_path: Path, arguments: tuple[str, ...]) -> None:
     done = run(tmp_path, *arguments)
-    assert (done.stdout + done.stderr).startswith("Usage: sluicegate run COMMAND [ARG ...]")
+    assert (done.stdout + done.stderr).startswith("Usage: sluicegate run [--share [URL]]")
     assert done.returncode == (0 if arguments else 2)
 
 

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import NoReturn
 
 from sluicegate._run.drop_ins import DROP_INS, DropIn, say
+from sluicegate._run.sharing import NOT_SHARED, OptionError, check, read, shared
 
 USAGE = """\
-Usage: sluicegate run COMMAND [ARG ...]
+Usage: sluicegate run [--share [URL]] [--account NAME] [--address NAME] COMMAND [ARG ...]
 
   Starts a Python program with sluicegate's drop-ins in place. The drop-ins work
   in this program and in the programs that it starts. Nothing else is changed.
@@ -22,6 +23,18 @@ Usage: sluicegate run COMMAND [ARG ...]
     sluicegate run bin/hummingbot.py
     sluicegate run freqtrade trade --config user_data/config.json
     sluicegate run -m pytest
+
+Options:
+  --share [URL]   Share the limits with other processes, and keep them over a
+                  restart. URL is the address of a store, and has "://":
+                  sqlite:////var/lib/bots/budget.db or redis://host:6379/0.
+                  Without URL: a file in your state folder.
+  --account NAME  The account at the exchange: the same name in all of its bots.
+  --address NAME  The IP address: the same name in all bots behind it.
+
+  The environment can say the same: SLUICEGATE_SHARE=URL, SLUICEGATE_ACCOUNT=NAME,
+  SLUICEGATE_ADDRESS=NAME. An option comes before its variable. A password is
+  safer in the environment, because everybody on a machine sees command lines.
 """
 
 SITE = Path(__file__).parent / "site"
@@ -83,6 +96,11 @@ def summary(drop_ins: Sequence[DropIn], folders: Sequence[str]) -> str:
         sys.path[:] = path
     if programs:
         return f"sluicegate is in place for {', '.join(programs)}"
+    return nothing_found(drop_ins)
+
+
+def nothing_found(drop_ins: Sequence[DropIn]) -> str:
+    """What is said where no program is there."""
     known = ", ".join(drop_in.program for drop_in in drop_ins)
     return (
         f"no program that sluicegate knows was found ({known}); "
@@ -99,8 +117,13 @@ def folders_of(command: Sequence[str]) -> list[str]:
 
 def run(command: Sequence[str]) -> NoReturn:
     """Becomes the program that ``command`` names."""
-    if command and command[0] == "--":
-        command = command[1:]
+    environ = dict(os.environ)
+    try:
+        command, changes = read(command, environ)
+    except OptionError as error:
+        say(str(error))
+        sys.exit(2)
+    environ.update(changes)
     if not command or command[0] in {"-h", "--help"}:
         print(USAGE, end="", file=sys.stdout if command else sys.stderr)
         sys.exit(0 if command else 2)
@@ -109,10 +132,20 @@ def run(command: Sequence[str]) -> NoReturn:
     except FileNotFoundError as error:
         say(str(error))
         sys.exit(NOT_FOUND)
-    say(summary(DROP_INS, folders_of(command)))
+    try:
+        share = check(environ)
+    except OptionError as error:
+        say(str(error))
+        sys.exit(1)
+    in_place = summary(DROP_INS, folders_of(command))
+    say(in_place)
+    if share is not None:
+        say(shared(share))
+    elif in_place != nothing_found(DROP_INS):
+        say(NOT_SHARED)
     sys.stdout.flush()
     try:
-        os.execve(words[0], words, environment(dict(os.environ)))  # noqa: S606
+        os.execve(words[0], words, environment(environ))  # noqa: S606
     except OSError as error:
         say(f"{words[0]} cannot be run: {error.strerror}")
         sys.exit(NOT_RUNNABLE)

@@ -18,7 +18,7 @@ use crate::wait::Throttler;
 pub use crate::member::Share;
 
 pub use self::options::{check_share, hide_password, read};
-pub use self::overview::share_overview;
+pub use self::overview::{share_overview, share_visits};
 pub use self::usage::{PyShareMember, PySharedUsage, shared_usage};
 
 /// A throttler that shares its limits. Other threads run meanwhile: a store may take its time.

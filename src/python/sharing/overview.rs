@@ -18,9 +18,10 @@ fn seconds(span: u64) -> f64 {
 /// - ``scope``: ``"account:NAME"`` or ``"address:NAME"``
 /// - ``learning``: whether the store has lost something, so that nobody gets more for a while
 /// - ``members``: dictionaries with ``id``, ``pid``, ``host``, ``command``, ``started`` (seconds
-///   since 1970), ``lease`` (until it counts as dead; None for a file), ``called_for`` (since it
-///   was called and has not come; None if it is not called), ``ticket`` (None, or a dictionary
-///   with ``waited`` and ``needs``, units by limit id)
+///   since 1970), ``dead`` (whether it has ended without giving back what it held), ``lease``
+///   (until it counts as dead; None for a file), ``called_for`` (since it was called and has not
+///   come; None if it is not called), ``ticket`` (None, or a dictionary with ``waited`` and
+///   ``needs``, units by limit id)
 /// - ``limits``: dictionaries with ``limit_id``, ``limit``, ``time_interval``, ``kind``
 ///   (``"rolling"`` or ``"quota"``), ``resets`` (a text, or None), ``free`` (below 0 while a
 ///   lowered limit is paid off), ``coming_free`` (lists of [seconds, units]), and ``members``: for
@@ -35,12 +36,13 @@ fn seconds(span: u64) -> f64 {
 pub fn share_overview<'py>(py: Python<'py>, url: &str) -> PyResult<Bound<'py, PyList>> {
     let scopes = py.detach(|| member::overview_of(url))?;
     let all = PyList::empty(py);
-    for (document, overview) in scopes {
+    for (document, overview, dead) in scopes {
         let scope = PyDict::new(py);
         scope.set_item("scope", document)?;
         scope.set_item("learning", overview.learning)?;
-        let members: Vec<_> =
-            overview.members.iter().map(|member| member_of(py, member)).collect::<PyResult<_>>()?;
+        let members: Vec<_> = (overview.members.iter().zip(dead))
+            .map(|(member, dead)| member_of(py, member, dead))
+            .collect::<PyResult<_>>()?;
         scope.set_item("members", members)?;
         let limits: Vec<_> =
             overview.limits.iter().map(|limit| limit_of(py, limit)).collect::<PyResult<_>>()?;
@@ -50,13 +52,22 @@ pub fn share_overview<'py>(py: Python<'py>, url: &str) -> PyResult<Bound<'py, Py
     Ok(all)
 }
 
-fn member_of<'py>(py: Python<'py>, member: &MemberOverview) -> PyResult<Bound<'py, PyDict>> {
+/// Returns how many times this process has asked the stores of its throttlers, and for how many
+/// seconds it has waited for them in all.
+#[pyfunction]
+pub fn share_visits() -> (u64, f64) {
+    let (count, time) = member::visits();
+    (count, seconds(time))
+}
+
+fn member_of<'py>(py: Python<'py>, member: &MemberOverview, dead: bool) -> PyResult<Bound<'py, PyDict>> {
     let values = PyDict::new(py);
     values.set_item("id", format!("{:016x}", member.id.0))?;
     values.set_item("pid", member.about.pid)?;
     values.set_item("host", &member.about.host)?;
     values.set_item("command", &member.about.command)?;
     values.set_item("started", member.about.started as f64 / 1e9)?;
+    values.set_item("dead", dead)?;
     values.set_item("lease", member.lease.map(seconds))?;
     values.set_item("called_for", member.called_for.map(seconds))?;
     let ticket = member.ticket.as_ref().map(|(waited, needs)| {

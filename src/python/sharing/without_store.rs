@@ -71,6 +71,11 @@ pub fn share_overview<'py>(_py: Python<'py>, _url: &str) -> PyResult<Bound<'py, 
     Err(no_store())
 }
 
+#[pyfunction]
+pub fn share_visits() -> (u64, f64) {
+    (0, 0.0)
+}
+
 pub fn install(_py: Python<'_>) -> PyResult<()> {
     Ok(())
 }

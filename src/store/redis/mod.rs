@@ -240,6 +240,10 @@ impl Store for RedisServer {
         Ok((member, Box::new(ServerWakeups::open(self.server.clone(), member)?)))
     }
 
+    fn told_all(&mut self, _incarnation: &str) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn leave(&mut self) {}
 
     fn update(

@@ -32,7 +32,7 @@ const CREATE: &str = "
         bytes BLOB NOT NULL,
         written INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
-    CREATE TABLE member (id INTEGER PRIMARY KEY) STRICT;
+    CREATE TABLE elder (id TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 ";
 
 /// Device and inode: which file it is, whatever its name.
@@ -46,12 +46,21 @@ pub(super) struct Database {
     pub(super) connection: Connection,
     /// A random number that the file got when it was made.
     pub(super) incarnation: String,
+    /// Whether it was made just now.
+    pub(super) is_new: bool,
     inode: Inode,
 }
 
 impl Database {
-    /// Opens the file, or makes it. `random` becomes the number of a new one.
-    pub(super) fn open(path: &Path, rights: Rights, boot: &str, random: &str) -> Result<Self, StoreError> {
+    /// Opens the file, or makes it. `random` becomes the number of a new one; who is `alive` then may hold units that
+    /// were in a former one.
+    pub(super) fn open(
+        path: &Path,
+        rights: Rights,
+        boot: &str,
+        random: &str,
+        alive: &[MemberId],
+    ) -> Result<Self, StoreError> {
         let inode = match inode(path) {
             Some(inode) => inode,
             None => create(path, rights)?,
@@ -105,6 +114,9 @@ impl Database {
                 let transaction = connection.transaction()?;
                 transaction.execute_batch(CREATE)?;
                 transaction.execute("INSERT INTO store VALUES (1, ?1, ?2)", [random, boot])?;
+                for id in alive {
+                    transaction.execute("INSERT INTO elder VALUES (?1)", [id.to_string()])?;
+                }
                 transaction.pragma_update(None, "application_id", APPLICATION)?;
                 transaction.pragma_update(None, "user_version", SCHEMA)?;
                 transaction.commit()
@@ -115,7 +127,15 @@ impl Database {
             .query_row("SELECT incarnation FROM store WHERE id = 1", [], |row| row.get(0))
             .map_err(failed)?;
         entry.keep();
-        Ok(Self { connection, incarnation, inode })
+        Ok(Self { connection, incarnation, is_new: new, inode })
+    }
+
+    pub(super) fn remove_elder(&self, id: MemberId) -> rusqlite::Result<()> {
+        let known = elders(&self.connection)?.contains(&id);
+        if known {
+            self.connection.execute("DELETE FROM elder WHERE id = ?1", [id.to_string()])?;
+        }
+        Ok(())
     }
 
     /// Whether the file is still the one at its path.
@@ -123,40 +143,10 @@ impl Database {
         inode(path) == Some(self.inode)
     }
 
-    /// A member has nothing in hand that this file does not know of. Forgets those who have ended.
-    pub(super) fn settle(&self, id: MemberId, is_dead: impl Fn(MemberId) -> bool) -> rusqlite::Result<()> {
-        for other in self.settled()? {
-            if other != id && is_dead(other) {
-                self.unsettle(other)?;
-            }
-        }
-        self.connection
-            .prepare_cached("INSERT OR IGNORE INTO member VALUES (?1)")?
-            .execute([id.0.cast_signed()])
-            .map(drop)
-    }
-
-    pub(super) fn unsettle(&self, id: MemberId) -> rusqlite::Result<()> {
-        self.connection
-            .prepare_cached("DELETE FROM member WHERE id = ?1")?
-            .execute([id.0.cast_signed()])
-            .map(drop)
-    }
-
-    pub(super) fn settled(&self) -> rusqlite::Result<Vec<MemberId>> {
-        settled(&self.connection)
-    }
-
     /// In a forked child: neither uses nor closes what is the parent's.
     pub(super) fn leak(self) {
         std::mem::forget(self);
     }
-}
-
-/// Every member that has nothing in hand which this file does not know of, or had when it was last here.
-pub(super) fn settled(connection: &Connection) -> rusqlite::Result<Vec<MemberId>> {
-    let mut select = connection.prepare_cached("SELECT id FROM member")?;
-    select.query_map([], |row| row.get(0).map(|id: i64| MemberId(id.cast_unsigned())))?.collect()
 }
 
 impl Drop for Database {
@@ -226,6 +216,13 @@ fn create(path: &Path, rights: Rights) -> Result<Inode, StoreError> {
     // have opened it meanwhile, because the lock beside it is held.
     rights.open_or_create(path).map_err(|error| trouble("creating", path, error))?;
     inode(path).ok_or_else(|| trouble("creating", path, rustix::io::Errno::NOENT))
+}
+
+/// Who lived when the file was made, and may hold units that no document knows of.
+pub(super) fn elders(connection: &Connection) -> rusqlite::Result<Vec<MemberId>> {
+    let mut select = connection.prepare_cached("SELECT id FROM elder ORDER BY id")?;
+    let ids = select.query_map([], |row| row.get::<_, String>(0))?.collect::<rusqlite::Result<Vec<_>>>()?;
+    Ok(ids.iter().filter_map(|id| u64::from_str_radix(id, 16).ok()).map(MemberId).collect())
 }
 
 /// The path with something behind its name.

@@ -77,15 +77,15 @@ impl Life {
         Ok(own)
     }
 
-    /// Who has left, if anybody.
-    pub(super) fn leave(&mut self) -> Option<MemberId> {
-        let own = self.own.take()?;
-        own.end();
-        Some(own.id)
+    /// This process's member.
+    pub(super) fn own(&self) -> Option<MemberId> {
+        self.own.as_ref().map(|own| own.id)
     }
 
-    pub(super) fn id(&self) -> Option<MemberId> {
-        self.own.as_ref().map(|own| own.id)
+    pub(super) fn leave(&mut self) {
+        if let Some(own) = self.own.take() {
+            own.end();
+        }
     }
 
     /// In a forked child: closes the copy of the parent's pipe, and leaves the pipe where it is.

@@ -87,7 +87,13 @@ impl SqliteFile {
         }
         let mut opened = match database.take() {
             Some(opened) => opened,
-            None => Database::open(path, *rights, boot, &super::random()?.to_string())?,
+            None => {
+                let alive = members.alive();
+                let opened = Database::open(path, *rights, boot, &super::random()?.to_string(), &alive)?;
+                // Who knew the former file has to say what it holds.
+                alive.into_iter().filter(|_| opened.is_new).for_each(|id| members.wake(id));
+                opened
+            }
         };
         let done = work(&mut opened, members, &mut Marks { path, boot, marked })?;
         *database = Some(opened);
@@ -95,40 +101,24 @@ impl SqliteFile {
     }
 }
 
-impl SqliteFile {
-    /// Writes down that a member has nothing in hand that this file does not know of, if it is still that file.
-    fn settle_in(&mut self, id: MemberId, incarnation: Option<&str>) -> Result<(), StoreError> {
-        let path = self.path.clone();
-        self.alone(|database, members, _| {
-            if incarnation.is_some_and(|incarnation| incarnation != database.incarnation) {
-                return Ok(());
-            }
-            database.settle(id, |other| members.is_dead(other)).map_err(|error| failure(&path, error))
-        })
-    }
-}
-
 impl Store for SqliteFile {
     fn join(&mut self) -> Result<(MemberId, Box<dyn Wakeups>), StoreError> {
-        let id = super::random()?;
-        // Before anybody can see that it lives: who is seen and is not known here may hold what nobody knows of.
-        self.settle_in(id, None)?;
-        let own = self.members.join(id)?;
+        let own = self.members.join(super::random()?)?;
         Ok((own.id, Box::new(FileWakeups(own))))
     }
 
     fn leave(&mut self) {
-        let Some(id) = self.members.leave() else { return };
-        let path = self.path.clone();
-        // Should it fail, its name stays for a while and says nothing of anybody.
-        let _ = self.alone(|database, _, _| database.unsettle(id).map_err(|error| failure(&path, error)));
+        self.members.leave();
     }
 
-    fn settle(&mut self, incarnation: &str) -> Result<(), StoreError> {
-        match self.members.id() {
-            Some(id) => self.settle_in(id, Some(incarnation)),
-            None => Ok(()),
-        }
+    fn told_all(&mut self, incarnation: &str) -> Result<(), StoreError> {
+        let path = self.path.clone();
+        self.alone(|database, members, _| match members.own() {
+            Some(own) if database.incarnation == incarnation => {
+                database.remove_elder(own).map_err(|error| failure(&path, error))
+            }
+            _ => Ok(()),
+        })
     }
 
     fn update(
@@ -147,6 +137,11 @@ impl Store for SqliteFile {
             let now = kernel::now();
             let wall = kernel::wall();
             marks.put(&transaction, incarnation, now as WallNanos, wall)?;
+            let elders = || {
+                let mut elders = database::elders(&transaction).unwrap_or_default();
+                elders.retain(|&id| !members.is_dead(id));
+                elders
+            };
             let write = {
                 let mut select = transaction
                     .prepare_cached("SELECT bytes FROM document WHERE scope = ?1")
@@ -160,11 +155,7 @@ impl Store for SqliteFile {
                     timeline: marks.boot,
                     incarnation,
                     is_dead: &|id| members.is_dead(id),
-                    elders: &|| {
-                        // Who cannot be read about may be one.
-                        let settled = database::settled(&transaction).unwrap_or_default();
-                        members.alive().into_iter().filter(|id| !settled.contains(id)).collect()
-                    },
+                    elders: &elders,
                 })
             };
             if let Some(write) = &write {

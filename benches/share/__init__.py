@@ -1,0 +1,1 @@
+"""Several processes on one limit: sluicegate and other libraries, over a file and over Redis."""

@@ -1,0 +1,199 @@
+"""One process of a run: its tasks ask a limiter, and send what it lets through to the server.
+
+    python -m benches.share.bot SPEC
+
+It prints "ready" once it has joined, waits for the line "FROM UNTIL" (instants of the monotonic
+clock, in nanoseconds), and prints what it did as JSON: at UNTIL, or when it gets SIGTERM.
+"""
+
+import asyncio
+import json
+import logging
+import os
+import random
+import signal
+import socket
+import sys
+import time
+from dataclasses import asdict, dataclass, field
+
+from benches.share.limiters import LIMITERS, Limiter
+from benches.share.server import ANSWER, HELLO, REQUEST
+from sluicegate._core import share_visits
+
+
+@dataclass
+class Spec:
+    """What a bot does.
+
+    Attributes:
+        number: Which of the bots it is.
+        server: The server's socket.
+        library: Whose limiter.
+        url: The store; empty for none.
+        limit: Requests in any `interval`.
+        interval: Seconds.
+        tasks: How many ask at once.
+        pause: The mean of the seconds that a task rests between two requests; 0 for no rest.
+        user: Whose rights it has, if not those of whoever runs this.
+        latency: The least and the most seconds that a request is on its way.
+    """
+
+    number: int
+    server: str
+    library: str
+    url: str
+    limit: int
+    interval: float
+    tasks: int
+    pause: float = 0.0
+    latency: tuple[float, float] = (0.005, 0.100)
+    user: int | None = None
+
+
+@dataclass
+class Done:
+    """What a bot did.
+
+    Attributes:
+        number: Which of the bots it is.
+        departures: When its requests left.
+        waits: How many seconds each had waited for that.
+        cpu: Seconds of CPU time, of all its threads.
+        visits: How often sluicegate asked the store.
+        errors: What went wrong in its tasks.
+        log: What the library warned of.
+    """
+
+    number: int
+    departures: list[int] = field(default_factory=list)
+    waits: list[float] = field(default_factory=list)
+    cpu: float = 0.0
+    visits: int = 0
+    errors: list[str] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+
+
+class Line:
+    """The connection to the server."""
+
+    def __init__(self, address: str, number: int) -> None:
+        self.stream = socket.socket(socket.AF_UNIX)
+        self.stream.connect(address)
+        self.stream.sendall(HELLO.pack(number))
+        self.stream.setblocking(False)
+        self.waiting: dict[int, asyncio.Future[None]] = {}
+        self.last = 0
+        self.bytes = b""
+        asyncio.get_running_loop().add_reader(self.stream, self._read)
+
+    async def send(self, delay: float) -> None:
+        """Sends a request that is on its way for so long, and waits for the answer."""
+        self.last += 1
+        number = self.last
+        answered = self.waiting[number] = asyncio.get_running_loop().create_future()
+        self.stream.send(REQUEST.pack(number, int(delay * 1e6)))
+        try:
+            await answered
+        finally:
+            self.waiting.pop(number, None)
+
+    def _read(self) -> None:
+        self.bytes += self.stream.recv(65536)
+        whole = len(self.bytes) // ANSWER.size * ANSWER.size
+        for (number,) in ANSWER.iter_unpack(self.bytes[:whole]):
+            if (answered := self.waiting.get(number)) and not answered.done():
+                answered.set_result(None)
+        self.bytes = self.bytes[whole:]
+
+
+async def work(spec: Spec, limiter: Limiter, done: Done, begin: int, until: int) -> None:
+    """Lets the tasks ask, from one instant until the other."""
+    line = Line(spec.server, spec.number)
+    ends = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, ends.set)
+
+    sent: set[int] = set()
+
+    async def ask(task: int) -> None:
+        rng = random.Random(spec.number * spec.tasks + task)
+        while not ends.is_set():
+            if spec.pause:
+                await asyncio.sleep(rng.expovariate(1 / spec.pause))
+            asked = time.monotonic_ns()
+            async with limiter.request():
+                now = time.monotonic_ns()
+                done.departures.append(now)
+                if spec.pause:
+                    done.waits.append((now - asked) / 1e9)
+                sent.add(task)
+                await line.send(rng.uniform(*spec.latency))
+                sent.discard(task)
+
+    await asyncio.sleep((begin - time.monotonic_ns()) / 1e9)
+    cpu, (visits, _) = time.process_time(), share_visits()
+    tasks = [asyncio.create_task(ask(task)) for task in range(spec.tasks)]
+    try:
+        await asyncio.wait_for(ends.wait(), (until - time.monotonic_ns()) / 1e9)
+    except asyncio.TimeoutError:
+        pass
+    done.cpu = time.process_time() - cpu
+    done.visits = share_visits()[0] - visits
+    ends.set()
+    # What was sent cannot be called back: its answer is waited for.
+    for number, task in enumerate(tasks):
+        if number not in sent:
+            task.cancel()
+    for outcome in await asyncio.gather(*tasks, return_exceptions=True):
+        if isinstance(outcome, Exception):
+            done.errors.append(f"{type(outcome).__name__}: {outcome}")
+
+
+class Kept(logging.Handler):
+    """Keeps what is logged."""
+
+    def __init__(self, into: list[str]) -> None:
+        super().__init__(logging.INFO)
+        self.into = into
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.into.append(f"{record.levelname}: {record.getMessage()}")
+
+
+def main() -> None:
+    """Plays the part that the argument says."""
+    values = json.loads(sys.argv[1])
+    spec = Spec(**{**values, "latency": tuple(values["latency"])})
+    done = Done(spec.number)
+    logger = logging.getLogger("sluicegate")
+    logger.addHandler(Kept(done.log))
+    logger.setLevel(logging.INFO)
+    limiter = None
+    if spec.user is not None:
+        os.setgroups([])
+        os.setgid(spec.user)
+        os.setuid(spec.user)
+
+    async def run() -> None:
+        # Some need a running loop from the start.
+        nonlocal limiter
+        limiter = LIMITERS[spec.library](spec.url, spec.limit, spec.interval)
+        print("ready", flush=True)
+        line = await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+        begin, until = map(int, line.split())
+        await work(spec, limiter, done, begin, until)
+
+    try:
+        asyncio.run(run())
+        if limiter is not None:
+            limiter.close()
+    except Exception as error:
+        done.errors.append(f"{type(error).__name__}: {error}")
+    json.dump(asdict(done), sys.stdout)
+    sys.stdout.write("\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main()

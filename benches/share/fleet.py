@@ -1,0 +1,140 @@
+"""100 members with 50 limits each in one scope: what they ask of the store.
+
+    python -m benches.share.fleet URL
+
+runs 20 of them, as throttlers of one process: first they sleep, then all want more than they get.
+"""
+
+import asyncio
+import json
+import logging
+import sys
+import time
+from contextlib import ExitStack
+
+from benches.measure import Findings, Plan
+from benches.report import Row
+from benches.share.cluster import line_of, start, warm_store
+from benches.share.rows import STORES, target
+from sluicegate import RateLimit, Share, Throttler
+from sluicegate._core import share_visits
+
+MEMBERS, PROCESSES, LIMITS = 100, 5, 50
+LIMIT, INTERVAL = 200, 10.0
+
+SATURATED = Row(
+    "fleet-saturated",
+    f"{MEMBERS} members × {LIMITS} limits in one scope: store operations a second, "
+    "when all are saturated",
+    "≤ 100",
+)
+ASLEEP = Row("fleet-asleep", "the same, when all sleep", "≤ 40")
+ONE = Row("fleet-one", "the same: one operation", "≤ 1 ms")
+ROWS = (SATURATED, ASLEEP, ONE)
+
+
+class Count:
+    """Visits of the store, and the seconds and the CPU time that they took, from here on."""
+
+    def __init__(self) -> None:
+        self.before, self.began = share_visits(), time.monotonic()
+
+    def stop(self) -> dict[str, float]:
+        """Since then."""
+        visits, seconds = share_visits()
+        return {
+            "visits": visits - self.before[0],
+            "time": seconds - self.before[1],
+            "seconds": time.monotonic() - self.began,
+        }
+
+
+async def play(url: str, settle: float, seconds: float) -> dict[str, dict[str, float]]:
+    """Sleeps, and then wants all."""
+    lost: list[str] = []
+    logger = logging.getLogger("sluicegate")
+    logger.addFilter(lambda record: bool(lost.append(record.getMessage())))
+    table = [RateLimit(f"/{nth}", LIMIT, INTERVAL) for nth in range(LIMITS)]
+    members = [Throttler(table, share=Share(url)) for _ in range(MEMBERS // PROCESSES)]
+    granted = 0
+
+    async def want(member: Throttler, limit_id: str) -> None:
+        nonlocal granted
+        while True:
+            async with member.execute_task(limit_id):
+                granted += 1
+            await asyncio.sleep(0)
+
+    print("ready", flush=True)
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
+    await asyncio.sleep(settle / 4)
+    count = Count()
+    await asyncio.sleep(seconds)
+    asleep = count.stop()
+    tasks = [asyncio.create_task(want(one, limit.limit_id)) for one in members for limit in table]
+    await asyncio.sleep(settle)
+    count, before, cpu = Count(), granted, time.process_time()
+    await asyncio.sleep(seconds)
+    saturated = {
+        **count.stop(),
+        "granted": granted - before,
+        "cpu": time.process_time() - cpu,
+        "lost": len(lost),
+    }
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    for member in members:
+        member.close()
+    return {"asleep": asleep, "saturated": saturated}
+
+
+def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
+    """Measures every row here, for sluicegate only."""
+    del others
+    findings = Findings()
+    settle, seconds = 12.0, plan.timed(INTERVAL, INTERVAL)
+    for where in STORES:
+        plan.step(f"fleet: {MEMBERS} members, {where}")
+        with warm_store(where) as place, ExitStack() as ends:
+            words = ("benches.share.fleet", place.url, str(settle), str(seconds))
+            processes = [start(*words) for _ in range(PROCESSES)]
+            for process in processes:
+                ends.callback(process.communicate)
+                ends.callback(process.kill)
+            for process in processes:
+                line_of(process, "a fleet")
+            for process in processes:
+                assert process.stdin
+                process.stdin.write("go\n")
+                process.stdin.flush()
+            found = [json.loads(line_of(process, "a fleet")) for process in processes]
+        rates = {}
+        for state in ("asleep", "saturated"):
+            rates[state] = sum(one[state]["visits"] / one[state]["seconds"] for one in found)
+        visits = sum(one["saturated"]["visits"] for one in found)
+        each = sum(one["saturated"]["time"] for one in found) / max(visits, 1)
+        grants = sum(one["saturated"]["granted"] for one in found)
+        target(findings, SATURATED, where, f"{rates['saturated']:.0f}", rates["saturated"] <= 100)
+        target(findings, ASLEEP, where, f"{rates['asleep']:.0f}", rates["asleep"] <= 40)
+        target(findings, ONE, where, f"{each * 1000:.2f} ms", each <= 0.001)
+        rest = sum(one["asleep"]["time"] for one in found)
+        rest /= max(sum(one["asleep"]["visits"] for one in found), 1)
+        possible = LIMITS * LIMIT / INTERVAL * seconds
+        findings.notes.append(
+            f"Fleet, {where}: {grants:,} grants in {seconds:g} s, {grants / possible:.0%} of what "
+            f"{LIMITS} limits of {LIMIT} per {INTERVAL:g} s allow; {sum(one['saturated']['lost'] for one in found):g} lines logged; one "
+            f"operation {rest * 1000:.2f} ms while all sleep; "
+            f"{sum(one['saturated']['cpu'] for one in found) / max(grants, 1) * 1e6:.0f} µs of CPU "
+            "for each."
+        )
+    findings.notes.append(
+        f"Fleet: {PROCESSES} processes with {MEMBERS // PROCESSES} throttlers each. One operation "
+        "is the mean time from a member's question to the answer, other processes' turns included."
+    )
+    return findings
+
+
+if __name__ == "__main__":
+    json.dump(asyncio.run(play(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]))), sys.stdout)
+    print(flush=True)

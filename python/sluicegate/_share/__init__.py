@@ -1,0 +1,1 @@
+"""Sharing from outside a program: what the environment asks for, and `sluicegate share`."""

@@ -1,0 +1,127 @@
+"""What `sluicegate share` shows, made from what the store says: who holds what, and who is gone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+#: A limit that limits nothing: routes through several limits have such ones.
+_ENDLESS = 1 << 59
+
+#: For so many seconds a member may take to come when it is called, before it is thought stopped.
+SLOW = 2.0
+
+
+@dataclass(frozen=True)
+class Member:
+    """One process's part of a limit.
+
+    Attributes:
+        pid: The number of the process on its host.
+        host: The name of its host.
+        command: How it was started.
+        held: How many units it has, used or free.
+        demand: How many units it used and waited for when it last told.
+        state: ``""``, or what is wrong with it.
+    """
+
+    pid: int
+    host: str
+    command: str
+    held: int
+    demand: int
+    state: str
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One limit, for all processes together.
+
+    Attributes:
+        limit_id: Its id.
+        limit: How many units fit in a window.
+        every: The window, for people: ``"60 s"``, ``"quota 1d UTC"``.
+        used: How many units are used or in flight, as far as the processes have told.
+        free: How many units nobody has. Below 0 while a limit that was lowered is paid off.
+        members: Who takes part.
+    """
+
+    limit_id: str
+    limit: int
+    every: str
+    used: int
+    free: int
+    members: tuple[Member, ...]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """An account or an address.
+
+    Attributes:
+        name: ``"account:NAME"`` or ``"address:NAME"``.
+        learning: Whether the store has lost something, so that nobody gets more for a while.
+        limits: What counts there.
+    """
+
+    name: str
+    learning: bool
+    limits: tuple[Limit, ...]
+
+
+def scopes_of(overview: list[dict[str, Any]]) -> list[Scope]:
+    """The scopes of a store.
+
+    Args:
+        overview: What `sluicegate._core.share_overview` returns.
+    """
+    return [
+        Scope(
+            scope["scope"],
+            scope["learning"],
+            tuple(
+                _limit(limit, scope["members"])
+                for limit in scope["limits"]
+                if limit["limit"] < _ENDLESS
+            ),
+        )
+        for scope in overview
+    ]
+
+
+def _limit(limit: dict[str, Any], members: list[dict[str, Any]]) -> Limit:
+    parts = [
+        (member, part)
+        for member, part in zip(members, limit["members"], strict=True)
+        if part is not None
+    ]
+    returning = sum(units for _, units in limit["coming_free"])
+    every = f"{limit['time_interval']:g} s"
+    return Limit(
+        limit["limit_id"],
+        limit["limit"],
+        f"quota {limit['resets']}" if limit["kind"] == "quota" else every,
+        returning + sum(min(part["held"], part["demand"]) for _, part in parts),
+        limit["free"],
+        tuple(
+            Member(
+                member["pid"],
+                member["host"],
+                member["command"],
+                part["held"],
+                part["demand"],
+                state_of(member),
+            )
+            for member, part in parts
+        ),
+    )
+
+
+def state_of(member: dict[str, Any]) -> str:
+    """What is wrong with a member; ``""`` if nothing is."""
+    if member["dead"]:
+        return "dead"
+    called = member["called_for"]
+    if called is not None and called >= SLOW:
+        return f"stopped? called {called:.0f} s ago"
+    return ""
