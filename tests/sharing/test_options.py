@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from sluicegate import RateLimit, Share, StoreError, Throttler
-from sluicegate._core import HummingbotThrottler, share_overview
+from sluicegate._core import share_overview
 from sluicegate.testing import ManualClock
 from tests.helpers.threads import until
 from tests.sharing.bots import run_python
@@ -51,9 +51,8 @@ def test_a_throttler_says_what_it_shares_with() -> None:
         Throttler([], share=7)  # type: ignore[arg-type] # on purpose
     with pytest.raises(ValueError, match="it must be one of"):
         Throttler([], share="budget.db")
-    for make in (lambda **share: Throttler([], **share), HummingbotThrottler):
-        with pytest.raises(ValueError, match="cannot have a ManualClock"):
-            make(clock=ManualClock(), share=FILE)
+    with pytest.raises(ValueError, match="cannot have a ManualClock"):
+        Throttler([], clock=ManualClock(), share=FILE)
 
 
 def test_a_share_shows_no_password() -> None:

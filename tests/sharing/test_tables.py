@@ -59,7 +59,8 @@ def test_a_throttler_of_hummingbot_shares_the_table_that_it_gets_later(store: st
         def __init__(self, **_: object) -> None:
             """Takes its table later, as Hummingbot's does."""
 
-    throttler = Subclass(share=store)
+    throttler = Subclass()
+    throttler._begin(share=store)
     throttler.set_rate_limits([RateLimit("x", 1, 3600)])
     until(lambda: throttler.charge("x"))
     other = Throttler([RateLimit("x", 1, 3600)], share=store)
