@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 
 import pytest
 
@@ -59,6 +60,34 @@ def test_close_refuses_tasks_that_wait(store: str, run: Runner) -> None:
             assert isinstance(outcome, ClosedError)
 
     run(main())
+
+
+def test_nothing_passes_after_close_whatever_was_under_way(store: str) -> None:
+    """Its thread may be on the way to the store and come back with units."""
+    table = [RateLimit("x", 20, 0.02)]
+    other = Throttler(table, share=store)
+    over = threading.Event()
+
+    def hammer(throttler: Throttler) -> None:
+        while not over.is_set():
+            with throttler.execute_task("x"):
+                pass
+
+    rival = Thread(hammer, other)
+    for _ in range(40):
+        closing = Throttler(table, share=store)
+        hammers = [Thread(hammer, closing) for _ in range(2)]
+        until(lambda closing=closing: closing.usage("x").used > 0)
+        closing.close(0)
+        for _ in range(200):
+            with pytest.raises(ClosedError):
+                closing.charge("x")
+        for thread in hammers:
+            with pytest.raises(ClosedError):
+                thread.outcome()
+    over.set()
+    rival.outcome()
+    other.close()
 
 
 def test_what_was_closed_is_there_for_others_at_once(store: str) -> None:
@@ -159,8 +188,12 @@ passed = threading.Semaphore(0)
 def work(throttler):
     while True:
         with throttler.execute_task("x"): passed.release()
+def poll(throttler):
+    while True:
+        throttler.charge("x")
 for throttler in throttlers * 2:
     threading.Thread(target=work, args=[throttler], daemon=True).start()
+    threading.Thread(target=poll, args=[throttler], daemon=True).start()
 for _ in range(50): passed.acquire()
 """,
             store,
