@@ -12,7 +12,18 @@ from dataclasses import dataclass, field
 
 from benches.measure import SECOND, Findings, Plan
 from benches.report import Row
-from benches.share.cluster import FILE, NOBODY, REDIS, Cluster, Outcome, Store, Stuck, is_whole, store, warm
+from benches.share.cluster import (
+    FILE,
+    NOBODY,
+    REDIS,
+    Cluster,
+    Outcome,
+    Store,
+    Stuck,
+    is_whole,
+    store,
+    warm,
+)
 from benches.share.limiters import Sluicegate
 from benches.share.rows import promise
 
@@ -22,9 +33,7 @@ ARRIVAL, INTERVAL, LEASE = 5.0, 1.0, 10.0
 SLACK = 0.2
 """Seconds by which it may be noticed too late."""
 
-KILLED = Row(
-    "killed", "one of 4 processes is `kill -9`ed every 8 s, and started again: over", "0"
-)
+KILLED = Row("killed", "one of 4 processes is `kill -9`ed every 8 s, and started again: over", "0")
 BACK = Row(
     "killed-back",
     "what it had is back after a crash: arrival + interval (file), and the lease (Redis)",

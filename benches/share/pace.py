@@ -40,7 +40,9 @@ BUSY = Row(
 ROWS = (OVER, WORST, SHARE, CPU, QUARTER, BUSY)
 
 
-def saturate(library: str, where: str, tasks: list[int], seconds: float, limit: int = LIMIT) -> Outcome:
+def saturate(
+    library: str, where: str, tasks: list[int], seconds: float, limit: int = LIMIT
+) -> Outcome:
     """So many bots, each with so many tasks that want all they can get."""
     is_ours = library == Sluicegate.name
     place_of = warm_store if is_ours else store
