@@ -12,7 +12,18 @@ from dataclasses import dataclass, field
 
 from benches.measure import SECOND, Findings, Plan
 from benches.report import Row
-from benches.share.cluster import FILE, NOBODY, REDIS, Cluster, Outcome, Store, Stuck, is_whole, store, warm
+from benches.share.cluster import (
+    FILE,
+    NOBODY,
+    REDIS,
+    Cluster,
+    Outcome,
+    Store,
+    StuckError,
+    is_whole,
+    store,
+    warm,
+)
 from benches.share.limiters import Sluicegate
 from benches.share.rows import promise
 
@@ -22,9 +33,7 @@ ARRIVAL, INTERVAL, LEASE = 5.0, 1.0, 10.0
 SLACK = 0.2
 """Seconds by which it may be noticed too late."""
 
-KILLED = Row(
-    "killed", "one of 4 processes is `kill -9`ed every 8 s, and started again: over", "0"
-)
+KILLED = Row("killed", "one of 4 processes is `kill -9`ed every 8 s, and started again: over", "0")
 BACK = Row(
     "killed-back",
     "what it had is back after a crash: arrival + interval (file), and the lease (Redis)",
@@ -175,7 +184,7 @@ def full(where: str) -> Found:
 
 
 def locked(where: str) -> Found:
-    """The folder is read-only for 6 s; who comes then is told, and who comes later gets his part."""
+    """The folder is read-only for 6 s: who comes then is told why, who comes later gets a part."""
     user = NOBODY if os.geteuid() == 0 else None
     with store(where) as place, _cluster(place, user) as cluster:
         _start(cluster, 20)
@@ -190,7 +199,7 @@ def locked(where: str) -> Found:
         try:
             refused.wait_until_ready()
             error = "a newcomer joined a folder that is read-only"
-        except Stuck as stuck:
+        except StuckError as stuck:
             told = str(stuck)
         refused.kill()
         cluster.wait(10)

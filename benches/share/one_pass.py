@@ -11,9 +11,7 @@ from benches.share.cluster import Cluster, store, warm_store
 from benches.share.limiters import LIMITERS, Sluicegate
 from benches.share.rows import STORES, column, target
 
-PASS = Row(
-    "one-pass", "one pass with units in hand, of a pass that is not shared", "≤ 1.25 ×"
-)
+PASS = Row("one-pass", "one pass with units in hand, of a pass that is not shared", "≤ 1.25 ×")
 ROWS = (PASS,)
 
 LIMIT, INTERVAL = 1_000_000, 1.0
@@ -64,5 +62,3 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
         f"{LIMIT:,} units per {INTERVAL:g} s; other libraries 20 rounds of 50, alone."
     )
     return findings
-
-

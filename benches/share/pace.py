@@ -7,7 +7,7 @@ lasts until the answer, for all; only sluicegate makes use of that.
 from benches.measure import Findings, Plan
 from benches.report import Row
 from benches.share.cluster import NOTHING, Cluster, Outcome, measured, store, warm_store
-from benches.share.limiters import OTHERS, Sluicegate
+from benches.share.limiters import Sluicegate
 from benches.share.rows import STORES, column, promise, target
 
 PROCESSES, TASKS, LIMIT = 4, 25, 200
@@ -40,7 +40,9 @@ BUSY = Row(
 ROWS = (OVER, WORST, SHARE, CPU, QUARTER, BUSY)
 
 
-def saturate(library: str, where: str, tasks: list[int], seconds: float, limit: int = LIMIT) -> Outcome:
+def saturate(
+    library: str, where: str, tasks: list[int], seconds: float, limit: int = LIMIT
+) -> Outcome:
     """So many bots, each with so many tasks that want all they can get."""
     is_ours = library == Sluicegate.name
     place_of = warm_store if is_ours else store

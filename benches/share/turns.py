@@ -48,7 +48,9 @@ def jobs(plan: Plan) -> dict[str, Callable[[], Outcome]]:
 
 def tell(outcomes: dict[str, Outcome], findings: Findings) -> None:
     """Puts what the jobs found into the table."""
-    waits = {where: [wait for bot in one.bots for wait in bot.waits] for where, one in outcomes.items()}
+    waits = {
+        where: [wait for bot in one.bots for wait in bot.waits] for where, one in outcomes.items()
+    }
     queue = percentile(waits[NOTHING], 0.99)
     notes = []
     for where, found in outcomes.items():
