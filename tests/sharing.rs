@@ -130,7 +130,7 @@ fn two_accounts_on_one_file_do_not_wait_for_each_other() {
         .into();
     for member in &members {
         // Far less than a lock for what a former file may have held.
-        member.enter_blocking("x", 1, Some(Duration::from_secs(3))).expect("a unit of its own");
+        drop(member.enter_blocking("x", 1, Some(Duration::from_secs(3))).expect("a unit of its own"));
     }
     std::fs::remove_dir_all(folder).expect("removed");
 }

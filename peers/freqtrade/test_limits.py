@@ -100,3 +100,39 @@ def test_a_rule_that_cannot_be_is_one_clear_error_at_start_up(
     log = " ".join(bot.log().split())  # It breaks long lines.
     assert re.search(rf'Configuration error: "sluicegate": limits: {why}', log)
     assert "Traceback" not in log
+
+
+def test_a_rule_is_one_budget_of_two_bots(tmp_path: Path, exchange: StandInExchange) -> None:
+    settings = {
+        "limits": [["rate", "fetch_ticker", 6, "1s", "delay"], ["quota", "GetTicker", 30, "1d"]],
+        "hold": "response",
+        "share": f"sqlite:///{tmp_path}/budget.db",
+    }
+    folders = [tmp_path / "one", tmp_path / "two"]
+    for folder in folders:
+        folder.mkdir()
+    with (
+        bot_with(folders[0], exchange, settings) as one,
+        bot_with(folders[1], exchange, settings) as two,
+    ):
+        wait_for(lambda: len(of_one_pair(exchange.calls(TICKERS))) >= 30)
+        bots = [one, two]
+        wait_for(lambda: all("fetch_ticker was not sent" in one_line(bot) for bot in bots))
+    arrivals = sorted(call.at for call in of_one_pair(exchange.calls(TICKERS)))
+    # A day may have ended meanwhile.
+    assert 30 <= len(arrivals) <= 60
+    spans = [late - early for early, late in zip(arrivals, arrivals[6:], strict=False)]
+    assert min(spans) >= 1
+
+
+def test_a_store_that_cannot_be_used_is_one_clear_error_at_start_up(
+    tmp_path: Path, exchange: StandInExchange
+) -> None:
+    rules = [["rate", "GetTicker", 10, "1s", "delay"]]
+    store = f"sqlite:///{tmp_path}/no/such/folder/budget.db"
+    bot = bot_with(tmp_path, exchange, {"limits": rules, "share": store})
+    bot.start()
+    bot.wait()
+    log = one_line(bot)
+    assert re.search(r'Configuration error: "sluicegate": share: .*Create the folder first', log)
+    assert "Traceback" not in log

@@ -38,6 +38,12 @@ class _Nothing(MetaPathFinder, Loader):
         pass
 
 
+def pretend_unneeded() -> None:
+    """Has libraries of single exchanges imported as ones that do nothing."""
+    if not any(isinstance(finder, _Nothing) for finder in sys.meta_path):
+        sys.meta_path.append(_Nothing())
+
+
 def is_table(value: object) -> bool:
     return (
         isinstance(value, list)
@@ -48,8 +54,7 @@ def is_table(value: object) -> bool:
 
 def modules() -> Iterator[ModuleType]:
     """The modules of connectors in which tables are."""
-    if not any(isinstance(finder, _Nothing) for finder in sys.meta_path):
-        sys.meta_path.append(_Nothing())
+    pretend_unneeded()
     import hummingbot.connector
 
     path, prefix = hummingbot.connector.__path__, "hummingbot.connector."

@@ -570,24 +570,28 @@ class Ready(Coroutine[None, None, None]):
 class HummingbotThrottler(Throttler):
     """What `sluicegate.hummingbot.AsyncThrottler` is made from.
 
-    It begins with an empty table. It calls three methods of its subclass:
+    Its subclass calls `_begin` first. It calls three methods of its subclass:
     ``_without_limit(limit_id, error)`` for the context of an id without a limit,
     ``_must_wait(limit_id)`` before a request waits, and ``_task_attribute(limit_id, name)`` for
     what a task has beside its own.
-
-    Args:
-        clock: The time to live by; by default the machine's.
-        share: Where the limits are shared with other processes, as for `Throttler`.
-        limits_share_percentage: How much of each limit it may use, in percent; what is shared is
-            the whole limit.
     """
 
-    def __new__(
-        cls,
+    def __new__(cls, *_args: object, **_kwargs: object) -> Self: ...
+    def _begin(
+        self,
         clock: ManualClock | None = None,
         share: str | Share | None = None,
         limits_share_percentage: float = 100.0,
-    ) -> Self: ...
+    ) -> None:
+        """Begins with an empty table.
+
+        Args:
+            clock: The time to live by; by default the machine's.
+            share: Where the limits are shared with other processes, as for `Throttler`.
+            limits_share_percentage: How much of each limit it may use, in percent. What is shared
+                is the whole limit.
+        """
+
     def execute_task(self, limit_id: str) -> Any:  # type: ignore[override]
         """The context of one request."""
 
@@ -881,10 +885,10 @@ def share_overview(url: str) -> list[dict[str, Any]]:
     - ``scope``: ``"account:NAME"`` or ``"address:NAME"``
     - ``learning``: whether the store has lost something, so that nobody gets more for a while
     - ``members``: dictionaries with ``id``, ``pid``, ``host``, ``command``, ``started`` (seconds
-      since 1970), ``dead`` (whether it has ended without giving back what it held), ``lease`` (until
-      it counts as dead; None for a file), ``called_for`` (since it was called and has not come; None
-      if it is not called), ``ticket`` (None, or a dictionary with ``waited`` and ``needs``, units by
-      limit id)
+      since 1970), ``dead`` (whether it has ended without giving back what it held), ``lease``
+      (until it counts as dead; None for a file), ``called_for`` (since it was called and has not
+      come; None if it is not called), ``ticket`` (None, or a dictionary with ``waited`` and
+      ``needs``, units by limit id)
     - ``limits``: dictionaries with ``limit_id``, ``limit``, ``time_interval``, ``kind``
       (``"rolling"`` or ``"quota"``), ``resets`` (a text, or None), ``free`` (below 0 while a
       lowered limit is paid off), ``coming_free`` (lists of [seconds, units]), and ``members``: for

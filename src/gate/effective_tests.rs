@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 
+use crate::clock::Clock;
 use crate::limit::RateLimit;
 
 use super::brute_force::brute_force;
@@ -11,6 +12,7 @@ use super::enter::Gate;
 use super::model::{Run, World, changing_worlds};
 use super::plan::NEVER;
 use super::queue::{Rank, Waiter};
+use super::route::Route;
 use super::table::{Hold, Options};
 
 /// `PROPTEST_CASES` asks for more.
@@ -120,6 +122,19 @@ fn a_pause_outlives_a_new_table_and_ends_by_itself() {
 }
 
 #[test]
+fn a_pause_is_kept_while_its_id_is_in_no_table() {
+    let mut gate = gate(Hold::Response);
+    let pool = gate.lookup("pool").expect("known").clone();
+    gate.pause(&pool, 30);
+    // What a table leaves behind and is of no use makes place for the ids of the next one.
+    for id in ["x", "y", "z", "pool"] {
+        assert!(gate.set_table(1, &[RateLimit::new(id, 8, TEN)]).expect("fine").is_empty());
+    }
+    let pool = gate.lookup("pool").expect("known").clone();
+    assert!(!gate.try_acquire(29, &pool, 1) && gate.try_acquire(30, &pool, 1));
+}
+
+#[test]
 fn units_of_others_count_until_they_come_free() {
     let mut gate = gate(Hold::Start);
     let pool = gate.lookup("pool").expect("known").clone();
@@ -136,11 +151,19 @@ fn those_of_a_smaller_rank_go_first_in_the_order_of_arrival() {
         let pool = gate.lookup("pool").expect("known").clone();
         gate.allow(&pool, 0);
         let later = Rank(Rank::ORDINARY.0 + 1);
-        for (rank, tag) in [(later, "4"), (Rank::ORDINARY, "2"), (Rank::FIRST, "1"), (Rank::ORDINARY, "3")] {
+        join(&mut gate, "pool", later, "5");
+        assert!(gate.waits_before(&pool, later) && !gate.waits_before(&pool, Rank::ORDINARY));
+        for (rank, tag) in [
+            (later, "6"),
+            (Rank::ORDINARY, "2"),
+            (Rank::FIRST, "1"),
+            (Rank::ORDINARY, "3"),
+            (Rank::ORDINARY, "4"),
+        ] {
             join(&mut gate, "pool", rank, tag);
         }
         assert_eq!(advance(&mut gate, 0), [""; 0]);
-        for count in 1..5 {
+        for count in 1..7 {
             gate.allow(&pool, count);
             assert_eq!(advance(&mut gate, 0), [count.to_string()]);
         }
@@ -156,4 +179,63 @@ fn one_of_a_larger_rank_goes_as_soon_as_a_later_one_before_it_gives_up() {
     gate.join(&pool, Rank::ORDINARY, Waiter { units: 3, since: 0, deadline: None, tag: "light" });
     gate.join(&a, Rank::FIRST, Waiter { units: 1, since: 0, deadline: Some(5), tag: "gives up" });
     assert_eq!(advance(&mut gate, 5), ["gives up", "light"]);
+}
+
+#[test]
+fn a_wait_for_a_limit_of_which_less_may_be_used_hangs_on_answers_and_is_not_without_end() {
+    let mut gate = gate(Hold::Response);
+    let [pool, a] = ["pool", "a"].map(|id| gate.lookup(id).expect("known").clone());
+    let mut enter = |units| {
+        gate.join(&pool, Rank::ORDINARY, Waiter { units, since: 0, deadline: None, tag: "in flight" });
+        assert_eq!(advance(&mut gate, 0), ["in flight"]);
+        // There is room for both, but less may be used; it can be more again.
+        gate.allow(&pool, 5);
+        let place =
+            gate.join(&a, Rank::ORDINARY, Waiter { units: 1, since: 0, deadline: None, tag: "heavy" });
+        assert_eq!(advance(&mut gate, 0), [""; 0]);
+        assert!(gate.hangs_on_answers(place));
+        let full = (gate.full_without(place, &[]), gate.full_beside(place, &[(&pool, units)]));
+        gate.remove(place).expect("it waits");
+        gate.allow(&pool, u64::MAX);
+        full
+    };
+    assert_eq!(enter(4), (None, None));
+    // Five of eight are in flight now, and four more are wanted.
+    assert_eq!(enter(1).0, Some(("pool".to_owned(), 5, 8)));
+}
+
+#[test]
+fn a_limit_of_which_less_may_be_used_is_tight_earlier() {
+    let table = [RateLimit::new("pool", 10_000, TEN)];
+    let mut gate: Gate<&str> = Gate::new(&table, Options::default()).expect("a fine table");
+    let pool = gate.lookup("pool").expect("known").clone();
+    let clock = Clock::manual();
+    assert!(gate.try_enter(&clock, &pool, 1) && !gate.is_tight(&pool));
+    gate.allow(&pool, 100);
+    assert!(gate.is_tight(&pool));
+    gate.allow(&pool, u64::MAX);
+    assert!(!gate.is_tight(&pool));
+}
+
+/// A plan takes nothing in the window to have been stamped after the last event.
+#[test]
+fn what_becomes_of_a_limit_is_an_event() {
+    let changes: [fn(&mut Gate<&'static str>, &Route); 3] = [
+        |gate, pool| gate.allow(pool, 3),
+        |gate, pool| gate.pause(pool, 30),
+        |gate, pool| gate.stamp_foreign(7, pool, 2, 12),
+    ];
+    for change in changes {
+        let mut gate = gate(Hold::Response);
+        let pool = gate.lookup("pool").expect("known").clone();
+        gate.join(&pool, Rank::ORDINARY, Waiter { units: 8, since: 0, deadline: None, tag: "in flight" });
+        join(&mut gate, "pool", Rank::ORDINARY, "waits");
+        assert_eq!(advance(&mut gate, 5), ["in flight"]);
+        assert_eq!(advance(&mut gate, 6), [""; 0]);
+        change(&mut gate, &pool);
+        for now in [7, 8] {
+            assert_eq!(advance(&mut gate, now), [""; 0]);
+            assert_eq!(gate.event, 7);
+        }
+    }
 }

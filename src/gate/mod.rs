@@ -37,7 +37,6 @@ pub(crate) use enter::{Decided, Gate};
 pub(crate) use log::LogEntry;
 pub(crate) use queue::{Order, Place, Rank, Waiter};
 pub(crate) use route::{Index, Route};
-pub(crate) use sharing::{Demand, NextWaiting};
 pub(crate) use table::MAX_INTERVAL;
 pub use table::{Hold, Options};
 pub use usage::Usage;

@@ -84,8 +84,6 @@ impl Throttler {
 pub(crate) fn usages(document: &str, overview: &Overview) -> Vec<SharedUsage> {
     let usage = |limit: &crate::share::LimitOverview| {
         let parts = || overview.members.iter().zip(&limit.members);
-        let quarantined: u64 = limit.quarantine.iter().map(|&(_, units)| units).sum();
-        let in_use: u64 = parts().filter_map(|(_, part)| part.map(|(held, demand)| held.min(demand))).sum();
         let members = parts()
             .filter_map(|(member, part)| {
                 let (held, demand) = (*part)?;
@@ -104,7 +102,7 @@ pub(crate) fn usages(document: &str, overview: &Overview) -> Vec<SharedUsage> {
             scope: document.to_owned(),
             limit: limit.limit,
             interval: Duration::from_nanos(limit.interval),
-            used: quarantined + in_use,
+            used: limit.used(),
             free: u64::try_from(limit.pool).unwrap_or(0),
             members,
         }

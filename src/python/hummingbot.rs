@@ -6,6 +6,7 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
 
 use crate::clock::{Clock, Nanos, nanos};
 use crate::gate::{LogEntry, Options};
@@ -20,31 +21,41 @@ use super::waiting::ready::ready;
 /// interval of any table is a day.
 const LOG_REACHES: Duration = Duration::from_secs(2 * 86_400);
 
-/// A throttler that begins with an empty table, and whose tasks know it.
+/// A throttler whose table comes later, and whose tasks know it.
 #[pyclass(module = "sluicegate._core", extends = PyThrottler, frozen, subclass)]
 pub struct HummingbotThrottler;
 
 #[pymethods]
 impl HummingbotThrottler {
     #[new]
-    #[pyo3(signature = (clock=None, share=None, limits_share_percentage=100.0))]
+    #[pyo3(signature = (*_args, **_kwargs))]
     fn new(
         py: Python<'_>,
+        _args: &Bound<'_, PyTuple>,
+        _kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyClassInitializer<Self> {
+        PyClassInitializer::from(PyThrottler::empty(py)).add_subclass(Self)
+    }
+
+    /// Begins with an empty table. Nothing works before.
+    #[pyo3(signature = (clock=None, share=None, limits_share_percentage=100.0))]
+    fn _begin(
+        slf: &Bound<'_, Self>,
         clock: Option<&PyManualClock>,
         share: Option<&Bound<'_, PyAny>>,
         limits_share_percentage: f64,
-    ) -> PyResult<PyClassInitializer<Self>> {
+    ) -> PyResult<()> {
         let options = Options { hopeless_routes: true, limits_share_percentage, ..Options::default() };
         let machine = || Clock::monotonic_since(LOG_REACHES);
         let throttler = match (clock, share) {
             (Some(_), Some(_)) => return Err(manual_clock_shared()),
             (Some(manual), None) => manual.clock.throttler(&[], options)?,
-            (None, Some(share)) => sharing::throttler(py, &[], options, sharing::read(share)?, machine())?,
+            (None, Some(share)) => {
+                sharing::throttler(slf.py(), &[], options, sharing::read(share)?, machine())?
+            }
             (None, None) => Throttler::with_clock(&[], options, machine())?,
         };
-        let base = PyThrottler::empty(py);
-        base.begin(throttler, options)?;
-        Ok(PyClassInitializer::from(base).add_subclass(Self))
+        slf.as_super().get().begin(throttler, options)
     }
 
     /// A context for one request.

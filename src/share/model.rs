@@ -72,8 +72,8 @@ pub(super) struct Cluster {
     /// How long requests waited, by the process's clock.
     pub waits: Vec<Nanos>,
     pub keep_waits: bool,
-    /// For how long visits went on.
-    pub visiting: std::time::Duration,
+    /// How long each visit took, where these are kept.
+    pub visiting: Vec<std::time::Duration>,
 }
 
 impl Cluster {
@@ -101,7 +101,7 @@ impl Cluster {
             passed: 0,
             waits: Vec::new(),
             keep_waits: false,
-            visiting: std::time::Duration::ZERO,
+            visiting: Vec::new(),
             world,
         };
         for at in 0..cluster.world.processes {

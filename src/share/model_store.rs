@@ -60,7 +60,9 @@ impl Cluster {
         let old = if leases { None } else { document.clone() };
         let began = std::time::Instant::now();
         let (state, answer) = ScopeState::visit(document, request, &moment).expect("nothing is refused");
-        self.visiting += began.elapsed();
+        if self.keep_waits {
+            self.visiting.push(began.elapsed());
+        }
         assert_eq!(state.check(), Ok(()));
         self.random.next();
         self.document = if answer.write { Some(state) } else { old };

@@ -125,7 +125,7 @@ impl World {
                 let process = r.within(0, processes as u64 + 1) as usize;
                 let fault = match r.within(0, 14) {
                     0..3 => Fault::Crash(process),
-                    3..6 => Fault::Stop(process, r.within(1, 4_000) * MS),
+                    3..6 => Fault::Stop(process, r.within(1, 8_000) * MS),
                     6..8 => Fault::Leave(process),
                     8 => Fault::Fork(process),
                     9 => Fault::Forget,
@@ -157,7 +157,7 @@ impl World {
             !matches!(fault, Fault::Table(..)) || !std::mem::replace(&mut changed, true)
         });
         let lossy = if r.chance(40) { r.within(1, 40) } else { 0 };
-        let arrival = r.within(1, 1_000) * MS;
+        let arrival = if r.chance(50) { r.within(1, 100) } else { r.within(1, 1_000) } * MS;
         let by_start = r.chance(40);
         Self {
             seed,
@@ -171,7 +171,7 @@ impl World {
             requests,
             faults,
             lossy,
-            calm_from: lasts + 4_000 * MS,
+            calm_from: lasts + 8_000 * MS,
         }
     }
 

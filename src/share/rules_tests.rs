@@ -15,6 +15,7 @@ use super::time::Moment;
 use super::visit::Answer;
 
 const SECOND: Nanos = 1_000 * MS;
+const MINUTE: i64 = 60_000 * MS as i64;
 
 /// A store like a file: it knows who lives, and its clock is everybody's.
 #[derive(Default)]
@@ -22,6 +23,7 @@ struct File {
     document: Option<ScopeState>,
     now: Nanos,
     dead: Vec<MemberId>,
+    incarnation: u64,
 }
 
 impl File {
@@ -40,11 +42,11 @@ impl File {
             now: self.now,
             wall: self.now as i64,
             timeline: "boot",
-            incarnation: "file",
+            incarnation: &self.incarnation.to_string(),
             is_dead: &|id| self.dead.contains(&id),
             elders: &Vec::new,
-            boundary_after: &|_, _| None,
-            fresh: 7,
+            boundary_after: &|_, wall| Some((wall / MINUTE + 1) * MINUTE),
+            fresh: 7 + self.incarnation,
         };
         match ScopeState::visit(self.document.clone(), &request, &moment) {
             Ok((state, answer)) => {
@@ -133,7 +135,7 @@ fn a_clean_end_gives_free_units_at_once_and_used_ones_when_they_leave_the_window
         now: moment_now,
         wall: 0,
         timeline: "boot",
-        incarnation: "file",
+        incarnation: "0",
         is_dead: &|_| false,
         elders: &Vec::new,
         boundary_after: &|_, _| None,
@@ -168,6 +170,122 @@ fn what_the_dead_held_comes_back_after_an_arrival_and_an_interval() {
         file.visit(&mut second, &wants(0, 100)).expect("the tables agree");
         assert_eq!(second.effective(0), units);
     }
+}
+
+#[test]
+fn what_the_dead_held_of_a_quota_comes_back_at_the_boundary_after_the_last_arrival() {
+    // Dead 4 s before a boundary: what it sent may arrive after it.
+    for (death, back) in [(50 * SECOND, 60 * SECOND), (56 * SECOND, 120 * SECOND)] {
+        let table = || vec![Terms { kind: Kind::Quota("1m".to_owned()), ..terms(100, 60) }];
+        let mut file = File::default();
+        let (mut first, mut second) =
+            (member(1, OnConflict::Refuse, table()), member(2, OnConflict::Refuse, table()));
+        file.settle(&mut [(&mut first, wants(0, 100)), (&mut second, wants(0, 100))]);
+        (file.now, file.dead) = (death, vec![MemberId(1)]);
+        for (at, units) in [(death, 50), (back - 1, 50), (back, 100)] {
+            file.now = at;
+            file.visit(&mut second, &wants(0, 100)).expect("the tables agree");
+            assert_eq!(second.effective(0), units, "at {at}");
+        }
+    }
+}
+
+#[test]
+fn units_that_are_free_by_a_shorter_interval_rest_when_a_longer_one_comes() {
+    let mut file = File::default();
+    let mut first = member(1, OnConflict::Smallest, vec![terms(100, 10)]);
+    let mut second = member(2, OnConflict::Smallest, vec![terms(100, 30)]);
+    file.visit(&mut first, &wants(0, 40)).expect("it is alone");
+    let in_hand = first.effective(0);
+    // It gives up 30 with a gate that does not know of the longer interval yet.
+    file.visit(&mut first, &wants(0, 0)).expect("it is alone");
+    let mut late = first.request(file.now, &wants(0, 0), &[]);
+    late.limits[0].released = 30;
+    let free = 100 - in_hand;
+    let changed = file.now;
+    file.visit(&mut second, &wants(0, 100)).expect("the smaller holds");
+    assert_eq!(second.effective(0), 0, "{free} in the pool were free for 10 s only");
+    let moment = Moment {
+        now: file.now,
+        wall: 0,
+        timeline: "boot",
+        incarnation: "0",
+        is_dead: &|_| false,
+        elders: &Vec::new,
+        boundary_after: &|_, _| None,
+        fresh: 7,
+    };
+    let (state, _) = ScopeState::visit(file.document.take(), &late, &moment).expect("the smaller holds");
+    file.document = Some(state);
+    for (after, units) in
+        [(20 * SECOND - 1, 0), (20 * SECOND, free), (30 * SECOND - 1, free), (30 * SECOND, free + 30)]
+    {
+        file.now = changed + after;
+        file.visit(&mut second, &wants(0, 100)).expect("the smaller holds");
+        assert_eq!(second.effective(0), units, "after {after} ns");
+    }
+}
+
+#[test]
+fn who_held_units_of_a_lost_document_goes_on_with_them_and_nobody_gets_them_twice() {
+    let mut file = File::default();
+    let mut first = member(1, OnConflict::Refuse, vec![terms(100, 10)]);
+    file.settle(&mut [(&mut first, wants(0, 70))]);
+    let held = first.effective(0);
+    (file.document, file.incarnation) = (None, 1);
+    file.visit(&mut first, &wants(5, 60)).expect("it is alone");
+    assert_eq!(first.effective(0), held);
+    let lost = file.now;
+    let mut second = member(2, OnConflict::Refuse, vec![terms(100, 10)]);
+    for (after, units) in [(0, 0), (15 * SECOND - 1, 0), (15 * SECOND, 100 - held)] {
+        file.now = lost + after;
+        file.visit(&mut second, &wants(0, 100)).expect("the tables agree");
+        assert_eq!(second.effective(0).min(100 - held), units, "after {after} ns");
+    }
+}
+
+#[test]
+fn a_release_that_was_made_for_a_lost_document_does_not_count_in_the_next() {
+    let mut file = File::default();
+    let mut first = member(1, OnConflict::Refuse, vec![terms(100, 10)]);
+    let mut second = member(2, OnConflict::Refuse, vec![terms(100, 10)]);
+    file.settle(&mut [(&mut first, wants(0, 100))]);
+    file.visit(&mut second, &wants(0, 100)).expect("the tables agree");
+    file.visit(&mut first, &wants(0, 100)).expect("the tables agree");
+    // It gives 50 up; nothing comes back; the document is lost, and again nothing comes back.
+    let request = first.request(file.now, &wants(0, 100), &[]);
+    assert_eq!((request.limits[0].released, first.effective(0)), (50, 50));
+    (file.document, file.incarnation) = (None, 1);
+    for _ in 0..2 {
+        let request = first.request(file.now, &wants(0, 100), &[]);
+        let moment = Moment {
+            now: file.now,
+            wall: 0,
+            timeline: "boot",
+            incarnation: "1",
+            is_dead: &|_| false,
+            elders: &Vec::new,
+            boundary_after: &|_, _| None,
+            fresh: 8,
+        };
+        file.document =
+            Some(ScopeState::visit(file.document.take(), &request, &moment).expect("it is alone").0);
+    }
+    assert_eq!(file.document.as_ref().expect("written").members[0].parts[0].held, 50);
+}
+
+#[test]
+fn a_lease_counts_from_the_request_and_ends_for_the_member_first() {
+    let rules = Rules { lease: Some(10 * SECOND), arrival: 0, margin: 0, on_conflict: OnConflict::Refuse };
+    let mut me = Membership::new(MemberId(1), About::default(), rules, vec![terms(100, 10)].into());
+    assert_eq!(me.lives_until(), Some(0), "nothing passes before the first answer");
+    let mut file = File { now: 3 * SECOND, ..File::default() };
+    file.visit(&mut me, &wants(0, 1)).expect("it is alone");
+    let request = me.request(5 * SECOND, &wants(0, 1), &[]);
+    assert_eq!(request.witness, Some((0, 2 * SECOND)));
+    let ends = file.document.as_ref().expect("written").members[0].lease_end.expect("a lease");
+    assert_eq!(me.lives_until(), Some(3 * SECOND + 9_990 * MS));
+    assert!(ends > 10 * SECOND, "by the scope's clock, which showed 0");
 }
 
 #[test]

@@ -18,6 +18,7 @@ from sluicegate.demo.command import demo
 from sluicegate.demo.mix import mix_of
 from sluicegate.demo.outcome import Outcome, percentile, tightest
 from sluicegate.demo.plot import save_plot
+from sluicegate.demo.processes import Processes, ProcessFailedError
 from sluicegate.demo.summary import explanation, summary
 from sluicegate.testing import (
     BanRule,
@@ -234,6 +235,7 @@ def test_demo_of_a_limiter_that_cheats_fails_and_says_so(
         (["--seconds", "inf"], "inf is not a length of time"),
         (["--seconds", "0.5"], "0.5 is not in the range x>=1"),
         (["--bots", "0"], "0 is not in the range 1<=x<=1000"),
+        (["--bots", "2", "--processes", "3"], "3 processes are more than the 2 bots"),
         (["--latency", "250", "20"], "250 20 is no range of latencies"),
         (["--latency", "-1", "20"], "-1 20 is no range of latencies"),
         (["--table", "nowhere"], "no table and no file 'nowhere'"),
@@ -252,3 +254,32 @@ def test_table_file_that_holds_no_table_is_named(tmp_path: Path) -> None:
     done = CliRunner().invoke(demo, ["--table", str(path)])
     assert done.exit_code == 2
     assert "needs 'endpoints'" in done.output
+
+
+def test_demo_in_several_processes_on_one_file_is_never_rejected(small_demo: list[str]) -> None:
+    options = [*small_demo, "--processes", "3", "--bots", "7"]
+    done = CliRunner().invoke(demo, options, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert "7 bots in 3 processes on one file" in done.output
+    assert "refused" not in done.output
+
+
+def test_what_processes_take_from_their_tallies_adds_up_to_them() -> None:
+    one, whole = Tally(), Tally()
+    for _ in range(3):
+        one.statuses[200] += 2
+        one.waits += [0.1, 0.2]
+        one.answers.append(0.3)
+        one.unsent += 1
+        one.failures += 1
+        one.used = 7
+        whole.add(json.loads(json.dumps(one.take())))
+    assert (whole.statuses, whole.waits, whole.answers) == (one.statuses, one.waits, one.answers)
+    assert (whole.unsent, whole.failures, whole.used) == (3, 3, 7)
+
+
+async def test_a_process_of_bots_that_fails_is_told_with_what_it_said() -> None:
+    bots = Processes(2, 4, "no address", SMALL, 1.0, 1, Tally())
+    with pytest.raises(ProcessFailedError, match=r"(?s)a process of bots failed: .*ValueError"):
+        async with bots as ready:
+            await ready.run()

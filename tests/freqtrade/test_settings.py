@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,11 @@ COUNT = "a whole number of at least 1"
 INTERVAL = "seconds, at least 1, or 0 for a line at exit only"
 RULES = 'a list of rules such as [["rate", "GetTicker", 10, "1s", "delay"]]'
 ZONE = 'the name of a time zone such as "Europe/Berlin"'
+STORE = (
+    'the address of a store such as "sqlite:////var/lib/bots/budget.db" or '
+    '"redis://host:6379/0", or true for a file in your state folder'
+)
+NAME = "a name of 1 to 100 characters"
 
 RULE = ["rate", "GetTicker", 10, "1s", "delay"]
 
@@ -27,6 +33,9 @@ GOOD: dict[str, list[Any]] = {
     "limits": [[], [RULE], (tuple(RULE), ["quota", "*", 9, "1d"])],
     "hold": ["start", "response"],
     "timezone": [None, "UTC", "Asia/Shanghai"],
+    "share": [None, True, False, "sqlite:////x/budget.db", "redis://me:secret@host:6379/0"],
+    "account": [None, "main"],
+    "address": [None, "home 1"],
 }
 
 NO_NUMBERS = [None, "300", True, [300], float("nan"), float("inf")]
@@ -41,6 +50,9 @@ BAD: dict[str, tuple[str, list[Any]]] = {
     "limits": (RULES, [RULE, "rate", {"rate": 1}, [RULE, "rate"], None]),
     "hold": ('"start" or "response"', ["end", "Start", None, True, ["start"]]),
     "timezone": (ZONE, ["Europe/Atlantis", "", 1, ["UTC"]]),
+    "share": (STORE, ["", "budget.db", "mysql://x/y", 1, ["sqlite:////x"]]),
+    "account": (NAME, ["", "x" * 101, "a\nb", 1, True]),
+    "address": (NAME, ["", 1]),
 }
 
 
@@ -67,6 +79,9 @@ def test_nothing_need_be_set(config: dict[str, Any]) -> None:
         "limits": (),
         "hold": "start",
         "timezone": None,
+        "share": None,
+        "account": None,
+        "address": None,
     }
 
 
@@ -128,3 +143,34 @@ def test_the_settings_fit_a_line() -> None:
         "ttl 30, size 1000, keep_warm True, batch 200, error_ttl 60, log_interval 3600, "
         "limits [['rate', 'GetTicker', 10, '1s', 'delay']], hold start, timezone None"
     )
+
+
+def sharing(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], **env: str) -> Any:
+    for name in ("SHARE", "ACCOUNT", "ADDRESS"):
+        monkeypatch.delenv(f"SLUICEGATE_{name}", raising=False)
+    for name, value in env.items():
+        monkeypatch.setenv(name, value)
+    return read({"sluicegate": section}).sharing("binance")
+
+
+def test_limits_are_shared_if_the_section_or_the_environment_says_so(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert sharing(monkeypatch, {}) is None
+    url = "sqlite:////x/budget.db"
+    share = sharing(monkeypatch, {"share": url, "account": "main"})
+    assert (share.url, share.account, share.address) == (url, "main/binance", "default/binance")
+    share = sharing(monkeypatch, {}, SLUICEGATE_SHARE=url, SLUICEGATE_ADDRESS="home")
+    assert (share.url, share.account, share.address) == (url, "default/binance", "home/binance")
+    # The section comes first.
+    other = sharing(monkeypatch, {"share": "sqlite:////y.db"}, SLUICEGATE_SHARE=url)
+    assert other.url == "sqlite:////y.db"
+    assert sharing(monkeypatch, {"share": False}, SLUICEGATE_SHARE=url) is None
+    own = sharing(monkeypatch, {"share": True}, XDG_STATE_HOME=str(tmp_path))
+    assert own.url == f"sqlite:///{tmp_path}/sluicegate/budget.db"
+
+
+def test_a_password_is_in_no_line_and_no_error() -> None:
+    url = "redis://me:secret@host:6379/0"
+    assert "share redis://me:***@host:6379/0" in str(read({"sluicegate": {"share": url}}))
+    assert "secret" not in error_of({"share": url + "/9/9"})

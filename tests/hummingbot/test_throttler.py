@@ -74,6 +74,7 @@ def test_arguments_and_defaults_are_hummingbots() -> None:
         ("retry_interval", 0.1),
         ("safety_margin_pct", 0.05),
         ("limits_share_percentage", None),
+        ("share", None),
     ]
     throttler = AsyncThrottler(TABLE, 0.2, 0.1, Decimal("50"))
     assert throttler._retry_interval == 0.2

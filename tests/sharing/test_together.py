@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 
-from sluicegate import RateLimit, Share, Throttler
+from sluicegate import LinkedLimitWeightPair, RateLimit, Share, Throttler
 from tests.helpers.threads import until
 from tests.sharing.bots import Bot, Server
 
@@ -74,8 +74,6 @@ def test_accounts_are_apart_and_what_an_address_may_is_common_to_them(store: str
 
 
 def test_a_request_takes_from_limits_of_both_scopes_or_from_none(store: str) -> None:
-    from sluicegate import LinkedLimitWeightPair
-
     table = [
         RateLimit("ip", 2, 3600, scope="address"),
         RateLimit("order", 10, 3600, linked_limits=[LinkedLimitWeightPair("ip")]),
@@ -88,5 +86,7 @@ def test_a_request_takes_from_limits_of_both_scopes_or_from_none(store: str) -> 
             pass
     for throttler in (first, second):
         assert not throttler.charge("order")
-        assert throttler.usage("order").used == 1
+        shared = throttler.usage("order").shared
+        assert shared is not None
+        assert shared.used == 1
         throttler.close()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from sluicegate._core import hide_password, share_overview
 from sluicegate._share.environment import (
@@ -15,6 +14,7 @@ from sluicegate._share.environment import (
     asked,
     default_file,
     default_url,
+    make_private,
 )
 from sluicegate.errors import StoreError
 from sluicegate.share import Share
@@ -87,17 +87,11 @@ def check(environ: Mapping[str, str]) -> Share | None:
                 )
             return None
         if share.url == default_url(environ):
-            _make_private(default_file(environ).parent)
+            make_private(default_file(environ).parent)
         share_overview(share.url)
     except (ValueError, StoreError, OSError) as error:
         raise OptionError(str(error)) from error
     return share
-
-
-def _make_private(folder: Path) -> None:
-    """Makes the folder for the user alone: whoever may write into it may use up the limits."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def shared(share: Share) -> str:

@@ -47,6 +47,12 @@ def default_file(environ: Mapping[str, str]) -> Path:
     return folder / "sluicegate" / "budget.db"
 
 
+def make_private(folder: Path) -> None:
+    """Makes the folder for the user alone: whoever may write into it may use up the limits."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+
+
 def default_url(environ: Mapping[str, str]) -> str:
     """The address of that file."""
     return f"{_FILE}{default_file(environ)}"

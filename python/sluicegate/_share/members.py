@@ -95,13 +95,12 @@ def _limit(limit: dict[str, Any], members: list[dict[str, Any]]) -> Limit:
         for member, part in zip(members, limit["members"], strict=True)
         if part is not None
     ]
-    returning = sum(units for _, units in limit["coming_free"])
     every = f"{limit['time_interval']:g} s"
     return Limit(
         limit["limit_id"],
         limit["limit"],
         f"quota {limit['resets']}" if limit["kind"] == "quota" else every,
-        returning + sum(min(part["held"], part["demand"]) for _, part in parts),
+        limit["used"],
         limit["free"],
         tuple(
             Member(

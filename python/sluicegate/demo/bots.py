@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 import aiohttp
 
@@ -35,11 +36,40 @@ class Tally:
     unsent: int = 0
     answers: list[float] = field(default_factory=list)
     used: int | None = None
+    _told: tuple[int, int, int, int] = (0, 0, 0, 0)
+    _told_statuses: Counter[int] = field(default_factory=Counter)
 
     @property
     def answered(self) -> int:
         """Requests that got an answer, whichever."""
         return len(self.answers)
+
+    def take(self) -> dict[str, Any]:
+        """What was written down since this was called last, as `add` and JSON know it."""
+        waits, answers = self.waits[self._told[0] :], self.answers[self._told[1] :]
+        statuses = self.statuses - self._told_statuses
+        unsent, failures = self.unsent - self._told[2], self.failures - self._told[3]
+        self._told = (len(self.waits), len(self.answers), self.unsent, self.failures)
+        self._told_statuses = self.statuses.copy()
+        return {
+            "statuses": {str(status): count for status, count in statuses.items()},
+            "waits": waits,
+            "answers": answers,
+            "unsent": unsent,
+            "failures": failures,
+            "used": self.used,
+        }
+
+    def add(self, more: dict[str, Any]) -> None:
+        """Adds what the bots of another process saw."""
+        for status, count in more["statuses"].items():
+            self.statuses[int(status)] += count
+        self.waits += more["waits"]
+        self.answers += more["answers"]
+        self.unsent += more["unsent"]
+        self.failures += more["failures"]
+        if more["used"] is not None:
+            self.used = more["used"]
 
 
 class Crowd:
@@ -72,11 +102,17 @@ class Crowd:
         self._seed = seed
         self._waiting: dict[asyncio.Task[None], float] = {}
 
-    async def run(self, bots: int, seconds: float) -> None:
-        """Let so many bots work for so long; requests that left by then are still answered."""
+    async def run(self, bots: int, seconds: float, first: int = 0) -> None:
+        """Let so many bots work for so long; requests that left by then are still answered.
+
+        Args:
+            bots: How many.
+            seconds: For how long.
+            first: The number of the first of them, which decides what they ask for.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + seconds
-        tasks = [asyncio.create_task(self._bot(i, end)) for i in range(bots)]
+        tasks = [asyncio.create_task(self._bot(first + i, end)) for i in range(bots)]
         try:
             done, _ = await asyncio.wait(
                 tasks, timeout=seconds, return_when=asyncio.FIRST_EXCEPTION

@@ -60,6 +60,13 @@ def _place(_: click.Context, parameter: click.Parameter, value: Path) -> Path:
     help="How many bots work at the same time. Each of them sends one request at a time.",
 )
 @click.option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    show_default=True,
+    help="In how many processes the bots run. From 2 on they share the limits in a file.",
+)
+@click.option(
     "--latency",
     type=float,
     nargs=2,
@@ -96,6 +103,7 @@ def _place(_: click.Context, parameter: click.Parameter, value: Path) -> Path:
 def demo(
     seconds: float,
     bots: int,
+    processes: int,
     latency: tuple[float, float],
     table: str,
     output: Path,
@@ -110,12 +118,16 @@ def demo(
     from sluicegate.demo.show import Settings, run_demo
     from sluicegate.testing import load_table
 
+    if processes > bots:
+        raise click.BadParameter(
+            f"{processes} processes are more than the {bots} bots: each process needs a bot.",
+            param_hint="'--processes'",
+        )
     try:
         limits = load_table(table, minute=MINUTE)
         mix_of(limits)
     except (OSError, ValueError) as error:
         raise click.BadParameter(str(error), param_hint="'--table'") from error
     shortest, longest = latency
-    sys.exit(
-        run_demo(Settings(seconds, bots, (shortest / 1e3, longest / 1e3), limits, output, seed))
-    )
+    in_seconds = (shortest / 1e3, longest / 1e3)
+    sys.exit(run_demo(Settings(seconds, bots, in_seconds, limits, output, seed, processes)))

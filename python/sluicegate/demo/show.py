@@ -13,6 +13,7 @@ from sluicegate.demo.bots import Crowd, Gate, Tally
 from sluicegate.demo.mix import mix_of
 from sluicegate.demo.outcome import Outcome
 from sluicegate.demo.plot import save_plot
+from sluicegate.demo.processes import Processes, ProcessFailedError
 from sluicegate.demo.progress import follow
 from sluicegate.demo.server import ExchangeFailedError, exchange_process, statistics_of
 from sluicegate.demo.summary import explanation, summary
@@ -30,6 +31,7 @@ class Settings:
         table: The exchange's limits.
         output: Where the plot goes.
         seed: Of the bots' choices and the latencies.
+        processes: In how many processes the bots of the run through sluicegate are.
     """
 
     seconds: float
@@ -38,6 +40,7 @@ class Settings:
     table: Table
     output: Path
     seed: int
+    processes: int = 1
 
 
 def run_demo(settings: Settings, console: Console | None = None) -> int:
@@ -49,8 +52,9 @@ def run_demo(settings: Settings, console: Console | None = None) -> int:
     """
     console = console or Console(highlight=False)
     shortest, longest = settings.latency
+    shared = "" if settings.processes == 1 else f" in {settings.processes} processes on one file"
     console.print(
-        f"[bold]sluicegate demo[/]: {settings.bots} bots against a stand-in of "
+        f"[bold]sluicegate demo[/]: {settings.bots} bots{shared} against a stand-in of "
         f"{settings.table.name}, {shortest * 1e3:g} to {longest * 1e3:g} ms of latency",
         soft_wrap=True,
     )
@@ -58,7 +62,7 @@ def run_demo(settings: Settings, console: Console | None = None) -> int:
         console.print(f"  {limit.name}: {limit.limit:,} in any {limit.interval:g} s", style="dim")
     try:
         without, through = asyncio.run(_both_runs(settings, console))
-    except ExchangeFailedError as error:
+    except (ExchangeFailedError, ProcessFailedError) as error:
         console.print(f"[bold red]{escape(str(error))}[/]", soft_wrap=True)
         return 1
     console.print()
@@ -84,11 +88,29 @@ async def _both_runs(settings: Settings, console: Console) -> tuple[Outcome, Out
     without = await _run(
         settings, console, "without a limiter", settings.seconds / 3, lambda _: nullcontext()
     )
+    name = "through sluicegate"
+    if settings.processes > 1:
+        return without, await _run_processes(settings, console, name)
     throttler = Throttler(settings.table.rate_limits())
-    through = await _run(
-        settings, console, "through sluicegate", settings.seconds, throttler.execute_task
-    )
+    through = await _run(settings, console, name, settings.seconds, throttler.execute_task)
     return without, through
+
+
+async def _run_processes(settings: Settings, console: Console, name: str) -> Outcome:
+    """The run through sluicegate, with the bots in several processes."""
+    tally, seconds = Tally(), settings.seconds
+    watched = settings.table.limits[0]
+    async with (
+        exchange_process(settings.table, settings.latency, settings.seed) as url,
+        aiohttp.ClientSession(url) as session,
+        Processes(
+            *(settings.processes, settings.bots, url, settings.table, seconds, settings.seed),
+            tally,
+        ) as processes,
+    ):
+        async with follow(console, name, seconds, tally, watched.limit):
+            await processes.run()
+        return Outcome(name, seconds, await statistics_of(session), tally)
 
 
 async def _run(

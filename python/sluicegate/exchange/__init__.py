@@ -22,6 +22,7 @@ from sluicegate.exchange.added_limits import add_limit
 from sluicegate.exchange.book import Book
 from sluicegate.exchange.names import ALIASES, FUNCTIONS
 from sluicegate.exchange.proxy import LimitedExchange, wrap
+from sluicegate.share import Share
 
 __all__ = [
     "ALIASES",
@@ -42,6 +43,7 @@ def limit(
     timezone: str | None = None,
     asynchronous: bool | None = None,
     refusal: type[Exception] | None = None,
+    share: str | Share | None = None,
 ) -> LimitedExchange:
     """Adds ``IO("rate" | "quota", names, max_calls, period[, behavior])`` to an exchange object.
 
@@ -67,14 +69,20 @@ def limit(
         refusal: The class of the exception that a call raises if it is not sent, such as
             ``ccxt.RateLimitExceeded``. Its message is that of ``last_error``. The default is
             ``None``: the call returns ``None``, as on FMZ.
+        share: Where the rules are shared with other processes: the address of a store, or a
+            `Share`. Objects with the same store and the same account have one budget for rules
+            with the same mode and the same names, in whichever process they are. So give each
+            exchange an account of its own: ``Share(url, account="binance main")``. With
+            ``throttler``, share that.
 
     Returns:
         The object with ``IO``, ``Go`` and ``last_error``.
 
     Raises:
         ValueError: ``hold`` is not the one of ``throttler``, or a time zone or a method does not
-            exist.
+            exist, or both ``throttler`` and ``share`` are given.
         TypeError: A value has the wrong type.
+        StoreError: The store of ``share`` cannot be used.
 
     Example:
         >>> exchange = limit(Exchange())
@@ -86,8 +94,13 @@ def limit(
         )
     if timezone is not None:
         check_timezone(timezone)
+    if throttler is not None and share is not None:
+        raise ValueError(
+            "share and throttler cannot both be given: share the throttler, with "
+            "Throttler([], hold='start', share=…)"
+        )
     if throttler is None:
-        throttler = Throttler([], hold=hold or "start")
+        throttler = Throttler([], hold=hold or "start", share=share)
         book = Book(throttler)
     elif isinstance(throttler, HummingbotThrottler):
         raise TypeError(
@@ -130,7 +143,9 @@ def limit_all(
         ValueError: A rule has a wrong value. The message shows it and says what would be right.
         TypeError: A rule is not a list, or a value in it has the wrong type.
     """
-    options.setdefault("throttler", Throttler([], hold=options.get("hold") or "start"))
+    if options.get("throttler") is None:
+        share = options.pop("share", None)
+        options["throttler"] = Throttler([], hold=options.get("hold") or "start", share=share)
     limited = [limit(exchange, **options) for exchange in exchanges]
     for number, rule in enumerate(rules, start=1):
         if isinstance(rule, str) or not isinstance(rule, Sequence) or not rule:

@@ -8,6 +8,7 @@ from typing import Protocol
 from weakref import WeakSet, WeakValueDictionary
 
 from sluicegate._core import Throttler
+from sluicegate._share.both_scopes import both_scopes
 from sluicegate.exchange.gate import Gate
 from sluicegate.exchange.rules import Rule
 from sluicegate.exchange.waits import Waits
@@ -33,11 +34,13 @@ class Book:
 
     Args:
         throttler: Where the limits are. Others that it has are left as they are.
+        both: Whether each rule counts for the account and for the address.
     """
 
-    def __init__(self, throttler: Throttler) -> None:
+    def __init__(self, throttler: Throttler, *, both: bool = False) -> None:
         """A book without rules."""
         self._throttler = throttler
+        self._both = both
         self.waits: Waits | None = None
         """Where waits and refusals are counted; refusals are logged one by one where it is None."""
         self._rules: dict[str, Rule] = {}
@@ -46,11 +49,11 @@ class Book:
         self._lock = threading.RLock()
 
     @classmethod
-    def of(cls, throttler: Throttler) -> Book:
-        """The one book of a throttler."""
+    def of(cls, throttler: Throttler, *, both: bool = False) -> Book:
+        """The one book of a throttler; a new one counts for both, if that is asked for."""
         with _BOOKS_LOCK:
             # A book keeps its throttler, so that no other object gets the same id meanwhile.
-            return _BOOKS.setdefault(id(throttler), cls(throttler))
+            return _BOOKS.setdefault(id(throttler), cls(throttler, both=both))
 
     def join(self, reader: Reader) -> None:
         """Adds an object whose calls the rules limit."""
@@ -81,10 +84,12 @@ class Book:
         own = {rule.id: rule.limit() for rule in rules.values()}
         gates = [(reader, self._gates(reader, rules, own)) for reader in self._readers]
         limits = self._throttler.rate_limits
-        others = [limit for limit in limits if limit.limit_id not in self._own | own.keys()]
+        ours = self._own | own.keys()
+        others = [limit for limit in limits if limit.limit_id not in ours]
         # Calls under way still know the old gates. A call whose gate is gone gets its new one.
-        self._throttler.set_rate_limits([*others, *own.values()])
-        self._rules, self._own = rules, set(own)
+        table = both_scopes(own.values()) if self._both else list(own.values())
+        self._throttler.set_rate_limits([*others, *table])
+        self._rules, self._own = rules, {limit.limit_id for limit in table}
         for reader, of_reader in gates:
             reader.follow(of_reader)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -34,6 +35,12 @@ class Pass:
 
 _SHORTEST = 0.001
 """Seconds to wait at least before the next check whether a rule that refuses has become full."""
+
+_LONGEST = 1.0
+"""Seconds to wait at most before that check."""
+
+_FETCHING = 0.1
+"""Seconds that it may take to fetch units of a shared limit that nobody uses."""
 
 
 @dataclass(frozen=True)
@@ -88,12 +95,26 @@ class Gate:
         if wait and self.refusing is None:
             yield None
             return
-        yield 0.0
+        yield self._patience() if wait else 0.0
         while wait and delays:
             # Only rules that delay may keep it waiting. One that refuses may become full meanwhile.
             if self.refusing is not None and self.throttler.wait_time(self.refusing) > 0:
                 return
-            yield max(self.throttler.wait_time(self.route), _SHORTEST)
+            # Nobody knows when units come that other processes have.
+            yield min(max(self.throttler.wait_time(self.route), _SHORTEST), _LONGEST)
+
+    def _patience(self) -> float:
+        """For how long a call waits that is refused if it cannot pass.
+
+        A process that shares a limit may have to fetch units that nobody uses.
+        """
+        part = self.throttler.limits_share_percentage / 100
+        shares = any(
+            self.throttler.usage(rule.id).limit < max(1, math.floor(rule.max_calls * part))
+            for rule in self.rules
+            if rule.max_calls is not None
+        )
+        return _FETCHING if shares else 0.0
 
     def why(self) -> str:
         """Which rules have no room for a call now, and for how long."""
@@ -104,4 +125,6 @@ class Gate:
         ]
         wait = self.throttler.wait_time(self.route)
         limits = "; ".join(full or map(str, self.rules))
+        if math.isinf(wait):
+            return f"over the limit of {limits}, which other processes use"
         return f"over the limit of {limits}; there is room in {wait:.3f} s"

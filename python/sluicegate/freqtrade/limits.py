@@ -8,6 +8,7 @@ from typing import Any
 import ccxt
 
 from sluicegate._core import Throttler
+from sluicegate.errors import StoreError
 from sluicegate.exchange import limit_all
 from sluicegate.exchange.book import Book
 from sluicegate.exchange.waits import Waits
@@ -23,12 +24,21 @@ class Limits:
 
     def __init__(self, settings: Settings) -> None:
         """Nothing is limited yet."""
+        self._settings = settings
         self._rules: Sequence[Sequence[Any]] = settings.limits
-        self._timezone = settings.timezone
-        self._throttler = Throttler([], hold=settings.hold)
+        self._throttler: Throttler | None = None
         # A throttler's book lives as long as one of its users.
-        self._book = Book.of(self._throttler)
-        self.waits = self._book.waits = Waits()
+        self._book: Book | None = None
+        self.waits = Waits()
+
+    def _begin(self, exchange: str) -> Throttler:
+        """The throttler of all objects, which are of one exchange."""
+        share = self._settings.sharing(exchange)
+        throttler = Throttler([], hold=self._settings.hold, share=share)
+        # Nobody says whom a rule is for: the account, or the address.
+        self._book = Book.of(throttler, both=share is not None)
+        self._book.waits = self.waits
+        return throttler
 
     def apply(self, api: Any) -> Any:
         """A ccxt object under the rules; the object itself if there are none.
@@ -38,18 +48,22 @@ class Limits:
         the bot.
 
         Raises:
-            ValueError: A rule that cannot be; the message shows it.
+            ValueError: A rule that cannot be, or a store that cannot be used; the message shows it.
         """
         if not self._rules:
             return api
         try:
+            if self._throttler is None:
+                self._throttler = self._begin(str(api.id))
             [limited] = limit_all(
                 [api],
                 self._rules,
                 throttler=self._throttler,
-                timezone=self._timezone,
+                timezone=self._settings.timezone,
                 refusal=ccxt.DDoSProtection,
             )
         except (TypeError, ValueError) as error:
             raise ValueError(f'"{SECTION}": limits: {error}') from error
+        except StoreError as error:
+            raise ValueError(f'"{SECTION}": share: {error}') from error
         return limited

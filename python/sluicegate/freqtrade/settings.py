@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from sluicegate._core import check_timezone
+from sluicegate._core import check_share, check_timezone, hide_password
+from sluicegate._share.environment import (
+    ACCOUNT,
+    ADDRESS,
+    STORE,
+    absolute,
+    asked,
+    default_file,
+    default_url,
+    make_private,
+)
 from sluicegate.exchange.names import closest
+from sluicegate.share import Share
 
 SECTION = "sluicegate"
 
@@ -32,6 +44,10 @@ class Settings:
         hold: From when a call counts against them: "start", when it is sent, as `exchange.IO` has
             it; "response", until one period after its answer, so that the exchange never sees more.
         timezone: The IANA name of the time zone of quotas; None for the machine's.
+        share: Where the limits are shared with other bots: the address of a store; True for a file
+            in the user's state folder; False for nowhere; None for what the environment says.
+        account: The name of the account at the exchange, for `share`.
+        address: The name of the IP address, for `share`.
     """
 
     ttl: float = 300
@@ -43,10 +59,49 @@ class Settings:
     limits: Sequence[Sequence[Any]] = ()
     hold: Literal["start", "response"] = "start"
     timezone: str | None = None
+    share: str | bool | None = None
+    account: str | None = None
+    address: str | None = None
 
     def __str__(self) -> str:
         """The settings in a line."""
-        return ", ".join(f"{field.name} {getattr(self, field.name)}" for field in fields(self))
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        if isinstance(self.share, str):
+            values["share"] = hide_password(self.share)
+        # What nobody has set is not worth its place in the line.
+        for name in ("share", "account", "address"):
+            if values[name] is None:
+                del values[name]
+        return ", ".join(f"{name} {value}" for name, value in values.items())
+
+    def sharing(self, exchange: str) -> Share | None:
+        """Where the limits for an exchange are shared; ``None`` if they are not.
+
+        Args:
+            exchange: The id of the exchange: each has budgets of its own.
+
+        Raises:
+            ValueError: The environment has a wrong value.
+        """
+        environ = dict(os.environ)
+        if self.share is not None:
+            own = default_url(environ) if self.share is True else self.share or ""
+            environ[STORE] = absolute(own) if own else ""
+        if environ.get(STORE) == default_url(environ):
+            make_private(default_file(environ).parent)
+        for name, value in ((ACCOUNT, self.account), (ADDRESS, self.address)):
+            if value is not None:
+                environ[name] = value
+        found = asked(environ)
+        if found is None:
+            return None
+        return replace(
+            found,
+            account=f"{found.account}/{exchange}",
+            address=f"{found.address}/{exchange}",
+            # Bots with different rules go on, by the stricter one.
+            conflict="smallest",
+        )
 
 
 def read(config: Mapping[str, Any]) -> Settings:
@@ -62,7 +117,7 @@ def read(config: Mapping[str, Any]) -> Settings:
     problems = [_unknown(name, known) for name in section if name not in known]
     for name, check in _CHECKS.items():
         if name in section and (must := check(section[name])):
-            problems.append(f"{name} must be {must}, not {section[name]!r}")
+            problems.append(f"{name} must be {must}, not {_shown(name, section[name])}")
     if problems:
         raise ValueError(f'"{SECTION}": {"; ".join(problems)}')
     return Settings(**section)
@@ -72,6 +127,11 @@ def _unknown(name: object, known: Sequence[str]) -> str:
     close = closest(str(name), known)
     hint = f"did you mean {close!r}?" if close else f"there are {', '.join(known)}"
     return f"there is no setting {name!r}; {hint}"
+
+
+def _shown(name: str, value: object) -> str:
+    # It may hold a password.
+    return repr(hide_password(value) if name == "share" and isinstance(value, str) else value)
 
 
 def _is_number(value: object) -> bool:
@@ -121,6 +181,26 @@ def _timezone(value: Any) -> str:
     return ""
 
 
+def _share(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return ""
+    try:
+        check_share(Share(value))
+    except (TypeError, ValueError):
+        return (
+            'the address of a store such as "sqlite:////var/lib/bots/budget.db" or '
+            '"redis://host:6379/0", or true for a file in your state folder'
+        )
+    return ""
+
+
+def _name(value: Any) -> str:
+    fits = value is None or (
+        isinstance(value, str) and 0 < len(value) <= 100 and value.isprintable()
+    )
+    return "" if fits else "a name of 1 to 100 characters"
+
+
 _CHECKS = {
     "ttl": _ttl,
     "size": _count,
@@ -131,4 +211,7 @@ _CHECKS = {
     "limits": _limits,
     "hold": _hold,
     "timezone": _timezone,
+    "share": _share,
+    "account": _name,
+    "address": _name,
 }

@@ -32,6 +32,7 @@ class Notices:
         limit: RateLimit | core.RateLimit,
         used: int,
         free_in: float | None = None,
+        part: int | None = None,
     ) -> None:
         """Logs that a request must wait for a limit.
 
@@ -40,16 +41,16 @@ class Notices:
             limit: The limit. One that ``IO`` added has its period as its user wrote it.
             used: How many of its units are used.
             free_in: Seconds until the next of them come free, where that is known.
+            part: How much of a limit that bots share this bot has now.
         """
         if self.is_quiet(limit.limit_id):
             return
         self._quiet_until[limit.limit_id] = self._clock() + QUIET_SECONDS
         period = limit.time_interval
         within = f"(period {period})" if isinstance(period, str) else f"in the last {period:g} s"
-        text = (
-            f"API rate limit on {limit.limit_id} has almost reached: {used} of {limit.limit} used "
-            f"{within}"
-        )
+        whole = f"{limit.limit}" if part is None else f"{part} that this bot now has of all"
+        text = f"API rate limit on {limit.limit_id} has almost reached: {used} of {whole} used "
+        text += within
         if free_in is not None:
             text += f"; the next come free in {free_in:.1f} s"
         # Hummingbot's screen may not be there yet; a request must not fail for that.

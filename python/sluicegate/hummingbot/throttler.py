@@ -6,6 +6,7 @@ import asyncio
 import copy
 import logging
 import math
+import sys
 import time
 import warnings
 from abc import abstractmethod
@@ -15,6 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluicegate import limits as core
 from sluicegate._core import HummingbotThrottler, ManualClock
+from sluicegate._share.both_scopes import both_scopes
 from sluicegate.errors import UnknownLimitError
 from sluicegate.exchange.added_limits import (
     AddedLimit,
@@ -38,26 +40,32 @@ from sluicegate.hummingbot.gate_table import (
     units_of,
 )
 from sluicegate.hummingbot.notices import Notices
+from sluicegate.hummingbot.sharing import Sharing, remember_whole, whole_of, with_whole
 from sluicegate.hummingbot.stands_for import PACKAGE, StandsFor
 from sluicegate.hummingbot.task_logs import TaskLogs
+from sluicegate.share import Share
 
 
 def _share(percentage: Decimal | float | None) -> Decimal:
+    """A percentage as a part of 1."""
     must = f"limits_share_percentage must be a percentage over 0 or None, not {percentage!r}"
     try:
         share = Decimal(str(percentage or 100)) / 100
-        if 0 < share < Decimal("0.01"):
-            warnings.warn(
-                f"limits_share_percentage={percentage} is less than one percent; for a share of "
-                f"{percentage}, write {Decimal(str(percentage)) * 100}",
-                RuntimeWarning,
-                stacklevel=4,
-            )
         if share > 0:
             return share
     except InvalidOperation:
         raise ValueError(must) from None
     raise ValueError(must)
+
+
+def _warn_of_small(share: Decimal, percentage: Decimal | float | None) -> None:
+    if share < Decimal("0.01"):
+        warnings.warn(
+            f"limits_share_percentage={percentage} is less than one percent; for a share of "
+            f"{percentage}, write {Decimal(str(percentage)) * 100}",
+            RuntimeWarning,
+            stacklevel=4,
+        )
 
 
 class AsyncThrottlerBase(StandsFor):
@@ -90,6 +98,7 @@ class AsyncThrottlerBase(StandsFor):
                 share an account; all of it by default. Rounded down, and at least 1.
         """
         self.limits_pct = _share(limits_share_percentage)
+        _warn_of_small(self.limits_pct, limits_share_percentage)
         self._retry_interval = retry_interval
         self._safety_margin_pct = safety_margin_pct or 0.0
         self._lock = asyncio.Lock()
@@ -98,8 +107,10 @@ class AsyncThrottlerBase(StandsFor):
 
     def _own_share(self, limit: RateLimit) -> RateLimit:
         own = copy.deepcopy(limit)
+        whole = whole_of(limit)
         share = math.floor(Decimal(str(limit.limit)) * self.limits_pct)
         own.limit = share if share > 1 else Decimal("1")
+        remember_whole(own, whole)
         return own
 
     def set_rate_limits(self, rate_limits: list[RateLimit]) -> None:
@@ -162,18 +173,31 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
     #: For tests: the time by which throttlers of a subclass live.
     _clock: ClassVar[ManualClock | None] = None
 
-    def __new__(cls, *_args: object, **_kwargs: object) -> AsyncThrottler:
-        """Subclasses may take other arguments than ours."""
-        return super().__new__(cls, clock=cls._clock)
-
     def __init__(
         self,
         rate_limits: list[RateLimit],
         retry_interval: float = 0.1,
         safety_margin_pct: float | None = 0.05,
         limits_share_percentage: Decimal | None = None,
+        *,
+        share: str | Share | None = None,
     ) -> None:
-        """A throttler with a copy of the table; see `AsyncThrottlerBase`."""
+        """A throttler with a copy of the table; see `AsyncThrottlerBase`.
+
+        Args:
+            rate_limits: The table.
+            retry_interval: For throttlers that poll.
+            safety_margin_pct: Units stay this share of the interval longer.
+            limits_share_percentage: The most that this bot uses of every limit, in percent.
+            share: Where the limits are shared with other processes, as for `sluicegate.Throttler`.
+                By default the environment says it: with the bots that have the same connector.
+        """
+        self._shared = Sharing.asked(share, self._clock, sys._getframe(1))
+        percentage = min(float(_share(limits_share_percentage)) * 100, 100.0)
+        if self._shared is None:
+            self._begin(clock=self._clock)
+        else:
+            self._begin(share=self._shared.share, limits_share_percentage=percentage)
         self._started = time.time() - self._now()
         self._logs: TaskLogs | None = None
         self._notices = Notices()
@@ -232,13 +256,19 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         }
         self._set_rows([*rows, *(row for row, _ in routes.values())])
         self._routes = routes
-        self._tell_hopeless(rows)
+        self._tell_hopeless(rows, limits)
         self._tell_fractions(limits)
 
     def _set_rows(self, rows: list[core.RateLimit]) -> None:
         # Hummingbot's own tables, which are handed back and shared anew, have nothing of `IO`'s.
-        HummingbotThrottler.set_rate_limits(self, beside(rows, self._added.values()))
+        self._set_gate(rows, self._added)
         self._rows = rows
+
+    def _set_gate(self, rows: list[core.RateLimit], added: dict[str, AddedLimit]) -> None:
+        table = beside(rows, added.values())
+        if self._shared is not None:
+            table = both_scopes(table)
+        HummingbotThrottler.set_rate_limits(self, table)
 
     def _row(self, limit_id: Any, limit: RateLimit, limits: dict[Any, RateLimit]) -> core.RateLimit:
         links = [
@@ -247,6 +277,9 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
             if pair.limit_id in limits
         ]
         margin = float(self._safety_margin_pct)
+        if self._shared is not None:
+            # What is shared is the whole limit; the gate knows this bot's share of it.
+            limit = with_whole(limit)
         return row_of(limit, self._ids.of(limit_id, limits), margin, links)
 
     # ---- a subclass that decides what requests take
@@ -325,7 +358,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         if new.limit is not None:
             warn_of_slips(new.limit_ids, self.usage())
         added = {**self._added, new.id: new}
-        HummingbotThrottler.set_rate_limits(self, beside(self._rows, added.values()))
+        self._set_gate(self._rows, added)
         self._added = added
 
     def _tell_fractions(self, limits: dict[Any, RateLimit]) -> None:
@@ -343,8 +376,12 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
                 "have them exactly, multiply the limit and all weights that take from it."
             )
 
-    def _tell_hopeless(self, rows: list[core.RateLimit]) -> None:
-        available = {row.limit_id: row.limit for row in rows}
+    def _tell_hopeless(self, rows: list[core.RateLimit], limits: dict[Any, RateLimit]) -> None:
+        # Where it is shared, a row has the whole limit, and the table this bot's share.
+        available = {
+            row.limit_id: row.limit if row.limit == ENDLESS else int(limit.limit)
+            for row, limit in zip(rows, limits.values(), strict=True)
+        }
         hopeless = [
             f"{row.limit_id} takes {weight} of {limit_id}, which has {available[limit_id]}"
             for row in rows
@@ -385,7 +422,10 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
             usage = self.usage(self._ids.of(full.limit_id))
             if usage.used + weight > usage.limit:
                 context = AsyncRequestContextBase.logger()
-                self._notices.almost_reached(context, full, usage.used, usage.resets_in)
+                # Of a limit that is shared, this bot has a part, and at first none.
+                part = None if self._shared is None else usage.limit
+                if part != 0:
+                    self._notices.almost_reached(context, full, usage.used, usage.resets_in, part)
 
     # ---- the log
 

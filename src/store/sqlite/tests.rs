@@ -115,7 +115,7 @@ fn a_member_lives_while_it_is_stopped_and_is_dead_once_it_is_killed_or_has_left(
     let mut killed = Child::start("member", &folder.address());
     let mut left = Child::start("member", &folder.address());
     let (first, second) = (killed.member(), left.member());
-    let mut all = vec![me, first, second];
+    let mut all = [me, first, second];
     all.sort();
     killed.stop();
     look(&mut *store, |read| {
