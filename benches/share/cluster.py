@@ -49,14 +49,14 @@ class StuckError(RuntimeError):
     """A process did not do in time what it had to."""
 
 
-def line_of(process: subprocess.Popen[str], what: str) -> str:
+def line_of(process: subprocess.Popen[str], what: str, within: float = PATIENCE) -> str:
     """The next line that a process says; empty at its end."""
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        if not selector.select(PATIENCE):
+        if not selector.select(within):
             process.kill()
-            raise StuckError(f"{what} says nothing for {PATIENCE:g} s")
+            raise StuckError(f"{what} says nothing for {within:g} s")
     return process.stdout.readline()
 
 

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from benches.measure import Findings, Plan
 from benches.report import Row
 from benches.share.bot import Kept
-from benches.share.cluster import line_of, start, warm_store
+from benches.share.cluster import PATIENCE, line_of, start, warm_store
 from benches.share.rows import STORES, target
 from sluicegate import RateLimit, Share, Throttler
 from sluicegate._core import share_visits
@@ -50,7 +50,7 @@ class Count:
         }
 
 
-async def play(url: str, settle: float, seconds: float) -> dict[str, dict[str, float]]:
+async def play(url: str, settle: float, seconds: float) -> None:
     """Sleeps, and then wants all."""
     lost: list[str] = []
     logger = logging.getLogger("sluicegate")
@@ -85,12 +85,12 @@ async def play(url: str, settle: float, seconds: float) -> dict[str, dict[str, f
         "cpu": time.process_time() - cpu,
         "lost": len(lost),
     }
+    print(json.dumps({"asleep": asleep, "first": first, "saturated": saturated}), flush=True)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     for member in members:
         member.close()
-    return {"asleep": asleep, "first": first, "saturated": saturated}
 
 
 def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
@@ -112,7 +112,8 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
                 assert process.stdin
                 process.stdin.write("go\n")
                 process.stdin.flush()
-            found = [json.loads(line_of(process, "a fleet")) for process in processes]
+            within = PATIENCE + settle + 2 * seconds
+            found = [json.loads(line_of(process, "a fleet", within)) for process in processes]
         rates = {}
         for state in ("asleep", "saturated"):
             rates[state] = sum(one[state]["visits"] / one[state]["seconds"] for one in found)
@@ -143,5 +144,4 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
 
 
 if __name__ == "__main__":
-    json.dump(asyncio.run(play(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]))), sys.stdout)
-    print(flush=True)
+    asyncio.run(play(sys.argv[1], float(sys.argv[2]), float(sys.argv[3])))
