@@ -11,9 +11,16 @@ import uvloop
 from sluicegate import RateLimit, Throttler
 from sluicegate.testing import ManualClock
 from tests.helpers.loops import Runner
+from tests.helpers.servers import MISSING, server_programs, version_of
 
 # Whatever runs the tests in the background may have Ctrl-C ignored, by all that they start, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_report_header() -> str:
+    """Which servers the tests of sharing have."""
+    found = ", ".join(f"{version_of(program)} ({program})" for program in server_programs())
+    return f"servers: {found or f'none: {MISSING}'}"
 
 
 @pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])

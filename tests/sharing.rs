@@ -68,7 +68,7 @@ fn a_unit_that_one_member_has_comes_to_another_that_asks_again() {
             }
         }
     }
-    drop((first, second));
+    [first, second].iter().for_each(|member| assert!(member.close(Duration::from_secs(5))));
     std::fs::remove_dir_all(folder).expect("removed");
 }
 
@@ -114,7 +114,7 @@ fn a_limit_that_comes_back_with_a_table_begins_with_nothing_in_hand() {
     let worst = (0..passed.len()).map(inside).max();
     assert!(worst <= Some(10), "{worst:?} of 10 in a window; {} in all", passed.len());
     assert!(passed.len() > 20, "only {} passed", passed.len());
-    drop(members);
+    members.iter().for_each(|member| assert!(member.close(Duration::from_secs(5))));
     std::fs::remove_dir_all(folder).expect("removed");
 }
 
@@ -132,5 +132,6 @@ fn two_accounts_on_one_file_do_not_wait_for_each_other() {
         // Far less than a lock for what a former file may have held.
         drop(member.enter_blocking("x", 1, Some(Duration::from_secs(3))).expect("a unit of its own"));
     }
+    members.iter().for_each(|member| assert!(member.close(Duration::from_secs(5))));
     std::fs::remove_dir_all(folder).expect("removed");
 }

@@ -93,7 +93,12 @@ def main() -> int:
         with warm_store("Redis"):
             step("a new server gives out nothing for a while: it was waited for")
     for module in measured:
-        add(module.run(plan, others))
+        try:
+            add(module.run(plan, others))
+        except Exception as error:
+            # What the others have found is not to be lost.
+            total.notes.append(f"{module.__name__} failed: {type(error).__name__}: {error}")
+            total.add(module.ROWS[0], COLUMNS[0], "failed", met=False, wrong=True)
     together = [AT_ONCE[name] for name in names if name in AT_ONCE]
     if together:
         add(at_once(together, plan))

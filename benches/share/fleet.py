@@ -14,7 +14,8 @@ from contextlib import ExitStack
 
 from benches.measure import Findings, Plan
 from benches.report import Row
-from benches.share.cluster import line_of, start, warm_store
+from benches.share.bot import Kept
+from benches.share.cluster import PATIENCE, line_of, start, warm_store
 from benches.share.rows import STORES, target
 from sluicegate import RateLimit, Share, Throttler
 from sluicegate._core import share_visits
@@ -49,11 +50,12 @@ class Count:
         }
 
 
-async def play(url: str, settle: float, seconds: float) -> dict[str, dict[str, float]]:
+async def play(url: str, settle: float, seconds: float) -> None:
     """Sleeps, and then wants all."""
     lost: list[str] = []
     logger = logging.getLogger("sluicegate")
-    logger.addFilter(lambda record: bool(lost.append(record.getMessage())))
+    logger.propagate = False
+    logger.addHandler(Kept(lost))
     table = [RateLimit(f"/{nth}", LIMIT, INTERVAL) for nth in range(LIMITS)]
     members = [Throttler(table, share=Share(url)) for _ in range(MEMBERS // PROCESSES)]
     granted = 0
@@ -67,12 +69,14 @@ async def play(url: str, settle: float, seconds: float) -> dict[str, dict[str, f
 
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.readline)
-    await asyncio.sleep(settle / 4)
+    await asyncio.sleep(4)
     count = Count()
     await asyncio.sleep(seconds)
     asleep = count.stop()
     tasks = [asyncio.create_task(want(one, limit.limit_id)) for one in members for limit in table]
+    count = Count()
     await asyncio.sleep(settle)
+    first = count.stop()
     count, before, cpu = Count(), granted, time.process_time()
     await asyncio.sleep(seconds)
     saturated = {
@@ -81,19 +85,19 @@ async def play(url: str, settle: float, seconds: float) -> dict[str, dict[str, f
         "cpu": time.process_time() - cpu,
         "lost": len(lost),
     }
+    print(json.dumps({"asleep": asleep, "first": first, "saturated": saturated}), flush=True)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
     for member in members:
         member.close()
-    return {"asleep": asleep, "saturated": saturated}
 
 
 def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
     """Measures every row here, for sluicegate only."""
     del others
     findings = Findings()
-    settle, seconds = 12.0, plan.timed(INTERVAL, INTERVAL)
+    settle, seconds = 3.2 * INTERVAL, plan.timed(INTERVAL, INTERVAL)
     for where in STORES:
         plan.step(f"fleet: {MEMBERS} members, {where}")
         with warm_store(where) as place, ExitStack() as ends:
@@ -108,7 +112,8 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
                 assert process.stdin
                 process.stdin.write("go\n")
                 process.stdin.flush()
-            found = [json.loads(line_of(process, "a fleet")) for process in processes]
+            within = PATIENCE + settle + 2 * seconds
+            found = [json.loads(line_of(process, "a fleet", within)) for process in processes]
         rates = {}
         for state in ("asleep", "saturated"):
             rates[state] = sum(one[state]["visits"] / one[state]["seconds"] for one in found)
@@ -121,12 +126,15 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
         rest = sum(one["asleep"]["time"] for one in found)
         rest /= max(sum(one["asleep"]["visits"] for one in found), 1)
         possible = LIMITS * LIMIT / INTERVAL * seconds
+        first = sum(one["first"]["visits"] / one["first"]["seconds"] for one in found)
+        lost = sum(one["saturated"]["lost"] for one in found)
+        cpu = sum(one["saturated"]["cpu"] for one in found) / max(grants, 1) * 1e6
         findings.notes.append(
             f"Fleet, {where}: {grants:,} grants in {seconds:g} s, {grants / possible:.0%} of what "
-            f"{LIMITS} limits of {LIMIT} per {INTERVAL:g} s allow; {sum(one['saturated']['lost'] for one in found):g} lines logged; one "
-            f"operation {rest * 1000:.2f} ms while all sleep; "
-            f"{sum(one['saturated']['cpu'] for one in found) / max(grants, 1) * 1e6:.0f} µs of CPU "
-            "for each."
+            f"{LIMITS} limits of {LIMIT} per {INTERVAL:g} s allow, {cpu:.0f} µs of CPU for each; "
+            f"one operation {rest * 1000:.2f} ms while all sleep; {first:.0f} operations a second "
+            f"in the first {settle:g} s, until units have found their places; {lost:g} lines "
+            "logged."
         )
     findings.notes.append(
         f"Fleet: {PROCESSES} processes with {MEMBERS // PROCESSES} throttlers each. One operation "
@@ -136,5 +144,4 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
 
 
 if __name__ == "__main__":
-    json.dump(asyncio.run(play(sys.argv[1], float(sys.argv[2]), float(sys.argv[3]))), sys.stdout)
-    print(flush=True)
+    asyncio.run(play(sys.argv[1], float(sys.argv[2]), float(sys.argv[3])))

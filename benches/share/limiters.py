@@ -43,11 +43,8 @@ class Sluicegate(Limiter):
     distribution = "sluicegate"
 
     def __init__(self, url: str, limit: int, interval: float) -> None:
-        self.throttler = Throttler(
-            [RateLimit("/x", limit, interval)],
-            hold="response",
-            **({"share": Share(url)} if url else {}),
-        )
+        share = Share(url) if url else None
+        self.throttler = Throttler([RateLimit("/x", limit, interval)], hold="response", share=share)
 
     def request(self) -> AbstractAsyncContextManager[object]:
         return self.throttler.execute_task("/x")

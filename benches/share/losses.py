@@ -19,7 +19,7 @@ from benches.share.cluster import (
     Cluster,
     Outcome,
     Store,
-    Stuck,
+    StuckError,
     is_whole,
     store,
     warm,
@@ -184,7 +184,7 @@ def full(where: str) -> Found:
 
 
 def locked(where: str) -> Found:
-    """The folder is read-only for 6 s; who comes then is told, and who comes later gets his part."""
+    """The folder is read-only for 6 s: who comes then is told why, who comes later gets a part."""
     user = NOBODY if os.geteuid() == 0 else None
     with store(where) as place, _cluster(place, user) as cluster:
         _start(cluster, 20)
@@ -199,7 +199,7 @@ def locked(where: str) -> Found:
         try:
             refused.wait_until_ready()
             error = "a newcomer joined a folder that is read-only"
-        except Stuck as stuck:
+        except StuckError as stuck:
             told = str(stuck)
         refused.kill()
         cluster.wait(10)

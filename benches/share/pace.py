@@ -7,7 +7,7 @@ lasts until the answer, for all; only sluicegate makes use of that.
 from benches.measure import Findings, Plan
 from benches.report import Row
 from benches.share.cluster import NOTHING, Cluster, Outcome, measured, store, warm_store
-from benches.share.limiters import OTHERS, Sluicegate
+from benches.share.limiters import Sluicegate
 from benches.share.rows import STORES, column, promise, target
 
 PROCESSES, TASKS, LIMIT = 4, 25, 200

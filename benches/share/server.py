@@ -7,6 +7,7 @@ the server's: a bot that is killed cannot call it back. The server notes the ins
 request arrives, and answers after that.
 """
 
+import contextlib
 import heapq
 import json
 import selectors
@@ -47,10 +48,8 @@ class Line:
 
     def answer(self, request: int) -> None:
         """Answers; whoever has gone needs no answer."""
-        try:
+        with contextlib.suppress(OSError):
             self.stream.send(ANSWER.pack(request))
-        except OSError:
-            pass
 
 
 def serve(address: str) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""`RedisServer`: a real Redis or Valkey for tests and benchmarks, and `server_programs` to find one."""
+"""`RedisServer`: a real Redis or Valkey for tests and benchmarks; `server_programs` finds them."""
 
 from __future__ import annotations
 

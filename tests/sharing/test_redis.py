@@ -1,0 +1,171 @@
+"""Several processes on one budget in a real server: every Redis and Valkey of this machine."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from sluicegate import RateLimit, Share, StoreError, Throttler
+from tests.helpers.servers import MISSING, RedisServer, server_programs, version_of
+from tests.helpers.threads import until
+from tests.sharing.bots import Bot, Server
+
+TABLE = [{"limit_id": "x", "limit": 40, "time_interval": 0.5}]
+PROGRAMS = server_programs() or [pytest.param(None, marks=pytest.mark.skip(reason=MISSING))]
+# A new server may be one that has forgotten: for these and the interval it gives out nothing.
+LEASE, ARRIVAL = 1.0, 0.2
+
+
+@pytest.fixture(params=PROGRAMS, ids=lambda program: program and version_of(program))
+def redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
+    with RedisServer(request.param) as server:
+        yield server
+
+
+@pytest.fixture
+def arrivals(tmp_path: Path) -> Server:
+    return Server(tmp_path)
+
+
+def bots(stack: ExitStack, redis: RedisServer, arrivals: Server, count: int) -> list[Bot]:
+    """Processes that have joined and have had a unit each: the server has learned who is there."""
+    joined = [
+        stack.enter_context(Bot(redis.url, arrivals, TABLE, lease=LEASE, arrival=ARRIVAL))
+        for _ in range(count)
+    ]
+    for bot in joined:
+        bot.send(1)
+    for bot in joined:
+        bot.sent()
+    return joined
+
+
+def test_four_processes_use_one_limit_and_never_more(redis: RedisServer, arrivals: Server) -> None:
+    with ExitStack() as stack:
+        four = bots(stack, redis, arrivals, 4)
+        for bot in four:
+            bot.send(100)
+        for bot in four:
+            bot.sent()
+            bot.end()
+    assert len(arrivals.arrivals()) == 404
+    assert arrivals.most_within(0.5) <= 40
+
+
+def test_a_unix_socket_and_a_password_do_as_well(redis: RedisServer, arrivals: Server) -> None:
+    redis.ask("CONFIG", "SET", "requirepass", "let/me:in")
+    url = f"unix://{redis.socket}"
+    with pytest.raises(StoreError, match=r"(?i)password|auth"):
+        Throttler([RateLimit("x", 1, 1)], share=url)
+    throttler = Throttler(
+        [RateLimit("x", 1, 1)],
+        share=Share(
+            f"redis://:let%2Fme%3Ain@127.0.0.1:{redis.port}/0", lease=LEASE, arrival=ARRIVAL
+        ),
+    )
+    with throttler.execute_task("x", timeout=30):
+        pass
+    assert throttler.close()
+
+
+def test_what_a_killed_process_had_comes_back_to_the_others(
+    redis: RedisServer, arrivals: Server
+) -> None:
+    with ExitStack() as stack:
+        victim, heir = bots(stack, redis, arrivals, 2)
+        victim.send(10**6)
+        heir.send(100)
+        heir.sent()
+        victim.kill()
+        before = len(arrivals.arrivals())
+        heir.send(400)
+        heir.sent()
+        heir.end()
+    assert len(arrivals.arrivals()) == before + 400
+    assert arrivals.most_within(0.5) <= 40
+    # Half of the limit is half of 80 a second: only with all of it are the last windows full.
+    last = arrivals.arrivals()[-120:]
+    assert last[-1] - last[0] < 2.9e9
+
+
+def test_a_process_that_was_stopped_beyond_its_lease_sends_nothing_until_it_has_asked_again(
+    redis: RedisServer, arrivals: Server
+) -> None:
+    with ExitStack() as stack:
+        stopped, other = bots(stack, redis, arrivals, 2)
+        stopped.send(200)
+        other.send(40)
+        other.sent()
+        stopped.process.send_signal(signal.SIGSTOP)
+        # Far more than its own half in the lease of the stopped one: by then it has its units.
+        other.send(300)
+        other.sent()
+        stopped.process.send_signal(signal.SIGCONT)
+        other.send(40)
+        for bot in (stopped, other):
+            bot.sent()
+            bot.end()
+    assert len(arrivals.arrivals()) == 582
+    assert arrivals.most_within(0.5) <= 40
+
+
+def test_a_server_that_was_killed_and_is_empty_gives_out_nothing_twice(
+    redis: RedisServer, arrivals: Server
+) -> None:
+    with ExitStack() as stack:
+        two = bots(stack, redis, arrivals, 2)
+        for bot in two:
+            bot.send(300)
+        redis.kill()
+        redis.start()
+        late = stack.enter_context(Bot(redis.url, arrivals, TABLE, lease=LEASE, arrival=ARRIVAL))
+        late.send(50)
+        for bot in (*two, late):
+            bot.sent()
+        late.end()
+        for bot in two:
+            bot.process.communicate("", timeout=60)
+            assert bot.process.returncode == 0
+    assert len(arrivals.arrivals()) == 652
+    assert arrivals.most_within(0.5) <= 40
+
+
+def test_a_restart_finds_the_windows_as_they_were(redis: RedisServer, arrivals: Server) -> None:
+    share = {"lease": LEASE, "arrival": ARRIVAL}
+    with Bot(
+        redis.url, arrivals, [{"limit_id": "x", "limit": 10, "time_interval": 4.0}], **share
+    ) as bot:
+        bot.send(7)
+        bot.sent()
+        bot.end()
+    again = Throttler([RateLimit("x", 10, 4)], share=Share(redis.url, **share))
+    for _ in range(3):
+        with again.execute_task("x", timeout=60):
+            pass
+    assert again.close()
+    assert arrivals.most_within(4) <= 7
+
+
+def test_what_a_program_holds_goes_back_when_it_closes(redis: RedisServer) -> None:
+    table = [RateLimit("x", 4, 0.5)]
+    share = Share(redis.url, lease=LEASE, arrival=ARRIVAL)
+    first, second = Throttler(table, share=share), Throttler(table, share=share)
+    with first.execute_task("x", 4, timeout=30):
+        pass
+    assert first.close()
+    with second.execute_task("x", 4, timeout=30):
+        pass
+    shared = second.usage("x").shared
+    assert shared is not None
+    until(lambda: len(second.usage("x").shared.members) == 1)  # type: ignore[union-attr]
+    assert second.close()
+
+
+def test_a_server_that_is_not_there_is_told_at_once(redis: RedisServer) -> None:
+    redis.kill()
+    with pytest.raises(StoreError, match=str(redis.port)):
+        Throttler([RateLimit("x", 1, 1)], share=redis.url)
