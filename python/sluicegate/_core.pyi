@@ -914,9 +914,7 @@ def share_overview(url: str) -> list[dict[str, Any]]:
     """
 
 def share_visits() -> tuple[int, float]:
-    """Returns how many times this process has asked the stores of its throttlers, and for how many
-    seconds it has waited for them in all.
-    """
+    """Returns how often this process has asked its stores, and for how many seconds in all."""
 
 def check_link(link: object) -> None:
     """Checks one `LinkedLimitWeightPair`.

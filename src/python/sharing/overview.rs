@@ -52,8 +52,7 @@ pub fn share_overview<'py>(py: Python<'py>, url: &str) -> PyResult<Bound<'py, Py
     Ok(all)
 }
 
-/// Returns how many times this process has asked the stores of its throttlers, and for how many
-/// seconds it has waited for them in all.
+/// Returns how often this process has asked its stores, and for how many seconds in all.
 #[pyfunction]
 pub fn share_visits() -> (u64, f64) {
     let (count, time) = member::visits();
