@@ -100,7 +100,10 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
             }
             settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
         }
-        for at in waiting.clone() {
+        // Those that give up at one instant do so in the order of arrival, whatever their ranks, as in the run.
+        let mut by_arrival = waiting.clone();
+        by_arrival.sort_unstable();
+        for at in by_arrival {
             if world.requests[at].gives_up.is_some_and(|quits| quits <= now) {
                 waiting.retain(|&other| other != at);
                 settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);

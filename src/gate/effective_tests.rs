@@ -5,10 +5,11 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::clock::Clock;
+use crate::error::Error;
 use crate::limit::RateLimit;
 
 use super::brute_force::brute_force;
-use super::enter::Gate;
+use super::enter::{Decided, Gate};
 use super::model::{Run, World, changing_worlds};
 use super::plan::NEVER;
 use super::queue::{Rank, Waiter};
@@ -78,13 +79,27 @@ fn a_request_above_what_may_be_used_waits_for_more_and_holds_up_nobody() {
         gate.allow(&pool, 3);
         join(&mut gate, "a", Rank::ORDINARY, "heavy");
         join(&mut gate, "pool", Rank::ORDINARY, "light");
-        assert_eq!(advance(&mut gate, 0), ["light"]);
-        assert_eq!((gate.wake_at(), gate.wait_time(0, &a, 1)), (None, NEVER));
+        assert_eq!(advance(&mut gate, 1), ["light"]);
+        assert_eq!((gate.wake_at(), gate.wait_time(1, &a, 1)), (None, NEVER));
         // It could pass by the table, so that it is not refused.
         assert!(gate.check_units(&a, 1).is_ok() && gate.check_units(&a, 3).is_err());
         gate.allow(&pool, 5);
-        assert_eq!(advance(&mut gate, 1), ["heavy"]);
+        assert_eq!(advance(&mut gate, 2), ["heavy"]);
     }
+}
+
+#[test]
+fn no_one_knows_when_a_request_above_what_may_be_used_has_room() {
+    let mut gate = gate(Hold::Response);
+    let [pool, a] = ["pool", "a"].map(|id| gate.lookup(id).expect("known").clone());
+    gate.allow(&pool, 3);
+    gate.join(&a, Rank::ORDINARY, Waiter { units: 1, since: 0, deadline: Some(5), tag: "heavy" });
+    let mut decided = Vec::new();
+    gate.advance(5, &mut decided);
+    let [Decided { outcome: Err(Error::Timeout { full_limit, retry_after, .. }), .. }] = &decided[..] else {
+        panic!("{decided:?}");
+    };
+    assert_eq!((full_limit.as_deref(), *retry_after), (Some("pool"), None));
 }
 
 #[test]
