@@ -56,7 +56,7 @@ impl ScopeState {
 
     /// The visitor was no member of this document. If it was one of a document that is lost, it holds what it says.
     pub(super) fn claim(&mut self, member: usize, request: &Request) {
-        if request.epoch == 0 || request.epoch == self.epoch || request.limits.is_empty() {
+        if !self.comes_from_another(request) {
             return;
         }
         if !self.lost {
@@ -77,18 +77,24 @@ impl ScopeState {
     }
 
     /// Ends the learning of a store that knows who lives, once all have come who may hold what the document lacks. One
-    /// who dies before has not said what it held: nobody grows until that is free.
+    /// who ends before has not said what it held, and may have used it until just now: nobody grows until that is free.
     pub(super) fn learn(&mut self, request: &Request, moment: &Moment<'_>) {
-        if self.learning {
-            self.learning = (moment.elders)().into_iter().any(|elder| self.position(elder).is_none());
-            self.lost |= self.learning;
+        if !self.learning {
+            return;
         }
-        if self.learning {
+        self.learning = (moment.elders)().into_iter().any(|elder| self.position(elder).is_none());
+        self.lost |= self.learning;
+        if self.lost {
             for budget in &mut self.budgets {
                 let until = self.clock + request.arrival + budget.interval;
                 budget.locked_until = budget.locked_until.max(until);
             }
         }
+    }
+
+    /// Whether the visitor was a member of a document that is lost.
+    pub(super) fn comes_from_another(&self, request: &Request) -> bool {
+        request.epoch != 0 && request.epoch != self.epoch
     }
 
     pub(super) fn is_locked(&self, budget: usize) -> bool {

@@ -124,6 +124,8 @@ impl ScopeState {
         state.free_due(moment.wall);
         let known = state.position(request.member).is_some();
         if request.leaves && !known {
+            // What it used is not in this document: whoever comes next must know that something is lost.
+            state.lost |= state.comes_from_another(request);
             let answer = state.farewell(before);
             return Ok((state, answer));
         }
