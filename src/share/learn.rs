@@ -54,18 +54,21 @@ impl ScopeState {
         }
     }
 
+    /// The visitor knows of an older document: pools open only when what that one knew of is free.
+    pub(super) fn know_loss(&mut self, request: &Request) {
+        self.lost = true;
+        for at in 0..self.budgets.len() {
+            let until = self.lock_for(self.budgets[at].interval, request);
+            self.budgets[at].locked_until = self.budgets[at].locked_until.max(until);
+        }
+    }
+
     /// The visitor was no member of this document. If it was one of a document that is lost, it holds what it says.
     pub(super) fn claim(&mut self, member: usize, request: &Request) {
         if !self.comes_from_another(request) {
             return;
         }
-        if !self.lost {
-            self.lost = true;
-            for at in 0..self.budgets.len() {
-                let until = self.lock_for(self.budgets[at].interval, request);
-                self.budgets[at].locked_until = self.budgets[at].locked_until.max(until);
-            }
-        }
+        self.know_loss(request);
         for (part, said) in self.members[member].parts.iter_mut().zip(&request.limits) {
             let budget = &mut self.budgets[part.budget as usize];
             // With leases, one who comes too late has lost what it held by its own clock, too.

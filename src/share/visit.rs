@@ -125,7 +125,9 @@ impl ScopeState {
         let known = state.position(request.member).is_some();
         if request.leaves && !known {
             // What it used is not in this document: whoever comes next must know that something is lost.
-            state.lost |= state.comes_from_another(request);
+            if state.comes_from_another(request) {
+                state.know_loss(request);
+            }
             let answer = state.farewell(before);
             return Ok((state, answer));
         }
