@@ -114,12 +114,12 @@ fn with_smallest_the_smaller_limit_and_the_longer_interval_hold_for_all() {
     let mut file = File::default();
     let mut first = member(1, OnConflict::Smallest, vec![terms(100, 10)]);
     let mut second = member(2, OnConflict::Smallest, vec![terms(60, 30)]);
+    file.settle(&mut [(&mut first, wants(0, 500))]);
+    assert_eq!(first.effective(0), 100);
     let answer =
         file.visit(&mut member(3, OnConflict::Smallest, vec![terms(90, 10)]), &wants(0, 0)).expect("it may");
     assert_eq!(answer.wake, [MemberId(1)], "all must hear of it");
     file.dead.push(MemberId(3));
-    file.settle(&mut [(&mut first, wants(0, 500))]);
-    assert_eq!(first.effective(0), 100);
     file.settle(&mut [(&mut second, wants(0, 500)), (&mut first, wants(0, 500))]);
     assert_eq!((first.in_force(0), second.in_force(0)), ((60, 30 * SECOND), (60, 30 * SECOND)));
     // The first gave back 70, free by the longer interval: 40 of them paid for the smaller limit.
