@@ -134,10 +134,9 @@ impl ScopeState {
             let best = in_force[part.budget as usize].get_or_insert((limit, interval));
             *best = (best.0.min(limit), best.1.max(interval));
         }
-        let mut changed = false;
         for (budget, terms) in self.budgets.iter_mut().zip(in_force) {
             let Some((limit, interval)) = terms else { continue };
-            changed |= (limit, interval) != (budget.limit, budget.interval);
+            self.terms_changed |= (limit, interval) != (budget.limit, budget.interval);
             budget.pool += limit as i64 - budget.limit as i64;
             budget.limit = limit;
             let longer = interval.saturating_sub(budget.interval);
@@ -149,9 +148,6 @@ impl ScopeState {
                 budget.pool -= free as i64;
                 budget.quarantine((self.clock + longer) as i64, free);
             }
-        }
-        if changed {
-            self.members.iter_mut().for_each(|member| member.called = member.called.or(Some(self.clock)));
         }
     }
 }

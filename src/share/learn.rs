@@ -54,18 +54,21 @@ impl ScopeState {
         }
     }
 
+    /// The visitor knows of an older document: pools open only when what that one knew of is free.
+    pub(super) fn know_loss(&mut self, request: &Request) {
+        self.lost = true;
+        for at in 0..self.budgets.len() {
+            let until = self.lock_for(self.budgets[at].interval, request);
+            self.budgets[at].locked_until = self.budgets[at].locked_until.max(until);
+        }
+    }
+
     /// The visitor was no member of this document. If it was one of a document that is lost, it holds what it says.
     pub(super) fn claim(&mut self, member: usize, request: &Request) {
-        if request.epoch == 0 || request.epoch == self.epoch || request.limits.is_empty() {
+        if !self.comes_from_another(request) {
             return;
         }
-        if !self.lost {
-            self.lost = true;
-            for at in 0..self.budgets.len() {
-                let until = self.lock_for(self.budgets[at].interval, request);
-                self.budgets[at].locked_until = self.budgets[at].locked_until.max(until);
-            }
-        }
+        self.know_loss(request);
         for (part, said) in self.members[member].parts.iter_mut().zip(&request.limits) {
             let budget = &mut self.budgets[part.budget as usize];
             // With leases, one who comes too late has lost what it held by its own clock, too.
@@ -77,18 +80,24 @@ impl ScopeState {
     }
 
     /// Ends the learning of a store that knows who lives, once all have come who may hold what the document lacks. One
-    /// who dies before has not said what it held: nobody grows until that is free.
+    /// who ends before has not said what it held, and may have used it until just now: nobody grows until that is free.
     pub(super) fn learn(&mut self, request: &Request, moment: &Moment<'_>) {
-        if self.learning {
-            self.learning = (moment.elders)().into_iter().any(|elder| self.position(elder).is_none());
-            self.lost |= self.learning;
+        if !self.learning {
+            return;
         }
-        if self.learning {
+        self.learning = (moment.elders)().into_iter().any(|elder| self.position(elder).is_none());
+        self.lost |= self.learning;
+        if self.lost {
             for budget in &mut self.budgets {
                 let until = self.clock + request.arrival + budget.interval;
                 budget.locked_until = budget.locked_until.max(until);
             }
         }
+    }
+
+    /// Whether the visitor was a member of a document that is lost.
+    pub(super) fn comes_from_another(&self, request: &Request) -> bool {
+        request.epoch != 0 && request.epoch != self.epoch
     }
 
     pub(super) fn is_locked(&self, budget: usize) -> bool {

@@ -24,6 +24,7 @@ struct File {
     now: Nanos,
     dead: Vec<MemberId>,
     incarnation: u64,
+    elders: Vec<MemberId>,
 }
 
 impl File {
@@ -44,7 +45,7 @@ impl File {
             timeline: "boot",
             incarnation: &self.incarnation.to_string(),
             is_dead: &|id| self.dead.contains(&id),
-            elders: &Vec::new,
+            elders: &|| self.elders.clone(),
             boundary_after: &|_, wall| Some((wall / MINUTE + 1) * MINUTE),
             fresh: 7 + self.incarnation,
         };
@@ -115,6 +116,10 @@ fn with_smallest_the_smaller_limit_and_the_longer_interval_hold_for_all() {
     let mut second = member(2, OnConflict::Smallest, vec![terms(60, 30)]);
     file.settle(&mut [(&mut first, wants(0, 500))]);
     assert_eq!(first.effective(0), 100);
+    let answer =
+        file.visit(&mut member(3, OnConflict::Smallest, vec![terms(90, 10)]), &wants(0, 0)).expect("it may");
+    assert_eq!(answer.wake, [MemberId(1)], "all must hear of it");
+    file.dead.push(MemberId(3));
     file.settle(&mut [(&mut second, wants(0, 500)), (&mut first, wants(0, 500))]);
     assert_eq!((first.in_force(0), second.in_force(0)), ((60, 30 * SECOND), (60, 30 * SECOND)));
     // The first gave back 70, free by the longer interval: 40 of them paid for the smaller limit.
@@ -241,6 +246,52 @@ fn who_held_units_of_a_lost_document_goes_on_with_them_and_nobody_gets_them_twic
         file.now = lost + after;
         file.visit(&mut second, &wants(0, 100)).expect("the tables agree");
         assert_eq!(second.effective(0).min(100 - held), units, "after {after} ns");
+    }
+}
+
+#[test]
+fn nobody_grows_while_one_lives_whom_a_lost_document_knew_nor_until_what_it_used_is_free() {
+    let mut file = File { elders: vec![MemberId(1)], ..File::default() };
+    let mut newcomer = member(2, OnConflict::Refuse, vec![terms(100, 10)]);
+    for second in 0..30 {
+        file.now = second * SECOND;
+        file.visit(&mut newcomer, &wants(0, 100)).expect("it is alone");
+        assert_eq!(newcomer.effective(0), 0);
+    }
+    // It used all that it had just now, and ended.
+    file.elders.clear();
+    for (at, units) in [(30, 0), (44, 0), (45, 100)] {
+        file.now = at * SECOND;
+        file.visit(&mut newcomer, &wants(0, 100)).expect("it is alone");
+        assert_eq!(newcomer.effective(0), units, "at {at} s");
+    }
+}
+
+#[test]
+fn one_who_leaves_a_lost_document_first_is_a_witness_of_the_loss() {
+    let mut file = File::default();
+    let mut first = member(1, OnConflict::Refuse, vec![terms(100, 10)]);
+    file.settle(&mut [(&mut first, wants(0, 100))]);
+    (file.document, file.incarnation) = (None, 1);
+    let request = first.leave(file.now, &wants(100, 0));
+    let moment = Moment {
+        now: file.now,
+        wall: 0,
+        timeline: "boot",
+        incarnation: "1",
+        is_dead: &|_| false,
+        elders: &Vec::new,
+        boundary_after: &|_, _| None,
+        fresh: 8,
+    };
+    let (state, answer) = ScopeState::visit(None, &request, &moment).expect("it may go");
+    assert!(answer.write);
+    file.document = Some(state);
+    let (left, mut next) = (file.now, member(2, OnConflict::Refuse, vec![terms(100, 10)]));
+    for (after, units) in [(0, 0), (15 * SECOND - 1, 0), (15 * SECOND, 100)] {
+        file.now = left + after;
+        file.visit(&mut next, &wants(0, 100)).expect("it is alone");
+        assert_eq!(next.effective(0), units, "after {after} ns");
     }
 }
 

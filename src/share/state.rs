@@ -52,6 +52,9 @@ pub(crate) struct ScopeState {
     pub(super) learning: bool,
     pub(super) budgets: Vec<Budget>,
     pub(super) members: Vec<Member>,
+    /// Whether the visit under way has changed a limit or an interval: all must hear of it.
+    #[serde(skip)]
+    pub(super) terms_changed: bool,
 }
 
 /// A limit and those of its units that no member holds.

@@ -117,6 +117,7 @@ impl ScopeState {
         // Where leases are renewed, all is written; otherwise what changes nothing is not.
         let before = document.clone().filter(|_| request.lease.is_none());
         let mut state = Self::find(document, request, moment);
+        state.terms_changed = false;
         let care = Care { arrival: request.arrival, margin: request.margin, leases: request.lease.is_some() };
         let witness = request.witness.filter(|_| request.epoch == state.epoch);
         let behind = state.pass_time(moment, care.leases, witness);
@@ -124,6 +125,10 @@ impl ScopeState {
         state.free_due(moment.wall);
         let known = state.position(request.member).is_some();
         if request.leaves && !known {
+            // What it used is not in this document: whoever comes next must know that something is lost.
+            if state.comes_from_another(request) {
+                state.know_loss(request);
+            }
             let answer = state.farewell(before);
             return Ok((state, answer));
         }
@@ -270,7 +275,7 @@ impl ScopeState {
         }
     }
 
-    /// Which others must come: those that should hold less than they think, those that did not know that units are short,
+    /// Which others must come: all if the terms have changed; those that should hold less than they think, those that did not know that units are short,
     /// and those for which there are units in the pool, as far as these go, oldest ticket first.
     fn wake(&self, targets: &Targets, visitor: Option<usize>) -> Vec<MemberId> {
         let mut pools: Vec<u64> = (self.budgets.iter().enumerate())
@@ -290,15 +295,19 @@ impl ScopeState {
             }
         }
         let calls = |(at, member): (usize, &super::state::Member)| {
+            let absent = !self.is_present(member);
             let must_come = (member.parts.iter().zip(&targets.targets[at])).any(|(part, &target)| {
                 let unaware = part.calm && targets.contended[part.budget as usize];
                 // It relies on a share that it will not get, and has to show its ticket.
                 let relies =
                     part.demand > part.held && member.ticket.is_none() && (unaware || target < part.told);
-                (part.held > 0 && ((target < part.held && target < part.told) || unaware)) || relies
+                // One who is stopped or missed a call: others want what it holds.
+                let missed = absent && targets.contended[part.budget as usize];
+                (part.held > 0 && ((target < part.held && target < part.told) || unaware || missed)) || relies
             });
             let heard = member.called.is_some_and(|since| self.clock < since + CALL_AGAIN);
-            (Some(at) != visitor && !heard && (served[at] || must_come)).then_some(member.id)
+            let must_come = must_come || served[at] || self.terms_changed;
+            (Some(at) != visitor && !heard && must_come).then_some(member.id)
         };
         self.members.iter().enumerate().filter_map(calls).collect()
     }
