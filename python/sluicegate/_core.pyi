@@ -901,9 +901,9 @@ def share_overview(url: str) -> list[dict[str, Any]]:
         StoreError: The store cannot be read.
     """
 
-def share_visits() -> tuple[int, float]:
-    """Returns how many times this process has asked the stores of its throttlers, and for how many
-    seconds it has waited for them in all.
+def share_visits() -> tuple[int, float, float]:
+    """Returns how many times this process has asked the stores of its throttlers, for how many
+    seconds it has waited for its turns, and how many these have taken.
     """
 
 def check_link(link: object) -> None:

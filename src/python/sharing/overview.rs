@@ -52,12 +52,12 @@ pub fn share_overview<'py>(py: Python<'py>, url: &str) -> PyResult<Bound<'py, Py
     Ok(all)
 }
 
-/// Returns how many times this process has asked the stores of its throttlers, and for how many
-/// seconds it has waited for them in all.
+/// Returns how many times this process has asked the stores of its throttlers, for how many seconds
+/// it has waited for its turns, and how many these have taken.
 #[pyfunction]
-pub fn share_visits() -> (u64, f64) {
-    let (count, time) = member::visits();
-    (count, seconds(time))
+pub fn share_visits() -> (u64, f64, f64) {
+    let (count, waited, took) = member::visits();
+    (count, seconds(waited), seconds(took))
 }
 
 fn member_of<'py>(py: Python<'py>, member: &MemberOverview, dead: bool) -> PyResult<Bound<'py, PyDict>> {
