@@ -41,7 +41,9 @@ def test_sluicegate_run_puts_it_in_place(exchange: StandInExchange, tmp_path: Pa
         until(lambda: "state='STOPPED'" in bot.log(), "it has started")
         # Before its end: Freqtrade may tell with a traceback where a signal has met it.
         log = bot.log()
-    assert [line for line in log.splitlines() if line.startswith("sluicegate run:")] == [IN_PLACE]
+    said = [line for line in log.splitlines() if line.startswith("sluicegate run:")]
+    assert said[0] == IN_PLACE
+    assert [line for line in said[1:] if "--share" not in line] == []
     # What the environment says goes before what the config file says, as everywhere in Freqtrade.
     assert "sluicegate keeps the rates: ttl 600, size 1000, keep_warm False" in log
     assert "Traceback" not in log

@@ -77,4 +77,4 @@ def test_a_program_under_sluicegate_run_uses_it(tmp_path: Path) -> None:
     )
     assert done.stdout == "sluicegate.hummingbot.throttler\n"
     assert done.stderr.startswith("sluicegate run: sluicegate is in place for Hummingbot 2")
-    assert len(done.stderr.splitlines()) == 1
+    assert "sluicegate run --share COMMAND" in done.stderr.splitlines()[1]

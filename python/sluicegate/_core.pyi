@@ -354,8 +354,8 @@ class Throttler:
             limit_id: The id of a limit of the table.
             units: How many times its weights the request takes: a whole number, 1 or more. The
                 default is 1.
-            timeout: The most seconds to wait. 0 does not wait at all. By default there is no
-                timeout.
+            timeout: The most seconds to wait. 0 does not wait at all: of a shared limit it sees
+                only the units that this process has. By default there is no timeout.
 
         Raises:
             UnknownLimitError: No limit of the table has this id. The message names the closest id.
@@ -376,6 +376,9 @@ class Throttler:
         Nothing needs to be left or given back: the interval of the units begins now, whatever
         ``hold`` is. It never waits. Use it for requests whose end is not known, and for units that
         another program used; in all other cases use `execute_task`.
+
+        Of a shared limit it sees only the units that this process has. It asks the others for more,
+        so that the next one may pass.
 
         Args:
             limit_id: The id of a limit of the table.
@@ -402,6 +405,10 @@ class Throttler:
         It is 0.0 only if the request could leave now. It is an estimate if requests are in flight,
         because nobody knows when they end: they count as if they had ended now. It is exact if one
         limit decides and ``hold`` is ``"start"``.
+
+        Of a shared limit it sees only the units that this process has. It is infinite if they are
+        too few, whatever comes free; others may have some. It asks them, so that the next one may
+        pass.
 
         Args:
             limit_id: The id of a limit of the table.
@@ -530,6 +537,7 @@ class Task:
         RateLimitTimeout: The request could not leave within its timeout. Nothing was charged.
         UnknownLimitError: The table was replaced during the wait, and no longer has the id.
         ValueError: The table was replaced during the wait, and the request could never pass now.
+        ClosedError: The throttler shares its limits, and was closed.
         RuntimeError: The task was entered already; or ``async with`` was used outside of an
             asyncio event loop; or ``with`` was used in the thread of an event loop whose own
             blocks hold what it waits for.
@@ -649,7 +657,11 @@ class Usage:
 
     @property
     def used(self) -> int:
-        """How many units are used: in the window, or in flight."""
+        """How many units are used: in the window, or in flight.
+
+        Of a shared limit with an interval of over a minute, `shared` alone tells all: what a
+        process has used there is the store's to count.
+        """
 
     @property
     def remaining(self) -> int:
@@ -902,9 +914,7 @@ def share_overview(url: str) -> list[dict[str, Any]]:
     """
 
 def share_visits() -> tuple[int, float, float]:
-    """Returns how many times this process has asked the stores of its throttlers, for how many
-    seconds it has waited for its turns, and how many these have taken.
-    """
+    """Returns how often this process asked its stores, and the seconds of waiting and of asking."""
 
 def check_link(link: object) -> None:
     """Checks one `LinkedLimitWeightPair`.

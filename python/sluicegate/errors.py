@@ -1,4 +1,4 @@
-"""The classes of sluicegate's own errors: `UnknownLimitError`, `RateLimitTimeout`, `StoreError`, `NotLoadedError`.
+"""The classes of sluicegate's own errors.
 
 For wrong arguments, sluicegate raises `ValueError` or `TypeError`.
 """

@@ -154,14 +154,8 @@ impl<W> Gate<W> {
             let limit = &self.limits[place.route as usize];
             let full =
                 limit.route.as_ref().map_or_else(Full::default, |route| self.full(now, route, waiter.units));
-            if self.allowed_at_first == 0
-                && let Some(route) = self.limits[place.route as usize].route.clone()
-            {
-                self.has_refused = true;
-                for charge in &route.charges {
-                    let refused = &mut self.limits[charge.limit as usize].refused;
-                    *refused = charge.weight.saturating_mul(waiter.units).max(*refused);
-                }
+            if let Some(route) = self.limits[place.route as usize].route.clone() {
+                self.remember_refused(&route, waiter.units);
             }
             let limit = &self.limits[place.route as usize];
             let error = Error::Timeout {

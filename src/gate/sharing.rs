@@ -8,7 +8,7 @@ use crate::limit::{RateLimit, Settled};
 
 use super::enter::{Decided, Gate};
 use super::queue::{Order, Place};
-use super::route::Index;
+use super::route::{Index, Route};
 
 /// One limit, as a shared budget sees it.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -60,6 +60,18 @@ impl<W> Gate<W> {
             }
         }
         demand
+    }
+
+    /// A request was turned away, or heard that it would have to wait. It matters where a budget is shared.
+    pub fn remember_refused(&mut self, route: &Route, units: u64) {
+        if self.allowed_at_first > 0 {
+            return;
+        }
+        self.has_refused = true;
+        for charge in &route.charges {
+            let refused = &mut self.limits[charge.limit as usize].refused;
+            *refused = charge.weight.saturating_mul(units).max(*refused);
+        }
     }
 
     /// Whether a request was turned away since [`Gate::forget_refused`]: who tries again would like to pass.

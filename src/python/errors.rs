@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
+use super::waiting::at_exit::check_end;
 use crate::error::Error;
 
 /// A class of `sluicegate.errors`, looked up once.
@@ -34,7 +35,8 @@ impl From<Error> for PyErr {
                 TIMEOUT.raise(py, (message, id, timeout, full_limit, retry_after))
             }
             Error::Store(_) => STORE.raise(py, (message,)),
-            Error::Closed => CLOSED.raise(py, (message,)),
+            // The program's end closes what others use in the background: these end quietly.
+            Error::Closed => check_end().err().unwrap_or_else(|| CLOSED.raise(py, (message,))),
             Error::Disagrees(_)
             | Error::UnknownLink { .. }
             | Error::NeverPasses { .. }

@@ -40,8 +40,9 @@ mod _core {
         super::cache::register(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
         super::waiting::fork::install(module.py())?;
-        super::waiting::at_exit::install(module.py())?;
-        super::sharing::install(module.py())
+        // What was registered last is called first: no thread waits any more when the budgets are given back.
+        super::sharing::install(module.py())?;
+        super::waiting::at_exit::install(module.py())
     }
 }
 

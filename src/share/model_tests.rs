@@ -1,5 +1,7 @@
 //! The promises of a shared budget, in thousands of random worlds.
 
+use parking_lot::Mutex;
+
 use crate::clock::Nanos;
 
 use super::model::{Cluster, WALL};
@@ -111,22 +113,32 @@ fn worlds() -> u64 {
 #[test]
 fn no_window_is_ever_over_and_no_unit_is_lost() {
     let first: u64 = std::env::var("SHARE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-    let (mut passed, mut visits, mut long) = (0, 0, 0);
-    let mut broken = Vec::new();
-    for seed in first..first + worlds() {
-        match std::panic::catch_unwind(|| run(seed)) {
-            Ok(Ok(cluster)) => {
-                passed += cluster.passed;
-                visits += cluster.visits;
-                long += u64::from(cluster.world.longest_interval() > LONG);
-            }
-            Ok(Err(what)) => broken.push(format!("world {seed}: {what}")),
-            Err(_) => broken.push(format!("world {seed} panicked")),
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let found = Mutex::new((0, 0, 0, Vec::new()));
+    std::thread::scope(|scope| {
+        for thread in 0..threads {
+            let found = &found;
+            scope.spawn(move || {
+                for seed in (first..first + worlds()).skip(thread).step_by(threads) {
+                    let outcome = std::panic::catch_unwind(|| run(seed));
+                    let mut found = found.lock();
+                    match outcome {
+                        Ok(Ok(cluster)) => {
+                            found.0 += cluster.passed;
+                            found.1 += cluster.visits;
+                            found.2 += u64::from(cluster.world.longest_interval() > LONG);
+                        }
+                        Ok(Err(what)) => found.3.push(format!("world {seed}: {what}")),
+                        Err(_) => found.3.push(format!("world {seed} panicked")),
+                    }
+                    if found.3.len() >= 10 {
+                        break;
+                    }
+                }
+            });
         }
-        if broken.len() == 10 {
-            break;
-        }
-    }
+    });
+    let (passed, visits, long, broken) = found.into_inner();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
     println!("{} worlds, {long} with long windows: {passed} requests, {visits} visits", worlds());
     assert!(passed > 10 * worlds(), "the worlds are empty");

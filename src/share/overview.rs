@@ -3,7 +3,7 @@
 use crate::clock::{Nanos, WallNanos};
 
 use super::state::{About, MemberId, ScopeState};
-use super::terms::{Kind, LONG};
+use super::terms::Kind;
 
 /// What a scope looks like at its last visit.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,10 +47,7 @@ impl LimitOverview {
     /// Units that are used or waited for, as far as the members have told.
     pub(crate) fn used(&self) -> u64 {
         let quarantined: u64 = self.quarantine.iter().map(|&(_, units)| units).sum();
-        // What is used of a long window is posted: a member's demand is the part that it keeps at hand for what comes.
-        if self.interval > LONG {
-            return quarantined;
-        }
+        // Of a long window, that counts what a member keeps at hand for what comes: it may be used by now.
         let in_use: u64 = self.members.iter().flatten().map(|&(held, demand)| held.min(demand)).sum();
         quarantined + in_use
     }

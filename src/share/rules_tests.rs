@@ -280,12 +280,14 @@ fn a_lease_counts_from_the_request_and_ends_for_the_member_first() {
     let mut me = Membership::new(MemberId(1), About::default(), rules, vec![terms(100, 10)].into());
     assert_eq!(me.lives_until(), Some(0), "nothing passes before the first answer");
     let mut file = File { now: 3 * SECOND, ..File::default() };
-    file.visit(&mut me, &wants(0, 1)).expect("it is alone");
+    let answer = file.visit(&mut me, &wants(0, 1)).expect("it is alone");
     let request = me.request(5 * SECOND, &wants(0, 1), &[]);
     assert_eq!(request.witness, Some((0, 2 * SECOND)));
     let ends = file.document.as_ref().expect("written").members[0].lease_end.expect("a lease");
     assert_eq!(me.lives_until(), Some(3 * SECOND + 9_990 * MS));
     assert!(ends > 10 * SECOND, "by the scope's clock, which showed 0");
+    me.answered(8 * SECOND, &answer);
+    assert_eq!(me.lives_until(), Some(5 * SECOND + 9_990 * MS));
 }
 
 #[test]

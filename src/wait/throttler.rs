@@ -180,7 +180,12 @@ impl Throttler {
             let route = shared.gate.lookup(id)?.clone();
             shared.gate.check_units(&route, units)?;
             shared.advance(now, effects);
-            Ok(shared.gate.wait_time(now, &route, units))
+            let wait = shared.gate.wait_time(now, &route, units);
+            if wait > 0 {
+                shared.gate.remember_refused(&route, units);
+                shared.tell_wanted();
+            }
+            Ok(wait)
         })
     }
 

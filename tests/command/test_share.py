@@ -75,8 +75,9 @@ def test_each_limit_has_a_row_and_below_it_each_process(url: str) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[0] == ["account:main"]
     (orders,) = [line for line in lines if line[:1] == ["ORDERS"]]
-    # Limit, units, window, used.
-    assert orders[1:5] == ["10", "600", "s", "3"]
+    assert orders[1:4] == ["10", "600", "s"]
+    # Of a long window a process also counts what it is about to fetch.
+    assert 3 <= int(orders[4]) <= 5
     (weight,) = [line for line in lines if line[:1] == ["WEIGHT"]]
     assert weight[1:] == ["6,000", "60", "s", "0", "6,000"]
     for process in (one, two):

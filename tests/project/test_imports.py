@@ -235,7 +235,7 @@ def test_a_use_of_a_part_above_is_found_however_it_is_written(path: str, line: s
         ("limit/new.rs", "// as crate::gate::Hold"),
         ("gate/new.rs", "pub(in crate::wait) fn f() {}"),
         ("gate/new.rs", "use crate::{Period, clock::{Nanos, gate}};"),
-        ("store/new.rs", "use crate::share::Rules;"),
+        ("member/new.rs", "use crate::share::Rules;"),
     ],
 )
 def test_a_use_of_a_part_below_is_no_problem(path: str, line: str) -> None:

@@ -70,13 +70,15 @@ class Bot:
 
 def main() -> None:
     bot = Bot(json.loads(sys.argv[1]))
-    print("ready", flush=True)
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
     for line in sys.stdin:
         order, *arguments = line.split()
         if order == "quit":
             break
         bot.send(int(arguments[0]))
-        print("sent", flush=True)
+        sys.stdout.write("sent\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

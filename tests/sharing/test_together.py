@@ -88,5 +88,6 @@ def test_a_request_takes_from_limits_of_both_scopes_or_from_none(store: str) -> 
         assert not throttler.charge("order")
         shared = throttler.usage("order").shared
         assert shared is not None
-        assert shared.used == 1
+        # The one request, and what the process keeps at hand for the next one.
+        assert 1 <= shared.used <= 2
         throttler.close()

@@ -8,10 +8,9 @@ import logging
 import math
 import sys
 import time
-import warnings
 from abc import abstractmethod
 from collections.abc import Iterable
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from sluicegate import limits as core
@@ -40,32 +39,11 @@ from sluicegate.hummingbot.gate_table import (
     units_of,
 )
 from sluicegate.hummingbot.notices import Notices
+from sluicegate.hummingbot.percentage import part_of, warn_of_small
 from sluicegate.hummingbot.sharing import Sharing, remember_whole, whole_of, with_whole
 from sluicegate.hummingbot.stands_for import PACKAGE, StandsFor
 from sluicegate.hummingbot.task_logs import TaskLogs
 from sluicegate.share import Share
-
-
-def _share(percentage: Decimal | float | None) -> Decimal:
-    """A percentage as a part of 1."""
-    must = f"limits_share_percentage must be a percentage over 0 or None, not {percentage!r}"
-    try:
-        share = Decimal(str(percentage or 100)) / 100
-        if share > 0:
-            return share
-    except InvalidOperation:
-        raise ValueError(must) from None
-    raise ValueError(must)
-
-
-def _warn_of_small(share: Decimal, percentage: Decimal | float | None) -> None:
-    if share < Decimal("0.01"):
-        warnings.warn(
-            f"limits_share_percentage={percentage} is less than one percent; for a share of "
-            f"{percentage}, write {Decimal(str(percentage)) * 100}",
-            RuntimeWarning,
-            stacklevel=4,
-        )
 
 
 class AsyncThrottlerBase(StandsFor):
@@ -97,8 +75,8 @@ class AsyncThrottlerBase(StandsFor):
             limits_share_percentage: This bot's share of every limit, in percent, where several
                 share an account; all of it by default. Rounded down, and at least 1.
         """
-        self.limits_pct = _share(limits_share_percentage)
-        _warn_of_small(self.limits_pct, limits_share_percentage)
+        self.limits_pct = part_of(limits_share_percentage)
+        warn_of_small(self.limits_pct, limits_share_percentage)
         self._retry_interval = retry_interval
         self._safety_margin_pct = safety_margin_pct or 0.0
         self._lock = asyncio.Lock()
@@ -193,7 +171,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
                 By default the environment says it: with the bots that have the same connector.
         """
         self._shared = Sharing.asked(share, self._clock, sys._getframe(1))
-        percentage = min(float(_share(limits_share_percentage)) * 100, 100.0)
+        percentage = min(float(part_of(limits_share_percentage)) * 100, 100.0)
         if self._shared is None:
             self._begin(clock=self._clock)
         else:

@@ -75,7 +75,7 @@ fn finalize_with_multiprocessing(py: Python<'_>, _module: &Bound<'_, PyAny>) -> 
     py.import("multiprocessing.util")?.call_method("Finalize", (py.None(), close), Some(&options)).map(drop)
 }
 
-/// Registered after the hook that calls waiting threads out, and so called before it.
+/// To be registered before the hook that calls waiting threads out, and so called after it.
 pub fn install(py: Python<'_>) -> PyResult<()> {
     let close = wrap_pyfunction!(close_shared_throttlers, py)?;
     py.import("atexit")?.call_method1("register", (close,)).map(drop)

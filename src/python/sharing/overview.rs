@@ -52,8 +52,7 @@ pub fn share_overview<'py>(py: Python<'py>, url: &str) -> PyResult<Bound<'py, Py
     Ok(all)
 }
 
-/// Returns how many times this process has asked the stores of its throttlers, for how many seconds
-/// it has waited for its turns, and how many these have taken.
+/// Returns how often this process asked its stores, and the seconds of waiting and of asking.
 #[pyfunction]
 pub fn share_visits() -> (u64, f64, f64) {
     let (count, waited, took) = member::visits();

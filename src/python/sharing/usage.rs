@@ -22,7 +22,8 @@ pub struct PyShareMember {
     /// How many units it used and waited for when it last told.
     demand: u64,
     /// For how many seconds it has been asked for units and has not come: it may be stopped.
-    /// ``None`` if it is not asked.
+    ///
+    /// It is ``None`` if it is not asked.
     called_for: Option<f64>,
 }
 
@@ -42,7 +43,7 @@ pub struct PySharedUsage {
     free: u64,
     /// The length of the window in seconds.
     time_interval: f64,
-    /// The processes that share it, as `ShareMember`.
+    /// The processes that share it.
     members: Vec<PyShareMember>,
 }
 

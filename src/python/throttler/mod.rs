@@ -204,8 +204,8 @@ impl PyThrottler {
     ///     limit_id: The id of a limit of the table.
     ///     units: How many times its weights the request takes: a whole number, 1 or more. The
     ///         default is 1.
-    ///     timeout: The most seconds to wait. 0 does not wait at all. By default there is no
-    ///         timeout.
+    ///     timeout: The most seconds to wait. 0 does not wait at all: of a shared limit it sees
+    ///         only the units that this process has. By default there is no timeout.
     ///
     /// Raises:
     ///     UnknownLimitError: No limit of the table has this id. The message names the closest id.
@@ -236,6 +236,9 @@ impl PyThrottler {
     /// Nothing needs to be left or given back: the interval of the units begins now, whatever
     /// ``hold`` is. It never waits. Use it for requests whose end is not known, and for units that
     /// another program used; in all other cases use `execute_task`.
+    ///
+    /// Of a shared limit it sees only the units that this process has. It asks the others for more,
+    /// so that the next one may pass.
     ///
     /// Args:
     ///     limit_id: The id of a limit of the table.
@@ -270,6 +273,10 @@ impl PyThrottler {
     /// It is 0.0 only if the request could leave now. It is an estimate if requests are in flight,
     /// because nobody knows when they end: they count as if they had ended now. It is exact if one
     /// limit decides and ``hold`` is ``"start"``.
+    ///
+    /// Of a shared limit it sees only the units that this process has. It is infinite if they are
+    /// too few, whatever comes free; others may have some. It asks them, so that the next one may
+    /// pass.
     ///
     /// Args:
     ///     limit_id: The id of a limit of the table.

@@ -43,6 +43,7 @@ mod phase {
 ///     RateLimitTimeout: The request could not leave within its timeout. Nothing was charged.
 ///     UnknownLimitError: The table was replaced during the wait, and no longer has the id.
 ///     ValueError: The table was replaced during the wait, and the request could never pass now.
+///     ClosedError: The throttler shares its limits, and was closed.
 ///     RuntimeError: The task was entered already; or ``async with`` was used outside of an
 ///         asyncio event loop; or ``with`` was used in the thread of an event loop whose own
 ///         blocks hold what it waits for.

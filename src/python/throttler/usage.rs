@@ -22,11 +22,16 @@ pub struct PyUsage {
     /// The id of the limit.
     #[pyo3(get)]
     limit_id: String,
-    /// How many units fit in a window: this throttler's share of the limit. Of a limit that is
-    /// shared, it is what this process has now, which changes; `shared` tells the whole.
+    /// How many units fit in a window: this throttler's share of the limit.
+    ///
+    /// Of a limit that is shared, it is what this process has now, which changes; `shared` tells
+    /// the whole.
     #[pyo3(get)]
     limit: u64,
     /// How many units are used: in the window, or in flight.
+    ///
+    /// Of a shared limit with an interval of over a minute, `shared` alone tells all: what a
+    /// process has used there is the store's to count.
     #[pyo3(get)]
     used: u64,
     /// How many of the used units belong to requests whose block runs now.
@@ -96,11 +101,11 @@ impl PyUsage {
         self.limit.saturating_sub(self.used)
     }
 
-    /// How much all processes use that share the limit, as a `SharedUsage`. ``None`` if the limit
-    /// is not shared, and of a pickled copy.
+    /// How much all processes use that share the limit, as a `SharedUsage`.
     ///
-    /// It is read from the store now, and not when the usage was read: it may take a millisecond,
-    /// and over a network a round trip.
+    /// It is ``None`` if the limit is not shared, and of a pickled copy. It is read from the store
+    /// now, and not when the usage was read: it may take a millisecond, and over a network a round
+    /// trip.
     ///
     /// Raises:
     ///     StoreError: The store cannot be read now, or the throttler was closed.
@@ -110,7 +115,7 @@ impl PyUsage {
         Ok(shared_usage(py, throttler, &self.limit_id)?)
     }
 
-    /// All of these values but `shared` by name, as a dictionary that ``json.dumps`` can write.
+    /// All of these values but `shared` by name, as a dictionary for ``json.dumps``.
     fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in, .. } = self;
         let values = PyDict::new(py);

@@ -24,7 +24,7 @@ struct Parking {
 static PARKING: Mutex<Parking> = Mutex::new(Parking { wakers: Vec::new(), ended_by: None });
 
 /// Ends this thread if the program ends: quietly, as `threading` does not report a `SystemExit`.
-pub(super) fn check_end() -> PyResult<()> {
+pub fn check_end() -> PyResult<()> {
     let ended_by = PARKING.lock().ended_by;
     match ended_by {
         Some(thread) if thread != thread::current().id() => Err(PySystemExit::new_err(())),
