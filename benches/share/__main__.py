@@ -65,8 +65,17 @@ def at_once(modules: list[ModuleType], plan: Plan) -> Findings:
             for module, each in jobs.items()
         }
     for module, each in running.items():
-        module.tell({key: future.result() for key, future in each.items()}, findings)
+        try:
+            module.tell({key: future.result() for key, future in each.items()}, findings)
+        except Exception as error:
+            failed(findings, module, error)
     return findings
+
+
+def failed(findings: Findings, module: ModuleType, error: Exception) -> None:
+    """A part came to nothing: what the others have found is not to be lost."""
+    findings.notes.append(f"{module.__name__} failed: {type(error).__name__}: {error}")
+    findings.add(module.ROWS[0], COLUMNS[0], "failed", met=False, wrong=True)
 
 
 def main() -> int:
@@ -96,9 +105,7 @@ def main() -> int:
         try:
             add(module.run(plan, others))
         except Exception as error:
-            # What the others have found is not to be lost.
-            total.notes.append(f"{module.__name__} failed: {type(error).__name__}: {error}")
-            total.add(module.ROWS[0], COLUMNS[0], "failed", met=False, wrong=True)
+            failed(total, module, error)
     together = [AT_ONCE[name] for name in names if name in AT_ONCE]
     if together:
         add(at_once(together, plan))

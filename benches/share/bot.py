@@ -133,7 +133,7 @@ async def work(spec: Spec, limiter: Limiter, done: Done, begin: int, until: int)
                 sent.discard(task)
 
     await asyncio.sleep((begin - time.monotonic_ns()) / 1e9)
-    cpu, (visits, _) = time.process_time(), share_visits()
+    cpu, visits = time.process_time(), share_visits()[0]
     tasks = [asyncio.create_task(ask(task)) for task in range(spec.tasks)]
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(ends.wait(), (until - time.monotonic_ns()) / 1e9)

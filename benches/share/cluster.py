@@ -213,6 +213,7 @@ class Cluster:
 
     def finish(self) -> Outcome:
         """Waits until all that live have ended, and asks the server."""
+        self.wait((self.until - self.begin) / SECOND)
         done = [bot.done() for bot in self.bots if not bot.killed]
         told, _ = self.server.communicate(timeout=PATIENCE)
         arrivals = sorted((instant, number) for instant, number in json.loads(told))

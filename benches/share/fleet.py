@@ -42,10 +42,11 @@ class Count:
 
     def stop(self) -> dict[str, float]:
         """Since then."""
-        visits, seconds = share_visits()
+        visits, waited, took = share_visits()
         return {
             "visits": visits - self.before[0],
-            "time": seconds - self.before[1],
+            "waited": waited - self.before[1],
+            "took": took - self.before[2],
             "seconds": time.monotonic() - self.began,
         }
 
@@ -93,6 +94,12 @@ async def play(url: str, settle: float, seconds: float) -> None:
         member.close()
 
 
+def _mean(found: list[dict[str, dict[str, float]]], state: str, what: str) -> float:
+    """Seconds of an operation."""
+    visits = sum(one[state]["visits"] for one in found)
+    return sum(one[state][what] for one in found) / max(visits, 1)
+
+
 def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
     """Measures every row here, for sluicegate only."""
     del others
@@ -117,14 +124,11 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
         rates = {}
         for state in ("asleep", "saturated"):
             rates[state] = sum(one[state]["visits"] / one[state]["seconds"] for one in found)
-        visits = sum(one["saturated"]["visits"] for one in found)
-        each = sum(one["saturated"]["time"] for one in found) / max(visits, 1)
+        each, wait = _mean(found, "saturated", "took"), _mean(found, "saturated", "waited")
         grants = sum(one["saturated"]["granted"] for one in found)
         target(findings, SATURATED, where, f"{rates['saturated']:.0f}", rates["saturated"] <= 100)
         target(findings, ASLEEP, where, f"{rates['asleep']:.0f}", rates["asleep"] <= 40)
         target(findings, ONE, where, f"{each * 1000:.2f} ms", each <= 0.001)
-        rest = sum(one["asleep"]["time"] for one in found)
-        rest /= max(sum(one["asleep"]["visits"] for one in found), 1)
         possible = LIMITS * LIMIT / INTERVAL * seconds
         first = sum(one["first"]["visits"] / one["first"]["seconds"] for one in found)
         lost = sum(one["saturated"]["lost"] for one in found)
@@ -132,13 +136,15 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
         findings.notes.append(
             f"Fleet, {where}: {grants:,} grants in {seconds:g} s, {grants / possible:.0%} of what "
             f"{LIMITS} limits of {LIMIT} per {INTERVAL:g} s allow, {cpu:.0f} µs of CPU for each; "
-            f"one operation {rest * 1000:.2f} ms while all sleep; {first:.0f} operations a second "
-            f"in the first {settle:g} s, until units have found their places; {lost:g} lines "
-            "logged."
+            f"an operation waits {wait * 1000:.2f} ms for its turn (while all sleep "
+            f"{_mean(found, 'asleep', 'waited') * 1000:.2f} ms, and takes "
+            f"{_mean(found, 'asleep', 'took') * 1000:.2f} ms); {first:.0f} operations a second in "
+            f"the first {settle:g} s, until units have found their places; {lost:g} lines logged."
         )
     findings.notes.append(
         f"Fleet: {PROCESSES} processes with {MEMBERS // PROCESSES} throttlers each. One operation "
-        "is the mean time from a member's question to the answer, other processes' turns included."
+        "is the mean time from reading the state to having written the new one; with Redis, with "
+        "the way there and back."
     )
     return findings
 

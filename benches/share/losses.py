@@ -25,13 +25,13 @@ from benches.share.cluster import (
     warm,
 )
 from benches.share.limiters import Sluicegate
-from benches.share.rows import promise
+from benches.share.rows import promise, target
 
 PROCESSES, TASKS = 4, 25
 ARRIVAL, INTERVAL, LEASE = 5.0, 1.0, 10.0
 """What a killed process had comes back after these: the defaults of `Share`, and the limit's."""
-SLACK = 0.2
-"""Seconds by which it may be noticed too late."""
+SLACK = 0.06
+"""Seconds between two looks."""
 
 KILLED = Row("killed", "one of 4 processes is `kill -9`ed every 8 s, and started again: over", "0")
 BACK = Row(
@@ -259,7 +259,7 @@ def tell(outcomes: dict[tuple[str, str], Found | Exception], findings: Findings)
             at_most = (LEASE if where == REDIS else 0) + ARRIVAL + INTERVAL
             back = "never" if found.back is None else f"{found.back:.1f} s"
             kept = found.back is not None and found.back <= at_most + SLACK
-            promise(findings, BACK, where, back, kept)
+            target(findings, BACK, where, back, kept)
         findings.notes.append(
             f"{name.capitalize()}, {where}: {len(outcome.arrivals):,} requests, the worst window "
             f"{outcome.worst}; pace, of {outcome.limit} a second: {found.told.rstrip('; ')}."

@@ -48,6 +48,9 @@ def jobs(plan: Plan) -> dict[str, Callable[[], Outcome]]:
 
 def tell(outcomes: dict[str, Outcome], findings: Findings) -> None:
     """Puts what the jobs found into the table."""
+    for where, found in outcomes.items():
+        if isinstance(found, Exception):
+            raise RuntimeError(f"{where}: {found}")
     waits = {
         where: [wait for bot in one.bots for wait in bot.waits] for where, one in outcomes.items()
     }

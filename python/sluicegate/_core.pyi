@@ -913,8 +913,8 @@ def share_overview(url: str) -> list[dict[str, Any]]:
         StoreError: The store cannot be read.
     """
 
-def share_visits() -> tuple[int, float]:
-    """Returns how often this process has asked its stores, and for how many seconds in all."""
+def share_visits() -> tuple[int, float, float]:
+    """Returns how often this process asked its stores, and the seconds of waiting and of asking."""
 
 def check_link(link: object) -> None:
     """Checks one `LinkedLimitWeightPair`.

@@ -382,7 +382,10 @@ fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed
     let mut outcome: Option<Result<Answer, Failed>> = None;
     let mut seen = String::new();
     let part_now = &*part;
+    let began = Instant::now();
+    let mut turn = began;
     let mut change = |read: &Read<'_>| {
+        turn = Instant::now();
         let visited = visit(part_now, request, read);
         read.incarnation.clone_into(&mut seen);
         let (write, result) = match visited {
@@ -396,12 +399,11 @@ fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed
         outcome = Some(result);
         write
     };
-    let began = Instant::now();
     let written = fork::guarded(|| match &mut *seat.store.lock() {
         Some(store) => store.update(&part_now.document, &mut change),
         None => Err(StoreError::away("the store is closed")),
     });
-    visits::count(began.elapsed());
+    visits::count(turn - began, turn.elapsed());
     written.map_err(Failed::Store)?;
     part.seen = seen;
     outcome.unwrap_or_else(|| Err(Failed::Store(StoreError::away("the store did not read"))))

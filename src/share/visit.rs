@@ -347,7 +347,8 @@ impl ScopeState {
     /// When the visitor must come again at the latest.
     fn again(&self, member: usize, moment: &Moment<'_>, lease: Option<Nanos>) -> Option<Nanos> {
         let alive = match lease {
-            Some(lease) => Some(lease / 3),
+            // Those who joined together must not come together for ever: one of them would write, the others try again.
+            Some(lease) => Some(lease / 4 + lease / 12 * (self.members[member].id.0 % 64) / 64),
             None => (self.members.len() > 1).then_some(LOOK * (member as u64 + 1)),
         };
         let me = &self.members[member];

@@ -52,11 +52,11 @@ pub fn share_overview<'py>(py: Python<'py>, url: &str) -> PyResult<Bound<'py, Py
     Ok(all)
 }
 
-/// Returns how often this process has asked its stores, and for how many seconds in all.
+/// Returns how often this process asked its stores, and the seconds of waiting and of asking.
 #[pyfunction]
-pub fn share_visits() -> (u64, f64) {
-    let (count, time) = member::visits();
-    (count, seconds(time))
+pub fn share_visits() -> (u64, f64, f64) {
+    let (count, waited, took) = member::visits();
+    (count, seconds(waited), seconds(took))
 }
 
 fn member_of<'py>(py: Python<'py>, member: &MemberOverview, dead: bool) -> PyResult<Bound<'py, PyDict>> {

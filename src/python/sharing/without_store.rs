@@ -72,8 +72,8 @@ pub fn share_overview<'py>(_py: Python<'py>, _url: &str) -> PyResult<Bound<'py, 
 }
 
 #[pyfunction]
-pub fn share_visits() -> (u64, f64) {
-    (0, 0.0)
+pub fn share_visits() -> (u64, f64, f64) {
+    (0, 0.0, 0.0)
 }
 
 pub fn install(_py: Python<'_>) -> PyResult<()> {
