@@ -55,7 +55,7 @@ def saturate(
 def beside_idle(where: str, seconds: float) -> tuple[Outcome, int]:
     """One busy bot and three that ask now and then; and the grants of the busy one."""
     with warm_store(where) as place, Cluster(Sluicegate.name, place.url) as cluster:
-        cluster.add(TASKS)
+        cluster.add(PROCESSES * TASKS)
         for _ in range(PROCESSES - 1):
             cluster.add(1, PAUSE)
         outcome = measured(cluster, place, seconds)
@@ -101,7 +101,7 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
         f"CPU time, for all alike; Redis has its own counted with it: {'; '.join(notes)}."
     )
     plan.step(f"pace: one busy process alone, {seconds:g} s")
-    alone = saturate(Sluicegate.name, NOTHING, [TASKS], seconds)
+    alone = saturate(Sluicegate.name, NOTHING, [PROCESSES * TASKS], seconds)
     for where in STORES:
         plan.step(f"pace: one busy process beside three nearly idle ones, {where}, {seconds:g} s")
         found, busy = beside_idle(where, seconds)
