@@ -215,7 +215,8 @@ impl<W> Gate<W> {
             };
             let (units, mut known) = (waiter.units, None);
             // When it can go, nobody knows: until a limit has grown, it holds up nobody but those behind it.
-            if route.charges.iter().any(|charge| charge.weight * units > self.window(charge.limit).limit()) {
+            let is_above = |charge: &Charge| charge.weight * units > self.window(charge.limit).limit();
+            if self.was_lowered && route.charges.iter().any(is_above) {
                 continue;
             }
             if after.is_none() {

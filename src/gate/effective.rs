@@ -12,6 +12,7 @@ impl<W> Gate<W> {
     /// Allows so many units of the limit of an id from now on: 0 included, and no more than the table says. Requests that
     /// take more wait until it has grown, and hold up nobody meanwhile.
     pub fn allow(&mut self, route: &Route, units: u64) {
+        self.was_lowered = true;
         self.change(route, |window| window.allow(units));
         self.limits[route.index as usize].measure_room();
     }

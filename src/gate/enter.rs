@@ -55,6 +55,8 @@ pub(crate) struct Gate<W> {
     pub(super) walk: Walk,
     /// What may be used of a limit that is new in the table.
     pub(super) allowed_at_first: u64,
+    /// Whether less may be used of any limit than the table says, or was at some time.
+    pub(super) was_lowered: bool,
     /// Whether any limit has refused units.
     pub(super) has_refused: bool,
 }
@@ -81,6 +83,7 @@ impl<W> Gate<W> {
             event: 0,
             walk: Walk::default(),
             allowed_at_first: u64::MAX,
+            was_lowered: false,
             has_refused: false,
         }
     }

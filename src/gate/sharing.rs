@@ -112,6 +112,7 @@ impl<W> Gate<W> {
     /// Nothing may be used of any limit from now on, nor of one that comes with a new table, until it is allowed.
     /// [`Gate::advance`] must follow.
     pub fn allow_nothing(&mut self) {
+        self.was_lowered = true;
         self.changed = true;
         self.allowed_at_first = 0;
         for limit in &mut self.limits {
@@ -158,6 +159,7 @@ impl<W> Gate<W> {
     /// Allows so many units of a limit: see [`Gate::allow`]. Whether that changes anything; [`Gate::advance`] must follow
     /// then.
     pub fn allow_of(&mut self, limit: Index, units: u64) -> bool {
+        self.was_lowered = true;
         let state = &mut self.limits[limit as usize];
         if state.window.allowed() == units {
             return false;
@@ -171,6 +173,7 @@ impl<W> Gate<W> {
     /// In place of what the table says, a rolling limit is so large at most and its interval so long at least, until the
     /// next table: another process of the same budget has it in its table.
     pub fn tighten(&mut self, now: Nanos, limit: Index, units: u64, interval: Nanos) {
+        self.was_lowered = true;
         self.changed = true;
         let state = &mut self.limits[limit as usize];
         state.window.tighten(now, units, interval);
