@@ -23,10 +23,8 @@ mod member;
 #[cfg(feature = "python")]
 mod python;
 #[cfg(feature = "share")]
-#[allow(dead_code, unused_imports, reason = "not wired to the throttler yet")]
 mod share;
 #[cfg(feature = "share")]
-#[allow(dead_code, unused_imports, reason = "not wired to the throttler yet")]
 mod store;
 mod wait;
 

@@ -130,10 +130,6 @@ impl Membership {
         }
     }
 
-    pub(crate) fn id(&self) -> MemberId {
-        self.id
-    }
-
     /// The table that the gate's views, requests and [`Membership::effective`] are in the order of.
     pub(crate) fn table(&self) -> &Arc<[Terms]> {
         &self.table
@@ -143,14 +139,6 @@ impl Membership {
     pub(crate) fn set_table(&mut self, table: Arc<[Terms]>) {
         self.next_table = Some(table);
         self.adopt_table();
-    }
-
-    /// The store was opened anew, and this process is another member of it. It claims what it held.
-    pub(crate) fn set_id(&mut self, id: MemberId) {
-        if let Some(pending) = &mut self.pending {
-            pending.member = id;
-        }
-        (self.id, self.stale) = (id, true);
     }
 
     /// So much of a limit may the gate use; less than is in use means that nothing passes until enough has come free.

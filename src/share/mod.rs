@@ -49,6 +49,6 @@ pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
 pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
 pub(crate) use reclaim::FreeAt;
 pub(crate) use state::{About, BadDocument, MemberId, ScopeState};
-pub(crate) use terms::{Conflict, Kind, OnConflict, Terms};
+pub(crate) use terms::{Kind, OnConflict, Terms};
 pub(crate) use time::Moment;
-pub(crate) use visit::{Answer, Granted, Request};
+pub(crate) use visit::{Answer, Request};

@@ -9,7 +9,7 @@ use crate::clock::Nanos;
 
 use super::membership::{Membership, Rules};
 use super::model_gate::{ModelGate, ModelLimit, ModelRequest};
-use super::model_world::{Fault, MS, Random, World};
+use super::model_world::{MS, Random, World};
 use super::state::{About, MemberId, ScopeState};
 use super::terms::{Kind, OnConflict, Terms};
 use super::visit::{Answer, Request};

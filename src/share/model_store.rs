@@ -1,8 +1,6 @@
 //! What the model's cluster does not do by itself: the store, which runs the rules, loses replies and forgets; and what
 //! goes wrong with processes.
 
-use crate::clock::Nanos;
-
 use super::model::{Cluster, Event, Process, WALL};
 use super::model_world::{Fault, MS};
 use super::state::{MemberId, ScopeState};

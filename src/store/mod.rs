@@ -26,7 +26,6 @@ use std::time::Duration;
 use std::time::Instant;
 
 use crate::clock::{Nanos, WallNanos};
-#[allow(unused_imports)]
 pub(crate) use error::{StoreError, StoreErrorKind};
 pub(crate) use url::{StoreUrl, shown};
 #[cfg(all(unix, any(feature = "redis", feature = "sqlite")))]
@@ -125,9 +124,6 @@ pub(crate) trait Store: Send {
     /// How this store knows who lives.
     fn life(&self) -> Life;
 
-    /// The store's address as its user gave it, without the password.
-    fn address(&self) -> &str;
-
     /// What the user should know about this store, each thing once: call it after [`open`] and after each reconnection.
     fn warnings(&mut self) -> Vec<String>;
 
@@ -168,7 +164,7 @@ pub(crate) trait Wakeups: Send {
 pub(crate) fn open(address: &str) -> Result<Box<dyn Store>, StoreError> {
     match StoreUrl::parse(address)? {
         #[cfg(all(feature = "sqlite", target_os = "linux"))]
-        StoreUrl::Sqlite(path) => Ok(Box::new(sqlite::SqliteFile::open(address, &path)?)),
+        StoreUrl::Sqlite(path) => Ok(Box::new(sqlite::SqliteFile::open(&path)?)),
         #[cfg(all(feature = "sqlite", not(target_os = "linux")))]
         StoreUrl::Sqlite(_) => Err(StoreError::refused(format_args!(
             "{address} cannot be shared on this system: a file as the store needs Linux. Use Redis or Valkey: \

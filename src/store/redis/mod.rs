@@ -325,10 +325,6 @@ impl Store for RedisServer {
         Life::Lease
     }
 
-    fn address(&self) -> &str {
-        &self.server.shown
-    }
-
     fn warnings(&mut self) -> Vec<String> {
         std::mem::take(&mut self.warnings)
     }

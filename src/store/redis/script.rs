@@ -14,7 +14,8 @@ use crate::clock::{Nanos, WallNanos};
 use crate::store::MemberId;
 
 /// How far the time that a client decided upon may lie behind the server's, in microseconds.
-pub(super) const LATEST: u64 = 50_000;
+#[cfg(test)]
+const LATEST: u64 = 50_000;
 
 pub(super) const SCRIPT: &str = "\
 local time = redis.call('TIME')

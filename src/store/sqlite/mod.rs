@@ -37,7 +37,6 @@ const SECOND: WallNanos = 1_000_000_000;
 
 /// A SQLite file.
 pub(crate) struct SqliteFile {
-    address: String,
     path: PathBuf,
     rights: Rights,
     boot: String,
@@ -51,7 +50,7 @@ pub(crate) struct SqliteFile {
 }
 
 impl SqliteFile {
-    pub(crate) fn open(address: &str, path: &Path) -> Result<Self, StoreError> {
+    pub(crate) fn open(path: &Path) -> Result<Self, StoreError> {
         let boot = kernel::boot_id()?;
         let path = settled(path)?;
         let folder = path.parent().unwrap_or(Path::new("/"));
@@ -66,9 +65,7 @@ impl SqliteFile {
         let mut lock = LockFile::new(beside(&path, "-lock"), rights);
         drop(lock.lock()?);
         let members = Members::new(beside(&path, "-members"), rights);
-        let address = address.to_owned();
-        let mut store =
-            Self { address, path, rights, boot, lock, members, database: None, marked: None, warnings };
+        let mut store = Self { path, rights, boot, lock, members, database: None, marked: None, warnings };
         // Whatever is wrong with the file shows here, not at the first request.
         store.scopes()?;
         Ok(store)
@@ -197,10 +194,6 @@ impl Store for SqliteFile {
 
     fn life(&self) -> Life {
         Life::Kernel
-    }
-
-    fn address(&self) -> &str {
-        &self.address
     }
 
     fn warnings(&mut self) -> Vec<String> {
