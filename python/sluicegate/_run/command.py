@@ -159,5 +159,5 @@ def become(words: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
         OSError: It cannot be run.
     """
     if sys.platform == "win32":
-        sys.exit(subprocess.run(words, env=environ, check=False).returncode)
-    os.execve(words[0], words, environ)  # noqa: S606
+        sys.exit(subprocess.run(words, env=environ, check=False).returncode)  # noqa: S603
+    os.execve(words[0], list(words), environ)  # noqa: S606
