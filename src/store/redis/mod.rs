@@ -302,8 +302,7 @@ impl RedisServer {
             None => random()?.to_string(),
         };
         let incarnation = format!("{}-{first}", answer.run);
-        let seen =
-            Seen { version, bytes, run: answer.run, first, incarnation, at: answer.at, when, crowded };
+        let seen = Seen { version, bytes, run: answer.run, first, incarnation, at: answer.at, when, crowded };
         self.seen.insert(scope.to_owned(), seen);
         Ok(())
     }

@@ -222,7 +222,10 @@ fn who_came_too_late_has_the_turn_for_a_while_and_no_longer() {
         assert_eq!(ask("a-2", "a-3", "three"), "done", "nobody holds a turn that nobody fetched");
         // Two dies with the turn.
         assert_eq!(ask("", "a-1", "two"), "newer");
-        assert_eq!(insist(|| if ask("a-3", "a-4", "one") == "done" { Ok(()) } else { Err("two's turn") }), ());
+        assert_eq!(
+            insist(|| if ask("a-3", "a-4", "one") == "done" { Ok(()) } else { Err("two's turn") }),
+            ()
+        );
         assert_eq!(ask("", "a-1", "two"), "newer");
         assert_eq!(ask("a-4", "", "two"), "done", "who has the turn looks, and writes nothing");
         assert_eq!(ask("a-4", "a-5", "one"), "done", "the turn is over");
@@ -237,7 +240,8 @@ fn the_turn_goes_to_the_next_who_waits_by_a_token_and_a_lost_token_is_passed_ove
         let take = |client: &str, known: &str, token: &str| {
             run_script(&server, &[known, &run, "0", client, TAKE, token])[0].clone()
         };
-        let write = |seen: &str, new: &str, client: &str| script(&server, seen, &run, 0, new, client)[0].clone();
+        let write =
+            |seen: &str, new: &str, client: &str| script(&server, seen, &run, 0, new, client)[0].clone();
         let (newer, done, wait, known) =
             (Reply::Number(0), Reply::Number(1), Reply::Number(2), Reply::Number(3));
         let waiters = || match server.ask(&["INFO", "clients"]) {
