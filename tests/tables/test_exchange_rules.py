@@ -1,4 +1,4 @@
-"""What is special about single exchanges: what its document says, and what the table makes of it."""
+"""What is special about single exchanges: what its page says, and what the table makes of it."""
 
 import pytest
 
