@@ -9,6 +9,9 @@ from sluicegate.tables.values import shown
 LONGEST_BODY = 65_536
 """Longer bodies are not read: one that says why a request is refused is short."""
 
+LONGEST_SUCCESS = 8_192
+"""The same for statuses below 400: most are answers to what was asked, and may be large."""
+
 HeaderGetter = Callable[[str], "str | None"]
 
 
@@ -38,13 +41,15 @@ class Body:
 
     Args:
         body: Bytes, a text, what `json.loads` made of it, or None.
+        status: The status of the answer.
     """
 
-    __slots__ = ("_given", "_json", "_text")
+    __slots__ = ("_given", "_json", "_longest", "_text")
 
-    def __init__(self, body: object) -> None:
+    def __init__(self, body: object, status: int = 400) -> None:
         """Reads nothing yet."""
         self._given = body
+        self._longest = LONGEST_BODY if status >= 400 else LONGEST_SUCCESS
         self._text: str | None = None
         self._json: Any = _UNREAD
 
@@ -85,15 +90,15 @@ class Body:
     def _read(self) -> str:
         given = self._given
         if isinstance(given, str):
-            return given if len(given) <= LONGEST_BODY else ""
+            return given if len(given) <= self._longest else ""
         if isinstance(given, bytes | bytearray | memoryview):
-            return bytes(given).decode("utf-8", "replace") if len(given) <= LONGEST_BODY else ""
+            return bytes(given).decode("utf-8", "replace") if len(given) <= self._longest else ""
         if isinstance(given, Mapping | list):
             try:
                 text = json.dumps(given)
             except (TypeError, ValueError, RecursionError):
                 return ""
-            return text if len(text) <= LONGEST_BODY else ""
+            return text if len(text) <= self._longest else ""
         return ""
 
 

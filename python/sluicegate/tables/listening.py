@@ -89,7 +89,7 @@ class Listener:
     ) -> Heard:
         """Tells a throttler what an answer says (see `Table.listen`)."""
         get = header_getter(headers)
-        content = Body(body)
+        content = Body(body, status)
         hears = route.endpoint is None or not route.endpoint.ignore_headers
         now = ServerTime(self._clock_paths, self._clock_headers, url, get, content, self._unknown)
         if elapsed is not None and self._has_fixed and now.told is not None:
@@ -318,14 +318,14 @@ def _has(throttler: "Throttler", limit_id: str) -> bool:
     return True
 
 
-def _observe(throttler: "Throttler", limit_id: str, **told: Any) -> None:
+def _observe(throttler: Any, limit_id: str, **told: Any) -> None:
     try:
         throttler.observe(limit_id, expect=True, **told)
     except KeyError:
         return  # The program's throttler has other ids.
 
 
-def _pause(throttler: "Throttler", ids: list[str] | None, seconds: float, reason: str) -> list[str]:
+def _pause(throttler: Any, ids: list[str] | None, seconds: float, reason: str) -> list[str]:
     if ids is None:
         throttler.pause(None, seconds=seconds, reason=reason)
         return []

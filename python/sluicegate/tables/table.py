@@ -210,6 +210,26 @@ class Table:
 
         return Throttler(self.rate_limits(), **options)
 
+    @staticmethod
+    def from_exchange_info(data: object, table: "Table | None" = None) -> "Table":
+        """The table of Binance with the limits that it tells now.
+
+        Args:
+            data: What `GET /api/v3/exchangeInfo` or `GET /fapi/v1/exchangeInfo` answered.
+            table: The table with the endpoints; by default `binance-spot`, or `binance-usdm` if the
+                answer is that of USD-M futures. Limits that the answer does not tell stay.
+
+        Raises:
+            ValueError: It is not such an answer. The message says where, and what would be right.
+        """
+        from sluicegate.tables.exchange_info import live_limits
+        from sluicegate.tables.table_toml import load_file
+
+        if table is None:
+            futures = isinstance(data, Mapping) and data.get("futuresType") == "U_MARGINED"
+            table = load_file("binance-usdm" if futures else "binance-spot")
+        return live_limits(table, data)
+
     def with_endpoint(self, endpoint: Endpoint) -> "Table":
         """The same table with one endpoint more, ahead of the others.
 
