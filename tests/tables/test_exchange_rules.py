@@ -163,7 +163,7 @@ def test_no_batch_of_hyperliquid_costs_less_than_the_page_says() -> None:
 
 
 def test_hyperliquids_cancels_pass_while_the_budget_of_actions_is_used_up() -> None:
-    (used_up,) = [x for x in tables.load("hyperliquid").refusals if x.code]
+    (used_up,) = [x for x in tables.load("hyperliquid").refusals if x.text]
     assert used_up.limits == ("ACTIONS",)
     for action in ("cancel", "cancelByCloid", "scheduleCancel"):
         body = {"action": {"type": action}}
