@@ -7,11 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import ManualClock
 from sluicegate._needs import lacking
+from sluicegate.testing.aligned_window import AlignedWindow
 from sluicegate.testing.ban import BanRule
+from sluicegate.testing.bucket import Bucket
 from sluicegate.testing.calls import Call
 from sluicegate.testing.coingecko import CoinGecko
+from sluicegate.testing.concurrency import Concurrency
+from sluicegate.testing.counter import Counter
+from sluicegate.testing.first_window import FirstWindow
+from sluicegate.testing.habits import Habits
 from sluicegate.testing.ledger import Ledger, Verdict
 from sluicegate.testing.market import Market
+from sluicegate.testing.others import Others
 from sluicegate.testing.price import Price
 from sluicegate.testing.refusal import RefusedError
 from sluicegate.testing.stats import LimitStatistics, Statistics
@@ -25,15 +32,22 @@ if TYPE_CHECKING:
     from sluicegate.testing.exchange import StandInExchange
 
 __all__ = [
+    "AlignedWindow",
     "BanRule",
+    "Bucket",
     "Call",
     "CoinGecko",
+    "Concurrency",
+    "Counter",
     "Endpoint",
+    "FirstWindow",
+    "Habits",
     "Ledger",
     "Limit",
     "LimitStatistics",
     "ManualClock",
     "Market",
+    "Others",
     "Price",
     "RefusedError",
     "RollingWindow",

@@ -1,10 +1,8 @@
 """Answers that are errors: 429 over a limit, 418 in a ban, a refusal, a fault of the exchange."""
 
-import math
-import time
-
 from aiohttp import web
 
+from sluicegate.testing.habits import Told
 from sluicegate.testing.ledger import Verdict
 from sluicegate.testing.refusal import RefusedError
 
@@ -19,11 +17,25 @@ def failure(status: int | None) -> web.Response:
     return web.json_response({"code": -1001, "msg": message}, status=status or 503)
 
 
-def rejection(verdict: Verdict) -> web.Response:
-    """What a request over a limit, or during a ban, is answered: 429 or 418."""
+def overload() -> web.Response:
+    """What Binance answers when it has too much to do, and not the client."""
+    message = (
+        "Server is currently overloaded with other requests. Please try again in a few minutes."
+    )
+    return web.json_response({"code": -1008, "msg": message}, status=503)
+
+
+def rejection(verdict: Verdict, said: Told, wall: int) -> web.Response:
+    """What a request over a limit, or during a ban, is answered: 429 or 418.
+
+    Args:
+        verdict: What was decided.
+        said: What it is told about how long to wait.
+        wall: The exchange's time of the verdict, in nanoseconds since 1970.
+    """
     seconds = verdict.wait / 1e9
     if verdict.status == 418:
-        until = time.time_ns() // 1_000_000 + math.ceil(verdict.wait / 1e6)
+        until = (wall + verdict.wait) // 1_000_000 + 1
         code, message = -1003, f"Way too many requests; IP banned until {until}."
     else:
         limit = verdict.over[0]
@@ -36,7 +48,7 @@ def rejection(verdict: Verdict) -> web.Response:
     return web.json_response(
         {"code": code, "msg": message, "retryAfter": seconds},
         status=verdict.status,
-        headers={"Retry-After": str(max(1, math.ceil(seconds)))},
+        headers={} if said.text is None else {"Retry-After": said.text},
     )
 
 
