@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from sluicegate.tables.header import Header
+from sluicegate.tables.limit import Limit
 from sluicegate.testing.bucket import Bucket
 from sluicegate.testing.concurrency import Concurrency
 from sluicegate.testing.counter import Counter, counter
 from sluicegate.testing.meter import Meter, meter
 from sluicegate.testing.others import Arrivals, Others
 from sluicegate.testing.stats import LimitStatistics
-from sluicegate.testing.table import Limit
 from sluicegate.testing.timeline import Timeline
 
 SLICES = 200
@@ -24,11 +25,15 @@ class Account:
     Args:
         limit: The limit.
         wall: The exchange's own time in nanoseconds since 1970, at an instant.
+        headers: The response headers that tell of it.
     """
 
-    def __init__(self, limit: Limit, wall: Callable[[int], int]) -> None:
+    def __init__(
+        self, limit: Limit, wall: Callable[[int], int], headers: tuple[Header, ...] = ()
+    ) -> None:
         """Nothing counts yet."""
         self.limit = limit
+        self.headers = headers
         self._wall = wall
         self._interval = round((limit.interval or 1.0) * 1e9)
         self.charged, self.arrived = self._counter(), self._counter()
@@ -102,19 +107,18 @@ class Account:
             if charged:
                 self._level.fall(now, self.charged.release(units))
 
-    def statistics(self, now: int, origin: int, key: str = "") -> LimitStatistics:
-        """What happened so far, at the instant `now`; `key` is written into it."""
+    def statistics(self, name: str, now: int, origin: int) -> LimitStatistics:
+        """What happened so far, at the instant `now`, under this name."""
         self.advance(now)
         foreign = self._foreign_level
         return LimitStatistics(
-            name=self.limit.name,
+            name=name,
             limit=self.limit.limit,
             interval=self.limit.interval,
             worst_window=self.arrived.worst,
             used=self.charged.used,
             mean=self._level.mean(now),
             timeline=tuple(self._level.timeline.points(origin)),
-            key=key,
             kind=self.limit.kind,
             others_mean=None if foreign is None else foreign.mean(now),
             others_timeline=() if foreign is None else tuple(foreign.timeline.points(origin)),

@@ -13,20 +13,24 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from sluicegate.tables.endpoint import Endpoint
+from sluicegate.tables.request import merged
+from sluicegate.tables.table import Table
+from sluicegate.tables.values import is_whole, shown
 from sluicegate.testing.answers import Handler
 from sluicegate.testing.calls import Call, CallLog
 from sluicegate.testing.control import Control
-from sluicegate.testing.error_answers import failure, overload, refusal, rejection
-from sluicegate.testing.habits import Habits, Told, told
-from sluicegate.testing.ledger import Charges, Ledger, Verdict
+from sluicegate.testing.error_answers import failure, refusal
+from sluicegate.testing.habits import Habits
+from sluicegate.testing.ledger import Ledger, Verdict
 from sluicegate.testing.market import Market
 from sluicegate.testing.refusal import RefusedError
+from sluicegate.testing.refusing import overload, rejection
 from sluicegate.testing.server_thread import ServerThread
 from sluicegate.testing.stats import Statistics
 from sluicegate.testing.steering import Steered
-from sluicegate.testing.table import Endpoint, Table
+from sluicegate.testing.told import Told
 from sluicegate.testing.usage_headers import usage_headers
-from sluicegate.testing.values import is_whole, shown
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -237,13 +241,15 @@ class StandInExchange(Steered):
         if control is not None:
             return control
 
-        key = (request.method, request.path)
+        body = await _body(request) if request.can_read_body else b""
         query = request.query
-        endpoint = next((e for e in self._endpoints.get(key, ()) if e.applies(query)), None)
+        route = self._table.route(
+            request.method, request.path, merged(query, body) if body else query
+        )
         with self._lock:
             ledger = self._ledger
             now = self._clock.now()
-            charges = self._charges(ledger, now, endpoint, query)
+            charges = ledger.charges(now, route.takes)
             ledger.send(now, charges)
         before, after = self._latency.draw()
         if before:
@@ -253,9 +259,9 @@ class StandInExchange(Steered):
             if ledger is not self._ledger:
                 # It was reset meanwhile: what is under way counts when it arrives.
                 ledger = self._ledger
-                charges = self._charges(ledger, now, endpoint, query)
+                charges = ledger.charges(now, route.takes)
             verdict = ledger.decide(now, charges)
-            headers = usage_headers(charges, now, self._habits)
+            headers = usage_headers(charges, now, self._habits, self._clock)
             failing, log = self._failing, self._log
             if failing is not None and (verdict.status != 200 or not failing.picks(request.path)):
                 failing = None
@@ -266,13 +272,16 @@ class StandInExchange(Steered):
             try:
                 if failing is not None:
                     status = failing.status
-                    response = overload() if failing.overload else failure(status)
+                    response = failure(status)
+                    if failing.overload:
+                        headers = {}
+                        response = overload(self._table, self._habits)
+                        status = response.status
                 elif verdict.status != 200:
-                    said = told(self._habits.retry_after, verdict.wait, now, self._clock)
-                    response = rejection(verdict, said, self._clock.wall(now))
+                    response, said = rejection(self._table, self._habits, verdict, now, self._clock)
                     status = response.status
                 else:
-                    response = await self._answer(request, endpoint)
+                    response = await self._answer(request, route.endpoint)
                     status = response.status
             except web.HTTPException as error:
                 status = error.status
@@ -283,8 +292,9 @@ class StandInExchange(Steered):
                         *(now, request.method, request.path, query, status),
                         failed=failing is not None,
                     )
-            if failing is None or not failing.overload:
-                response.headers.update(headers)
+            # One that carries its own, such as a reset that is an instant, keeps it.
+            for name, value in headers.items():
+                response.headers.setdefault(name, value)
             if self._clock.skew:
                 response.headers["Date"] = self._clock.date()
             if after:
@@ -295,13 +305,6 @@ class StandInExchange(Steered):
             # What is answered to a closed connection goes nowhere.
             request.transport.close()
         return response
-
-    def _charges(
-        self, ledger: Ledger, now: int, endpoint: Endpoint | None, query: Mapping[str, str]
-    ) -> Charges:
-        if endpoint is None:
-            return ledger.charges(now, self._table.default_weights)
-        return ledger.charges(now, endpoint.weights, endpoint.own, query)
 
     def _leave(self, ledger: Ledger, verdict: Verdict, said: Told) -> None:
         """The answer leaves: its client knows from now on what it says."""
@@ -327,3 +330,11 @@ class StandInExchange(Steered):
         if isinstance(answer, web.StreamResponse):
             return answer
         return web.Response(text=json.dumps(answer), content_type="application/json")
+
+
+async def _body(request: web.Request) -> bytes:
+    """What a request takes its parameters from; of one that cannot be read, nothing."""
+    try:
+        return await request.read()
+    except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError):
+        return b""

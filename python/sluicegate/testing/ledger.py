@@ -3,11 +3,12 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from sluicegate.tables.ban import BanRule
+from sluicegate.tables.limit import Limit
+from sluicegate.tables.table import Table
 from sluicegate.testing.account import Account
-from sluicegate.testing.ban import BanRule
 from sluicegate.testing.others import Others
 from sluicegate.testing.stats import Statistics
-from sluicegate.testing.table import Limit, Table
 from sluicegate.testing.window import RollingWindow
 
 Charges = list[tuple[Account, int]]
@@ -53,13 +54,11 @@ class Ledger:
         self._ban = table.ban
         self._charge_rejected = charge_rejected
         self._wall = wall
+        self._headers = table.headers
         self._limits = {limit.name: limit for limit in table.limits}
-        self._accounts: dict[str, Account] = {}
-        self._by_key: dict[tuple[str, str], Account] = {}
         self._others: dict[str, Others] = {}
-        for limit in table.limits:
-            if not limit.key:
-                self._accounts[limit.name] = Account(limit, wall)
+        # In the order of the table, and then in that of their first requests.
+        self._accounts = {limit.name: Account(limit, wall, limit.told_by) for limit in table.limits}
         self._strikes = RollingWindow(round(table.ban.within * 1e9))
         self._bans = 0
         self._banned_until: int | None = None
@@ -69,14 +68,7 @@ class Ledger:
         self._accepted = self._rejected = self._banned = self._too_early = 0
         self._told_until = -(1 << 63)
 
-    def arrive(
-        self,
-        now: int,
-        weights: Mapping[str, int],
-        *,
-        own: Limit | None = None,
-        parameters: Mapping[str, str] | None = None,
-    ) -> Verdict:
+    def arrive(self, now: int, weights: Mapping[str, int]) -> Verdict:
         """Decide about a request that arrives at `now`.
 
         It is charged to all of its limits or, when it is over any of them, rejected. A rejected
@@ -85,26 +77,22 @@ class Ledger:
         Args:
             now: Nanoseconds; never before the instant of an earlier request.
             weights: Units by name of limit.
-            own: A limit of the endpoint alone, of which the request takes one unit.
-            parameters: Of the request: a limit with a `key` counts each value of it on its own.
         """
-        return self.decide(now, self.charges(now, weights, own, parameters))
+        takes = {name: (self._limits[name], units) for name, units in weights.items()}
+        return self.decide(now, self.charges(now, takes))
 
-    def charges(
-        self,
-        now: int,
-        weights: Mapping[str, int],
-        own: Limit | None = None,
-        parameters: Mapping[str, str] | None = None,
-    ) -> Charges:
-        """What a request takes from (see `arrive`)."""
-        found = [
-            (self._accounts.get(name) or self._of_key(self._limits[name], parameters, now), units)
-            for name, units in weights.items()
+    def charges(self, now: int, takes: Mapping[str, tuple[Limit, int]]) -> Charges:
+        """The accounts that a request takes from.
+
+        Args:
+            now: The instant from which on an account that is new has others, too.
+            takes: Limits and units by id, as `Route` has them. An id that was never there before,
+                such as that of a symbol's own limit, gets an account of its own.
+        """
+        return [
+            (self._accounts.get(name) or self._open(now, name, limit), units)
+            for name, (limit, units) in takes.items()
         ]
-        if own is not None:
-            found.append((self._of_key(own, parameters, now), 1))
-        return found
 
     def send(self, now: int, charges: Charges) -> None:
         """Note that a client sends a request at the instant `now`, which arrives later."""
@@ -162,10 +150,10 @@ class Ledger:
             account.release(now, units, charged=verdict.status == 200)
 
     def used(self, name: str, now: int) -> int:
-        """Units that count against a limit at `now`. A limit by key has none of its own.
+        """Units that count against a limit at `now`; of a limit by key, `name` has the key.
 
         Raises:
-            KeyError: The table has no such limit.
+            KeyError: There is no such limit.
         """
         account = self._accounts[name]
         account.advance(now)
@@ -180,14 +168,14 @@ class Ledger:
             self._others.pop(name, None)
         else:
             self._others[name] = others
-        for account in self._all():
+        for account in self._accounts.values():
             if account.limit.name == name:
                 account.follow(others, now)
 
     def set_limit(self, limit: Limit, now: int) -> None:
         """From the instant `now` on, this takes the place of the limit of the same name."""
         self._limits[limit.name] = limit
-        for account in self._all():
+        for account in self._accounts.values():
             if account.limit.name == limit.name:
                 account.change(limit, now)
 
@@ -198,22 +186,14 @@ class Ledger:
 
     def set_clock(self, now: int) -> None:
         """The exchange's clock was set at the instant `now`."""
-        for account in self._all():
+        for account in self._accounts.values():
             account.set_clock(now)
 
     def statistics(self, now: int) -> Statistics:
         """What happened so far, at the instant `now`."""
         origin = now if self._first is None else self._first
-        limits = [
-            account.statistics(now, origin, key)
-            for name, limit in self._limits.items()
-            for key, account in self._seen(name, limit)
-        ]
-        owned = [
-            account.statistics(now, origin, key)
-            for (name, key), account in self._by_key.items()
-            if name not in self._limits
-        ]
+        # A limit itself says nothing where each of its keys has a count of its own.
+        keyed = {x.limit.name for name, x in self._accounts.items() if name != x.limit.name}
         return Statistics(
             requests=self._accepted + self._rejected + self._banned,
             accepted=self._accepted,
@@ -223,31 +203,23 @@ class Ledger:
             first_rejection=_seconds(self._first_rejection, origin),
             first_ban=_seconds(self._first_ban, origin),
             elapsed=(now - origin) / 1e9,
-            limits=(*limits, *owned),
+            limits=tuple(
+                account.statistics(name, now, origin)
+                for name, account in self._accounts.items()
+                if name not in keyed
+            ),
             too_early=self._too_early,
         )
 
-    def _all(self) -> list[Account]:
-        return [*self._accounts.values(), *self._by_key.values()]
-
-    def _of_key(self, limit: Limit, parameters: Mapping[str, str] | None, now: int) -> Account:
-        """The account of what a request's parameters say, or of an endpoint alone."""
-        key = key_of(limit, parameters or {})
-        account = self._by_key.get((limit.name, key))
-        if account is None:
-            account = Account(limit, self._wall)
-            self._by_key[limit.name, key] = account
-            others = self._others.get(limit.name)
-            if others is not None:
-                account.follow(others, now)
+    def _open(self, now: int, name: str, limit: Limit) -> Account:
+        # What is no limit of the table is an endpoint's own.
+        headers = limit.told_by if limit.name in self._limits else self._headers
+        account = Account(limit, self._wall, headers)
+        self._accounts[name] = account
+        others = self._others.get(limit.name)
+        if others is not None:
+            account.follow(others, now)
         return account
-
-    def _seen(self, name: str, limit: Limit) -> list[tuple[str, Account]]:
-        """The accounts of a limit of the table; of one by key that nobody used, an empty one."""
-        if name in self._accounts:
-            return [("", self._accounts[name])]
-        seen = [(key, account) for (of, key), account in self._by_key.items() if of == name]
-        return seen or [("", Account(limit, self._wall))]
 
     def _prolong(self, now: int) -> None:
         assert self._banned_until is not None
@@ -259,18 +231,6 @@ class Ledger:
         assert self._banned_until is not None
         self._banned += 1
         return Verdict(418, self._banned_until - now, (), charges)
-
-
-def key_of(limit: Limit, parameters: Mapping[str, str]) -> str:
-    """Which key of a limit a request counts for; empty if the limit has none.
-
-    `a|b` stands for the first of both that the request has.
-    """
-    values = []
-    for name in limit.key:
-        alternatives = name.split("|")
-        values.append(next((parameters[x] for x in alternatives if x in parameters), ""))
-    return ",".join(values)
 
 
 def _seconds(instant: int | None, origin: int) -> float | None:

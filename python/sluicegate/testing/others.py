@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from itertools import cycle
 from typing import Any
 
-from sluicegate.testing.values import is_length, is_number, is_whole, shown
+from sluicegate.tables.values import is_length, is_number, is_whole, shown
 
 FINEST = 100
 """Arrivals in an interval in which the others' units come, if they come steadily."""

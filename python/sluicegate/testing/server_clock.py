@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from email.utils import formatdate
 
-from sluicegate.testing.values import is_number, shown
+from sluicegate.tables.values import is_number, shown
 
 LARGEST_SKEW = 10 * 365 * 86_400.0
 """Seconds of ten years: a larger skew is a slip of the pen."""

@@ -10,7 +10,8 @@ class LimitStatistics:
     """What one limit saw.
 
     Attributes:
-        name: The limit's name in the table.
+        name: The limit's name in the table. Where each symbol (or other key) has a count of its
+            own, it has the key, as in `ORDERS [BTC-USDT]`; an endpoint's own limit has its id.
         limit: Units that a window may hold, as of now.
         interval: Length of the window, in seconds.
         worst_window: Most units that arrived within any window of the limit's kind: all that was
@@ -25,7 +26,6 @@ class LimitStatistics:
             which begins there), oldest first; between two entries the level stays. At most 2048
             entries: the longer it runs, the wider the slices.
         kind: The kind of the limit: `rolling`, `fixed`, `first`, `bucket` or `concurrent`.
-        key: Of a limit by key: which one this is about, such as `BTCUSDT`.
         others_mean: As `mean`, but only what others used (see `StandInExchange.set_others`); it is
             in `mean`, too. None if nobody else does, or before it can be told.
         others_timeline: As `timeline`, but only what others used.
@@ -39,7 +39,6 @@ class LimitStatistics:
     mean: float | None
     timeline: tuple[tuple[float, int], ...]
     kind: str = "rolling"
-    key: str = ""
     others_mean: float | None = None
     others_timeline: tuple[tuple[float, int], ...] = ()
 
@@ -71,8 +70,8 @@ class Statistics:
             if there was none.
         first_ban: Seconds from the first request to the beginning of the first ban, or None.
         elapsed: Seconds from the first request until now; 0.0 before it.
-        limits: One entry for each limit, in the order of the table; of a limit by key one for each
-            key that was used. Then one for each endpoint with a limit of its own that was used.
+        limits: One entry for each limit, in the order of the table. Then one for each key of a
+            limit by key, and for each endpoint's own limit, in the order of their first requests.
         failed: Requests that were failed on demand; they are among the accepted, too.
         calls: How many requests there were by `METHOD path`, such as `GET /api/v3/depth`, whatever
             they were answered. A request is in here once its answer is decided.
@@ -94,22 +93,17 @@ class Statistics:
     calls: Mapping[str, int] = field(default_factory=dict, hash=False)
     too_early: int = 0
 
-    def limit(self, name: str, key: str | None = None) -> LimitStatistics:
-        """What the limit of this name saw; of a limit by key, the one with the worst window.
-
-        Args:
-            name: Of the limit, or of an endpoint that has one of its own.
-            key: Only this key of it.
+    def limit(self, name: str) -> LimitStatistics:
+        """What the limit of this name saw.
 
         Raises:
-            KeyError: The table has no such limit.
+            KeyError: The table has no such limit, or nobody used the key that it names.
         """
-        found = [x for x in self.limits if x.name == name and key in (None, x.key)]
-        if found:
-            return max(found, key=lambda limit: limit.worst_window)
-        known = ", ".join(dict.fromkeys(repr(limit.name) for limit in self.limits))
-        what = f"{name!r}" if key is None else f"{name!r} of {key!r}"
-        raise KeyError(f"no limit {what}: the table has {known}")
+        for limit in self.limits:
+            if limit.name == name:
+                return limit
+        known = ", ".join(repr(limit.name) for limit in self.limits)
+        raise KeyError(f"no limit {name!r}: the table has {known}")
 
     def to_json(self) -> dict[str, Any]:
         """A dictionary that JSON can hold; its names are those of the attributes."""

@@ -4,8 +4,12 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from sluicegate.tables.ban import BanRule
+from sluicegate.tables.endpoint import Endpoint
+from sluicegate.tables.limit import Limit
+from sluicegate.tables.table import Table
+from sluicegate.tables.values import is_count, shown
 from sluicegate.testing.answers import Handler, binance_handlers
-from sluicegate.testing.ban import BanRule
 from sluicegate.testing.failing import Failing
 from sluicegate.testing.habits import Habits
 from sluicegate.testing.latency import Latency
@@ -13,9 +17,7 @@ from sluicegate.testing.ledger import Ledger
 from sluicegate.testing.market import Market, default_market
 from sluicegate.testing.others import Others
 from sluicegate.testing.server_clock import ServerClock
-from sluicegate.testing.table import Endpoint, Limit, Table
 from sluicegate.testing.tables import binance_spot
-from sluicegate.testing.values import is_count, shown
 
 
 class Steered:
@@ -46,6 +48,7 @@ class Steered:
         self._failing: Failing | None = None
         self._clock = ServerClock(clock, skew)
         self._habits = Habits() if habits is None else habits
+        _check_habits(self._habits, self._table)
         self._others: dict[str, Others] = {}
         self._handlers: dict[tuple[str, str], Handler] = {
             **binance_handlers(lambda: self._table, self._market, self._clock),
@@ -54,7 +57,6 @@ class Steered:
                 for (method, path), answer in (handlers or {}).items()
             },
         }
-        self._endpoints = _by_path(self._table)
         self._charge_rejected = charge_rejected
         # The server may run in a thread while another one asks for statistics.
         self._lock = threading.Lock()
@@ -90,15 +92,13 @@ class Steered:
         """How its answers tell what it counted, and how long to wait. May be set while it runs.
 
         Raises:
-            ValueError: They name a limit that the table does not have.
+            ValueError: They name a header that the table does not have.
         """
         return self._habits
 
     @habits.setter
     def habits(self, habits: Habits) -> None:
-        for name in habits.headers:
-            if name != "*":
-                self._limit(name)
+        _check_habits(habits, self._table)
         self._habits = habits
 
     @property
@@ -235,7 +235,6 @@ class Steered:
             ValueError: It names a limit that the table does not have, or could never pass.
         """
         self._table = self._table.with_endpoint(endpoint)
-        self._endpoints = _by_path(self._table)
         if handler is not None:
             self._handlers[endpoint.method, endpoint.path] = handler
 
@@ -254,9 +253,10 @@ class Steered:
         return ledger
 
 
-def _by_path(table: Table) -> dict[tuple[str, str], tuple[Endpoint, ...]]:
-    found: dict[tuple[str, str], tuple[Endpoint, ...]] = {}
-    for endpoint in table.endpoints:
-        key = (endpoint.method, endpoint.path)
-        found[key] = (*found.get(key, ()), endpoint)
-    return found
+def _check_habits(habits: Habits, table: Table) -> None:
+    told_by = [*(header for limit in table.limits for header in limit.told_by), *table.headers]
+    known = dict.fromkeys(header.name for header in told_by)
+    for name in habits.headers:
+        if name != "*" and name not in known:
+            names = ", ".join(map(repr, known)) or "none"
+            raise ValueError(f"no header {shown(name)}: the table has {names}")
