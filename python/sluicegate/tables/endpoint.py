@@ -7,7 +7,14 @@ from typing import Any
 
 from sluicegate.tables.limit import KINDS, SCOPES, Limit, Tier, check_size
 from sluicegate.tables.request import items_of, text_of
-from sluicegate.tables.values import check_texts, check_word, is_count, is_number, shown
+from sluicegate.tables.values import (
+    check_switch,
+    check_texts,
+    check_word,
+    is_count,
+    is_number,
+    shown,
+)
 
 GROUPS = ("market", "account", "order", "cancel")
 """What endpoints are for: market data, one's account, new and changed orders, cancels."""
@@ -48,6 +55,8 @@ class Endpoint:
         tiers: Its own limit for accounts of other tiers (see `Limit`).
         host: Only requests to this host are this entry's, of two entries with one path. Requests
             to hosts that the table does not name, such as a proxy, are so, too.
+        ignore_headers: Whether the headers of its answers tell wrong numbers, as the exchange
+            itself says of some.
         source: Where it is documented: a key of the table's `sources`.
 
     Raises:
@@ -71,6 +80,7 @@ class Endpoint:
     key: tuple[str, ...] = ()
     tiers: Mapping[str, Tier] = field(default_factory=dict)
     host: str = ""
+    ignore_headers: bool = False
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -110,6 +120,7 @@ class Endpoint:
             check_size(what, self.limit, self.interval, self.kind)
         elif self.interval or self.key or self.tiers or any(OWN in x for x in self.each.values()):
             raise ValueError(f"{what} has no limit of its own: give it a limit and an interval")
+        check_switch(f"ignore_headers of {what}", self.ignore_headers)
         if not isinstance(self.host, str) or "/" in self.host:
             raise ValueError(
                 f"host of {what} must be a name such as 'api.x.com', got {shown(self.host)}"
