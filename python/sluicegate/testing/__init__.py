@@ -27,7 +27,7 @@ from sluicegate.testing.price import Price
 from sluicegate.testing.refusal import RefusedError
 from sluicegate.testing.stats import LimitStatistics, Statistics
 from sluicegate.testing.symbol import Symbol
-from sluicegate.testing.tables import binance_spot, load_table
+from sluicegate.testing.tables import binance_spot, load_table, rolling
 from sluicegate.testing.window import RollingWindow
 
 if TYPE_CHECKING:
@@ -60,6 +60,7 @@ __all__ = [
     "Verdict",
     "binance_spot",
     "load_table",
+    "rolling",
     "table_from_file",
     "table_from_json",
     "table_to_json",

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from sluicegate._needs import lacking
-from sluicegate.testing import CoinGecko, Market, load_table
+from sluicegate.testing import CoinGecko, Market, load_table, rolling
 
 if TYPE_CHECKING:
     from sluicegate.testing import StandInExchange
@@ -34,6 +34,8 @@ def main() -> None:
 
     try:
         table = load_table(options.table, minute=options.minute)
+        if options.rolling:
+            table = rolling(table)
         exchange = StandInExchange(
             table,
             market=None if options.markets is None else Market.of_size(options.markets),
@@ -70,6 +72,11 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=60.0,
         help="how many seconds a minute of the exchange takes (default: 60)",
+    )
+    add(
+        "--rolling",
+        action="store_true",
+        help="let windows roll that begin anew on the exchange: stricter than the exchange",
     )
     add(
         "--latency",

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from sluicegate.tables.header import Header
 from sluicegate.tables.limit import Limit
+from sluicegate.testing.aligned_window import AlignedWindow
 from sluicegate.testing.bucket import Bucket
 from sluicegate.testing.concurrency import Concurrency
 from sluicegate.testing.counter import Counter, counter
@@ -65,11 +66,15 @@ class Account:
             self._others.limit = limit.limit
 
     def set_clock(self, now: int) -> None:
-        """The exchange's clock was set: a window that follows it may begin anew."""
-        self._level.fall(now, self.charged.advance(now))
+        """The exchange's clock was set: a window that follows it begins anew."""
+        if self.limit.kind != "fixed":
+            return
+        for count in (self.charged, self.arrived, self._foreign):
+            if isinstance(count, AlignedWindow):
+                count.realign(now)
+        self._level.fall(now, self.charged.used)
         if self._foreign is not None and self._foreign_level is not None:
-            self._foreign_level.fall(now, self._foreign.advance(now))
-        self.arrived.advance(now)
+            self._foreign_level.fall(now, self._foreign.used)
 
     def advance(self, now: int) -> None:
         """Let go what has left by `now`; the timeline sees each departure at its own instant."""
@@ -93,11 +98,13 @@ class Account:
 
     def charge(self, now: int, units: int) -> None:
         """Count a client's `units` against the limit."""
-        self._level.begin(now, self.charged.empty_at(now))
+        if not self._level.begun:
+            self._level.begin(now, self.charged.empty_at(now))
         self._level.add(now, self.charged.add(now, units), units)
         if self._foreign is not None and self._foreign_level is not None:
             # At the same instants, so that windows which a request opens are the same ones.
-            self._foreign_level.begin(now, self.charged.empty_at(now))
+            if not self._foreign_level.begun:
+                self._foreign_level.begin(now, self.charged.empty_at(now))
             self._foreign_level.add(now, self._foreign.add(now, 0), 0)
 
     def release(self, now: int, units: int, *, charged: bool) -> None:

@@ -7,15 +7,14 @@ class AlignedWindow:
     """Counts the units that arrived in the current window, as Binance does.
 
     Windows begin at whole multiples of the interval since 1970, on the exchange's clock: a minute
-    at second 0, a day at 00:00 UTC. A window holds its first instant, and not its last. When the
-    exchange's clock is set while it runs, a new window begins.
+    at second 0, a day at 00:00 UTC. A window holds its first instant, and not its last.
 
     Args:
         interval: Length of a window, in nanoseconds.
         wall: The exchange's own time in nanoseconds since 1970, at one of the counter's instants.
     """
 
-    __slots__ = ("_index", "_now", "_used", "_wall", "_worst", "interval")
+    __slots__ = ("_end", "_used", "_wall", "_worst", "interval")
 
     def __init__(self, interval: int, wall: Callable[[int], int]) -> None:
         """No unit yet."""
@@ -23,8 +22,7 @@ class AlignedWindow:
             raise ValueError(f"interval must be at least 1 nanosecond, got {interval!r}")
         self.interval = interval
         self._wall = wall
-        self._index: int | None = None
-        self._now = 0
+        self._end = -(1 << 63)
         self._used = self._worst = 0
 
     @property
@@ -40,15 +38,18 @@ class AlignedWindow:
     @property
     def next_change(self) -> int | None:
         """When the window ends; None if nothing is in it."""
-        return self._end(self._now) if self._used else None
+        return self._end if self._used else None
 
     def advance(self, now: int) -> int:
         """Move to the instant `now`, and return the units in the window then."""
-        index = self._wall(now) // self.interval
-        if index != self._index:
-            self._index, self._used = index, 0
-        self._now = now
+        if now >= self._end:
+            self.realign(now)
         return self._used
+
+    def realign(self, now: int) -> None:
+        """Begin the window anew that the exchange's clock says, because it ended or was set."""
+        self._end = now + self.interval - self._wall(now) % self.interval
+        self._used = 0
 
     def add(self, now: int, units: int) -> int:
         """Count `units` that arrive at `now`, and return the units in the window with them."""
@@ -69,11 +70,9 @@ class AlignedWindow:
         """
         if units > limit:
             raise ValueError(f"{units} units can never stay within a limit of {limit}")
-        return now if self.advance(now) + units <= limit else self._end(now)
+        return now if self.advance(now) + units <= limit else self._end
 
     def empty_at(self, now: int) -> int:
         """When the window ends."""
-        return self._end(now)
-
-    def _end(self, now: int) -> int:
-        return now + self.interval - self._wall(now) % self.interval
+        self.advance(now)
+        return self._end

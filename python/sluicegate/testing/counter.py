@@ -48,7 +48,7 @@ def counter(kind: str, limit: int, interval: int, wall: Callable[[int], int]) ->
     """An empty counter of a kind.
 
     Args:
-        kind: `rolling`, `fixed`, `quota` (counted as `fixed`, in UTC), `first`, `bucket` or
+        kind: `rolling`, `fixed`, `first`, `bucket` or
             `concurrent`.
         limit: Units; the rate of a bucket follows from it.
         interval: Nanoseconds; `concurrent` has none.
@@ -59,7 +59,7 @@ def counter(kind: str, limit: int, interval: int, wall: Callable[[int], int]) ->
     """
     if kind == "rolling":
         return RollingWindow(interval)
-    if kind in ("fixed", "quota"):
+    if kind == "fixed":
         return AlignedWindow(interval, wall)
     if kind == "first":
         return FirstWindow(interval)
@@ -67,6 +67,4 @@ def counter(kind: str, limit: int, interval: int, wall: Callable[[int], int]) ->
         return Bucket(limit, interval)
     if kind == "concurrent":
         return Concurrency()
-    raise ValueError(
-        f"kind must be rolling, fixed, quota, first, bucket or concurrent, got {kind!r}"
-    )
+    raise ValueError(f"kind must be rolling, fixed, first, bucket or concurrent, got {kind!r}")

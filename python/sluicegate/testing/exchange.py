@@ -295,8 +295,7 @@ class StandInExchange(Steered):
             # One that carries its own, such as a reset that is an instant, keeps it.
             for name, value in headers.items():
                 response.headers.setdefault(name, value)
-            if self._clock.skew:
-                response.headers["Date"] = self._clock.date()
+            response.headers["Date"] = self._clock.date()
             if after:
                 await asyncio.sleep(after)
         finally:

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sluicegate.tables import names
-from sluicegate.tables.values import HEADER, is_number, shown
+from sluicegate.tables.values import HEADER, is_number, is_whole, shown
 from sluicegate.testing.told import FORMATS
 
 
@@ -21,7 +21,8 @@ class Habits:
         headers: Headers that tell what is used, by their names in the table: the name that is sent
             instead, or `""` to leave the header out. `{"*": ""}` leaves out all of them.
         style: The name of a ready-made table, whose refusals stand instead of the table's own:
-            `kraken`, `okx` and `bybit` refuse with HTTP 200.
+            `kraken`, `okx` and `bybit` say it in the body.
+        status: The HTTP status of refusals, such as 200; None, the default, is what the table says.
 
     Raises:
         ValueError: A value is not as above.
@@ -30,6 +31,7 @@ class Habits:
     retry_after: str | float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     style: str = ""
+    status: int | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -58,6 +60,10 @@ class Habits:
             raise ValueError(
                 f"style must be the name of a ready-made table, one of {', '.join(names())}, "
                 f"got {shown(self.style)}"
+            )
+        if self.status is not None and not (is_whole(self.status) and 200 <= self.status <= 599):
+            raise ValueError(
+                f"status must be an HTTP status from 200 to 599, got {shown(self.status)}"
             )
 
     def name(self, header: str) -> str:

@@ -16,20 +16,21 @@ class Meter:
     def __init__(self, timeline: Timeline) -> None:
         """Nothing was used yet."""
         self.timeline = timeline
-        self._begun = False
+        self.begun = False
+        """Whether a client had a request."""
 
     def begin(self, now: int, end: int) -> None:
         """A client has its first request now, and the window would end at `end`."""
-        self._begun = True
+        self.begun = True
 
     def add(self, now: int, level: int, units: int) -> None:
         """`units` more count from `now` on, and the level is `level` with them."""
-        if self._begun:
+        if self.begun:
             self.timeline.step(now, level)
 
     def fall(self, now: int, level: int) -> None:
         """The level is `level` from `now` on, because something left."""
-        if self._begun:
+        if self.begun:
             self.timeline.step(now, level)
 
     def mean(self, now: int) -> float | None:
@@ -61,9 +62,8 @@ class WindowMeter(Meter):
 
     def begin(self, now: int, end: int) -> None:
         """A client has its first request now, in a window that ends at `end`."""
-        if not self._begun:
-            self._open = 0
-            self._origin = self._last = now if self._opened else end
+        self._open = 0
+        self._origin = self._last = now if self._opened else end
         super().begin(now, end)
 
     def add(self, now: int, level: int, units: int) -> None:
@@ -108,8 +108,7 @@ class RateMeter(Meter):
 
     def begin(self, now: int, end: int) -> None:
         """A client has its first request now; what comes within an interval is its burst."""
-        if not self._begun:
-            self._since = now + self._interval
+        self._since = now + self._interval
         super().begin(now, end)
 
     def add(self, now: int, level: int, units: int) -> None:
@@ -133,7 +132,7 @@ def meter(kind: str, interval: int, timeline: Timeline) -> Meter:
         interval: Length of its window, in nanoseconds.
         timeline: What it writes down.
     """
-    if kind in ("fixed", "quota"):
+    if kind == "fixed":
         return WindowMeter(timeline, interval, opened=False)
     if kind == "first":
         return WindowMeter(timeline, interval, opened=True)

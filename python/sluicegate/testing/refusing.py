@@ -45,7 +45,7 @@ def rejection(
     spoken = load(habits.style) if habits.style else table
     refusal = _pick(spoken, means, over)
     headers: dict[str, str] = {}
-    fields: dict[str, Any] = {}
+    fields: dict[str, str] = {}
     words = _literal(refusal.text, "") or WORDS[means]
     said = Told()
     for wait in refusal.wait:
@@ -58,7 +58,7 @@ def rejection(
         if wait.header:
             headers[wait.header] = one.text
         elif wait.field:
-            _put(fields, wait.field, one.text)
+            fields[wait.field] = one.text
         else:
             words = _literal(wait.text, one.text)
     body = (
@@ -66,15 +66,18 @@ def rejection(
         if _is_binance(spoken)
         else _error(spoken, refusal, words)
     )
-    status = _status(spoken, refusal)
-    return web.json_response({**body, **fields}, status=status, headers=headers), said
+    status = _status(spoken, refusal) if habits.status is None else habits.status
+    for field, text in fields.items():
+        _put(body, field, text)
+    return web.json_response(body, status=status, headers=headers), said
 
 
 def overload(table: Table, habits: Habits) -> web.Response:
     """What an exchange answers that has too much to do, whoever asks."""
     spoken = load(habits.style) if habits.style else table
     refusal = _pick(spoken, "overloaded", ())
-    body = OVERLOADED if _is_binance(spoken) else _error(spoken, refusal, WORDS["overloaded"])
+    words = _literal(refusal.text, "") or WORDS["overloaded"]
+    body = OVERLOADED if _is_binance(spoken) else _error(spoken, refusal, words)
     return web.json_response(body, status=_status(spoken, refusal))
 
 
@@ -96,10 +99,15 @@ def _pick(table: Table, means: str, over: Iterable[str]) -> Refusal:
 
 
 def _status(table: Table, refusal: Refusal) -> int:
-    """Its status; of one that has none, that of another with the same meaning, or 200."""
-    for other in (refusal, *table.refusals):
-        if other.means == refusal.means and other.status:
+    """Its status; else that of another one with its meaning, or with its code; or 200."""
+    if refusal.status:
+        return refusal.status[0]
+    for other in table.refusals:
+        if other.status and other.means == refusal.means:
             return other.status[0]
+    for other in table.refusals:
+        if other.means != refusal.means and set(other.code) & set(refusal.code):
+            return _status(table, other)
     return STATUS[refusal.means] if _is_binance(table) else 200
 
 
@@ -111,13 +119,13 @@ def _is_binance(table: Table) -> bool:
 def _error(table: Table, refusal: Refusal, words: str) -> dict[str, Any]:
     field = refusal.field or table.code_field[0]
     body: dict[str, Any] = {}
+    if field == "error":
+        # Kraken has a list of texts.
+        return {"error": [refusal.code[0] if refusal.code else words]}
     if refusal.code:
         code = refusal.code[0]
-        # Kraken has a list of texts; Bybit a number beside `retMsg`; most a text beside `msg`.
-        if ":" in code:
-            _put(body, field, [code])
-        else:
-            _put(body, field, int(code) if field == "retCode" and _is_number(code) else code)
+        # Bybit has a number beside `retMsg`; most have a text beside `msg`.
+        _put(body, field, int(code) if field == "retCode" and _is_number(code) else code)
     body["retMsg" if field == "retCode" else "msg"] = words
     return body
 
@@ -136,7 +144,7 @@ def _put(body: dict[str, Any], field: str, value: Any) -> None:
 
 def _literal(pattern: str, number: str) -> str:
     """A text that a simple regular expression finds, with a number where its group is."""
-    text = re.sub(r"\(.*?\)", lambda _: number, pattern.split("|")[0])
-    text = re.sub(r"\\d[+*]?", number or "1", text)
-    text = re.sub(r"\\s[+*]?|\.[*+]\??", " ", text)
-    return re.sub(r"[\\^$?]", "", text)
+    text = re.sub(r"\((?:\?:)?([^()|\\]*)\|[^()]*\)", r"\1", pattern)
+    text = re.sub(r"\(\\d\+\)|\\d\+", number or "1", text.split("|")[0])
+    text = re.sub(r"\\?.\?", "", text)
+    return re.sub(r"[\\^$]", "", re.sub(r"\\s[+*]?|\.[*+]", " ", text))

@@ -29,6 +29,8 @@ class ServerClock:
         self._right = time.time_ns() - clock()
         self._offset = self._right
         self._skew = 0.0
+        # Written once a second, not once an answer.
+        self._dated = (-1, "")
         self.skew = skew
 
     @property
@@ -60,7 +62,10 @@ class ServerClock:
 
     def date(self) -> str:
         """The exchange's time now, as the header `Date` tells it."""
-        return http_date(self.wall(self.now()))
+        second = self.wall(self.now()) // 1_000_000_000
+        if second != self._dated[0]:
+            self._dated = (second, http_date(second * 1_000_000_000))
+        return self._dated[1]
 
 
 def http_date(wall: int) -> str:

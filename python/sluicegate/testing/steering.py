@@ -119,6 +119,10 @@ class Steered:
             self._clock.skew = seconds
             self._ledger.set_clock(self._clock.now())
 
+    def time_ms(self) -> int:
+        """The exchange's own time, in milliseconds since 1970."""
+        return self._clock.milliseconds()
+
     def set_others(self, others: Mapping[str, Others | float | None]) -> None:
         """Let other programs use limits from now on, as they do at the same address or account.
 
