@@ -140,6 +140,8 @@ def _costs(config: Any) -> Iterator[tuple[dict[str, str], float]]:
     with_symbol = {"symbol": "BTCUSDT"} if "noSymbol" in config else {}
     for most, cost in config.get("byLimit", ()):
         yield {"limit": str(most)}, float(cost)
+    for name, cost in config.get("byType", {}).items():
+        yield {"type": name}, float(cost)
     if "byLimit" not in config:
         yield with_symbol, float(config.get("cost", 1))
     if "noSymbol" in config:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sluicegate.tables.limit import KINDS, SCOPES, Limit, Tier, check_size
-from sluicegate.tables.request import items_of, text_of
+from sluicegate.tables.request import items_of, text_of, value_of
 from sluicegate.tables.values import (
     check_switch,
     check_texts,
@@ -27,7 +27,8 @@ OWN = "own"
 class Endpoint:
     """What a request costs, by its method, path and parameters.
 
-    Parameters are those of the query and, where the exchange takes them there, of the body.
+    Parameters are those of the query and, where the exchange takes them there, of the body. Dots in
+    their names go into objects, as in `action.type`.
 
     Args:
         method: `GET`, `POST`, …
@@ -132,16 +133,16 @@ class Endpoint:
         """Whether a request to this method and path with these parameters is this entry's."""
         # Plain loops, because this is in the way of each request.
         for name in self.has:
-            if parameters.get(name) is None:
+            if value_of(parameters, name) is None:
                 return False
         for name, most in self.up_to.items():
-            if _number(parameters.get(name), most) > most:
+            if _number(value_of(parameters, name), most) > most:
                 return False
         for name, wanted in self.equals.items():
-            if not _is_one(parameters.get(name), wanted):
+            if not _is_one(value_of(parameters, name), wanted):
                 return False
         for name, most in self.items_up_to.items():
-            if len(items_of(parameters.get(name))) > most:
+            if len(items_of(value_of(parameters, name))) > most:
                 return False
         return True
 
