@@ -158,6 +158,12 @@ def test_kraken_throttled_closes_all_until_the_instant_that_it_tells() -> None:
     assert seconds == pytest.approx(6.0)
 
 
+def test_kraken_throttled_without_an_instant_has_all_wait_a_moment() -> None:
+    body = {"error": ["EService:Throttled"]}
+    _, fake = ask("kraken", "POST", "/0/private/Balance", 200, DATE, body)
+    assert fake.paused == [(None, 1.0)]
+
+
 def test_kraken_lockout_closes_the_account_and_leaves_market_data() -> None:
     body = {"error": ["EGeneral:Temporary lockout"]}
     heard, fake = ask("kraken", "POST", "/0/private/Balance", 200, {}, body)

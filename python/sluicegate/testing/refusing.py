@@ -99,15 +99,9 @@ def _pick(table: Table, means: str, over: Iterable[str]) -> Refusal:
 
 
 def _status(table: Table, refusal: Refusal) -> int:
-    """Its status; else that of another one with its meaning, or with its code; or 200."""
+    """Its status; without one, the code is what tells, as most have it with HTTP 200."""
     if refusal.status:
         return refusal.status[0]
-    for other in table.refusals:
-        if other.status and other.means == refusal.means:
-            return other.status[0]
-    for other in table.refusals:
-        if other.means != refusal.means and set(other.code) & set(refusal.code):
-            return _status(table, other)
     return STATUS[refusal.means] if _is_binance(table) else 200
 
 
