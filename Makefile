@@ -2,8 +2,11 @@
 #
 #   make demo    50 bots ask a stand-in exchange: without a limiter, and through sluicegate
 #   make test    all tests: cargo, pytest with the examples of the README and docs, and inside Freqtrade
-#   make lint    rustfmt, clippy, ruff, mypy, stubtest
+#   make lint    rustfmt, clippy, ruff, mypy, stubtest, zizmor
 #   make bench   measures sluicegate and other libraries; writes benches/RESULTS.md
+#   make docs    the documentation site, in target/site
+#   make wheels  wheels and the source distribution, in dist
+#   make audit   known defects and licences of everything that this project uses
 #   make clean   removes everything that the other commands made
 
 PYTHON ?= python3
@@ -60,6 +63,7 @@ lint: $(VENV)/.lint $(VENV)/.test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest sluicegate._core --mypy-config-file pyproject.toml
+	$(BIN)/zizmor --offline --no-progress --quiet .github
 
 bench: bench-cache
 	$(BIN)/python -m benches

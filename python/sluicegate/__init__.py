@@ -18,6 +18,8 @@
 100
 """
 
+from typing import TYPE_CHECKING, Any
+
 from sluicegate._core import (
     CacheStats,
     LRUCache,
@@ -30,10 +32,12 @@ from sluicegate._core import (
     __version__,
     parse_period,
 )
-from sluicegate.cache import LoadingCache, NotLoadedError
 from sluicegate.errors import ClosedError, RateLimitTimeout, StoreError, UnknownLimitError
 from sluicegate.limits import LinkedLimitWeightPair, RateLimit
 from sluicegate.share import Share
+
+if TYPE_CHECKING:
+    from sluicegate.cache import LoadingCache, NotLoadedError
 
 __all__ = [
     "CacheStats",
@@ -56,3 +60,17 @@ __all__ = [
     "__version__",
     "parse_period",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """The loading cache, when it is asked for: it imports asyncio, which takes long."""
+    if name not in ("LoadingCache", "NotLoadedError"):
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from sluicegate import cache
+
+    globals().update(LoadingCache=cache.LoadingCache, NotLoadedError=cache.NotLoadedError)
+    return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -145,7 +146,18 @@ def run(command: Sequence[str]) -> NoReturn:
         say(NOT_SHARED)
     sys.stdout.flush()
     try:
-        os.execve(words[0], words, environment(environ))  # noqa: S606
+        become(words, environment(environ))
     except OSError as error:
         say(f"{words[0]} cannot be run: {error.strerror}")
         sys.exit(NOT_RUNNABLE)
+
+
+def become(words: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Becomes another program; on Windows starts it, waits for it, and ends as it did.
+
+    Raises:
+        OSError: It cannot be run.
+    """
+    if sys.platform == "win32":
+        sys.exit(subprocess.run(words, env=environ, check=False).returncode)  # noqa: S603
+    os.execve(words[0], list(words), environ)  # noqa: S606
