@@ -167,7 +167,7 @@ class Router:
         return bool(
             endpoint.each
             or endpoint.key
-            or any(self._limits[name].key for name in endpoint.weights)
+            or any(self._limits[name].key for name in (*endpoint.weights, *endpoint.returned))
         )
 
     def _build(self, endpoint: Endpoint, given: Parameters) -> Route:
@@ -188,6 +188,8 @@ class Router:
 
         for name, units in endpoint.weights.items():
             take(name, units, None, 0)
+        for name, items in endpoint.returned.items():
+            take(name, items.most_units, None, 0)
         counted_by_item = {name for weights in endpoint.each.values() for name in weights}
         if own is not None and OWN not in counted_by_item:
             take(OWN, 1, None, 0)
