@@ -10,9 +10,12 @@ import difflib
 
 from sluicegate.tables.ban import BanRule
 from sluicegate.tables.endpoint import Endpoint
+from sluicegate.tables.generic import generic
 from sluicegate.tables.header import Header
+from sluicegate.tables.heard import Heard
 from sluicegate.tables.limit import Limit, Tier
 from sluicegate.tables.refusal import Refusal, Wait
+from sluicegate.tables.returned import Returned
 from sluicegate.tables.route import OTHER, Route
 from sluicegate.tables.server_clock import ServerClock
 from sluicegate.tables.source import Difference, Source
@@ -27,14 +30,17 @@ __all__ = [
     "Difference",
     "Endpoint",
     "Header",
+    "Heard",
     "Limit",
     "Refusal",
+    "Returned",
     "Route",
     "ServerClock",
     "Source",
     "Table",
     "Tier",
     "Wait",
+    "generic",
     "load",
     "names",
     "table_from_file",
