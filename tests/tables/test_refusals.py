@@ -2,36 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import pytest
 
-from sluicegate import tables
-from sluicegate.tables import Heard
-from tests.tables.fake_throttler import FakeThrottler
+from tests.tables.asking import DATE, NOW, ask
 
 SPOT, FUTURES = "https://api.kucoin.com", "https://api-futures.kucoin.com"
-DATE = {"Date": "Sat, 29 Nov 2025 12:00:00 GMT"}
-NOW = 1_764_417_600
-"""The instant of `DATE`."""
-
-
-def ask(
-    name: str,
-    method: str,
-    url: str,
-    status: int,
-    headers: dict[str, str] | None = None,
-    body: Any = None,
-    query: Any = None,
-) -> tuple[Heard, FakeThrottler]:
-    table = tables.load(name)
-    fake = FakeThrottler(table)
-    table.prepare(fake, method, url, query)  # type: ignore[arg-type]
-    text = body if isinstance(body, str | None) else json.dumps(body)
-    return table.listen(fake, method, url, status, headers, text, query=query), fake  # type: ignore[arg-type]
-
 
 # ---- Bybit
 
@@ -179,6 +156,12 @@ def test_kraken_throttled_closes_all_until_the_instant_that_it_tells() -> None:
     [(limit_id, seconds)] = fake.paused
     assert limit_id is None
     assert seconds == pytest.approx(6.0)
+
+
+def test_kraken_throttled_without_an_instant_has_all_wait_a_moment() -> None:
+    body = {"error": ["EService:Throttled"]}
+    _, fake = ask("kraken", "POST", "/0/private/Balance", 200, DATE, body)
+    assert fake.paused == [(None, 1.0)]
 
 
 def test_kraken_lockout_closes_the_account_and_leaves_market_data() -> None:

@@ -24,8 +24,15 @@ def header_getter(headers: object) -> HeaderGetter:
     if headers is None:
         return _nothing
     # httpx, aiohttp and requests have mappings that ignore case; a plain one must be made so.
-    if not isinstance(headers, dict) and isinstance(headers, Mapping) and _ignores_case(headers):
-        return lambda name: _text(headers.get(name))
+    kind = type(headers)
+    ignores = _IGNORE_CASE.get(kind)
+    if ignores is None and isinstance(headers, Mapping) and not isinstance(headers, dict):
+        ignores = _ignores_case(headers)
+        if ignores is not None and len(_IGNORE_CASE) < 100:
+            _IGNORE_CASE[kind] = ignores
+    if ignores:
+        find = headers.get  # type: ignore[attr-defined]
+        return lambda name: _text(find(name))
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     found: dict[str, str | None] = {}
     try:
@@ -109,13 +116,17 @@ def _nothing(_name: str) -> str | None:
     return None
 
 
-def _ignores_case(headers: Mapping[Any, Any]) -> bool:
-    """Whether a mapping finds a header by a name in another case."""
+_IGNORE_CASE: dict[type, bool] = {dict: False}
+"""Whether the mappings of a class ignore case."""
+
+
+def _ignores_case(headers: Mapping[Any, Any]) -> bool | None:
+    """Whether a mapping finds a header by a name in another case; None if it has none to try."""
     for name in headers:
         text = _text(name)
         if text and text.upper() != text.lower():
             return text.upper() in headers and text.lower() in headers
-    return False
+    return None
 
 
 def _text(value: object) -> str | None:

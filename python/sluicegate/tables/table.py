@@ -179,9 +179,7 @@ class Table:
                 server's clock is learned.
         """
         route = self._router.route(method, path, query)
-        return self._listener.listen(
-            throttler, route, path, status, headers, body, limit_id, elapsed
-        )
+        return self._listener.listen(throttler, route, status, headers, body, limit_id, elapsed)
 
     def needs_body(self, status: int) -> bool:
         """Whether `listen` must have the body of an answer with this status.
