@@ -113,7 +113,7 @@ class Listener:
             instant, clock = now.told
             _tell_time(throttler, instant, RESOLUTION[clock.format], max(elapsed, 0.0))
         if hears:
-            self._observe(throttler, route, get, now)
+            self._observe(throttler, route, get, now, elapsed)
         refusal = self._refusal(status, get, content)
         asked = limit_id or route.id
         if refusal is None:
@@ -142,15 +142,22 @@ class Listener:
     # ---- What is used
 
     def _observe(
-        self, throttler: "Throttler", route: Route, get: HeaderGetter, now: ServerTime
+        self,
+        throttler: "Throttler",
+        route: Route,
+        get: HeaderGetter,
+        now: ServerTime,
+        elapsed: float | None,
     ) -> None:
+        # The numbers are of some moment since the request left, and so is what is in them.
+        age = {} if elapsed is None else {"age": max(elapsed, 0.0)}
         for limit_id, (limit, _) in route.takes.items():
             is_own = route.own == limit_id
             headers = self._own if is_own else self._told_by.get(limit.name, ())
             if headers:
                 told = self._told(headers, get, now)
                 if told:
-                    _observe(throttler, limit_id, **told)
+                    _observe(throttler, limit_id, **told, **age)
 
     def _told(
         self, headers: Iterable[Header], get: HeaderGetter, now: ServerTime
