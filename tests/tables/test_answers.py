@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 
 from sluicegate import tables
 from tests.tables.asking import DATE, NOW, ask
+from tests.tables.fake_throttler import FakeThrottler
 
 # ---- Gate
 
@@ -161,6 +163,34 @@ def test_hyperliquids_other_errors_are_no_refusals() -> None:
     assert (
         ask("hyperliquid", "POST", f"{HYPERLIQUID}/exchange", 200, {}, body, ORDER)[0].means == "ok"
     )
+
+
+CANDLES = {"type": "candleSnapshot", "req": {"coin": "BTC", "interval": "1m"}}
+CANDLE = {"t": 1681923600000, "T": 1681924499999, "s": "BTC", "i": "15m", "o": "29295.0", "n": 189}
+
+
+@pytest.mark.parametrize(("n", "units"), [(0, 0), (1, 1), (60, 1), (61, 2), (5000, 84)])
+def test_hyperliquids_candles_cost_in_the_end_what_they_returned(n: int, units: int) -> None:
+    route = tables.load("hyperliquid").route("POST", "/info", CANDLES)
+    assert {name: taken for name, (_, taken) in route.takes.items()} == {"ADDRESS": 20 + 84}
+    heard, fake = ask("hyperliquid", "POST", "/info", 200, {}, [CANDLE] * n, CANDLES)
+    assert heard.means == "ok"
+    assert fake.corrected == ([("ADDRESS", units - 84)] if units < 84 else [])
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, ""), (500, [CANDLE]), (429, [CANDLE])])
+def test_hyperliquids_answers_that_nobody_saw_cost_the_most(status: int, body: Any) -> None:
+    assert not ask("hyperliquid", "POST", "/info", status, {}, body, CANDLES)[1].corrected
+    assert not ask("hyperliquid", "POST", "/info", status, {}, None, CANDLES)[1].corrected
+
+
+def test_hyperliquids_items_are_counted_in_bodies_of_any_form() -> None:
+    table = tables.load("hyperliquid")
+    text = json.dumps([CANDLE] * 61)
+    for body in (text, text.encode(), bytearray(text.encode()), [CANDLE] * 61):
+        fake = FakeThrottler(table)
+        table.listen(fake, "POST", "/info", 200, {}, body, query=CANDLES)  # type: ignore[arg-type]
+        assert fake.corrected == [("ADDRESS", -82)]
 
 
 def test_hyperliquid_429_has_the_address_count_as_full() -> None:

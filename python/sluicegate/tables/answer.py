@@ -82,6 +82,21 @@ class Body:
                 self._json = _parsed(self.text)
         return self._json
 
+    @property
+    def items(self) -> int | None:
+        """How many items its list has, or more; None if nobody can tell."""
+        given = self._given
+        if isinstance(given, list):
+            return len(given)
+        # Each item is an object. To count is much less than to read JSON: lists may be long.
+        if isinstance(given, memoryview):
+            given = bytes(given)
+        if isinstance(given, str):
+            return given.count("{") if given else None
+        if isinstance(given, bytes | bytearray):
+            return given.count(b"{") if given else None
+        return None
+
     def values(self, field: str) -> list[str]:
         """The texts and numbers at a field. Dots go into objects, and into each item of a list."""
         found = [self.json]

@@ -53,6 +53,7 @@ class Listener:
         self._clock_headers = [x for x in table.clock if x.header]
         kinds = [limit.kind for limit in table.limits] + [x.kind for x in table.endpoints]
         self._has_fixed = "fixed" in kinds
+        self._has_returned = any(x.returned for x in table.endpoints)
         self._warned: set[str] = set()
         self._by_status: dict[int, tuple[Refusal, ...]] = {}
         self._signs_by_status: dict[int, re.Pattern[str] | None] = {}
@@ -88,7 +89,7 @@ class Listener:
 
     def needs_body(self, status: int) -> bool:
         """Whether the body decides what an answer with this status means."""
-        return any(
+        return (self._has_returned and 200 <= status < 300) or any(
             refusal.needs_body or _wait_needs_body(refusal) for refusal in self.refusals(status)
         )
 
@@ -117,6 +118,8 @@ class Listener:
         refusal = self._refusal(status, get, content)
         asked = limit_id or route.id
         if refusal is None:
+            if route.endpoint is not None and route.endpoint.returned and 200 <= status < 300:
+                _give_back(throttler, route, content.items)
             return Heard("ok", limit_id=asked)
         reason = self._reason(refusal, status, content)
         wait = self._wait(refusal, get, content, now)
@@ -350,6 +353,18 @@ def _observe(throttler: Any, limit_id: str, **told: Any) -> None:
         throttler.observe(limit_id, expect=True, **told)
     except KeyError:
         return  # The program's throttler has other ids.
+
+
+def _give_back(throttler: Any, route: Route, items: int | None) -> None:
+    """Gives back what the largest answer would have cost more than this one."""
+    if items is None or route.endpoint is None:
+        return
+    for name, cost in route.endpoint.returned.items():
+        units = cost.most_units - cost.units(items)
+        for limit_id, (limit, _) in route.takes.items():
+            # What is counted of a text may be more than there is, and takes no more for that.
+            if limit.name == name and units > 0 and _has(throttler, limit_id):
+                throttler.correct(limit_id, -units)
 
 
 def _pause(throttler: Any, ids: list[str] | None, seconds: float, reason: str) -> list[str]:

@@ -58,7 +58,8 @@ class _Entry:
         self.endpoint, self.static = endpoint, static
         self.host = endpoint.host.lower()
         self.applies = condition(endpoint)
-        keys = [limits[name].key for name in endpoint.weights] + [endpoint.key]
+        weighed = (*endpoint.weights, *endpoint.returned)
+        keys = [limits[name].key for name in weighed] + [endpoint.key]
         in_items = [limits[x].key for units in endpoint.each.values() for x in units if x != OWN]
         self._keys = tuple(name for key in keys for name in key)
         # The keys of items are many, and differ from one to the next.
@@ -226,6 +227,8 @@ class Router:
 
         for name, units in endpoint.weights.items():
             take(name, units, None, 0)
+        for name, items in endpoint.returned.items():
+            take(name, items.most_units, None, 0)
         counted_by_item = {name for weights in endpoint.each.values() for name in weights}
         if own is not None and OWN not in counted_by_item:
             take(OWN, 1, None, 0)

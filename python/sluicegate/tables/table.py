@@ -293,6 +293,10 @@ class Table:
         costs: list[tuple[str, Mapping[str, int]]] = []
         for endpoint in self.endpoints:
             costs.append((endpoint.id, endpoint.weights))
+            returned = endpoint.returned.items()
+            costs.append(
+                (endpoint.id, {x: endpoint.weights.get(x, 0) + n.most_units for x, n in returned})
+            )
             for each in endpoint.each.values():
                 costs.append((endpoint.id, {name: n for name, n in each.items() if name != OWN}))
         if not isinstance(self.default_weights, Mapping):
