@@ -116,8 +116,7 @@ def demo(
     the answers say, and once listening.
 
     The exchange is a process on this machine that enforces its limits for real, over HTTP. The exit
-    status is 1 if it rejected a request of the run through sluicegate, or banned the bots that
-    listen.
+    status is 1 if it rejected a request of the run through sluicegate alone.
     """
     from sluicegate.demo.mix import mix_of
     from sluicegate.demo.show import Settings, run_demo
