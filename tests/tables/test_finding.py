@@ -234,6 +234,8 @@ def test_requests_of_one_id_take_the_same(path: str, one: Any, other: Any) -> No
 
 
 def test_a_key_that_looks_like_two_is_one() -> None:
+    two = SMALL.find("POST", "/mass", {"instId": "A", "side": "B"})
+    assert two != SMALL.find("POST", "/mass", {"instId": "A|B"})
     for key in ("A, B", "A x2", "A; B", "[A, B]", "A| B"):
         one = SMALL.find("POST", "/batch", [{"symbol": key}])
         two = SMALL.find("POST", "/batch", [{"symbol": "A"}, {"symbol": "B"}])
