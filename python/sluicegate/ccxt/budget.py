@@ -1,0 +1,102 @@
+"""`Budget`: the limits of one exchange, and what its requests take from them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+
+from sluicegate import RateLimit, Throttler
+from sluicegate.ccxt.pace import Pace
+from sluicegate.share import Share
+from sluicegate.tables import Limit, Route
+from sluicegate.tables.rate_limits import all_of
+
+
+class Budget:
+    """One throttler for all exchange objects that talk to one host.
+
+    Limits are added as requests need them: which proxies, accounts and paces there are, only the
+    requests tell.
+
+    Attributes:
+        throttler: Counts them.
+    """
+
+    def __init__(self, share: Share | None = None) -> None:
+        """Without any limit yet.
+
+        Raises:
+            StoreError: The store of the share cannot be used.
+        """
+        self.throttler = Throttler([], share=share)
+        self._lock = threading.Lock()
+        self._paces: dict[str, dict[Pace, str]] = {}
+        self._rows: dict[str, RateLimit] = {}
+        self._routes: dict[tuple[str, str, str], str] = {}
+
+    def pace(self, pace: Pace, egress: str) -> str:
+        """The id of what a pace allows from an egress."""
+        known = self._paces.get(egress)
+        if known is None or pace not in known:
+            self._add_pace(pace, egress)
+            known = self._paces[egress]
+        return known[pace]
+
+    def _add_pace(self, pace: Pace, egress: str) -> None:
+        with self._lock:
+            known = self._paces.get(egress, {})
+            if pace in known:
+                return
+            name = f"rateLimit {pace.rate_limit:g} ms in {pace.window:g} ms{_at(egress)}"
+            changed = {**self._paces, egress: {**known, pace: name}}
+            self._set(changed)
+            self._paces = changed
+
+    def route(self, route: Route, egress: str, account: str) -> str:
+        """The id of a request of a table, from an egress and for an account."""
+        key = (route.id, egress, account)
+        return self._routes.get(key) or self._add_route(route, egress, account)
+
+    def _add_route(self, route: Route, egress: str, account: str) -> str:
+        takes = {
+            name_for(name, limit, egress, account): (limit, units)
+            for name, (limit, units) in route.takes.items()
+        }
+        own = route.own and name_for(route.own, route.takes[route.own][0], egress, account)
+        name = route.id + _at(egress) + _of(account)
+        if route.own == route.id:
+            name = own
+        rows = all_of(replace(route, id=name, takes=takes, own=own))
+        with self._lock:
+            self._rows.update({row.limit_id: row for row in rows if row.limit_id not in self._rows})
+            self.throttler.add_rate_limits(rows)
+            self._routes[route.id, egress, account] = name
+        return name
+
+    def _set(self, paces: dict[str, dict[Pace, str]]) -> None:
+        """Puts the whole table in place; what is used stays used."""
+        limits = list(self._rows.values())
+        for known in paces.values():
+            for pace, name in known.items():
+                faster = [other for faster, other in known.items() if faster < pace]
+                limits.append(pace.rate_limit_for(name, faster))
+        self.throttler.set_rate_limits(limits)
+
+
+def name_for(name: str, limit: Limit, egress: str, account: str) -> str:
+    """The id of a limit, for those whose requests it counts together."""
+    return name + (_at(egress) if limit.scope == "address" else _of(account))
+
+
+def _at(egress: str) -> str:
+    return f" via {_without_password(egress)}" if egress else ""
+
+
+def _of(account: str) -> str:
+    return f" of {account}" if account else ""
+
+
+def _without_password(address: str) -> str:
+    """An address of a proxy as it may be shown."""
+    scheme, separator, rest = address.partition("://")
+    return scheme + separator + rest.rpartition("@")[2] if separator else address.rpartition("@")[2]

@@ -1,0 +1,92 @@
+"""`Charges`: what each request takes, and of which budget."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sluicegate import Throttler
+from sluicegate.ccxt.budget import Budget
+from sluicegate.ccxt.budgets import Budgets
+from sluicegate.ccxt.defaults import pace_of_class
+from sluicegate.ccxt.egress import account_of, egress_of
+from sluicegate.ccxt.pace import Pace, units_of
+from sluicegate.ccxt.places import Places, host_of
+from sluicegate.ccxt.request import Request
+from sluicegate.ccxt.table_of import tables_for
+from sluicegate.tables import Route, Table
+
+#: What is waited for: a throttler, the id, units; and before it: how often, and units each time.
+Take = tuple[Throttler, str, int, tuple[int, int]]
+
+
+class Charges:
+    """Charges requests to budgets.
+
+    Where sluicegate has a table of the exchange, it says what a request takes; and a pace that the
+    user set holds besides. Elsewhere ccxt's own pace and costs hold.
+
+    Args:
+        budgets: Where they are.
+    """
+
+    def __init__(self, budgets: Budgets) -> None:
+        """Nothing is charged yet."""
+        self.budgets = budgets
+        self._places = Places()
+
+    def enter(self, request: Request, cost: float) -> None:
+        """Waits in a thread until a request may leave; it holds what it takes."""
+        for throttler, limit_id, units, whole in self.takes(request, cost):
+            for _ in range(whole[0]):
+                with throttler.execute_task(limit_id, units=whole[1]):
+                    pass
+            task = throttler.execute_task(limit_id, units=units)
+            task.__enter__()
+            request.held.append(task)
+
+    async def enter_async(self, request: Request, cost: float) -> None:
+        """The same in an event loop."""
+        for throttler, limit_id, units, whole in self.takes(request, cost):
+            for _ in range(whole[0]):
+                async with throttler.execute_task(limit_id, units=whole[1]):
+                    pass
+            task = throttler.execute_task(limit_id, units=units)
+            await task.__aenter__()
+            request.held.append(task)
+
+    def takes(self, request: Request, cost: float) -> list[Take]:
+        """What a request takes, each to be waited for in this order."""
+        exchange = request.exchange
+        egress, account = egress_of(exchange), account_of(exchange)
+        if request.api is None:
+            host, path = host_of(exchange), ""
+        else:
+            host, path = self._places.of(
+                exchange, request.api, request.method, request.path, request.params
+            )
+        budget = self.budgets.of(host, egress, account)
+        found = tables_for(exchange.id, host) if path else ()
+        pace = Pace.of(exchange)
+        takes: list[Take] = []
+        if pace is not None and cost > 0 and (not found or pace != pace_of_class(exchange)):
+            takes.append(_paced(budget, pace, egress, cost))
+        if found:
+            route = _route(found, request.method, path, request.params)
+            limit_id = budget.route(route, egress, account)
+            takes.append((budget.throttler, limit_id, 1, (0, 0)))
+        return takes
+
+
+def _paced(budget: Budget, pace: Pace, egress: str, cost: float) -> Take:
+    """What a cost takes of a pace. More than fits in a window takes whole windows before."""
+    units, most = units_of(cost), pace.units
+    windows = (units - 1) // most
+    return budget.throttler, budget.pace(pace, egress), units - windows * most, (windows, most)
+
+
+def _route(found: tuple[Table, ...], method: str, path: str, params: Any) -> Route:
+    for table in found:
+        route = table.route(method, path, params)
+        if route.endpoint is not None:
+            return route
+    return found[0].route(method, path, params)
