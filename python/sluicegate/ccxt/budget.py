@@ -8,7 +8,7 @@ from dataclasses import replace
 from sluicegate import RateLimit, Throttler
 from sluicegate.ccxt.pace import Pace
 from sluicegate.share import Share
-from sluicegate.tables import Limit, Route
+from sluicegate.tables import Limit, Route, Table
 from sluicegate.tables.rate_limits import all_of
 
 
@@ -32,7 +32,7 @@ class Budget:
         self._lock = threading.Lock()
         self._paces: dict[str, dict[Pace, str]] = {}
         self._rows: dict[str, RateLimit] = {}
-        self._routes: dict[tuple[str, str, str], str] = {}
+        self._routes: dict[tuple[str, str, str, str], str] = {}
 
     def pace(self, pace: Pace, egress: str) -> str:
         """The id of what a pace allows from an egress."""
@@ -52,12 +52,13 @@ class Budget:
             self._set(changed)
             self._paces = changed
 
-    def route(self, route: Route, egress: str, account: str) -> str:
+    def route(self, table: Table, route: Route, egress: str, account: str) -> str:
         """The id of a request of a table, from an egress and for an account."""
-        key = (route.id, egress, account)
-        return self._routes.get(key) or self._add_route(route, egress, account)
+        key = (table.name, route.id, egress, account)
+        return self._routes.get(key) or self._add_route(key, route)
 
-    def _add_route(self, route: Route, egress: str, account: str) -> str:
+    def _add_route(self, key: tuple[str, str, str, str], route: Route) -> str:
+        _, _, egress, account = key
         takes = {
             name_for(name, limit, egress, account): (limit, units)
             for name, (limit, units) in route.takes.items()
@@ -70,7 +71,7 @@ class Budget:
         with self._lock:
             self._rows.update({row.limit_id: row for row in rows if row.limit_id not in self._rows})
             self.throttler.add_rate_limits(rows)
-            self._routes[route.id, egress, account] = name
+            self._routes[key] = name
         return name
 
     def _set(self, paces: dict[str, dict[Pace, str]]) -> None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from sluicegate import Throttler
 from sluicegate.ccxt.budget import Budget
 from sluicegate.ccxt.budgets import Budgets
+from sluicegate.ccxt.charge import Charge
 from sluicegate.ccxt.defaults import pace_of_class
 from sluicegate.ccxt.egress import account_of, egress_of
 from sluicegate.ccxt.pace import Pace, units_of
 from sluicegate.ccxt.places import Places, host_of
 from sluicegate.ccxt.request import Request
-from sluicegate.ccxt.table_of import tables_for
-from sluicegate.tables import Route, Table
+from sluicegate.ccxt.table_of import find
 
 #: What is waited for: a throttler, the id, units; and before it: how often, and units each time.
 Take = tuple[Throttler, str, int, tuple[int, int]]
@@ -34,9 +32,9 @@ class Charges:
         self.budgets = budgets
         self._places = Places()
 
-    def enter(self, request: Request, cost: float) -> None:
+    def enter(self, request: Request) -> None:
         """Waits in a thread until a request may leave; it holds what it takes."""
-        for throttler, limit_id, units, whole in self.takes(request, cost):
+        for throttler, limit_id, units, whole in self._takes(request):
             for _ in range(whole[0]):
                 with throttler.execute_task(limit_id, units=whole[1]):
                     pass
@@ -44,9 +42,9 @@ class Charges:
             task.__enter__()
             request.held.append(task)
 
-    async def enter_async(self, request: Request, cost: float) -> None:
+    async def enter_async(self, request: Request) -> None:
         """The same in an event loop."""
-        for throttler, limit_id, units, whole in self.takes(request, cost):
+        for throttler, limit_id, units, whole in self._takes(request):
             for _ in range(whole[0]):
                 async with throttler.execute_task(limit_id, units=whole[1]):
                     pass
@@ -54,7 +52,7 @@ class Charges:
             await task.__aenter__()
             request.held.append(task)
 
-    def takes(self, request: Request, cost: float) -> list[Take]:
+    def _takes(self, request: Request) -> list[Take]:
         """What a request takes, each to be waited for in this order."""
         exchange = request.exchange
         egress, account = egress_of(exchange), account_of(exchange)
@@ -65,15 +63,19 @@ class Charges:
                 exchange, request.api, request.method, request.path, request.params
             )
         budget = self.budgets.of(host, egress, account)
-        found = tables_for(exchange.id, host) if path else ()
-        pace = Pace.of(exchange)
+        found = find(exchange.id, host, request.method, path, request.params) if path else None
         takes: list[Take] = []
-        if pace is not None and cost > 0 and (not found or pace != pace_of_class(exchange)):
-            takes.append(_paced(budget, pace, egress, cost))
-        if found:
-            route = _route(found, request.method, path, request.params)
-            limit_id = budget.route(route, egress, account)
+        pace = Pace.of(exchange)
+        if (
+            pace is not None
+            and (found is None or pace != pace_of_class(exchange))
+            and request.cost > 0
+        ):
+            takes.append(_paced(budget, pace, egress, request.cost))
+        if found is not None:
+            limit_id = budget.route(*found, egress, account)
             takes.append((budget.throttler, limit_id, 1, (0, 0)))
+        request.charge = Charge(budget, egress, account, *(found or ()))
         return takes
 
 
@@ -82,11 +84,3 @@ def _paced(budget: Budget, pace: Pace, egress: str, cost: float) -> Take:
     units, most = units_of(cost), pace.units
     windows = (units - 1) // most
     return budget.throttler, budget.pace(pace, egress), units - windows * most, (windows, most)
-
-
-def _route(found: tuple[Table, ...], method: str, path: str, params: Any) -> Route:
-    for table in found:
-        route = table.route(method, path, params)
-        if route.endpoint is not None:
-            return route
-    return found[0].route(method, path, params)

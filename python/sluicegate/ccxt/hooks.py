@@ -1,7 +1,8 @@
 """What stands in the place of ccxt's own methods.
 
-`fetch2` makes one request known to the methods that it calls. `throttle` waits for it, before it is
-signed, so that no nonce grows old in the queue. `on_rest_response` hears the answer.
+`fetch2` waits for a request before ccxt signs it, so that no nonce grows old in the queue. It holds
+what the request takes until the answer is read. ccxt's own `throttle` has nothing to wait for then.
+`on_rest_response` hears the answer.
 
 ccxt would send a request that failed again without any pace (``maxRetriesOnFailure``). So ours
 counts the attempts, and each waits as a request of its own.
@@ -36,6 +37,7 @@ class Hooks:
 
     def fetch2(self, own: Method) -> Method:
         """Of the synchronous class."""
+        charges = self._charges
 
         def fetch2(
             self: Any,
@@ -48,9 +50,11 @@ class Hooks:
         ) -> Any:
             attempts, delay, params = _attempts(self, path, params)
             while True:
-                request = Request(self, path, api, method, params)
+                request = Request(self, path, api, method, params, args, kwargs)
                 token = CURRENT.set(request)
                 try:
+                    if self.enableRateLimit:
+                        charges.enter(request)
                     return own(self, path, api, method, params, *args, **kwargs)
                 except Exception as error:
                     attempts -= 1
@@ -67,6 +71,7 @@ class Hooks:
 
     def fetch2_async(self, own: Method) -> Method:
         """Of the asynchronous class."""
+        charges = self._charges
 
         async def fetch2(
             self: Any,
@@ -79,9 +84,11 @@ class Hooks:
         ) -> Any:
             attempts, delay, params = _attempts(self, path, params)
             while True:
-                request = Request(self, path, api, method, params)
+                request = Request(self, path, api, method, params, args, kwargs)
                 token = CURRENT.set(request)
                 try:
+                    if self.enableRateLimit:
+                        await charges.enter_async(request)
                     return await own(self, path, api, method, params, *args, **kwargs)
                 except Exception as error:
                     attempts -= 1
@@ -97,17 +104,14 @@ class Hooks:
         return fetch2
 
     def throttle(self, own: Method) -> Method:
-        """Of the synchronous class. `fetch2` calls it only if ``enableRateLimit`` is on."""
+        """Of the synchronous class."""
         charges = self._charges
 
         def throttle(self: Any, cost: float | None = None) -> None:
-            request = CURRENT.get()
-            if request is not None and request.exchange is self:
-                charges.enter(request, 1 if cost is None else cost)
-            else:
+            if not _is_under_way(self):
                 # The user asks for the pace, and sends something by other means.
-                alone = Request(self, "", None, "", {})
-                charges.enter(alone, 1 if cost is None else cost)
+                alone = Request.of_cost(self, cost)
+                charges.enter(alone)
                 alone.leave()
 
         return throttle
@@ -117,15 +121,23 @@ class Hooks:
         charges = self._charges
 
         async def throttle(self: Any, cost: float | None = None) -> None:
-            request = CURRENT.get()
-            if request is not None and request.exchange is self:
-                await charges.enter_async(request, 1 if cost is None else cost)
-            else:
-                alone = Request(self, "", None, "", {})
-                await charges.enter_async(alone, 1 if cost is None else cost)
+            if not _is_under_way(self):
+                alone = Request.of_cost(self, cost)
+                await charges.enter_async(alone)
                 alone.leave()
 
         return throttle
+
+    def call(self, own: Method) -> Method:
+        """Of ccxt's `Throttler`, which older versions of ccxt call without `throttle` in between.
+
+        A connection of a WebSocket has one of its own, which paces it as before.
+        """
+
+        def call(self: Any, *args: Any, **kwargs: Any) -> Any:
+            return own(self, *args, **kwargs) if CURRENT.get() is None else _nothing()
+
+        return call
 
     def on_rest_response(self, own: Method) -> Method:
         """Of the class that both have it from: ccxt calls it for every answer, before any error."""
@@ -157,6 +169,16 @@ class Hooks:
             return own(self, code, reason, url, method, headers, body, *args)
 
         return on_rest_response
+
+
+async def _nothing() -> None:
+    """What is awaited where there is nothing to wait for."""
+
+
+def _is_under_way(exchange: Any) -> bool:
+    """Whether this thread or task is making a request of the object, which has waited already."""
+    request = CURRENT.get()
+    return request is not None and request.exchange is exchange
 
 
 def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:

@@ -16,10 +16,17 @@ from sluicegate.ccxt.charges import Charges
 from sluicegate.ccxt.hooks import Hooks
 from sluicegate.share import Share
 
-#: What is put in the place of ccxt's own.
-_NAMES = ("fetch2", "throttle", "on_rest_response")
 #: The modules whose `Exchange` all classes of ccxt derive from. The second may be imported later.
 SYNCHRONOUS, ASYNCHRONOUS = "ccxt.base.exchange", "ccxt.async_support.base.exchange"
+#: What is put in the place of ccxt's own: module, class, method, and the hook that stands for it.
+_PLACES = (
+    (SYNCHRONOUS, "Exchange", "fetch2", "fetch2"),
+    (SYNCHRONOUS, "Exchange", "throttle", "throttle"),
+    (SYNCHRONOUS, "Exchange", "on_rest_response", "on_rest_response"),
+    (ASYNCHRONOUS, "Exchange", "fetch2", "fetch2"),
+    (ASYNCHRONOUS, "Exchange", "throttle", "throttle"),
+    ("ccxt.async_support.base.throttler", "Throttler", "__call__", "call"),
+)
 
 
 class _Installation:
@@ -35,28 +42,26 @@ class _Installation:
         self._ours: dict[tuple[type, str], tuple[Any, Any]] = {}
         self._ended = False
 
-    def cover(self, module: str) -> None:
-        """Put ours in place in the classes of a module that is imported; nothing is done twice.
+    def cover(self) -> None:
+        """Put ours in place in all modules that are imported by now; nothing is done twice.
 
         Raises:
             ImportError: ccxt is too different from those that are known.
         """
-        found = sys.modules.get(module)
-        if found is None:
-            return
-        root = getattr(found, "Exchange", None)
-        if not isinstance(root, type):
-            raise ImportError(f"{module} of ccxt {version()} has no class Exchange")
-        for name in _NAMES:
+        for module, kind, name, hook in _PLACES:
+            found = sys.modules.get(module)
+            if found is None:
+                continue
+            root: Any = getattr(found, kind, None)
+            if not callable(getattr(root, name, None)):
+                raise ImportError(f"{module} of ccxt {version()} has no {kind}.{name}")
             # The layout differs among the versions of ccxt: the class that defines it is the one.
-            owner = next((one for one in root.__mro__ if name in vars(one)), None)
-            if owner is None or not callable(getattr(root, name)):
-                raise ImportError(f"Exchange in {module} of ccxt {version()} has no {name}")
+            owner = next(one for one in root.__mro__ if name in vars(one))
             if (owner, name) not in self._ours:
                 own = vars(owner)[name]
-                asynchronous = iscoroutinefunction(own)
-                hook = getattr(self._hooks, f"{name}_async" if asynchronous else name)
-                method = self._until_the_end(own, hook(own), asynchronous)
+                asynchronous = iscoroutinefunction(own) and name != "__call__"
+                make = getattr(self._hooks, f"{hook}_async" if asynchronous else hook)
+                method = self._until_the_end(own, make(own), asynchronous)
                 self._ours[owner, name] = own, method
                 setattr(owner, name, method)
 
@@ -125,8 +130,7 @@ def install(share: str | Share | None = None) -> None:
         installation = _Installation(Charges(Budgets(share or environment.asked())))
     else:
         installation = _installation
-    installation.cover(SYNCHRONOUS)
-    installation.cover(ASYNCHRONOUS)
+    installation.cover()
     _installation = installation
 
 

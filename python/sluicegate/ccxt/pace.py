@@ -57,7 +57,11 @@ class Pace:
         """
         # ccxt fills a bucket from `rateLimit`, unless the user has given one that fills otherwise.
         refill = tokenBucket.get("refillRate") if tokenBucket else None
-        if refill and tokenBucket and refill != _refill(tokenBucket.get("rateLimit")):
+        if (
+            refill
+            and tokenBucket
+            and refill not in (_refill(tokenBucket.get("rateLimit")), _refill(rateLimit))
+        ):
             rateLimit = 1 / refill  # noqa: N806
         rolling = rollingWindowSize if rateLimiterAlgorithm == "rollingWindow" else None
         return _pace(rateLimit, rolling or None)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 from sluicegate import tables
-from sluicegate.tables import Table
+from sluicegate.tables import Route, Table
 
-#: Tables by ccxt's id, for hosts that no table names: a stand-in, a proxy, a testnet.
+#: Tables by ccxt's id. At hosts that none of them names (a stand-in, a testnet) the path decides.
 BY_ID: dict[str, tuple[str, ...]] = {
     "binance": ("binance-spot", "binance-usdm"),
     "binanceusdm": ("binance-usdm", "binance-spot"),
@@ -30,9 +31,27 @@ BY_ID: dict[str, tuple[str, ...]] = {
 @cache
 def tables_for(exchange_id: str, host: str) -> tuple[Table, ...]:
     """The tables that a request may be in, the likeliest first; none for most exchanges."""
-    named = [tables.load(name) for name in tables.names()]
-    by_host = tuple(table for table in named if host.partition(":")[0] in table.hosts)
-    known = set(tables.names())
-    return by_host or tuple(
-        tables.load(name) for name in BY_ID.get(exchange_id, ()) if name in known
-    )
+    known = [tables.load(name) for name in BY_ID.get(exchange_id, ()) if name in tables.names()]
+    return tuple(table for table in known if _has(table, host)) or tuple(known)
+
+
+def find(
+    exchange_id: str, host: str, method: str, path: str, params: Any
+) -> tuple[Table, Route] | None:
+    """The table of a request, and what it is in it.
+
+    A path that the table does not have is one of it at the exchange's own hosts only. Elsewhere, as
+    at another API of the exchange, there is no table.
+    """
+    found = tables_for(exchange_id, host)
+    for table in found:
+        route = table.route(method, path, params)
+        if route.endpoint is not None:
+            return table, route
+    if found and _has(found[0], host):
+        return found[0], found[0].route(method, path, params)
+    return None
+
+
+def _has(table: Table, host: str) -> bool:
+    return host.partition(":")[0] in table.hosts

@@ -1,0 +1,27 @@
+"""`Charge`: where one request is charged."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sluicegate.ccxt.budget import Budget
+from sluicegate.tables import Route, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Where one request is charged, which its answer is then heard for.
+
+    Attributes:
+        budget: The budget.
+        egress: The proxy through which it goes; empty for none.
+        account: The account that it is for; empty for none.
+        table: The table that it is in; ``None`` if sluicegate has none of this exchange.
+        route: What it is in this table.
+    """
+
+    budget: Budget
+    egress: str
+    account: str
+    table: Table | None = None
+    route: Route | None = None
