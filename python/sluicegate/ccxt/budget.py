@@ -6,6 +6,7 @@ import threading
 from dataclasses import replace
 
 from sluicegate import RateLimit, Throttler
+from sluicegate._core import ManualClock
 from sluicegate.ccxt.pace import Pace
 from sluicegate.share import Share
 from sluicegate.tables import Limit, Route, Table
@@ -22,13 +23,13 @@ class Budget:
         throttler: Counts them.
     """
 
-    def __init__(self, share: Share | None = None) -> None:
+    def __init__(self, share: Share | None = None, clock: ManualClock | None = None) -> None:
         """Without any limit yet.
 
         Raises:
             StoreError: The store of the share cannot be used.
         """
-        self.throttler = Throttler([], share=share)
+        self.throttler = Throttler([], share=share, clock=clock)
         self._lock = threading.Lock()
         self._paces: dict[str, dict[Pace, str]] = {}
         self._rows: dict[str, RateLimit] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
+from sluicegate._core import ManualClock
 from sluicegate.ccxt.budget import Budget
 from sluicegate.share import Share
 
@@ -19,11 +20,13 @@ class Budgets:
     Args:
         share: Where budgets are shared with other processes. Its account and address are names that
             go before those of each budget.
+        clock: For tests.
     """
 
-    def __init__(self, share: Share | None) -> None:
+    def __init__(self, share: Share | None = None, clock: ManualClock | None = None) -> None:
         """None yet."""
         self._share = share
+        self._clock = clock
         self._lock = threading.Lock()
         self._found: dict[tuple[str, str, str], Budget] = {}
 
@@ -44,7 +47,9 @@ class Budgets:
     def _make(self, key: tuple[str, str, str]) -> Budget:
         with self._lock:
             if key not in self._found:
-                self._found[key] = Budget(self._share and self._named(self._share, *key))
+                self._found[key] = Budget(
+                    self._share and self._named(self._share, *key), self._clock
+                )
             return self._found[key]
 
     @staticmethod

@@ -10,6 +10,7 @@ from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
 
+from sluicegate._core import ManualClock
 from sluicegate._share import environment
 from sluicegate.ccxt.budgets import Budgets
 from sluicegate.ccxt.charges import Charges
@@ -101,7 +102,7 @@ def version() -> str | None:
         return None
 
 
-def install(share: str | Share | None = None) -> None:
+def install(share: str | Share | None = None, *, clock: ManualClock | None = None) -> None:
     """Puts sluicegate's limits in place of ccxt's pacing, for all objects, old and new.
 
     ``ccxt.async_support`` and ``ccxt.pro`` are covered as soon as they are imported and this is
@@ -111,6 +112,7 @@ def install(share: str | Share | None = None) -> None:
         share: Where budgets are shared with other processes: the address of a store, or a
             `sluicegate.Share`. By default what the environment says (``SLUICEGATE_SHARE``), and
             otherwise nothing is shared.
+        clock: A `sluicegate.testing.ManualClock`, for tests. By default the machine's clock.
 
     Raises:
         ImportError: ccxt is not installed, or is too different from those that are known.
@@ -127,7 +129,7 @@ def install(share: str | Share | None = None) -> None:
     if _installation is None:
         if isinstance(share, str):
             share = Share(share)
-        installation = _Installation(Charges(Budgets(share or environment.asked())))
+        installation = _Installation(Charges(Budgets(share or environment.asked(), clock)))
     else:
         installation = _installation
     installation.cover()
