@@ -147,6 +147,11 @@ def uninstall() -> None:
         installation.end()
 
 
+def is_installed() -> bool:
+    """Whether ccxt's objects are on sluicegate's budgets now."""
+    return _installation is not None
+
+
 def charges() -> Charges:
     """What charges requests now.
 
