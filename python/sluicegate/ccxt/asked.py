@@ -8,6 +8,7 @@ from sluicegate import Throttler, Usage
 from sluicegate.ccxt import installing
 from sluicegate.ccxt.egress import account_of, egress_of
 from sluicegate.ccxt.places import host_of
+from sluicegate.ccxt.table_of import budget_name
 
 
 def throttler(exchange: Any) -> Throttler:
@@ -23,8 +24,8 @@ def throttler(exchange: Any) -> Throttler:
         RuntimeError: The drop-in is not installed.
     """
     budgets = installing.charges().budgets
-    budget = budgets.of(host_of(exchange), egress_of(exchange), account_of(exchange))
-    return budget.throttler
+    name = budget_name(exchange.id, host_of(exchange))
+    return budgets.of(name, egress_of(exchange), account_of(exchange)).throttler
 
 
 def usage(exchange: Any) -> dict[str, Usage]:

@@ -14,7 +14,7 @@ from sluicegate.tables.rate_limits import all_of
 
 
 class Budget:
-    """One throttler for all exchange objects that talk to one host.
+    """One throttler for all objects of one exchange.
 
     Limits are added as requests need them: which proxies, accounts and paces there are, only the
     requests tell.

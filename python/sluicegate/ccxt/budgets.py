@@ -13,7 +13,7 @@ from sluicegate.share import Share
 class Budgets:
     """Finds the budget of a request.
 
-    Without a share there is one throttler for each host, and a limit of it for each egress and
+    Without a share there is one throttler for each exchange, and a limit of it for each egress and
     account. With a share a throttler has one address and one account, as the store knows it; its
     limits meet in the store.
 
@@ -35,13 +35,13 @@ class Budgets:
         """Whether other processes take part."""
         return self._share is not None
 
-    def of(self, host: str, egress: str, account: str) -> Budget:
-        """The budget of what goes to a host.
+    def of(self, name: str, egress: str, account: str) -> Budget:
+        """The budget of an exchange, by its name (see `budget_name`).
 
         Raises:
             StoreError: The store cannot be used.
         """
-        key = (host, "", "") if self._share is None else (host, egress, account)
+        key = (name, "", "") if self._share is None else (name, egress, account)
         return self._found.get(key) or self._make(key)
 
     def _make(self, key: tuple[str, str, str]) -> Budget:
@@ -53,9 +53,9 @@ class Budgets:
             return self._found[key]
 
     @staticmethod
-    def _named(share: Share, host: str, egress: str, account: str) -> Share:
-        address = "/".join(filter(None, (share.address, host, egress)))
-        named = "/".join(filter(None, (share.account, host, account)))
+    def _named(share: Share, name: str, egress: str, account: str) -> Share:
+        address = "/".join(filter(None, (share.address, name, egress)))
+        named = "/".join(filter(None, (share.account, name, account)))
         return replace(share, address=address, account=named)
 
     def close(self) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
 from sluicegate import Throttler
 from sluicegate.ccxt.budget import Budget
 from sluicegate.ccxt.budgets import Budgets
@@ -11,7 +15,8 @@ from sluicegate.ccxt.egress import account_of, egress_of
 from sluicegate.ccxt.pace import Pace, units_of
 from sluicegate.ccxt.places import Places, host_of
 from sluicegate.ccxt.request import Request
-from sluicegate.ccxt.table_of import find
+from sluicegate.ccxt.table_of import budget_name, find
+from sluicegate.ccxt.websockets import METHOD, exchange_of, url_of
 
 #: What is waited for: a throttler, the id, units; and before it: how often, and units each time.
 Take = tuple[Throttler, str, int, tuple[int, int]]
@@ -52,6 +57,27 @@ class Charges:
             await task.__aenter__()
             request.held.append(task)
 
+    @asynccontextmanager
+    async def websocket(self, client: Any, name: str, params: Any) -> AsyncIterator[None]:
+        """Holds what a message takes, or a new connection, while it is under way.
+
+        That is nothing where the exchange's table has no limit for it; ccxt's own pace of each
+        connection holds in any case.
+        """
+        exchange = exchange_of(client)
+        if exchange is None or not name or not exchange.enableRateLimit:
+            yield
+            return
+        url = url_of(client, name)
+        found = find(exchange.id, "", METHOD, url, params)
+        if found is None:
+            yield
+            return
+        egress, account = egress_of(exchange), account_of(exchange)
+        budget = self.budgets.of(found[0].name, egress, account)
+        async with budget.throttler.execute_task(budget.route(*found, egress, account)):
+            yield
+
     def _takes(self, request: Request) -> list[Take]:
         """What a request takes, each to be waited for in this order."""
         exchange = request.exchange
@@ -62,7 +88,7 @@ class Charges:
             host, path = self._places.of(
                 exchange, request.api, request.method, request.path, request.params
             )
-        budget = self.budgets.of(host, egress, account)
+        budget = self.budgets.of(budget_name(exchange.id, host), egress, account)
         found = find(exchange.id, host, request.method, path, request.params) if path else None
         takes: list[Take] = []
         pace = Pace.of(exchange)

@@ -16,6 +16,7 @@ from typing import Any
 
 from sluicegate.ccxt.charges import Charges
 from sluicegate.ccxt.request import CURRENT, Request
+from sluicegate.ccxt.websockets import CONNECT, operation
 
 log = logging.getLogger("sluicegate.ccxt")
 
@@ -138,6 +139,27 @@ class Hooks:
             return own(self, *args, **kwargs) if CURRENT.get() is None else _nothing()
 
         return call
+
+    def open_async(self, own: Method) -> Method:
+        """Of a WebSocket's connection."""
+        charges = self._charges
+
+        async def open_(self: Any, *args: Any, **kwargs: Any) -> Any:
+            async with charges.websocket(self, CONNECT, None):
+                return await own(self, *args, **kwargs)
+
+        return open_
+
+    def send_async(self, own: Method) -> Method:
+        """Of a WebSocket's connection."""
+        charges = self._charges
+
+        async def send(self: Any, message: Any) -> Any:
+            name, params = operation(message)
+            async with charges.websocket(self, name, params):
+                return await own(self, message)
+
+        return send
 
     def on_rest_response(self, own: Method) -> Method:
         """Of the class that both have it from: ccxt calls it for every answer, before any error."""

@@ -27,6 +27,9 @@ _PLACES = (
     (ASYNCHRONOUS, "Exchange", "fetch2", "fetch2"),
     (ASYNCHRONOUS, "Exchange", "throttle", "throttle"),
     ("ccxt.async_support.base.throttler", "Throttler", "__call__", "call"),
+    # Older versions call the class of connections FastClient.
+    (ASYNCHRONOUS, "Client FastClient", "open", "open"),
+    (ASYNCHRONOUS, "Client FastClient", "send", "send"),
 )
 
 
@@ -53,7 +56,7 @@ class _Installation:
             found = sys.modules.get(module)
             if found is None:
                 continue
-            root: Any = getattr(found, kind, None)
+            root: Any = next((getattr(found, x) for x in kind.split() if hasattr(found, x)), None)
             if not callable(getattr(root, name, None)):
                 raise ImportError(f"{module} of ccxt {version()} has no {kind}.{name}")
             # The layout differs among the versions of ccxt: the class that defines it is the one.

@@ -53,5 +53,10 @@ def find(
     return None
 
 
+def budget_name(exchange_id: str, host: str) -> str:
+    """What is one budget: all hosts of a table together, and every other host alone."""
+    return next((x.name for x in tables_for(exchange_id, host) if _has(x, host)), host)
+
+
 def _has(table: Table, host: str) -> bool:
     return host.partition(":")[0] in table.hosts
