@@ -5,6 +5,9 @@
     [ccxt]
     class = "binance"               # by default the table's name
     apis = ["public", "private"]    # the groups of ccxt's `api`; by default all
+    rate_limit = 25                 # if ccxt's `rateLimit` is another one than the exchange's: the
+    pool = "REQUEST_WEIGHT"         # exchange's milliseconds for a cost of 1, and the id by which
+                                    # [[differences]] explains that; the costs are then compared
 
     [hummingbot]
     tables = ["exchange.binance.binance_constants.RATE_LIMITS"]
@@ -91,7 +94,7 @@ def check(table: Table, peer: str, found: Iterable[Found]) -> None:
 # ---- ccxt
 
 
-def ccxt_differences(table: Table, exchange: Any, apis: list[str] | None) -> Iterator[Found]:
+def ccxt_differences(table: Table, exchange: Any, settings: dict[str, Any]) -> Iterator[Found]:
     """Each endpoint of the table whose rate is another one in ccxt.
 
     Raises:
@@ -99,7 +102,10 @@ def ccxt_differences(table: Table, exchange: Any, apis: list[str] | None) -> Ite
     """
     seen = set()
     compared = 0
-    for group in apis or list(exchange.api):
+    milliseconds = settings.get("rate_limit", exchange.rateLimit)
+    if milliseconds != exchange.rateLimit:
+        yield Found(settings["pool"], f"ccxt {exchange.rateLimit} ms, here {milliseconds} ms")
+    for group in settings.get("apis") or list(exchange.api):
         for method, api, path, config in _leaves(exchange.api[group], [group]):
             for query, cost in _costs(config):
                 url = _url(exchange, path, api, method, query)
@@ -108,7 +114,7 @@ def ccxt_differences(table: Table, exchange: Any, apis: list[str] | None) -> Ite
                     continue
                 compared += 1
                 route = table.route(method, url, query)
-                ours, theirs = rate(route), 1e3 / exchange.rateLimit / cost
+                ours, theirs = rate(route), 1e3 / milliseconds / cost
                 text = f"ccxt {told(theirs)} (cost {cost:g} {query or ''}), here {told(ours)}"
                 if differ(ours, theirs) and (endpoint.id, text) not in seen:
                     seen.add((endpoint.id, text))
@@ -134,6 +140,8 @@ def _costs(config: Any) -> Iterator[tuple[dict[str, str], float]]:
     with_symbol = {"symbol": "BTCUSDT"} if "noSymbol" in config else {}
     for most, cost in config.get("byLimit", ()):
         yield {"limit": str(most)}, float(cost)
+    for name, cost in config.get("byType", {}).items():
+        yield {"type": name}, float(cost)
     if "byLimit" not in config:
         yield with_symbol, float(config.get("cost", 1))
     if "noSymbol" in config:

@@ -27,4 +27,4 @@ def test_each_difference_from_ccxt_is_explained(name: str) -> None:
         }
     )
     table = tables.load(name)
-    check(table, "ccxt", ccxt_differences(table, exchange, settings.get("apis")))
+    check(table, "ccxt", ccxt_differences(table, exchange, settings))

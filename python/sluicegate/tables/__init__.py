@@ -10,7 +10,9 @@ import difflib
 
 from sluicegate.tables.ban import BanRule
 from sluicegate.tables.endpoint import Endpoint
+from sluicegate.tables.generic import generic
 from sluicegate.tables.header import Header
+from sluicegate.tables.heard import Heard
 from sluicegate.tables.limit import Limit, Tier
 from sluicegate.tables.refusal import Refusal, Wait
 from sluicegate.tables.route import OTHER, Route
@@ -27,6 +29,7 @@ __all__ = [
     "Difference",
     "Endpoint",
     "Header",
+    "Heard",
     "Limit",
     "Refusal",
     "Route",
@@ -35,6 +38,7 @@ __all__ = [
     "Table",
     "Tier",
     "Wait",
+    "generic",
     "load",
     "names",
     "table_from_file",

@@ -6,8 +6,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sluicegate.tables.limit import KINDS, SCOPES, Limit, Tier, check_size
-from sluicegate.tables.request import items_of, text_of
-from sluicegate.tables.values import check_texts, check_word, is_count, is_number, shown
+from sluicegate.tables.request import items_of, text_of, value_of
+from sluicegate.tables.values import (
+    check_switch,
+    check_texts,
+    check_word,
+    is_count,
+    is_number,
+    shown,
+)
 
 GROUPS = ("market", "account", "order", "cancel")
 """What endpoints are for: market data, one's account, new and changed orders, cancels."""
@@ -20,7 +27,8 @@ OWN = "own"
 class Endpoint:
     """What a request costs, by its method, path and parameters.
 
-    Parameters are those of the query and, where the exchange takes them there, of the body.
+    Parameters are those of the query and, where the exchange takes them there, of the body. Dots in
+    their names go into objects, as in `action.type`.
 
     Args:
         method: `GET`, `POST`, …
@@ -48,6 +56,8 @@ class Endpoint:
         tiers: Its own limit for accounts of other tiers (see `Limit`).
         host: Only requests to this host are this entry's, of two entries with one path. Requests
             to hosts that the table does not name, such as a proxy, are so, too.
+        ignore_headers: Whether the headers of its answers tell wrong numbers, as the exchange
+            itself says of some.
         source: Where it is documented: a key of the table's `sources`.
 
     Raises:
@@ -71,6 +81,7 @@ class Endpoint:
     key: tuple[str, ...] = ()
     tiers: Mapping[str, Tier] = field(default_factory=dict)
     host: str = ""
+    ignore_headers: bool = False
     source: str = ""
 
     def __post_init__(self) -> None:
@@ -110,6 +121,7 @@ class Endpoint:
             check_size(what, self.limit, self.interval, self.kind)
         elif self.interval or self.key or self.tiers or any(OWN in x for x in self.each.values()):
             raise ValueError(f"{what} has no limit of its own: give it a limit and an interval")
+        check_switch(f"ignore_headers of {what}", self.ignore_headers)
         if not isinstance(self.host, str) or "/" in self.host:
             raise ValueError(
                 f"host of {what} must be a name such as 'api.x.com', got {shown(self.host)}"
@@ -121,16 +133,16 @@ class Endpoint:
         """Whether a request to this method and path with these parameters is this entry's."""
         # Plain loops, because this is in the way of each request.
         for name in self.has:
-            if parameters.get(name) is None:
+            if value_of(parameters, name) is None:
                 return False
         for name, most in self.up_to.items():
-            if _number(parameters.get(name), most) > most:
+            if _number(value_of(parameters, name), most) > most:
                 return False
         for name, wanted in self.equals.items():
-            if not _is_one(parameters.get(name), wanted):
+            if not _is_one(value_of(parameters, name), wanted):
                 return False
         for name, most in self.items_up_to.items():
-            if len(items_of(parameters.get(name))) > most:
+            if len(items_of(value_of(parameters, name))) > most:
                 return False
         return True
 

@@ -64,7 +64,8 @@ def read(kind: type, data: object, where: str) -> Any:
         if name in given:
             values = _object(given[name], f"{inside}{name}")
             given[name] = {
-                key: read(item, value, f"{inside}{name}.{key}") for key, value in values.items()
+                key: read(item, _in_full(item, value), f"{inside}{name}.{key}")
+                for key, value in values.items()
             }
     for name, item in SINGLE.get(kind, {}).items():
         if name in given:
@@ -84,6 +85,11 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
+
+
+def _in_full(kind: type, value: object) -> object:
+    """`vip1 = 120`, a tier as most are written, as the object that it stands for."""
+    return {"limit": value} if kind is Tier and isinstance(value, int) else value
 
 
 def _arguments(kind: type, data: object, where: str) -> dict[str, Any]:

@@ -44,6 +44,16 @@ def merged(*parts: object) -> Parameters:
     return found
 
 
+def value_of(given: Parameters, name: str) -> Any:
+    """A parameter by its name, in which dots go into objects: `action.type`; None if missing."""
+    value = given.get(name)
+    if value is None and "." in name:
+        value = given
+        for part in name.split("."):
+            value = value.get(part) if isinstance(value, Mapping) else None
+    return value
+
+
 def path_of(url: str) -> tuple[str, str]:
     """Path and query of a URL, or of a path that has a query or a fragment."""
     try:

@@ -15,6 +15,7 @@ from sluicegate.tables.request import (
     path_of,
     plain_path,
     text_of,
+    value_of,
 )
 
 OTHER = "*"
@@ -192,7 +193,7 @@ class Router:
             take(OWN, 1, None, 0)
         for parameter, weights in endpoint.each.items():
             # A request without items is refused by the exchange, after it counted it.
-            for item in items_of(given.get(parameter)) or [None]:
+            for item in items_of(value_of(given, parameter)) or [None]:
                 for name, units in weights.items():
                     take(name, units, item, 1)
         name = endpoint.id + _suffix(items_by_key)
@@ -236,7 +237,7 @@ def _key_value(key: tuple[str, ...], given: Parameters, item: object) -> str:
         for name in names.split("|"):
             value: Any = item.get(name) if isinstance(item, Mapping) else None
             if value is None:
-                value = given.get(name)
+                value = value_of(given, name)
             if value is None and "" in given:
                 # A body that is a list of one kind of thing.
                 first = next((x for x in given[""] if isinstance(x, Mapping)), {})

@@ -10,7 +10,9 @@ from sluicegate.tables import rate_limits
 from sluicegate.tables.ban import BanRule
 from sluicegate.tables.endpoint import OWN, Endpoint
 from sluicegate.tables.header import Header
+from sluicegate.tables.heard import Heard
 from sluicegate.tables.limit import Limit
+from sluicegate.tables.listening import Listener
 from sluicegate.tables.refusal import USUAL_REFUSALS, Refusal
 from sluicegate.tables.request import parameters
 from sluicegate.tables.route import Route, Router
@@ -77,7 +79,9 @@ class Table:
             object.__setattr__(self, what, texts)
         for what in ("limits", "endpoints", "headers", "refusals", "clock", "differences"):
             object.__setattr__(self, what, tuple(getattr(self, what)))
-        if not self.limits and not any(x.limit for x in self.endpoints) and not self.sources:
+        # A table of refusals alone is one of an exchange whose limits nobody knows.
+        knows_none = not self.limits and not any(x.limit for x in self.endpoints)
+        if knows_none and self.refusals is USUAL_REFUSALS:
             raise ValueError("a table needs at least one limit, got none")
         sizes = {limit.name: limit.limit for limit in self.limits}
         if len(sizes) < len(self.limits):
@@ -141,6 +145,51 @@ class Table:
                 throttler.add_rate_limits(rate_limits.all_of(route))
         return route.id
 
+    def listen(
+        self,
+        throttler: "Throttler",
+        method: str,
+        path: str,
+        status: int,
+        headers: object = None,
+        body: object = None,
+        *,
+        query: object = None,
+        limit_id: str | None = None,
+        elapsed: float | None = None,
+    ) -> Heard:
+        """Tells a throttler what an answer says about limits, and returns what it said.
+
+        Headers that tell how much is used are given to `Throttler.observe`, with ``expect=True``. A
+        refusal with a time closes its limits, or all requests, until then and 1 s longer
+        (`Throttler.pause`). A refusal without a time has its windows count as full. An exchange
+        that is overloaded pauses nothing. What cannot be read is ignored, and one line of the log
+        says so once.
+
+        Args:
+            throttler: The throttler that let the request pass.
+            method: The request's method.
+            path: Its path, or its URL.
+            status: The HTTP status of the answer.
+            headers: Its headers: a mapping, in any case, or pairs.
+            body: Its body, as bytes, text or JSON that was read. It is needed if `needs_body`.
+            query: The request's parameters, as for `find`.
+            limit_id: The id that the throttler was asked for, if it is not this table's.
+            elapsed: Seconds from when the request was sent until now. With it, the offset of the
+                server's clock is learned.
+        """
+        route = self._router.route(method, path, query)
+        return self._listener.listen(
+            throttler, route, path, status, headers, body, limit_id, elapsed
+        )
+
+    def needs_body(self, status: int) -> bool:
+        """Whether `listen` must have the body of an answer with this status.
+
+        Some exchanges say with HTTP 200 that a limit is exceeded.
+        """
+        return self._listener.needs_body(status)
+
     def rate_limits(self) -> list["RateLimit"]:
         """The same limits for a client's `sluicegate.Throttler`.
 
@@ -160,6 +209,26 @@ class Table:
         from sluicegate import Throttler
 
         return Throttler(self.rate_limits(), **options)
+
+    @staticmethod
+    def from_exchange_info(data: object, table: "Table | None" = None) -> "Table":
+        """The table of Binance with the limits that it tells now.
+
+        Args:
+            data: What `GET /api/v3/exchangeInfo` or `GET /fapi/v1/exchangeInfo` answered.
+            table: The table with the endpoints; by default `binance-spot`, or `binance-usdm` if the
+                answer is that of USD-M futures. Limits that the answer does not tell stay.
+
+        Raises:
+            ValueError: It is not such an answer. The message says where, and what would be right.
+        """
+        from sluicegate.tables.exchange_info import live_limits
+        from sluicegate.tables.table_toml import load_file
+
+        if table is None:
+            futures = isinstance(data, Mapping) and data.get("futuresType") == "U_MARGINED"
+            table = load_file("binance-usdm" if futures else "binance-spot")
+        return live_limits(table, data)
 
     def with_endpoint(self, endpoint: Endpoint) -> "Table":
         """The same table with one endpoint more, ahead of the others.
@@ -217,6 +286,10 @@ class Table:
     @cached_property
     def _router(self) -> Router:
         return Router(self.limits, self.endpoints, self.default_weights, self.hosts)
+
+    @cached_property
+    def _listener(self) -> Listener:
+        return Listener(self)
 
     def _check_weights(self, sizes: Mapping[str, int]) -> None:
         costs: list[tuple[str, Mapping[str, int]]] = []

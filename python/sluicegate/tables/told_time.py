@@ -2,7 +2,9 @@
 
 import math
 import re
+from datetime import timezone
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import Literal
 
 TimeFormat = Literal["seconds", "ms", "epoch-seconds", "epoch-ms", "http-date", "retry-after"]
@@ -56,9 +58,14 @@ def told_length(text: object, form: str) -> float | None:
 
 
 def _date(text: object) -> float | None:
-    if not isinstance(text, str) or len(text) > 64:
-        return None
+    return _http_date(text) if isinstance(text, str) and len(text) <= 64 else None
+
+
+# An answer's date is that of the answers before, mostly: there is one each second.
+@lru_cache(maxsize=16)
+def _http_date(text: str) -> float | None:
     try:
-        return parsedate_to_datetime(text.strip()).timestamp()
+        told = parsedate_to_datetime(text.strip())
+        return (told if told.tzinfo else told.replace(tzinfo=timezone.utc)).timestamp()
     except (TypeError, ValueError, IndexError, OverflowError):
         return None
