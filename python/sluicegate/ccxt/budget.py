@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from dataclasses import replace
 
-from sluicegate import RateLimit, Throttler
+from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
 from sluicegate._core import ManualClock
 from sluicegate.ccxt.pace import Pace
+from sluicegate.ccxt.scope import Scope
 from sluicegate.share import Share
 from sluicegate.tables import Limit, Route, Table
 from sluicegate.tables.rate_limits import all_of
@@ -34,6 +36,7 @@ class Budget:
         self._paces: dict[str, dict[Pace, str]] = {}
         self._rows: dict[str, RateLimit] = {}
         self._routes: dict[tuple[str, str, str, str], str] = {}
+        self._names: dict[tuple[str, str], dict[str, str]] = {}
 
     def pace(self, pace: Pace, egress: str) -> str:
         """The id of what a pace allows from an egress."""
@@ -60,29 +63,53 @@ class Budget:
 
     def _add_route(self, key: tuple[str, str, str, str], route: Route) -> str:
         _, _, egress, account = key
-        takes = {
-            name_for(name, limit, egress, account): (limit, units)
-            for name, (limit, units) in route.takes.items()
+        names = {
+            name: name_for(name, limit, egress, account) for name, (limit, _) in route.takes.items()
         }
+        takes = {names[name]: taken for name, taken in route.takes.items()}
         own = route.own and name_for(route.own, route.takes[route.own][0], egress, account)
         name = route.id + _at(egress) + _of(account)
         if route.own == route.id:
             name = own
         rows = all_of(replace(route, id=name, takes=takes, own=own))
+        rows[-1].linked_limits = [*(rows[-1].linked_limits or ()), _link(everything(egress))]
+        rows.append(_everything(egress))
         with self._lock:
             self._rows.update({row.limit_id: row for row in rows if row.limit_id not in self._rows})
             self.throttler.add_rate_limits(rows)
+            self._names.setdefault((egress, account), {}).update({route.id: name, **names})
             self._routes[key] = name
         return name
+
+    def scope(self, egress: str, account: str) -> Scope:
+        """The limits of an egress and an account, for what answers say."""
+        with self._lock:
+            self.throttler.add_rate_limits([_everything(egress)])
+            names = self._names.setdefault((egress, account), {})
+        return Scope(self.throttler, everything(egress), names)
 
     def _set(self, paces: dict[str, dict[Pace, str]]) -> None:
         """Puts the whole table in place; what is used stays used."""
         limits = list(self._rows.values())
-        for known in paces.values():
+        for egress, known in paces.items():
+            limits.append(_everything(egress))
             for pace, name in known.items():
                 faster = [other for faster, other in known.items() if faster < pace]
-                limits.append(pace.rate_limit_for(name, faster))
+                limits.append(pace.rate_limit_for(name, [*faster, everything(egress)]))
         self.throttler.set_rate_limits(limits)
+
+
+def everything(egress: str) -> str:
+    """The id of what all requests from an egress take from, so that all of them can be paused."""
+    return f"all requests{_at(egress)}"
+
+
+def _everything(egress: str) -> RateLimit:
+    return RateLimit(everything(egress), limit=sys.maxsize, time_interval=1, scope="address")
+
+
+def _link(limit_id: str) -> LinkedLimitWeightPair:
+    return LinkedLimitWeightPair(limit_id)
 
 
 def name_for(name: str, limit: Limit, egress: str, account: str) -> str:

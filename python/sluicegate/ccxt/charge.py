@@ -16,6 +16,7 @@ class Charge:
         budget: The budget.
         egress: The proxy through which it goes; empty for none.
         account: The account that it is for; empty for none.
+        path: Its path at the exchange; empty if it is not known.
         table: The table that it is in; ``None`` if sluicegate has none of this exchange.
         route: What it is in this table.
     """
@@ -23,5 +24,6 @@ class Charge:
     budget: Budget
     egress: str
     account: str
+    path: str = ""
     table: Table | None = None
     route: Route | None = None

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from sluicegate import Throttler
 from sluicegate.ccxt.budget import Budget
@@ -17,6 +19,10 @@ from sluicegate.ccxt.places import Places, host_of
 from sluicegate.ccxt.request import Request
 from sluicegate.ccxt.table_of import budget_name, find
 from sluicegate.ccxt.websockets import METHOD, exchange_of, url_of
+from sluicegate.tables.generic import generic
+
+#: What is heard of an exchange that sluicegate has no table of: 429, 418, `Retry-After`.
+_UNKNOWN = generic("ccxt")
 
 #: What is waited for: a throttler, the id, units; and before it: how often, and units each time.
 Take = tuple[Throttler, str, int, tuple[int, int]]
@@ -46,6 +52,7 @@ class Charges:
             task = throttler.execute_task(limit_id, units=units)
             task.__enter__()
             request.held.append(task)
+        request.sent = time.monotonic()
 
     async def enter_async(self, request: Request) -> None:
         """The same in an event loop."""
@@ -56,6 +63,34 @@ class Charges:
             task = throttler.execute_task(limit_id, units=units)
             await task.__aenter__()
             request.held.append(task)
+        request.sent = time.monotonic()
+
+    def listen(
+        self, request: Request | None, exchange: Any, code: int, url: str, headers: Any, body: Any
+    ) -> None:
+        """Hears what an answer says about limits.
+
+        Args:
+            request: What was asked; ``None`` if the user calls ccxt's `fetch` directly.
+            exchange: The object that asked.
+            code: The HTTP status.
+            url: Where.
+            headers: As ccxt has them.
+            body: The same.
+        """
+        charge = None if request is None else request.charge
+        if request is None or charge is None:
+            name = budget_name(exchange.id, urlsplit(url).netloc)
+            egress, account = egress_of(exchange), account_of(exchange)
+            scope = self.budgets.of(name, egress, account).scope(egress, account)
+            _UNKNOWN.listen(scope, "GET", url, code, headers, body)
+            return
+        scope = charge.budget.scope(charge.egress, charge.account)
+        table = charge.table or _UNKNOWN
+        path = charge.path or url
+        elapsed = time.monotonic() - request.sent if request.sent else None
+        query = request.params
+        table.listen(scope, request.method, path, code, headers, body, query=query, elapsed=elapsed)
 
     @asynccontextmanager
     async def websocket(self, client: Any, name: str, params: Any) -> AsyncIterator[None]:
@@ -101,7 +136,7 @@ class Charges:
         if found is not None:
             limit_id = budget.route(*found, egress, account)
             takes.append((budget.throttler, limit_id, 1, (0, 0)))
-        request.charge = Charge(budget, egress, account, *(found or ()))
+        request.charge = Charge(budget, egress, account, path, *(found or ()))
         return takes
 
 

@@ -177,15 +177,8 @@ class Hooks:
         ) -> Any:
             try:
                 request = CURRENT.get()
-                charges.listen(
-                    request if request is not None and request.exchange is self else None,
-                    self,
-                    code,
-                    url,
-                    method,
-                    headers,
-                    body,
-                )
+                own_one = request if request is not None and request.exchange is self else None
+                charges.listen(own_one, self, code, url, headers, body)
             except Exception:
                 log.exception("the answer of %s was not understood; it counts as a plain one", url)
             return own(self, code, reason, url, method, headers, body, *args)

@@ -71,19 +71,20 @@ class Pace:
         """Units of the limit that fit in a window."""
         return max(1, math.floor(self.window / self.rate_limit * UNIT))
 
-    def rate_limit_for(self, limit_id: str, faster: list[str]) -> RateLimit:
+    def rate_limit_for(self, limit_id: str, others: list[str]) -> RateLimit:
         """The limit, of which each request takes as many units as it costs.
 
         Args:
             limit_id: Its name.
-            faster: The limits of the same exchange and address that are faster. What goes at this
-                pace counts there, too: the exchange counts all together.
+            others: The limits that each request takes one from for each cost as well. Those of the
+                same exchange and address that are faster are among them: the exchange counts all
+                together.
         """
         return RateLimit(
             limit_id,
             limit=self.units,
             time_interval=self.window / 1000,
-            linked_limits=[LinkedLimitWeightPair(name) for name in faster],
+            linked_limits=[LinkedLimitWeightPair(name) for name in others],
             scope="address",
         )
 

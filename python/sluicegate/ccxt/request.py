@@ -23,6 +23,7 @@ class Request:
         method: `GET`, `POST`, …
         params: What the user and ccxt put into query and body.
         charge: Where it is charged; ``None`` before that.
+        sent: When it was let through, by `time.monotonic`; 0 before that.
     """
 
     __slots__ = (
@@ -35,6 +36,7 @@ class Request:
         "method",
         "params",
         "path",
+        "sent",
     )
 
     def __init__(
@@ -67,6 +69,7 @@ class Request:
         self.charge: Charge | None = None
         self._more = args, kwargs
         self._cost: float | None = None
+        self.sent = 0.0
 
     @classmethod
     def of_cost(cls, exchange: Any, cost: float | None) -> Request:

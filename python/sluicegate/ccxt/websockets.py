@@ -1,7 +1,7 @@
 """What connecting, subscribing and the requests of a WebSocket API are in a table.
 
-In a table they are endpoints with the method ``WS``. The path is ``/connect`` for a new connection, and
-``/`` with the operation for a message: ``/SUBSCRIBE``, ``/order.place``.
+In a table they are endpoints with the method ``WS``. The path is ``/connect`` for a new connection.
+For a message it is ``/`` with the operation: ``/SUBSCRIBE``, ``/order.place``.
 """
 
 from __future__ import annotations
