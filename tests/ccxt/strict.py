@@ -12,6 +12,8 @@ from typing import Any
 import ccxt
 import ccxt.async_support as ccxt_async
 
+from sluicegate.ccxt import usage
+
 
 class Server:
     """Counts the requests that arrive, and how many were over a limit in any window.
@@ -89,3 +91,8 @@ def asynchronous(server: Server, **config: Any) -> Any:
 def ask(exchange: Any) -> Any:
     """One request of cost 1."""
     return exchange.publicGetTickerPair({"pair": "btcusd"})
+
+
+def paces(exchange: Any) -> dict[str, Any]:
+    """What is used of each pace of an object's budget."""
+    return {name: one for name, one in usage(exchange).items() if name.startswith("rateLimit")}

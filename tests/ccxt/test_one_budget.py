@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from sluicegate.ccxt import install, throttler, usage
-from tests.ccxt.strict import Server, ask, asynchronous, synchronous
+from sluicegate.ccxt import install, throttler
+from tests.ccxt.strict import Server, ask, asynchronous, paces, synchronous
 
 #: Requests of each test: enough for more than one window of 50.
 REQUESTS = 120
@@ -88,12 +88,12 @@ def test_objects_that_exist_already_are_covered() -> None:
     exchange = synchronous(server)
     install()
     ask(exchange)
-    [used] = usage(exchange).values()
+    [used] = paces(exchange).values()
     assert (used.used, used.limit) == (1_000_000, 50_000_000)
 
 
 def names(exchange: Any) -> set[str]:
-    return {name for name, used in usage(exchange).items() if used.used}
+    return {name for name, used in paces(exchange).items() if used.used}
 
 
 def test_each_proxy_has_limits_of_its_own_and_its_password_is_not_shown() -> None:
@@ -128,7 +128,7 @@ def test_what_is_slow_counts_for_what_is_fast_as_well() -> None:
     ask(slow)
     ask(fast)
     ask(slow)
-    used = {name: used.used for name, used in usage(fast).items()}
+    used = {name: used.used for name, used in paces(fast).items()}
     assert used == {
         "rateLimit 50 ms in 1000 ms": 2_000_000,
         "rateLimit 20 ms in 1000 ms": 2_000_000,

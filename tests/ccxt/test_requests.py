@@ -11,17 +11,17 @@ from typing import Any
 import ccxt
 import pytest
 
-from sluicegate.ccxt import install, throttler, uninstall, usage
+from sluicegate.ccxt import install, throttler, uninstall
 from sluicegate.ccxt.request import CURRENT
 from sluicegate.testing import ManualClock
-from tests.ccxt.strict import Server, ask, asynchronous, synchronous
+from tests.ccxt.strict import Server, ask, asynchronous, paces, synchronous
 
 SECOND = 1_000_000_000
 
 
 def used(exchange: Any) -> float:
     """Units of cost that are used."""
-    return sum(one.used for one in usage(exchange).values()) / 1_000_000
+    return sum(one.used for one in paces(exchange).values()) / 1_000_000
 
 
 def fails(exchange: Any, times: int, error: Exception) -> list[int]:
@@ -45,13 +45,13 @@ def test_a_request_holds_its_units_until_its_answer() -> None:
     seen: list[int] = []
 
     def fetch(*_: Any, **__: Any) -> dict[str, Any]:
-        seen.extend(one.in_flight for one in usage(exchange).values())
+        seen.extend(one.in_flight for one in paces(exchange).values())
         return {}
 
     exchange.fetch = fetch
     ask(exchange)
     assert seen == [1_000_000]
-    assert [one.in_flight for one in usage(exchange).values()] == [0]
+    assert [one.in_flight for one in paces(exchange).values()] == [0]
 
 
 def test_a_request_waits_before_it_is_signed() -> None:
@@ -64,7 +64,7 @@ def test_a_request_waits_before_it_is_signed() -> None:
     exchange.sign = lambda *args, **kwargs: (signed.append(clock.now), sign(*args, **kwargs))[1]
     waiting = threading.Thread(target=ask, args=(exchange,))
     waiting.start()
-    while not any(one.waiting for one in usage(exchange).values()):
+    while not any(one.waiting for one in paces(exchange).values()):
         pass
     assert signed == []
     clock.advance(1.0)
@@ -101,7 +101,7 @@ def test_an_error_that_no_attempt_mends_is_raised_at_once() -> None:
     with pytest.raises(ccxt.BadSymbol):
         ask(exchange)
     assert len(sent) == 1
-    assert [one.in_flight for one in usage(exchange).values()] == [0]
+    assert [one.in_flight for one in paces(exchange).values()] == [0]
 
 
 async def test_asynchronous_attempts_are_charged() -> None:
@@ -152,7 +152,7 @@ def test_a_cost_above_the_window_waits_for_as_long_as_it_costs() -> None:
     waiting = threading.Thread(target=dear)
     waiting.start()
     for _ in range(3):
-        while not any(one.waiting for one in usage(exchange).values()):
+        while not any(one.waiting for one in paces(exchange).values()):
             assert not done.is_set()
         clock.advance(1.0)
     waiting.join()
@@ -174,7 +174,7 @@ def test_the_pace_is_read_at_each_request() -> None:
     ask(exchange)
     exchange.rateLimit = 40
     ask(exchange)
-    assert {name: one.used for name, one in usage(exchange).items()} == {
+    assert {name: one.used for name, one in paces(exchange).items()} == {
         "rateLimit 20 ms in 1000 ms": 2_000_000,
         "rateLimit 40 ms in 1000 ms": 1_000_000,
     }

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from sluicegate.ccxt.budget import Budget
-from sluicegate.tables import Route, Table
+from sluicegate.tables import Table
 
 
-@dataclass(frozen=True, slots=True)
-class Charge:
+class Charge(NamedTuple):
     """Where one request is charged, which its answer is then heard for.
 
     Attributes:
@@ -18,12 +17,10 @@ class Charge:
         account: The account that it is for; empty for none.
         path: Its path at the exchange; empty if it is not known.
         table: The table that it is in; ``None`` if sluicegate has none of this exchange.
-        route: What it is in this table.
     """
 
     budget: Budget
     egress: str
     account: str
-    path: str = ""
-    table: Table | None = None
-    route: Route | None = None
+    path: str
+    table: Table | None

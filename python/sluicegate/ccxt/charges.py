@@ -17,7 +17,7 @@ from sluicegate.ccxt.egress import account_of, egress_of
 from sluicegate.ccxt.pace import Pace, units_of
 from sluicegate.ccxt.places import Places, host_of
 from sluicegate.ccxt.request import Request
-from sluicegate.ccxt.table_of import budget_name, find
+from sluicegate.ccxt.table_of import BY_ID, budget_name, find
 from sluicegate.ccxt.websockets import METHOD, exchange_of, url_of
 from sluicegate.tables.generic import generic
 
@@ -118,13 +118,15 @@ class Charges:
         exchange = request.exchange
         egress, account = egress_of(exchange), account_of(exchange)
         if request.api is None:
-            host, path = host_of(exchange), ""
+            host, path, found = host_of(exchange), "", None
         else:
-            host, path = self._places.of(
-                exchange, request.api, request.method, request.path, request.params
-            )
+            api, method, params = request.api, request.method, request.params
+            place = self._places.of(exchange, api, method, request.path, params)
+            host, path, found = place.host, place.path, None
+            if path and exchange.id in BY_ID:
+                path = place.path_for(exchange, params)
+                found = find(exchange.id, host, method, path, params)
         budget = self.budgets.of(budget_name(exchange.id, host), egress, account)
-        found = find(exchange.id, host, request.method, path, request.params) if path else None
         takes: list[Take] = []
         pace = Pace.of(exchange)
         if (
@@ -133,10 +135,12 @@ class Charges:
             and request.cost > 0
         ):
             takes.append(_paced(budget, pace, egress, request.cost))
+        table = None
         if found is not None:
-            limit_id = budget.route(*found, egress, account)
+            table, route = found
+            limit_id = budget.route(table, route, egress, account)
             takes.append((budget.throttler, limit_id, 1, (0, 0)))
-        request.charge = Charge(budget, egress, account, path, *(found or ()))
+        request.charge = Charge(budget, egress, account, path, table)
         return takes
 
 

@@ -8,9 +8,8 @@ ccxt means by ``rateLimit`` the milliseconds that one unit of cost takes, on ave
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sluicegate import LinkedLimitWeightPair, RateLimit
 
@@ -18,8 +17,7 @@ from sluicegate import LinkedLimitWeightPair, RateLimit
 UNIT = 1_000_000
 
 
-@dataclass(frozen=True, order=True)
-class Pace:
+class Pace(NamedTuple):
     """At most so many units in any window of so many milliseconds.
 
     The smallest of two is the faster one.
@@ -27,10 +25,12 @@ class Pace:
     Attributes:
         rate_limit: Milliseconds that a unit of cost takes, on average.
         window: Milliseconds.
+        units: Units of the limit that fit in a window (see `UNIT`).
     """
 
     rate_limit: float
     window: float
+    units: int
 
     @classmethod
     def of(cls, exchange: Any) -> Pace | None:
@@ -66,11 +66,6 @@ class Pace:
         rolling = rollingWindowSize if rateLimiterAlgorithm == "rollingWindow" else None
         return _pace(rateLimit, rolling or None)
 
-    @property
-    def units(self) -> int:
-        """Units of the limit that fit in a window."""
-        return max(1, math.floor(self.window / self.rate_limit * UNIT))
-
     def rate_limit_for(self, limit_id: str, others: list[str]) -> RateLimit:
         """The limit, of which each request takes as many units as it costs.
 
@@ -93,7 +88,8 @@ class Pace:
 def _pace(rate_limit: float | None, window: float | None) -> Pace | None:
     if not rate_limit or not 0 < rate_limit < math.inf:
         return None
-    return Pace(float(rate_limit), max(window or 1000.0, float(rate_limit)))
+    window = max(window or 1000.0, float(rate_limit))
+    return Pace(float(rate_limit), window, max(1, math.floor(window / rate_limit * UNIT)))
 
 
 def _refill(rate_limit: float | None) -> float | None:

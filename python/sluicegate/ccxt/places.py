@@ -34,6 +34,13 @@ class Place:
         self.path = path
         self.is_template = "{" in path
 
+    def path_for(self, exchange: Any, params: Any) -> str:
+        """The path with parameters in the place of ccxt's names."""
+        if not self.is_template or not isinstance(params, Mapping):
+            return self.path
+        path: str = exchange.implode_params(self.path, params)
+        return path
+
 
 class Places:
     """The places that were seen, for each exchange object."""
@@ -42,8 +49,8 @@ class Places:
         """None yet."""
         self._known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
 
-    def of(self, exchange: Any, api: Any, method: str, path: str, params: Any) -> tuple[str, str]:
-        """(host, path) of a request.
+    def of(self, exchange: Any, api: Any, method: str, path: str, params: Any) -> Place:
+        """The place of a request.
 
         The host is that of the object's first address, and the path empty, where ccxt cannot sign
         the request: it will say why when it signs.
@@ -57,9 +64,7 @@ class Places:
         if place is None or place.base != base:
             place = _seen(exchange, api, method, path, params, base)
             known[method, path, section] = place
-        if not place.is_template or not isinstance(params, Mapping):
-            return place.host, place.path
-        return place.host, exchange.implode_params(place.path, params)
+        return place
 
 
 def base_of(exchange: Any, api: Any) -> object:
