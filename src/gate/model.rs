@@ -92,9 +92,7 @@ impl World {
 
     /// When units that somebody else has used come free, if they shall do so `later`.
     pub(super) fn foreign_end(&self, limit: usize, at: Nanos, later: Nanos) -> Nanos {
-        let RateLimit { interval, resets, .. } = &self.table[limit];
-        // The clock began at 0, and so does every stamp.
-        if resets.is_some() { self.end(limit, at) } else { (at + later).max(interval.as_nanos() as Nanos) }
+        (at + later).min(self.end(limit, at))
     }
 
     fn wall_at(&self, at: Nanos) -> WallNanos {

@@ -24,7 +24,7 @@ pub(crate) struct Route {
     /// Which table this was resolved against; a later one may say otherwise.
     pub version: u32,
     pub hold: Hold,
-    /// Each limit at most once; no weight is 0.
+    /// Each limit at most once. A weight of 0 takes nothing, and waits while the limit is paused.
     pub charges: SmallVec<[Charge; 4]>,
 }
 

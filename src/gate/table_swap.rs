@@ -3,11 +3,14 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::clock::Nanos;
 use crate::error::{Error, closest};
 use crate::limit::{RateLimit, Window};
 
 use super::enter::{Decided, Gate, LimitState};
+use super::listening::Heard;
 use super::route::{Charge, Index, Route};
 use super::table::{self, Row};
 
@@ -28,12 +31,19 @@ impl<W> Gate<W> {
             let limit = &mut self.limits[index as usize];
             limit.window.expire(now);
             limit.window.reshape(now, row.shape);
+            if std::mem::replace(&mut limit.published, row.limit) != row.limit {
+                limit.heard.limit = None;
+            }
+            let mut charges: SmallVec<[Charge; 4]> = row.takes.iter().map(charge).collect();
+            if limit.stops_without_units && charges.iter().all(|charge| charge.limit != index) {
+                charges.push(Charge { limit: index, weight: 0 });
+            }
             limit.route = Some(Arc::new(Route {
                 id: limit.id.clone(),
                 index,
                 version: self.version,
                 hold: self.options.hold,
-                charges: row.takes.iter().map(charge).collect(),
+                charges,
             }));
         }
         // What is shared with others goes back to them with the limit.
@@ -54,8 +64,19 @@ impl<W> Gate<W> {
         let id: Arc<str> = row.id.as_str().into();
         let mut window = Window::new(row.shape);
         window.allow(self.allowed_at_first);
-        let limit =
-            LimitState { id: id.clone(), window, heaviest: 0, refused: 0, roomy: 0, waiting: 0, route: None };
+        window.pause(self.paused_until);
+        let limit = LimitState {
+            id: id.clone(),
+            window,
+            published: row.limit,
+            heard: Heard { reason: self.paused_for.clone(), ..Heard::default() },
+            stops_without_units: false,
+            heaviest: 0,
+            refused: 0,
+            roomy: 0,
+            waiting: 0,
+            route: None,
+        };
         let index = match unused.pop() {
             Some(index) => {
                 let old = std::mem::replace(&mut self.limits[index as usize], limit);

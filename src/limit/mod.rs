@@ -1,5 +1,7 @@
 //! What a limit *is*: pure data and arithmetic. No lock, no waiting, no clock call.
 
+mod listening;
+mod others;
 mod period;
 mod quota;
 mod rate_limit;
@@ -11,6 +13,7 @@ mod window;
 mod window_tests;
 mod zone;
 
+pub(crate) use listening::Told;
 pub(crate) use period::MAX_PERIOD;
 pub use period::Period;
 pub use rate_limit::{Link, MAX_LIMIT, RateLimit, Scope};

@@ -103,19 +103,30 @@ impl Stamps {
         }
     }
 
-    #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
-    /// Units that end at `until`: in a rolling window one interval from now at the latest, of a quota at its boundary.
-    pub fn stamp_until(&mut self, now: Nanos, units: u64, until: Nanos) {
-        // What has ended before is in no history either, which must stay in order.
-        if until <= now {
-            return;
+    /// Takes the newest units out of the window; how many there were to take, no more than `units`.
+    pub fn take_back(&mut self, units: u64) -> u64 {
+        either!(self, stamps => stamps.take_back(units))
+    }
+
+    /// From now on it is known what was in the window up to `longer` ago.
+    pub fn remember(&mut self, now: Nanos, longer: Nanos) {
+        if let Self::Rolling(rolling) = self {
+            rolling.remember(now, longer);
         }
-        self.expire(now);
+    }
+
+    /// Units that were in the window at `since` or came later; `None` where that is not known, or another window began
+    /// after it.
+    pub fn units_since(&self, since: Nanos) -> Option<u64> {
+        either!(self, stamps => stamps.units_since(since))
+    }
+
+    /// When the window began and when it ends, if all of its units end together.
+    #[inline]
+    pub fn window(&self) -> Option<(Nanos, Nanos)> {
         match self {
-            Self::Rolling(rolling) => {
-                rolling.insert(until.saturating_sub(rolling.interval()).min(now), units)
-            }
-            Self::Quota(quota) => quota.stamp(units),
+            Self::Rolling(_) => None,
+            Self::Quota(quota) => Some(quota.window()),
         }
     }
 
