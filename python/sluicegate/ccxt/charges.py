@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 from sluicegate import Throttler
@@ -82,10 +82,10 @@ class Charges:
         if request is None or charge is None:
             name = budget_name(exchange.id, urlsplit(url).netloc)
             egress, account = egress_of(exchange), account_of(exchange)
-            scope = self.budgets.of(name, egress, account).scope(egress, account)
+            scope = _heard(self.budgets.of(name, egress, account), egress, account)
             _UNKNOWN.listen(scope, "GET", url, code, headers, body)
             return
-        scope = charge.budget.scope(charge.egress, charge.account)
+        scope = _heard(charge.budget, charge.egress, charge.account)
         table = charge.table or _UNKNOWN
         path = charge.path or url
         elapsed = time.monotonic() - request.sent if request.sent else None
@@ -149,3 +149,8 @@ def _paced(budget: Budget, pace: Pace, egress: str, cost: float) -> Take:
     units, most = units_of(cost), pace.units
     windows = (units - 1) // most
     return budget.throttler, budget.pace(pace, egress), units - windows * most, (windows, most)
+
+
+def _heard(budget: Budget, egress: str, account: str) -> Throttler:
+    """What `Table.listen` tells: it has all of a throttler that this asks for."""
+    return cast("Throttler", budget.scope(egress, account))

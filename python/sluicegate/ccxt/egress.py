@@ -6,8 +6,8 @@ import hashlib
 from functools import lru_cache
 from typing import Any
 
-# What a user sets is in the object's own dictionary. To look there for names that are not set is many
-# times faster than to look through ccxt's classes as well.
+# What a user sets is in the object's own dictionary. To look there for names that are not set is
+# many times faster than to look through ccxt's classes as well.
 
 #: The attributes of an exchange object that name a proxy, as text or as a function.
 _PROXIES = (

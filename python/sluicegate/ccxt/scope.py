@@ -61,12 +61,14 @@ class Scope:
         name = self._everything if limit_id is None else self._name(limit_id)
         self._throttler.pause(name, seconds=seconds, reason=reason)
 
-    def set_server_time(self, *args: Any, **kwargs: Any) -> None:
-        """As `Throttler.set_server_time`."""
-        self._throttler.set_server_time(*args, **kwargs)
+    def __getattr__(self, name: str) -> Any:
+        """What is not about one limit is the throttler's own."""
+        return getattr(self._throttler, name)
 
     def _name(self, limit_id: str) -> str:
         try:
             return self._names[limit_id]
         except KeyError:
-            raise UnknownLimitError(f"no request took from {limit_id!r} yet") from None
+            raise UnknownLimitError(
+                f"no request took from {limit_id!r} yet", limit_id, None
+            ) from None
