@@ -175,8 +175,8 @@ class Table:
             body: Its body, as bytes, text or JSON that was read. It is needed if `needs_body`.
             query: The request's parameters, as for `find`.
             limit_id: The id that the throttler was asked for, if it is not this table's.
-            elapsed: Seconds from when the request was sent until now. With it, the offset of the
-                server's clock is learned.
+            elapsed: Seconds from when the request was sent until now. With it, more of what others
+                use is told from one's own, and the offset of the server's clock is learned.
         """
         route = self._router.route(method, path, query)
         return self._listener.listen(throttler, route, status, headers, body, limit_id, elapsed)
