@@ -160,25 +160,20 @@ impl Rolling {
         self.stamps.push_back(Stamp { at: now, total });
     }
 
-    /// Takes the newest units out of the window; how many there were to take, no more than `units`.
+    /// Takes units out of the window; how many there were to take, no more than `units`. The oldest go, so that at no instant
+    /// to come fewer are left than would be, whichever of them it is that were not used.
     pub fn take_back(&mut self, units: u64) -> u64 {
         let units = units.min(self.units());
         let since = self.total.wrapping_sub(self.rewritten);
-        self.total = self.total.wrapping_sub(units);
-        if units > since {
-            self.rewritten = self.total;
+        let old = self.units().saturating_sub(since);
+        for stamp in &mut self.stamps {
+            let upto = stamp.total.wrapping_sub(self.gone);
+            stamp.total = self.gone.wrapping_add(upto.saturating_sub(units));
         }
-        let left = self.units();
-        let gone = self.gone;
-        let before = |stamps: &VecDeque<Stamp>, at: usize| {
-            at.checked_sub(1).map_or(0, |at| stamps[at].total.wrapping_sub(gone))
-        };
-        while let Some(last) = self.stamps.len().checked_sub(1) {
-            if before(&self.stamps, last) < left {
-                self.stamps[last].total = self.total;
-                break;
-            }
-            self.stamps.pop_back();
+        while self.stamps.pop_front_if(|stamp| stamp.total == self.gone).is_some() {}
+        self.total = self.total.wrapping_sub(units);
+        if old > 0 {
+            self.rewritten = self.gone.wrapping_add(old.saturating_sub(units));
         }
         units
     }
@@ -363,13 +358,14 @@ mod tests {
     }
 
     #[test]
-    fn the_newest_units_are_taken_back_and_no_more_than_there_are() {
+    fn the_oldest_units_are_taken_back_and_no_more_than_there_are() {
         let mut window = Rolling::new(10);
         [(1, 2), (4, 3), (6, 1)].into_iter().for_each(|(at, units)| window.stamp(at, units));
-        assert_eq!(window.take_back(2), 2);
-        assert_eq!((window.units(), window.down_to(0), window.units_at(11)), (4, 14, 2));
+        assert_eq!(window.take_back(3), 3);
+        assert_eq!((window.units(), window.down_to(0), window.units_at(11)), (3, 16, 3));
+        assert_eq!(window.ends().collect::<Vec<_>>(), [(14, 2), (16, 1)]);
         window.expire(11);
-        assert_eq!((window.take_back(9), window.units(), window.next_expiry(11)), (2, 0, None));
+        assert_eq!((window.take_back(9), window.units(), window.next_expiry(11)), (3, 0, None));
         window.stamp(12, 1);
         assert_eq!((window.units(), window.down_to(0)), (1, 22));
     }
@@ -389,6 +385,35 @@ mod tests {
     }
 
     proptest! {
+        /// Whichever units it was that were not used, never fewer count than were.
+        #[test]
+        fn what_is_left_after_units_are_taken_back_is_what_may_be_there_at_each_instant(
+            charges in prop::collection::vec((0..20u64, 1..5u64), 1..12),
+            (rewritten, back, now) in (0..60u64, 0..30u64, 0..100u64),
+        ) {
+            let mut window = Rolling::new(30);
+            let mut at = 0;
+            for (gap, units) in charges {
+                if (at..at + gap).contains(&rewritten) {
+                    let kept: Vec<_> = window.ends().map(|(end, units)| (end - 30, units)).collect();
+                    window.rewrite(at, kept.into_iter());
+                }
+                at += gap;
+                window.stamp(at, units);
+            }
+            window.expire(at.max(now));
+            let before: Vec<_> = (0..400).map(|at| window.units_at(at)).collect();
+            let (units, own) = (window.units(), window.since_rewritten().map(|(_, units)| units).sum::<u64>());
+            let done = window.take_back(back);
+            prop_assert_eq!(done, back.min(units));
+            for (at, before) in before.into_iter().enumerate() {
+                prop_assert_eq!(window.units_at(at as Nanos), before.min(units - done));
+            }
+            let left = window.since_rewritten().map(|(_, units)| units).sum::<u64>();
+            prop_assert_eq!(left, own.min(units - done));
+            prop_assert_eq!(window.ends().map(|(_, units)| units).sum::<u64>(), window.units());
+        }
+
         #[test]
         fn a_changed_interval_counts_as_if_it_had_always_been_so(
             steps in prop::collection::vec((0..6_u64, 0..4_u64, 1..20_u64), 1..40),
