@@ -10,7 +10,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluicegate import RateLimit, tables
@@ -415,6 +415,7 @@ NAMES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from(tables.names()),
     status=st.sampled_from([200, 400, 403, 418, 429, 503]),
