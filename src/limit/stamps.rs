@@ -103,7 +103,7 @@ impl Stamps {
         }
     }
 
-    /// Takes the newest units out of the window; how many there were to take, no more than `units`.
+    /// Takes the oldest units out of the window; how many there were to take, no more than `units`.
     pub fn take_back(&mut self, units: u64) -> u64 {
         either!(self, stamps => stamps.take_back(units))
     }
