@@ -222,6 +222,7 @@ impl<W> Gate<W> {
             if after.is_none() {
                 match visit(self, &walk, place, &route, units) {
                     Visit::Gone => {
+                        walk.plan.follow(now, &route.charges, |index| self.window(index));
                         let follower = self.queues.head(place.route);
                         walk.followers.extend(follower.map(|place| Reverse(Follower { place, after: None })));
                         continue;
@@ -261,18 +262,25 @@ impl<W> Gate<W> {
         self.event
     }
 
-    /// From when on a plan lets requests start. With [`Hold::Start`] a plan is exact, and begins now. Otherwise it begins at
+    /// Whether it is known when units come free of all that goes: with [`Hold::Start`], where nobody waits for what others
+    /// hold until they end.
+    pub(super) fn is_exact(&self) -> bool {
+        self.options.hold == Hold::Start
+            && self.concurrent.iter().all(|&index| self.limits[index as usize].waiting == 0)
+    }
+
+    /// From when on a plan lets requests start. Where it is exact, it begins now. Otherwise it begins at
     /// the last event: a start that moved on with the clock would fit in front of a reservation now, and not a little
     /// later.
     fn plans_from(&self, now: Nanos) -> Nanos {
-        if self.options.hold == Hold::Start { now } else { self.event }
+        if self.is_exact() { now } else { self.event }
     }
 
     /// Whether the next request of a route may go now.
     pub(super) fn may_go(&self, walk: &Walk, now: Nanos, route: &Route, units: u64) -> Result<(), Refusal> {
         let windows = || route.charges.iter().map(|charge| (charge, self.window(charge.limit)));
         let fits = windows().all(|(charge, window)| window.fits(charge.weight * units));
-        if self.options.hold == Hold::Start && walk.plans_heads() {
+        if walk.plans_heads() && self.is_exact() {
             let start = walk.plan.earliest(&route.charges, units, now, |index| self.window(index));
             let refusal = Refusal { reserved: false, start: Some(start) };
             return if fits && start <= now { Ok(()) } else { Err(refusal) };

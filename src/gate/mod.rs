@@ -13,6 +13,7 @@ mod nesting;
 mod plan;
 mod profile;
 mod queue;
+mod ramp;
 mod route;
 mod sharing;
 mod table;

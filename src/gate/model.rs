@@ -8,7 +8,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::clock::{Nanos, WallNanos};
-use crate::limit::{Period, RateLimit, Resets, Zone};
+use crate::limit::{Kind, Period, RateLimit, Resets, ServerClock, Zone};
 
 use super::enter::{Decided, Gate};
 use super::queue::{Place, Rank, Waiter};
@@ -55,6 +55,8 @@ pub(super) struct World {
     pub(super) table: Vec<RateLimit>,
     /// What the clock on the wall shows at 0.
     pub(super) wall: WallNanos,
+    /// How far the exchange's clock is ahead: at least, and how much more at most. And how much more it is.
+    pub(super) server: (Nanos, Nanos, Nanos),
     pub(super) requests: Vec<Request>,
     /// How many requests are planned for, if not as many as ever.
     pub(super) plans_for: Option<(usize, usize)>,
@@ -71,15 +73,32 @@ pub(super) const LATE: Nanos = 20;
 pub(super) const NEVER: Nanos = 2 * END;
 
 impl World {
-    /// When units that a request takes from a limit at `at` come free, if it is answered at once.
+    /// When units that a request takes from a limit at `at` come free, if it is answered at once: of a window that opens with
+    /// a request, if that is this one; of a bucket, when they surely have.
     pub(super) fn end(&self, limit: usize, at: Nanos) -> Nanos {
-        let RateLimit { interval, resets, .. } = &self.table[limit];
-        let interval = interval.as_nanos() as Nanos;
-        if resets.is_none() {
-            return at + interval;
+        let interval = self.interval(limit);
+        match self.table[limit].kind {
+            // As few nanoseconds as that are aligned to the epoch, whether they divide a day or not.
+            Kind::Quota(_) => at + interval - self.wall_at(at).rem_euclid(interval as WallNanos) as Nanos,
+            Kind::Fixed => {
+                let (least, width, _) = self.server;
+                (((at + least + width) / interval + 1) * interval - least).min(at + interval)
+            }
+            Kind::Concurrent => at,
+            _ => at + interval,
         }
-        // As few nanoseconds as that are aligned to the epoch, whether they divide a day or not.
-        at + interval - self.wall_at(at).rem_euclid(interval as WallNanos) as Nanos
+    }
+
+    pub(super) fn interval(&self, limit: usize) -> Nanos {
+        self.table[limit].interval.as_nanos() as Nanos
+    }
+
+    /// What a request for a route takes from a limit.
+    pub(super) fn weight(&self, route: usize, limit: usize) -> u64 {
+        let RateLimit { weight, links, .. } = &self.table[route];
+        let own = if route == limit { *weight } else { 0 };
+        let linked = links.iter().filter(|link| link.id == limit.to_string());
+        own + linked.map(|link| link.weight).sum::<u64>()
     }
 
     /// The limits that requests for a route take from.
@@ -92,9 +111,12 @@ impl World {
 
     /// When units that somebody else has used come free, if they shall do so `later`.
     pub(super) fn foreign_end(&self, limit: usize, at: Nanos, later: Nanos) -> Nanos {
-        let RateLimit { interval, resets, .. } = &self.table[limit];
-        // The clock began at 0, and so does every stamp.
-        if resets.is_some() { self.end(limit, at) } else { (at + later).max(interval.as_nanos() as Nanos) }
+        match self.table[limit].kind {
+            // The clock began at 0, and so does every stamp.
+            Kind::Rolling => (at + later).max(self.interval(limit)),
+            Kind::Concurrent => at + later,
+            _ => self.end(limit, at),
+        }
     }
 
     fn wall_at(&self, at: Nanos) -> WallNanos {
@@ -102,10 +124,24 @@ impl World {
     }
 }
 
+/// Kinds of limits: rolling ones and quotas most of all.
+const KINDS: [Kind; 4] = [Kind::Bucket, Kind::Fixed, Kind::First, Kind::Concurrent];
+
+/// Worlds with limits of all kinds whose units come free at instants that are known as soon as their request is answered.
 pub(super) fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
+    worlds_of(max_requests, KINDS.len() - 1)
+}
+
+/// The same with limits on what is in flight, too.
+pub(super) fn all_worlds(max_requests: usize) -> impl Strategy<Value = World> {
+    worlds_of(max_requests, KINDS.len())
+}
+
+fn worlds_of(max_requests: usize, kinds: usize) -> impl Strategy<Value = World> {
+    let kind = prop_oneof![3 => Just(None), 2 => (0..=kinds).prop_map(Some)];
     let limits = prop::collection::vec(
         (
-            (1..6_u64, 1..12_u64, prop::bool::weighted(0.4)),
+            (1..6_u64, 1..12_u64, kind),
             0..2_u64,
             prop::collection::vec((0..4_usize, 0..4_u64), 0..3),
         ),
@@ -122,12 +158,14 @@ pub(super) fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
     );
     let requests = prop::collection::vec(request, 1..max_requests);
     let plans_for = prop_oneof![2 => Just(None), 1 => (0..3_usize, 0..2_usize).prop_map(Some)];
-    (limits, requests, 0..100 as WallNanos, plans_for).prop_map(move |(limits, requests, wall, plans_for)| {
+    let server = (0..50 as Nanos, 0..7 as Nanos, 0..7 as Nanos);
+    let worlds = (limits, requests, 0..100 as WallNanos, server, plans_for);
+    worlds.prop_map(move |(limits, requests, wall, (least, width, more), plans_for)| {
         let count = limits.len();
         let table: Vec<RateLimit> = limits
             .iter()
             .enumerate()
-            .map(|(at, ((limit, interval, quota), weight, links))| RateLimit {
+            .map(|(at, ((limit, interval, kind), weight, links))| RateLimit {
                 links: links
                     .iter()
                     .filter(|(other, _)| other % count != at)
@@ -140,7 +178,11 @@ pub(super) fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
                     })
                     .flatten()
                     .collect(),
-                resets: quota.then_some(Resets { period: Period::Span(*interval), zone: utc }),
+                kind: match kind {
+                    None => Kind::Rolling,
+                    Some(0) => Kind::Quota(Resets { period: Period::Span(*interval), zone: utc }),
+                    Some(kind) => KINDS[kind - 1],
+                },
                 ..RateLimit::new(at.to_string(), *limit, Duration::from_nanos(*interval)).weight(*weight)
             })
             .collect();
@@ -165,7 +207,8 @@ pub(super) fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
             })
             .collect();
         requests.sort_by_key(|request| request.arrives);
-        World { table, wall, requests, plans_for, changes: Vec::new() }
+        let server = (least, width, more.min(width));
+        World { table, wall, server, requests, plans_for, changes: Vec::new() }
     })
 }
 
@@ -189,9 +232,14 @@ pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = Worl
         let restored = (0..count).map(|limit| (60, limit, What::Allow(u64::MAX)));
         world.changes = (changes.into_iter().chain(restored))
             .map(|(at, limit, what)| Change { at, limit: limit % count, what })
+            // Who opens a window before us is not known: others than ours are not for such a limit.
+            .filter(|change| {
+                let first = world.table[change.limit].kind == Kind::First;
+                !(first && matches!(change.what, What::Foreign(..)))
+            })
             .map(|change| match change.what {
                 What::Foreign(units, later) => {
-                    let interval = world.table[change.limit].interval.as_nanos() as Nanos;
+                    let interval = world.interval(change.limit);
                     Change { what: What::Foreign(units, later.min(interval)), ..change }
                 }
                 _ => change,
@@ -223,6 +271,9 @@ impl<'a> Run<'a> {
     pub(super) fn new(world: &'a World, hold: Hold) -> Self {
         let mut gate = Gate::new(&world.table, Options { hold, ..Options::default() }).expect("a fine table");
         gate.walk.plans_for = world.plans_for.unwrap_or(gate.walk.plans_for);
+        let (least, width, _) = world.server;
+        let clock = ServerClock::between(least.into(), (least + width).into());
+        gate.limits.iter_mut().for_each(|limit| limit.window.learn(0, clock));
         let routes =
             world.table.iter().map(|limit| gate.lookup(&limit.id).expect("present").clone()).collect();
         let count = world.requests.len();
@@ -367,18 +418,51 @@ impl<'a> Run<'a> {
         self
     }
 
+    /// The requests whose units count down, and from when on.
+    fn stamped(&self) -> impl Iterator<Item = (&Request, Nanos)> {
+        let stamped = if self.gate.options.hold == Hold::Start { &self.started } else { &self.ended };
+        self.world.requests.iter().zip(stamped).filter_map(|(one, at)| Some((one, (*at)?)))
+    }
+
+    /// When a unit of a bucket has drained.
+    fn drained_at(&self, limit: usize) -> Vec<Nanos> {
+        let RateLimit { limit: drain, .. } = self.world.table[limit];
+        let interval = self.world.interval(limit);
+        let mut stamps = vec![0; END as usize + 1];
+        for (request, at) in self.stamped() {
+            stamps[at as usize] += self.world.weight(request.route, limit) * request.units;
+        }
+        for change in self.world.changes.iter().filter(|change| change.limit == limit) {
+            if let What::Foreign(units, later) = change.what {
+                stamps[change.at as usize] += if later > 0 { units } else { 0 };
+            }
+        }
+        let mut level = 0_u64;
+        let mut drained = Vec::new();
+        for (at, units) in (0..).zip(stamps) {
+            let before = level.div_ceil(interval);
+            level = level.saturating_sub(drain);
+            if level.div_ceil(interval) < before {
+                drained.push(at);
+            }
+            level += units * interval;
+        }
+        drained
+    }
+
     /// Every instant at which the clock alone changes anything: what was stamped comes free, a window of a quota ends, or
     /// a request gives up.
     pub(super) fn known_instants(&self) -> BTreeSet<Nanos> {
         let mut instants: BTreeSet<Nanos> =
             self.world.requests.iter().filter_map(|one| one.gives_up).collect();
-        let stamped = if self.gate.options.hold == Hold::Start { &self.started } else { &self.ended };
-        for (request, at) in
-            self.world.requests.iter().zip(stamped).filter_map(|(one, at)| Some((one, (*at)?)))
-        {
+        let is_quota = |&limit: &usize| matches!(self.world.table[limit].kind, Kind::Quota(_));
+        for (request, at) in self.stamped() {
             instants.extend(self.world.takes(request.route).map(|limit| self.world.end(limit, at)));
         }
-        let quotas = (0..self.world.table.len()).filter(|&limit| self.world.table[limit].resets.is_some());
+        for limit in (0..self.world.table.len()).filter(|&limit| self.world.table[limit].kind == Kind::Bucket) {
+            instants.extend(self.drained_at(limit));
+        }
+        let quotas = (0..self.world.table.len()).filter(is_quota);
         instants.extend(self.world.changes.iter().filter_map(|&Change { at, limit, what }| match what {
             What::Allow(_) | What::GoFirst(_) => None,
             What::Pause(length) => Some(at + length),

@@ -5,7 +5,7 @@ use crate::limit::Window;
 use super::enter::{Gate, LimitState};
 use super::queue::{Place, Rank};
 use super::route::{Charge, Index, Route};
-use super::table::{Hold, Row};
+use super::table::Row;
 
 /// How many units of a limit may be in flight before others might have to wait for an answer: a sixteenth, so that the
 /// heaviest request fits beside them many times over.
@@ -42,7 +42,7 @@ impl<W> Gate<W> {
     /// Where this was false for each request in flight, the heaviest request of the table fits beside all of them.
     #[inline]
     pub fn is_tight(&self, route: &Route) -> bool {
-        route.hold == Hold::Response
+        route.is_held
             && route.charges.iter().any(|charge| {
                 let limit = &self.limits[charge.limit as usize];
                 limit.window.in_flight() > limit.roomy
@@ -73,7 +73,7 @@ impl<W> Gate<W> {
     /// Whether a waiting request cannot pass by the clock alone: units in flight keep it, or an older one that it may
     /// have to wait for, from passing.
     pub fn hangs_on_answers(&self, place: Place) -> bool {
-        if self.options.hold == Hold::Start {
+        if self.is_exact() {
             return false;
         }
         let Some(own) = &self.limits[place.route as usize].route else { return false };
@@ -89,6 +89,9 @@ impl<W> Gate<W> {
             let older = self.queues.places(routes.swap_remove(at)).take_while(|&(other, _)| other <= place);
             let units = older.map(|(_, waiter)| waiter.units).max().unwrap_or(0);
             let full = |charge: &Charge| {
+                if !charge.held {
+                    return false;
+                }
                 let window = &self.limits[charge.limit as usize].window;
                 window.in_flight().saturating_add(charge.weight.saturating_mul(units)) > window.limit()
             };
@@ -134,6 +137,6 @@ impl<W> Gate<W> {
     /// What a block took counts as in flight again, whether there is room or not.
     pub fn take_again(&mut self, route: &Route, units: u64) {
         self.changed = true;
-        self.charge(route, units, Window::take);
+        self.charge_held(route, units, Window::take);
     }
 }

@@ -3,13 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use smallvec::SmallVec;
+
 use crate::clock::Nanos;
 use crate::error::{Error, closest};
-use crate::limit::{RateLimit, Window};
+use crate::limit::{RateLimit, Shape, Window};
 
 use super::enter::{Decided, Gate, LimitState};
 use super::route::{Charge, Index, Route};
-use super::table::{self, Row};
+use super::table::{self, Hold, Row};
 
 impl<W> Gate<W> {
     /// Replaces the table: whole, or not at all. What is used of ids that stay, stays used. Requests that wait for
@@ -24,16 +26,29 @@ impl<W> Gate<W> {
         self.limits.iter_mut().for_each(|limit| limit.route = None);
         let indices: Vec<Index> = rows.iter().map(|row| self.index_of(row, &mut unused)).collect();
         for (row, &index) in rows.iter().zip(&indices) {
-            let charge = |&(at, weight): &(usize, u64)| Charge { limit: indices[at], weight };
+            let (shape, clock) = (self.shape_of(row), self.server_clock);
+            let window = &mut self.limits[index as usize].window;
+            window.expire(now);
+            window.reshape(now, shape);
+            clock.into_iter().for_each(|clock| window.learn(now, clock));
+        }
+        for (row, &index) in rows.iter().zip(&indices) {
+            let charge = |&(at, weight): &(usize, u64)| {
+                let limit = indices[at];
+                let held = self.options.hold == Hold::Response || self.window(limit).is_concurrent();
+                Charge { limit, weight, held }
+            };
+            let charges: SmallVec<[Charge; 4]> = row.takes.iter().map(charge).collect();
+            let is_timed = charges.iter().any(|charge| self.window(charge.limit).needs_entering());
             let limit = &mut self.limits[index as usize];
-            limit.window.expire(now);
-            limit.window.reshape(now, row.shape);
             limit.route = Some(Arc::new(Route {
                 id: limit.id.clone(),
                 index,
                 version: self.version,
                 hold: self.options.hold,
-                charges: row.takes.iter().map(charge).collect(),
+                is_held: charges.iter().any(|charge| charge.held),
+                is_timed,
+                charges,
             }));
         }
         // What is shared with others goes back to them with the limit.
@@ -41,10 +56,20 @@ impl<W> Gate<W> {
             limit.window.allow(self.allowed_at_first);
         }
         self.measure_room(&rows, &indices);
-        self.quotas =
-            (0..).zip(&self.limits).filter(|(_, limit)| limit.window.is_quota()).map(|(at, _)| at).collect();
+        self.quotas = self.those(Window::is_quota);
+        self.concurrent = self.those(Window::is_concurrent);
         self.queues.resize(self.limits.len());
         Ok(self.refuse_hopeless())
+    }
+
+    /// The limits of which something is true.
+    fn those(&self, is: impl Fn(&Window) -> bool) -> Vec<Index> {
+        (0..).zip(&self.limits).filter(|(_, limit)| is(&limit.window)).map(|(at, _)| at).collect()
+    }
+
+    fn shape_of(&self, row: &Row) -> Shape {
+        let Shape { limit, span } = row.shape;
+        Shape { limit, span: if self.is_shared { span.shared() } else { span } }
     }
 
     fn index_of(&mut self, row: &Row, unused: &mut Vec<Index>) -> Index {
@@ -52,7 +77,7 @@ impl<W> Gate<W> {
             return index;
         }
         let id: Arc<str> = row.id.as_str().into();
-        let mut window = Window::new(row.shape);
+        let mut window = Window::new(self.shape_of(row));
         window.allow(self.allowed_at_first);
         let limit =
             LimitState { id: id.clone(), window, heaviest: 0, refused: 0, roomy: 0, waiting: 0, route: None };

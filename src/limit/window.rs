@@ -2,8 +2,10 @@
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::bucket::Slope;
 use super::resets::Resets;
 use super::rolling::Rolling;
+use super::server_clock::ServerClock;
 use super::stamps::{Settled, Stamps};
 
 /// What of a limit is fixed by the table.
@@ -21,6 +23,25 @@ pub(crate) enum Span {
     Rolling(Nanos),
     /// Until the next boundary.
     Quota(Resets),
+    /// As so many units drain in an interval.
+    Bucket { limit: u64, interval: Nanos },
+    /// Until its request has ended.
+    Concurrent,
+    /// Until the end of the latest window of the server's clock in which its request may have arrived, and a margin longer.
+    Fixed { interval: Nanos, margin: Nanos },
+    /// Until the end of a window that the first request opens.
+    First(Nanos),
+}
+
+impl Span {
+    /// As processes count it that share the limit: no kind lets more through than a rolling window of the same length.
+    pub fn shared(self) -> Self {
+        match self {
+            Self::Bucket { interval, .. } | Self::First(interval) => Self::Rolling(interval),
+            Self::Fixed { interval, margin } => Self::Rolling(interval.saturating_add(margin)),
+            Self::Rolling(_) | Self::Quota(_) | Self::Concurrent => self,
+        }
+    }
 }
 
 /// A limit, with the units that it holds.
@@ -85,6 +106,19 @@ impl Window {
         self.allowed
     }
 
+    /// Counts as it must where other processes take from the same limit.
+    pub fn share(&mut self, now: Nanos) {
+        let interval = self.stamps.interval();
+        match &self.stamps {
+            Stamps::Bucket(_) | Stamps::First(_) => self.stamps.reshape(now, Span::Rolling(interval)),
+            Stamps::Fixed(fixed) => {
+                let longest = fixed.longest();
+                self.stamps.reshape(now, Span::Rolling(longest));
+            }
+            Stamps::Rolling(_) | Stamps::Quota(_) | Stamps::Concurrent(_) => {}
+        }
+    }
+
     /// A rolling limit is so large at most and its interval so long at least, until it takes another shape.
     pub fn tighten(&mut self, now: Nanos, limit: u64, interval: Nanos) {
         if let Stamps::Rolling(rolling) = &self.stamps {
@@ -130,7 +164,7 @@ impl Window {
     pub fn rolling_mut(&mut self) -> Option<&mut Rolling> {
         match &mut self.stamps {
             Stamps::Rolling(rolling) => Some(rolling),
-            Stamps::Quota(_) => None,
+            _ => None,
         }
     }
 
@@ -140,10 +174,30 @@ impl Window {
         self.stamps.observe(now, wall, self.in_flight);
     }
 
-    /// Drops what has left a rolling window by `now`, and ends a pause whose time has come.
+    /// Tells a limit that follows the server's clock what is known of it.
+    pub fn learn(&mut self, now: Nanos, clock: ServerClock) {
+        self.stamps.learn(now, clock);
+    }
+
+    /// Whether units are held until their request ends, whatever the [`Hold`](crate::Hold).
+    pub fn is_concurrent(&self) -> bool {
+        matches!(self.stamps, Stamps::Concurrent(_))
+    }
+
+    /// Whether it must know when each request enters.
+    pub fn needs_entering(&self) -> bool {
+        matches!(self.stamps, Stamps::First(_))
+    }
+
+    /// The level of a bucket, with all that is in flight draining from `answered` on; `None` for all other kinds.
+    pub fn slope(&self, answered: Nanos) -> Option<Slope> {
+        self.stamps.slope(self.in_flight, answered)
+    }
+
+    /// Drops what has left the window by `now`, and ends a pause whose time has come.
     #[inline]
     pub fn expire(&mut self, now: Nanos) {
-        self.stamps.expire(now);
+        self.stamps.expire(now, self.in_flight);
         if self.paused_until > 0 {
             self.resume(now);
         }
@@ -158,9 +212,19 @@ impl Window {
         }
     }
 
-    /// When units stamped at `at` come free: later for a later `at`, or at the same instant.
+    /// When units stamped at `at` have surely come free: later for a later `at`, or at the same instant.
     pub fn frees_at(&self, at: Nanos) -> Nanos {
         self.stamps.frees_at(at)
+    }
+
+    /// When units are first free that are stamped at `at`.
+    pub fn first_frees_at(&self, at: Nanos) -> Nanos {
+        self.stamps.first_frees_at(at)
+    }
+
+    /// When the pause ends; 0 where there is none.
+    pub fn paused_until(&self) -> Nanos {
+        self.paused_until
     }
 
     /// When units stamped at `at` have come free and been stamped anew so many times.
@@ -193,6 +257,7 @@ impl Window {
     /// Takes units: in flight from now on.
     #[inline]
     pub fn take(&mut self, units: u64) {
+        self.stamps.enter(self.in_flight);
         self.in_flight += units;
     }
 
@@ -203,9 +268,10 @@ impl Window {
         self.in_flight = self.in_flight.saturating_sub(units);
     }
 
-    /// Puts units into the window.
+    /// Puts units into the window: those of a request that has neither an answer nor an end.
     #[inline]
     pub fn stamp(&mut self, now: Nanos, units: u64) {
+        self.stamps.enter(self.in_flight);
         self.stamps.stamp(now, units);
     }
 
@@ -213,7 +279,7 @@ impl Window {
     #[inline]
     pub fn settle(&mut self, now: Nanos, units: u64) {
         self.give_back(units);
-        self.stamp(now, units);
+        self.stamps.stamp(now, units);
     }
 
     /// Moves everything in flight into the window.
@@ -225,7 +291,7 @@ impl Window {
     /// Units that somebody else has used, and that come free at `until`: one interval from now at the latest; those of a
     /// quota at its boundary. They may be more than the limit.
     pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Nanos) {
-        self.stamps.stamp_until(now, units, until);
+        self.stamps.stamp_until(now, units, until, self.in_flight);
     }
 
     /// What is in the window, oldest first.
@@ -257,6 +323,9 @@ impl Window {
 
     /// When at most `room` units are used and no pause is on, if all that is in flight is answered at `answered`.
     pub fn used_down_to(&self, room: u64, answered: Nanos) -> Nanos {
+        if let Some(slope) = self.slope(answered) {
+            return slope.down_to(slope.amount(room)).max(self.paused_until);
+        }
         match room.checked_sub(self.in_flight) {
             Some(window) => self.window_down_to(window),
             None => self.frees_at(answered).max(self.paused_until),
@@ -282,7 +351,7 @@ impl Window {
         let stamps = if self.is_quota() {
             (self.used() > 0).then(|| self.frees_at(at))
         } else {
-            self.stamps.next_expiry(at)
+            self.stamps.next_event(at)
         };
         let resumes = Some(self.paused_until).filter(|&until| until > at);
         stamps.into_iter().chain(resumes).min()
