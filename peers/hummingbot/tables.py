@@ -46,7 +46,7 @@ def pretend_unneeded() -> None:
 
 def is_table(value: object) -> bool:
     return (
-        isinstance(value, list)
+        isinstance(value, list | set)
         and bool(value)
         and all(type(row).__name__ == "RateLimit" for row in value)
     )
@@ -79,7 +79,7 @@ def tables() -> dict[str, list[Any]]:
         short = module.__name__.removeprefix("hummingbot.connector.")
         for name, value in list(vars(module).items()):
             if is_table(value):
-                found[f"{short}.{name}"] = value
+                found[f"{short}.{name}"] = list(value)
             elif name.startswith("build_rate_limits") and value.__module__ == module.__name__:
                 found[f"{short}.{name}"] = value(*_arguments(value))
     return found

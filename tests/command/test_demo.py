@@ -74,7 +74,7 @@ def test_every_call_of_a_mix_is_charged_as_the_id_it_is_asked_for(table: Table) 
     for call in mix_of(table):
         path, _, query = call.path.partition("?")
         parameters = dict(part.split("=") for part in query.split("&") if part)
-        assert table.find(call.method, path, parameters).id == call.id
+        assert table.find(call.method, path, parameters) == call.id
 
 
 def test_table_that_bots_can_ask_nothing_of_is_refused() -> None:

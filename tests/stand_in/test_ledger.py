@@ -223,6 +223,6 @@ def test_timeline_shows_departures_that_no_request_saw() -> None:
 
 def test_endpoint_ids_and_limits_are_found_by_name() -> None:
     table = Table((Limit("A", 5, 1.0),), (Endpoint("GET", "/a", {"A": 1}),))
-    assert table.find("get", "/a").id == "GET /a"
+    assert table.find("get", "/a") == "GET /a"
     with pytest.raises(KeyError, match="no limit 'B': the table has 'A'"):
         Ledger(table).statistics(0).limit("B")

@@ -63,7 +63,11 @@ def _call(endpoint: Endpoint) -> Call:
 def _query(endpoint: Endpoint) -> dict[str, str]:
     """The shortest query that the endpoint applies to."""
     query = dict.fromkeys(endpoint.has, "BTCUSDT")
-    return query | {name: str(most) for name, most in endpoint.up_to.items()}
+    wanted = {
+        name: value if isinstance(value, str) else value[0]
+        for name, value in endpoint.equals.items()
+    }
+    return query | wanted | {name: str(most) for name, most in endpoint.up_to.items()}
 
 
 def _is_its_own(table: Table, call: Call) -> bool:
@@ -74,4 +78,4 @@ def _is_its_own(table: Table, call: Call) -> bool:
     """
     path, _, query = call.path.partition("?")
     parameters = dict(part.split("=", 1) for part in query.split("&") if part)
-    return table.find(call.method, path, parameters).id == call.id
+    return table.find(call.method, path, parameters) == call.id

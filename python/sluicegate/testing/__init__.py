@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate._core import ManualClock
 from sluicegate._needs import lacking
-from sluicegate.testing.ban import BanRule
+from sluicegate.tables.ban import BanRule
+from sluicegate.tables.endpoint import Endpoint
+from sluicegate.tables.limit import Limit
+from sluicegate.tables.table import Table
+from sluicegate.tables.table_json import table_from_file, table_from_json, table_to_json
 from sluicegate.testing.calls import Call
 from sluicegate.testing.coingecko import CoinGecko
 from sluicegate.testing.ledger import Ledger, Verdict
@@ -16,8 +20,6 @@ from sluicegate.testing.price import Price
 from sluicegate.testing.refusal import RefusedError
 from sluicegate.testing.stats import LimitStatistics, Statistics
 from sluicegate.testing.symbol import Symbol
-from sluicegate.testing.table import Endpoint, Limit, Table
-from sluicegate.testing.table_json import table_from_file, table_from_json, table_to_json
 from sluicegate.testing.tables import binance_spot, load_table
 from sluicegate.testing.window import RollingWindow
 

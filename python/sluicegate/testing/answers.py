@@ -9,9 +9,10 @@ from typing import Any
 
 from aiohttp import web
 
+from sluicegate.tables.interval import interval_parts
+from sluicegate.tables.table import Table
 from sluicegate.testing.calls import read_symbols
 from sluicegate.testing.candles import INTERVALS, opening, span
-from sluicegate.testing.interval import interval_parts
 from sluicegate.testing.market import Market
 from sluicegate.testing.price import Price
 from sluicegate.testing.refusal import (
@@ -23,7 +24,6 @@ from sluicegate.testing.refusal import (
     malformed,
 )
 from sluicegate.testing.symbol import decimal
-from sluicegate.testing.table import Table
 
 Handler = Callable[[web.Request], Any | Awaitable[Any]]
 """Answers a request: with a `web.Response`, or with anything that JSON can hold.

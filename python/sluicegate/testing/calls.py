@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from sluicegate.testing.values import read_json, shown
+from sluicegate.tables.values import read_json, shown
 
 CAPACITY = 10_000
 """Most calls that the log keeps: enough for a test, and bounded for a server that runs for days."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.testing.table import Endpoint
+from sluicegate.tables.endpoint import Endpoint
 
 if TYPE_CHECKING:
     from aiohttp import web

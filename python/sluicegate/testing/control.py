@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sluicegate.tables.values import check_names, read_json, shown
 from sluicegate.testing.origin import foreign
 from sluicegate.testing.price import Price
-from sluicegate.testing.values import check_names, read_json, shown
 
 if TYPE_CHECKING:
     from sluicegate.testing.exchange import StandInExchange

@@ -14,6 +14,9 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
+from sluicegate.tables.endpoint import Endpoint
+from sluicegate.tables.table import Table
+from sluicegate.tables.values import is_whole, shown
 from sluicegate.testing.answers import Handler, binance_handlers
 from sluicegate.testing.calls import Call, CallLog
 from sluicegate.testing.control import Control
@@ -25,9 +28,7 @@ from sluicegate.testing.market import Market, default_market
 from sluicegate.testing.refusal import RefusedError
 from sluicegate.testing.server_thread import ServerThread
 from sluicegate.testing.stats import Statistics
-from sluicegate.testing.table import Endpoint, Table
 from sluicegate.testing.tables import binance_spot
-from sluicegate.testing.values import is_whole, shown
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -2,7 +2,7 @@
 
 import random
 
-from sluicegate.testing.values import check_switch, is_count, is_number, is_whole, shown
+from sluicegate.tables.values import check_switch, is_count, is_number, is_whole, shown
 
 
 class Failing:

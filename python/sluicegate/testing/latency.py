@@ -2,7 +2,7 @@
 
 import random
 
-from sluicegate.testing.values import is_number, is_whole, shown
+from sluicegate.tables.values import is_number, is_whole, shown
 
 LONGEST = 86_400.0
 """Seconds of a day: a longer latency is a slip of the pen."""

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sluicegate.tables.limit import Limit
+from sluicegate.tables.table import Table
 from sluicegate.testing.stats import LimitStatistics, Statistics
-from sluicegate.testing.table import Limit, Table
 from sluicegate.testing.timeline import Timeline
 from sluicegate.testing.window import RollingWindow
 

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
+from sluicegate.tables.values import check_switch, is_count, shown
 from sluicegate.testing.price import Price, default_price
 from sluicegate.testing.symbol import BREAK, TRADING, Symbol
-from sluicegate.testing.values import check_switch, is_count, shown
 
 DEFAULT_PAIRS = ("BTC/USDT", "ETH/USDT", "BNB/USDT", "SOL/USDT", "XRP/USDT")
 

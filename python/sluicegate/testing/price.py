@@ -4,7 +4,7 @@ import zlib
 from dataclasses import dataclass
 from functools import lru_cache
 
-from sluicegate.testing.values import is_number, shown
+from sluicegate.tables.values import is_number, shown
 
 BID, ASK = 0.9999, 1.0001
 """Bid and ask that are not given, as parts of the last price."""

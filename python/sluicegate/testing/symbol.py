@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from sluicegate.testing.values import is_number, shown
+from sluicegate.tables.values import is_number, shown
 
 TRADING = "TRADING"
 BREAK = "BREAK"

@@ -1,4 +1,4 @@
-"""Checks of the values that users give to the stand-in exchange, in Python and in JSON."""
+"""Checks of the values that users give to tables and to the stand-in exchange, in any format."""
 
 import json
 import math
@@ -88,3 +88,24 @@ def read_json(text: str | bytes) -> Any:
         raise ValueError(f"this is not JSON: {error}") from None
     except ValueError:
         raise ValueError("the JSON has a number with too many digits") from None
+
+
+def check_word(what: str, value: object, known: tuple[str, ...]) -> None:
+    """Refuse what is none of some words.
+
+    Raises:
+        ValueError: It is something else; the message has the words.
+    """
+    if not isinstance(value, str) or value not in known:
+        raise ValueError(f"{what} must be one of {', '.join(known)}, got {shown(value)}")
+
+
+def check_texts(what: str, value: object) -> tuple[str, ...]:
+    """The same list of texts as a tuple.
+
+    Raises:
+        ValueError: It is no list, or has something else than texts.
+    """
+    if not isinstance(value, (list, tuple)) or not all(isinstance(x, str) for x in value):
+        raise ValueError(f"{what} must be a list of names, got {shown(value)}")
+    return tuple(value)

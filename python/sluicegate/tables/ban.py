@@ -4,7 +4,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sluicegate.testing.values import is_length, is_number, is_whole, shown
+from sluicegate.tables.values import is_length, is_number, is_whole, shown
 
 MINUTE = 60.0
 DAY = 86_400.0

@@ -1,0 +1,148 @@
+"""What an answer has: its headers in any case, and its body, read as little as it must be."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from sluicegate.tables.values import shown
+
+LONGEST_BODY = 65_536
+"""Longer bodies are not read: one that says why a request is refused is short."""
+
+LONGEST_SUCCESS = 8_192
+"""The same for statuses below 400: most are answers to what was asked, and may be large."""
+
+HeaderGetter = Callable[[str], "str | None"]
+
+
+def header_getter(headers: object) -> HeaderGetter:
+    """A function that finds a header's value by its name in lower case; None if there is none.
+
+    Args:
+        headers: A mapping of any client, or pairs. Names and values may be bytes.
+    """
+    if headers is None:
+        return _nothing
+    # httpx, aiohttp and requests have mappings that ignore case; a plain one must be made so.
+    if not isinstance(headers, dict) and isinstance(headers, Mapping) and _ignores_case(headers):
+        return lambda name: _text(headers.get(name))
+    pairs = headers.items() if isinstance(headers, Mapping) else headers
+    found: dict[str, str | None] = {}
+    try:
+        for name, value in pairs:  # type: ignore[attr-defined]
+            found.setdefault((_text(name) or "").lower(), _text(value))
+    except (TypeError, ValueError):
+        return _nothing
+    return found.get
+
+
+class Body:
+    """The body of an answer: its text, its JSON, and fields of that.
+
+    Args:
+        body: Bytes, a text, what `json.loads` made of it, or None.
+        status: The status of the answer.
+    """
+
+    __slots__ = ("_given", "_json", "_longest", "_text")
+
+    def __init__(self, body: object, status: int = 400) -> None:
+        """Reads nothing yet."""
+        self._given = body
+        self._longest = LONGEST_BODY if status >= 400 else LONGEST_SUCCESS
+        self._text: str | None = None
+        self._json: Any = _UNREAD
+
+    @property
+    def is_parsed(self) -> bool:
+        """Whether it was given as what its JSON says."""
+        return isinstance(self._given, Mapping | list)
+
+    @property
+    def text(self) -> str:
+        """The text; empty if there is none, or if it is too long to be looked into."""
+        if self._text is None:
+            self._text = self._read()
+        return self._text
+
+    @property
+    def json(self) -> Any:
+        """What its JSON says; None if it is none."""
+        if self._json is _UNREAD:
+            if isinstance(self._given, Mapping | list):
+                self._json = self._given
+            else:
+                self._json = _parsed(self.text)
+        return self._json
+
+    def values(self, field: str) -> list[str]:
+        """The texts and numbers at a field. Dots go into objects, and into each item of a list."""
+        found = [self.json]
+        for name in field.split("."):
+            inside = [item for value in found for item in _items(value)]
+            found = [
+                value[name] for value in inside if isinstance(value, Mapping) and name in value
+            ]
+        return [
+            text for value in found for item in _items(value) if (text := _scalar(item)) is not None
+        ]
+
+    def _read(self) -> str:
+        given = self._given
+        if isinstance(given, str):
+            return given if len(given) <= self._longest else ""
+        if isinstance(given, bytes | bytearray | memoryview):
+            return bytes(given).decode("utf-8", "replace") if len(given) <= self._longest else ""
+        if isinstance(given, Mapping | list):
+            try:
+                text = json.dumps(given)
+            except (TypeError, ValueError, RecursionError):
+                return ""
+            return text if len(text) <= self._longest else ""
+        return ""
+
+
+_UNREAD = object()
+
+
+def _nothing(_name: str) -> str | None:
+    return None
+
+
+def _ignores_case(headers: Mapping[Any, Any]) -> bool:
+    """Whether a mapping finds a header by a name in another case."""
+    for name in headers:
+        text = _text(name)
+        if text and text.upper() != text.lower():
+            return text.upper() in headers and text.lower() in headers
+    return False
+
+
+def _text(value: object) -> str | None:
+    """A name or a value as a text; the first of a list."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bytes):
+        return value.decode("latin-1")
+    if isinstance(value, list | tuple):
+        return _text(value[0]) if value else None
+    return _scalar(value)
+
+
+def _scalar(value: object) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool) or value is None or isinstance(value, Mapping | list | tuple):
+        return None
+    return shown(value)
+
+
+def _items(value: object) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None

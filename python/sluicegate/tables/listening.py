@@ -1,0 +1,342 @@
+"""`listen`: an answer's headers, status and body, told to a throttler."""
+
+import logging
+import math
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from sluicegate.tables.answer import Body, HeaderGetter, header_getter
+from sluicegate.tables.endpoint import OWN
+from sluicegate.tables.header import Header
+from sluicegate.tables.heard import Heard
+from sluicegate.tables.limit import Limit
+from sluicegate.tables.refusal import Refusal, Wait
+from sluicegate.tables.request import plain_path
+from sluicegate.tables.route import Route
+from sluicegate.tables.server_clock import RESOLUTION
+from sluicegate.tables.server_time import ServerTime
+from sluicegate.tables.told_time import told_instant, told_length, told_number
+from sluicegate.tables.values import shown
+
+if TYPE_CHECKING:
+    from sluicegate import Throttler
+    from sluicegate.tables.table import Table
+
+LOG = logging.getLogger("sluicegate.tables")
+
+MARGIN = 1.0
+"""Seconds that are waited beyond what an answer says: servers round down, by up to a second."""
+
+LONGEST_WAIT = 7 * 86_400.0
+"""No wait is longer. The longest ban that is documented is of three days, or a week for repeats."""
+
+UNTOLD_BAN = 120.0
+"""Seconds of a ban that does not say how long it is: the shortest that is documented."""
+
+LARGEST = 2**53
+"""Larger numbers of units are not believed."""
+
+
+class Listener:
+    """Tells throttlers what the answers of one exchange say.
+
+    Args:
+        table: What they mean.
+    """
+
+    def __init__(self, table: "Table") -> None:
+        """Sorts what must be looked for in which answers."""
+        self._table = table
+        self._own = table.headers
+        self._told_by = {limit.name: limit.told_by for limit in table.limits}
+        self._clock_paths = {plain_path(x.path): x for x in table.clock if x.path}
+        self._clock_headers = [x for x in table.clock if x.header]
+        kinds = [limit.kind for limit in table.limits] + [x.kind for x in table.endpoints]
+        self._has_fixed = "fixed" in kinds
+        self._warned: set[str] = set()
+        self._by_status: dict[int, tuple[Refusal, ...]] = {}
+
+    def refusals(self, status: int) -> tuple[Refusal, ...]:
+        """Those that an answer with this status may be."""
+        found = self._by_status.get(status)
+        if found is None:
+            found = tuple(
+                refusal
+                for refusal in self._table.refusals
+                if (status in refusal.status if refusal.status else True)
+            )
+            if len(self._by_status) < 1_000:
+                self._by_status[status] = found
+        return found
+
+    def needs_body(self, status: int) -> bool:
+        """Whether the body decides what an answer with this status means."""
+        return any(
+            refusal.needs_body or _wait_needs_body(refusal) for refusal in self.refusals(status)
+        )
+
+    def listen(
+        self,
+        throttler: "Throttler",
+        route: Route,
+        url: str,
+        status: int,
+        headers: object,
+        body: object,
+        limit_id: str | None,
+        elapsed: float | None,
+    ) -> Heard:
+        """Tells a throttler what an answer says (see `Table.listen`)."""
+        get = header_getter(headers)
+        content = Body(body, status)
+        hears = route.endpoint is None or not route.endpoint.ignore_headers
+        now = ServerTime(self._clock_paths, self._clock_headers, url, get, content, self._unknown)
+        if elapsed is not None and self._has_fixed and now.told is not None:
+            instant, clock = now.told
+            _tell_time(throttler, instant, RESOLUTION[clock.format], max(elapsed, 0.0))
+        if hears:
+            self._observe(throttler, route, get, now)
+        refusal = self._refusal(status, get, content)
+        asked = limit_id or route.id
+        if refusal is None:
+            return Heard("ok", limit_id=asked)
+        reason = self._reason(refusal, status, content)
+        wait = self._wait(refusal, get, content, now)
+        if refusal.pauses == "nothing" or (refusal.means == "overloaded" and wait is None):
+            return Heard(refusal.means, wait, (), asked, reason)
+        if wait is None and refusal.means == "banned":
+            wait = UNTOLD_BAN + MARGIN
+        if refusal.pauses == "all":
+            ids: list[str] | None = None
+        elif refusal.pauses == "limits":
+            ids = self._concerned(throttler, refusal, route, limit_id)
+        else:
+            ids = self._of_scope(throttler, refusal.pauses)
+        if wait is not None:
+            ids = _pause(throttler, ids, wait, f"{self._table.name}: {reason}")
+        elif ids is None:
+            # Nothing says for how long, and there is no window that could count as full.
+            ids = _pause(throttler, None, MARGIN, f"{self._table.name}: {reason}")
+        else:
+            ids = self._fill(throttler, ids, reason)
+        return Heard(refusal.means, wait, tuple(ids), asked, reason)
+
+    # ---- What is used
+
+    def _observe(
+        self, throttler: "Throttler", route: Route, get: HeaderGetter, now: ServerTime
+    ) -> None:
+        for limit_id, (limit, _) in route.takes.items():
+            is_own = route.own == limit_id
+            headers = self._own if is_own else self._told_by.get(limit.name, ())
+            if headers:
+                told = self._told(headers, get, now)
+                if told:
+                    _observe(throttler, limit_id, **told)
+
+    def _told(
+        self, headers: Iterable[Header], get: HeaderGetter, now: ServerTime
+    ) -> dict[str, Any]:
+        """What headers tell of one limit, as the arguments of `Throttler.observe`."""
+        told: dict[str, Any] = {}
+        for header in headers:
+            text = get(header.name.lower())
+            if text is None or header.tells in told:
+                continue
+            if header.tells == "reset":
+                left = self._reset(header, text, now)
+                if left is not None and 0 < left <= LONGEST_WAIT:
+                    told["reset"] = left
+                continue
+            number = told_number(text)
+            if number is None or number > LARGEST or (header.tells == "limit" and number < 1):
+                self._unknown(header.name, text, f"{header.tells}, a number of units")
+                continue
+            # Fractions to the safe side; below 0 nothing is used, or nothing is left.
+            number = max(number, 0.0)
+            up = header.tells == "used"
+            told[header.tells] = math.ceil(number) if up else math.floor(number)
+        if not told.keys() & {"used", "remaining", "limit"}:
+            return {}
+        return told
+
+    def _reset(self, header: Header, text: str, now: ServerTime) -> float | None:
+        """Seconds until a window ends."""
+        length = told_length(text, header.format)
+        if length is not None:
+            return length
+        instant = told_instant(text, header.format)
+        if instant is None:
+            self._unknown(header.name, text, f"reset, as {header.format}")
+            return None
+        return now.until(instant)
+
+    # ---- What a refusal means
+
+    def _refusal(self, status: int, get: HeaderGetter, body: Body) -> Refusal | None:
+        for refusal in self.refusals(status):
+            if refusal.lacks and any(get(name.lower()) is not None for name in refusal.lacks):
+                continue
+            if refusal.code and not self._has_code(refusal, body):
+                continue
+            if refusal.text and not re.search(refusal.text, body.text, re.IGNORECASE):
+                continue
+            return refusal
+        return None
+
+    def _has_code(self, refusal: Refusal, body: Body) -> bool:
+        # To look for a text is much less than to read JSON, and most answers are no refusals.
+        if not body.is_parsed and not any(code in body.text for code in refusal.code):
+            return False
+        fields = (refusal.field,) if refusal.field else self._table.code_field
+        return any(value in refusal.code for field in fields for value in body.values(field))
+
+    def _wait(
+        self, refusal: Refusal, get: HeaderGetter, body: Body, now: ServerTime
+    ) -> float | None:
+        """Seconds to wait, with the margin; None if the answer does not say."""
+        for place in refusal.wait:
+            seconds = self._told_wait(place, get, body, now)
+            if seconds is None:
+                continue
+            seconds = max(seconds, 0.0) + MARGIN
+            if seconds > LONGEST_WAIT:
+                LOG.error(
+                    "%s says to wait %.0f s, which is longer than any ban that is documented. "
+                    "Requests are held for %.0f days. If the exchange is wrong, restart the "
+                    "program.",
+                    self._table.name,
+                    seconds,
+                    LONGEST_WAIT / 86_400,
+                )
+                return LONGEST_WAIT
+            return seconds
+        return None
+
+    def _told_wait(
+        self, place: Wait, get: HeaderGetter, body: Body, now: ServerTime
+    ) -> float | None:
+        if place.seconds:
+            return place.seconds
+        if place.header:
+            text = get(place.header.lower())
+        elif place.field:
+            text = next(iter(body.values(place.field)), None)
+        else:
+            found = re.search(place.text, body.text, re.IGNORECASE)
+            text = found[1] if found else None
+        if text is None:
+            return None
+        length = told_length(text, place.format)
+        if length is not None:
+            return length
+        instant = told_instant(text, place.format)
+        if instant is None:
+            self._unknown(place.header or place.field or "the body", text, place.format)
+            return None
+        return now.until(instant)
+
+    def _concerned(
+        self, throttler: "Throttler", refusal: Refusal, route: Route, limit_id: str | None
+    ) -> list[str] | None:
+        """The ids of the limits that are exceeded; None if nobody knows which."""
+        if not refusal.limits:
+            ids = list(route.takes)
+        else:
+            ids = []
+            for name in refusal.limits:
+                if name == OWN:
+                    ids += [route.own] if route.own else []
+                    continue
+                taken = [key for key, (limit, _) in route.takes.items() if limit.name == name]
+                ids += taken or [name]
+        known = [name for name in ids if _has(throttler, name)]
+        if known or limit_id is None:
+            return known or None
+        # A program with ids of its own: the limit of its request, and those linked to it.
+        for row in throttler.rate_limits:
+            if row.limit_id == limit_id:
+                return [limit_id, *(pair.limit_id for pair in row.linked_limits or ())]
+        return None
+
+    def _of_scope(self, throttler: "Throttler", scope: str) -> list[str] | None:
+        """The ids of all limits of a scope that a throttler has."""
+        wanted = {"address"} if scope == "address" else {"account", "key"}
+        names: dict[str, Limit] = {limit.name: limit for limit in self._table.limits}
+        names |= {x.id: own for x in self._table.endpoints if (own := x.own) is not None}
+        ids = []
+        for row in throttler.rate_limits:
+            name = row.limit_id
+            limit = names.get(name) or names.get(name.partition(" [")[0])
+            if limit is not None and limit.scope in wanted:
+                ids.append(name)
+        return ids or None
+
+    def _fill(self, throttler: "Throttler", ids: list[str], reason: str) -> list[str]:
+        """Has the windows of limits count as full."""
+        for limit_id in ids:
+            limit = self._limit(limit_id)
+            if limit is not None and limit.kind == "concurrent":
+                _pause(throttler, [limit_id], MARGIN, f"{self._table.name}: {reason}")
+            else:
+                _observe(throttler, limit_id, remaining=0)
+        return ids
+
+    def _limit(self, limit_id: str) -> Limit | None:
+        name = limit_id.partition(" [")[0]
+        return next((x for x in self._table.limits if x.name in (limit_id, name)), None)
+
+    def _reason(self, refusal: Refusal, status: int, body: Body) -> str:
+        codes = [code for field in self._table.code_field for code in body.values(field)]
+        code = f" {codes[0]}" if codes and codes[0] in refusal.code else ""
+        return f"HTTP {status}{code[:100]}, {refusal.means}"
+
+    def _unknown(self, where: str, text: str, wanted: str) -> None:
+        """Says once that something cannot be read."""
+        if where in self._warned:
+            return
+        self._warned.add(where)
+        LOG.warning(
+            "%s: %s says %s, which is not %s; it is ignored. This is said once.",
+            self._table.name,
+            where,
+            shown(text),
+            wanted,
+        )
+
+
+def _wait_needs_body(refusal: Refusal) -> bool:
+    return any(place.text or place.field for place in refusal.wait)
+
+
+def _has(throttler: "Throttler", limit_id: str) -> bool:
+    try:
+        throttler.usage(limit_id)
+    except KeyError:
+        return False
+    return True
+
+
+def _observe(throttler: Any, limit_id: str, **told: Any) -> None:
+    try:
+        throttler.observe(limit_id, expect=True, **told)
+    except KeyError:
+        return  # The program's throttler has other ids.
+
+
+def _pause(throttler: Any, ids: list[str] | None, seconds: float, reason: str) -> list[str]:
+    if ids is None:
+        throttler.pause(None, seconds=seconds, reason=reason)
+        return []
+    for limit_id in ids:
+        throttler.pause(limit_id, seconds=seconds, reason=reason)
+    return ids
+
+
+def _tell_time(throttler: "Throttler", instant: float, resolution: float, elapsed: float) -> None:
+    """Tells what the server's clock shows now: later than the instant by at most these two."""
+    half = (resolution + elapsed) / 2
+    set_server_time = getattr(throttler, "set_server_time", None)
+    if set_server_time is not None:
+        set_server_time(instant + half, half)

@@ -1,0 +1,87 @@
+"""A table from a TOML file, in which each fact has a source; and the files that come with it."""
+
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sluicegate.tables.reading import read
+from sluicegate.tables.table import Table
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+FOLDER = Path(__file__).parent / "exchanges"
+"""Where the files are that come with the package."""
+
+
+def table_from_toml(text: str | bytes, where: str) -> Table:
+    """Read a table from TOML.
+
+    The names are those of the arguments of `Table`, `Limit`, `Endpoint` and the other classes of
+    `sluicegate.tables`. Other than in JSON, each limit, endpoint and refusal needs a `source`, and
+    a limit has the headers that are written, and no other.
+
+    Args:
+        text: The text of the file.
+        where: What messages call it.
+
+    Raises:
+        ValueError: It is not TOML, or not a table; the message says where, and what would be right.
+    """
+    try:
+        if isinstance(text, bytes):
+            text = text.decode()
+        data: dict[str, Any] = tomllib.loads(text)
+        if "name" not in data:
+            raise ValueError(f"the table needs 'name', such as {Path(where).stem!r}")
+        _check_sources(data)
+        for limit in data.get("limits", ()):
+            # As Binance names it, which is the default, holds for no other exchange.
+            if "headers" not in limit:
+                limit.setdefault("header", "")
+        table: Table = read(Table, {"limits": [], "endpoints": []} | data, "the table")
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"{where}: {error}") from None
+    return table
+
+
+@lru_cache(maxsize=1)
+def names() -> tuple[str, ...]:
+    """The exchanges whose tables come with the package, as `load` knows them."""
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.toml")))
+
+
+def file_of(name: str) -> Path:
+    """The file of an exchange."""
+    return FOLDER / f"{name}.toml"
+
+
+@lru_cache(maxsize=64)
+def load_file(name: str) -> Table:
+    """The table of an exchange that comes with the package; read once."""
+    path = file_of(name)
+    table = table_from_toml(path.read_bytes(), path.name)
+    if table.name != name:
+        raise ValueError(f"{path.name}: name must be {name!r} as the file's, got {table.name!r}")
+    return table
+
+
+def _check_sources(data: Mapping[str, Any]) -> None:
+    """Refuse a fact that has no source."""
+    for what in ("limits", "endpoints", "refusals"):
+        entries = data.get(what, ())
+        if not isinstance(entries, list):
+            raise ValueError(f"{what} must be a list, got {entries!r}")
+        for i, entry in enumerate(entries):
+            if not isinstance(entry, dict):
+                raise ValueError(f"{what}[{i}] must be an object, got {entry!r}")
+            if not entry.get("source"):
+                called = entry.get("name") or entry.get("path") or entry.get("means") or ""
+                raise ValueError(
+                    f"{what}[{i}] ({called}) needs 'source', a key of [sources] for the page that "
+                    "says so"
+                )
