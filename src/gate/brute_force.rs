@@ -32,8 +32,9 @@ impl Book<'_> {
         }
         let mut jumps = self.jumps[limit].clone();
         *jumps.entry(start).or_default() += units;
-        levels(&self.world.table[limit], jumps.into_iter())
-            .all(|(at, level)| at < start || level <= u128::from(most) * u128::from(self.world.interval(limit)))
+        levels(&self.world.table[limit], jumps.into_iter()).all(|(at, level)| {
+            at < start || level <= u128::from(most) * u128::from(self.world.interval(limit))
+        })
     }
 
     fn take(&mut self, limit: usize, start: Nanos, units: u64) {
@@ -47,7 +48,10 @@ impl Book<'_> {
 }
 
 /// The level of a bucket after each jump, in units × nanoseconds.
-fn levels(limit: &RateLimit, jumps: impl Iterator<Item = (Nanos, u64)>) -> impl Iterator<Item = (Nanos, u128)> {
+fn levels(
+    limit: &RateLimit,
+    jumps: impl Iterator<Item = (Nanos, u64)>,
+) -> impl Iterator<Item = (Nanos, u128)> {
     let (drain, unit) = (u128::from(limit.limit), limit.interval.as_nanos());
     jumps.scan((0, 0), move |(before, level), (at, units)| {
         *level = u128::saturating_sub(*level, drain * u128::from(at - *before)) + u128::from(units) * unit;

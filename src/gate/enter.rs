@@ -117,14 +117,17 @@ impl<W> Gate<W> {
         }
     }
 
-    /// The clock of the exchange showed `shown` at `now`, give or take `uncertainty`. [`Gate::advance`] must follow.
-    pub fn observe_server(&mut self, now: Nanos, shown: WallNanos, uncertainty: Nanos) {
+    /// The clock of the exchange showed `shown` at `now`, give or take `uncertainty`. Whether anything is new, and
+    /// [`Gate::advance`] must follow.
+    pub fn observe_server(&mut self, now: Nanos, shown: WallNanos, uncertainty: Nanos) -> bool {
         let observed = ServerClock::observed(now, shown, uncertainty);
         let clock = self.server_clock.map_or(observed, |before| observed.after(before));
-        if self.server_clock.replace(clock) != Some(clock) {
+        let is_new = self.server_clock.replace(clock) != Some(clock);
+        if is_new {
             self.changed = true;
             self.limits.iter_mut().for_each(|limit| limit.window.learn(now, clock));
         }
+        is_new
     }
 
     /// Whether anybody waits for a quota, whose boundary comes earlier or later should the clock on the wall step.
@@ -144,7 +147,8 @@ impl<W> Gate<W> {
             Hold::Response => {
                 // What fits beside all that was used when the clock was last read, fits now. Where it does, the clock
                 // need not be read (a tenth of the whole pass) until the request leaves.
-                let may = (self.has_room(route, units) && !route.is_timed) || self.fits_now(clock, route, units);
+                let may =
+                    (self.has_room(route, units) && !route.is_timed) || self.fits_now(clock, route, units);
                 if may {
                     self.charge(route, units, Window::take);
                 }
@@ -165,8 +169,7 @@ impl<W> Gate<W> {
     #[inline]
     fn start(&mut self, now: Nanos, route: &Route, units: u64) {
         for charge in &route.charges {
-            let (window, units) =
-                (&mut self.limits[charge.limit as usize].window, charge.weight * units);
+            let (window, units) = (&mut self.limits[charge.limit as usize].window, charge.weight * units);
             if charge.held { window.take(units) } else { window.stamp(now, units) }
         }
     }

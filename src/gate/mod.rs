@@ -28,6 +28,10 @@ mod cost_tests;
 #[cfg(test)]
 mod effective_tests;
 #[cfg(test)]
+mod flood_tests;
+#[cfg(test)]
+mod kinds_tests;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod model_tests;

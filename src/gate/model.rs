@@ -140,11 +140,7 @@ pub(super) fn all_worlds(max_requests: usize) -> impl Strategy<Value = World> {
 fn worlds_of(max_requests: usize, kinds: usize) -> impl Strategy<Value = World> {
     let kind = prop_oneof![3 => Just(None), 2 => (0..=kinds).prop_map(Some)];
     let limits = prop::collection::vec(
-        (
-            (1..6_u64, 1..12_u64, kind),
-            0..2_u64,
-            prop::collection::vec((0..4_usize, 0..4_u64), 0..3),
-        ),
+        ((1..6_u64, 1..12_u64, kind), 0..2_u64, prop::collection::vec((0..4_usize, 0..4_u64), 0..3)),
         1..5,
     );
     let utc = Zone::named("UTC").expect("UTC");
@@ -459,7 +455,8 @@ impl<'a> Run<'a> {
         for (request, at) in self.stamped() {
             instants.extend(self.world.takes(request.route).map(|limit| self.world.end(limit, at)));
         }
-        for limit in (0..self.world.table.len()).filter(|&limit| self.world.table[limit].kind == Kind::Bucket) {
+        for limit in (0..self.world.table.len()).filter(|&limit| self.world.table[limit].kind == Kind::Bucket)
+        {
             instants.extend(self.drained_at(limit));
         }
         let quotas = (0..self.world.table.len()).filter(is_quota);

@@ -120,7 +120,10 @@ pub(super) fn after_units(units: u64, now: Nanos, limit: &Window) -> Nanos {
     }
     if let Some(slope) = limit.slope(now) {
         let level = slope.level.saturating_add(slope.amount(units));
-        return Slope { level, ..slope }.down_to(slope.amount(limit.limit())).max(limit.paused_until()).max(now);
+        return Slope { level, ..slope }
+            .down_to(slope.amount(limit.limit()))
+            .max(limit.paused_until())
+            .max(now);
     }
     let rounds = units.saturating_sub(1) / limit.limit();
     let rest = units - rounds * limit.limit();

@@ -63,14 +63,7 @@ impl Profile {
 
     /// Sets units aside from `start` until `end`, and for a longer time where nobody knows how long requests last.
     /// Units in flight count as answered at `event`.
-    pub fn reserve(
-        &mut self,
-        start: Nanos,
-        held_until: Nanos,
-        units: u64,
-        event: Nanos,
-        limit: &Window,
-    ) {
+    pub fn reserve(&mut self, start: Nanos, held_until: Nanos, units: u64, event: Nanos, limit: &Window) {
         match limit.slope(event) {
             Some(slope) => self.ramp.reserve(start, units, slope, limit),
             None => self.raise(start, limit.frees_at(start), units),

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::table::Hold;
-
 /// Where a limit stands in the gate. A limit and the route of the same id share one number, for good.
 pub(crate) type Index = u32;
 
@@ -25,7 +23,6 @@ pub(crate) struct Route {
     pub index: Index,
     /// Which table this was resolved against; a later one may say otherwise.
     pub version: u32,
-    pub hold: Hold,
     /// Whether it matters when its requests end: some of their units are held until then.
     pub is_held: bool,
     /// Whether the time must be known at which a request enters, also where there is room.

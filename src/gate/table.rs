@@ -117,16 +117,14 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
                 None => takes.push((target, link.weight)),
             }
         }
-        if let Some(&(at, _)) = takes.iter().find(|&&(at, weight)| weight > 0 && unique[at].kind == Kind::Route) {
+        if let Some(&(at, _)) =
+            takes.iter().find(|&&(at, weight)| weight > 0 && unique[at].kind == Kind::Route)
+        {
             let (what, id) = (format!("what {:?} takes from", limit.id), &unique[at].id);
             return Err(Error::invalid(what, "an id with a limit of its own", format_args!("{id:?}")));
         }
         takes.retain(|&(_, weight)| weight > 0);
-        rows.push(Row {
-            id: limit.id.clone(),
-            shape: shape_of(limit, options),
-            takes,
-        });
+        rows.push(Row { id: limit.id.clone(), shape: shape_of(limit, options), takes });
     }
     for row in rows.iter().filter(|_| !options.hopeless_routes) {
         for &(at, units) in &row.takes {

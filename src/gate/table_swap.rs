@@ -45,7 +45,6 @@ impl<W> Gate<W> {
                 id: limit.id.clone(),
                 index,
                 version: self.version,
-                hold: self.options.hold,
                 is_held: charges.iter().any(|charge| charge.held),
                 is_timed,
                 charges,

@@ -14,6 +14,8 @@ mod server_clock;
 mod stamps;
 mod window;
 #[cfg(test)]
+mod window_examples;
+#[cfg(test)]
 mod window_tests;
 mod zone;
 

@@ -38,7 +38,9 @@ impl ServerClock {
         let width = before.width();
         if lowest > highest {
             self
-        } else if self.seen <= before.good_until && highest - lowest + i128::from(width / 8) >= i128::from(width) {
+        } else if self.seen <= before.good_until
+            && highest - lowest + i128::from(width / 8) >= i128::from(width)
+        {
             before
         } else {
             Self { lowest, highest, ..self }

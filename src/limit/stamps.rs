@@ -253,11 +253,7 @@ impl Stamps {
 
     /// When the first of many units stamped at `at` ends at the earliest.
     pub fn first_frees_at(&self, at: Nanos) -> Nanos {
-        if let Self::Bucket(bucket) = self {
-            at.saturating_add(bucket.shortest())
-        } else {
-            self.frees_at(at)
-        }
+        if let Self::Bucket(bucket) = self { at.saturating_add(bucket.shortest()) } else { self.frees_at(at) }
     }
 
     /// The level of a bucket, with so many units in flight that begin to drain at `answered`.
