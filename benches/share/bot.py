@@ -22,6 +22,9 @@ from benches.share.limiters import LIMITERS, Limiter
 from benches.share.server import ANSWER, HELLO, REQUEST
 from sluicegate._core import share_visits
 
+LATENCY = (0.005, 0.100)
+"""The least and the most seconds that a request is on its way, if nothing else is said."""
+
 
 @dataclass
 class Spec:
@@ -48,7 +51,7 @@ class Spec:
     interval: float
     tasks: int
     pause: float = 0.0
-    latency: tuple[float, float] = (0.005, 0.100)
+    latency: tuple[float, float] = LATENCY
     user: int | None = None
 
 

@@ -18,16 +18,17 @@ Usage: sluicegate COMMAND [ARG ...]
   An exact rate limiter and rate cache for trading bots.
 
 Commands:
-  run    Start a Python program with sluicegate's drop-ins in place.
-  share  Show who holds what of the limits that processes share.
-  demo   Let bots hammer a stand-in exchange: without a limiter, then through sluicegate.
+  run     Start a Python program with sluicegate's drop-ins in place.
+  share   Show who holds what of the limits that processes share.
+  tables  Show what exchanges publish about their limits.
+  demo    Let bots hammer a stand-in exchange: without a limiter, then through sluicegate.
 
 Options:
   --version   Show the version.
   -h, --help  Show this text. `sluicegate COMMAND --help` explains one command.
 """
 
-COMMANDS = ("run", "share", "demo")
+COMMANDS = ("run", "share", "tables", "demo")
 HELP = ("-h", "--help")
 
 
@@ -38,6 +39,8 @@ def main(words: Sequence[str] | None = None) -> None:
         run(rest)
     elif command == "share":
         share(rest)
+    elif command == "tables":
+        _tables(rest)
     elif command == "demo":
         _demo(rest)
     elif command in HELP:
@@ -52,6 +55,13 @@ def main(words: Sequence[str] | None = None) -> None:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         sys.stderr.write(f"sluicegate: there is no command {command!r}{hint}\n\n{USAGE}")
         sys.exit(2)
+
+
+def _tables(words: list[str]) -> None:
+    # Only who asks for tables waits for them to be imported.
+    from sluicegate.tables.command import tables
+
+    tables(words)
 
 
 def _demo(options: list[str]) -> NoReturn:

@@ -447,6 +447,110 @@ class Throttler:
     def usage(self, limit_id: None = None) -> dict[str, Usage]:
         """How much of every limit is used, all at one instant, by id."""
 
+    def observe(
+        self,
+        limit_id: str,
+        *,
+        used: int | None = None,
+        remaining: int | None = None,
+        limit: SupportsFloat | SupportsIndex | None = None,
+        reset: SupportsFloat | SupportsIndex | None = None,
+        expect: bool = False,
+        age: SupportsFloat | SupportsIndex | None = None,
+    ) -> int:
+        """Learns from an answer of the exchange how much of a limit everybody uses.
+
+        It only ever adds. What others have used is at least the exchange's number less all own
+        units that may be in it: those in flight, and those that were in the window since the
+        request left. These units count until the window ends. A smaller number frees nothing. A
+        smaller limit holds at once. A larger limit holds as far as the table allows: what the table
+        says is never exceeded.
+
+        Call it as soon as the answer is there, within the block of the request or after it.
+
+        Args:
+            limit_id: The id of a limit of the table.
+            used: How many units everybody has used in this window, this request included.
+            remaining: How many units are left. If both are given, the smaller number of free units
+                counts.
+            limit: How large the limit is, for everybody together. By default as the exchange last
+                said, or as the table says.
+            reset: The seconds until the window ends. By default units of others count for one
+                interval, and those of a quota until its boundary.
+            expect: Whether others are expected to go on as they did. If so, what they used in one
+                window is kept for them in the next, and given up as it turns out unused.
+            age: How many seconds ago the request of this answer left: the numbers are of some
+                moment since then. By default a quarter of the interval, and at most 1 s.
+
+        Returns:
+            How many units of others were not known before.
+
+        Raises:
+            UnknownLimitError: No limit of the table has this id.
+            ValueError: None of ``used``, ``remaining`` and ``limit`` is given, or a value is
+                negative, not a number, or a ``limit`` below 1.
+            TypeError: A value has the wrong type.
+
+        Example:
+            >>> throttler.observe("/depth", used=5)  # 2 of them are our own
+            3
+        """
+
+    def pause(
+        self,
+        limit_id: str | None = None,
+        seconds: SupportsFloat | SupportsIndex | None = None,
+        reason: str = "",
+    ) -> bool:
+        """Lets nothing leave for so many seconds: after a refusal, or during a ban.
+
+        Of two pauses the one that ends later holds. So the refusals of requests that were in flight
+        change nothing. Requests that wait keep their places, and leave in the same order when the
+        pause is over. Requests in flight are not stopped.
+
+        Args:
+            limit_id: The id of a limit of the table: nothing leaves that takes from it, nor a
+                request for this id. ``None``, the default: nothing leaves at all.
+            seconds: How long, from now on: 0 or more, at most 100 years.
+            reason: Why, for the log and for `Usage.pause_reason`.
+
+        Returns:
+            Whether this pause ends later than one before it.
+
+        Raises:
+            UnknownLimitError: No limit of the table has this id.
+            ValueError: ``seconds`` is negative, not a number, infinite, or over 100 years.
+            TypeError: A value has the wrong type.
+
+        Example:
+            >>> throttler.pause("/depth", 60, reason="HTTP 429")
+            True
+            >>> throttler.charge("/depth")
+            False
+        """
+
+    def correct(self, limit_id: str, units: int) -> int:
+        """Corrects what is counted, if the cost of a request is known only after it.
+
+        Args:
+            limit_id: The id of the limit. Limits linked to it are corrected on their own.
+            units: How many units more were used, which count from now on; or, below 0, how many
+                were not used after all. The newest in the window are given back first, and then
+                those in flight. Units of others are not given back.
+
+        Returns:
+            How many units were counted or, below 0, given back: never more than there were.
+
+        Raises:
+            UnknownLimitError: No limit of the table has this id.
+            ValueError: ``units`` is not a whole number.
+            TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+
+        Example:
+            >>> throttler.correct("/depth", 3)  # it was a deep page
+            3
+        """
+
     def set_rate_limits(self, rate_limits: Iterable[_RateLimitLike]) -> None:
         """Replaces the whole table. If it raises, nothing has changed.
 
@@ -667,8 +771,13 @@ class Usage:
         waiting: int,
         time_interval: float,
         resets_in: float,
+        foreign: int = 0,
+        paused: float = 0.0,
+        pause_reason: str = "",
     ) -> Self: ...
-    def __getnewargs__(self) -> tuple[str, int, int, int, int, float, float]: ...
+    def __getnewargs__(
+        self,
+    ) -> tuple[str, int, int, int, int, float, float, int, float, str]: ...
     @property
     def limit_id(self) -> str:
         """The id of the limit."""
@@ -711,6 +820,24 @@ class Usage:
         It is 0.0 if nothing is used. If all used units are in flight, it is one interval: the
         shortest time that it can take.
         """
+
+    @property
+    def foreign(self) -> int:
+        """How many of the used units belong to others: see `Throttler.observe`.
+
+        It includes the units that are kept for others, who are expected to go on as they did.
+        """
+
+    @property
+    def paused(self) -> float:
+        """For how many seconds nothing leaves, whatever is used: see `Throttler.pause`.
+
+        It is 0.0 if the limit is not paused.
+        """
+
+    @property
+    def pause_reason(self) -> str:
+        """Why it is paused. It is empty if it is not, or if nobody said why."""
 
     @property
     def shared(self) -> SharedUsage | None:

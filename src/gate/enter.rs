@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::limit::{RateLimit, ServerClock, Window};
 
 use super::advance::Walk;
+use super::listening::Heard;
 use super::queue::{Order, Place, Queues, Rank, Waiter};
 use super::route::{Index, Route};
 use super::table::{Hold, Options};
@@ -16,6 +17,11 @@ use super::table::{Hold, Options};
 pub(super) struct LimitState {
     pub(super) id: Arc<str>,
     pub(super) window: Window,
+    /// What the table says, for all bots together.
+    pub(super) published: u64,
+    pub(super) heard: Heard,
+    /// A pause of this limit stops the requests for its id, also if they take nothing of it.
+    pub(super) stops_without_units: bool,
     /// The most units that one request is known to take.
     pub(super) heaviest: u64,
     /// The most units of any request that was turned away lately, where the limit is shared.
@@ -65,6 +71,9 @@ pub(crate) struct Gate<W> {
     pub(super) is_shared: bool,
     /// Whether any limit has refused units.
     pub(super) has_refused: bool,
+    /// Until when everything is paused, and why: limits that are new in the table as well.
+    pub(super) paused_until: Nanos,
+    pub(super) paused_for: Arc<str>,
 }
 
 impl<W> Gate<W> {
@@ -94,6 +103,8 @@ impl<W> Gate<W> {
             allowed_at_first: u64::MAX,
             was_lowered: false,
             has_refused: false,
+            paused_until: 0,
+            paused_for: Arc::default(),
         }
     }
 

@@ -4,10 +4,11 @@
 //! fast path saves.
 
 mod advance;
-#[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
+#[cfg_attr(not(test), allow(dead_code, reason = "for tests alone"))]
 mod effective;
 mod enter;
 mod full;
+mod listening;
 mod log;
 mod nesting;
 mod plan;
@@ -39,6 +40,8 @@ mod model_tests;
 mod quota_tests;
 
 pub(crate) use enter::{Decided, Gate};
+pub(crate) use listening::check_pause;
+pub use listening::{Observation, Seen};
 pub(crate) use log::LogEntry;
 pub(crate) use queue::{Order, Place, Rank, Waiter};
 pub(crate) use route::{Index, Route};

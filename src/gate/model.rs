@@ -111,12 +111,7 @@ impl World {
 
     /// When units that somebody else has used come free, if they shall do so `later`.
     pub(super) fn foreign_end(&self, limit: usize, at: Nanos, later: Nanos) -> Nanos {
-        match self.table[limit].kind {
-            // The clock began at 0, and so does every stamp.
-            Kind::Rolling => (at + later).max(self.interval(limit)),
-            Kind::Concurrent => at + later,
-            _ => self.end(limit, at),
-        }
+        (at + later).min(self.end(limit, at))
     }
 
     fn wall_at(&self, at: Nanos) -> WallNanos {

@@ -122,7 +122,7 @@ pub(super) fn after_units(units: u64, now: Nanos, limit: &Window) -> Nanos {
         let level = slope.level.saturating_add(slope.amount(units));
         return Slope { level, ..slope }
             .down_to(slope.amount(limit.limit()))
-            .max(limit.paused_until())
+            .max(limit.paused_until().unwrap_or(0))
             .max(now);
     }
     let rounds = units.saturating_sub(1) / limit.limit();

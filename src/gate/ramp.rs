@@ -67,7 +67,7 @@ impl Ramp {
     pub fn earliest(&self, units: u64, from: Nanos, slope: Slope, limit: &Window) -> Nanos {
         let Some(room) = limit.limit().checked_sub(units) else { return NEVER };
         let (amount, room) = (slope.amount(units), slope.amount(room));
-        let from = from.max(slope.at).max(limit.paused_until());
+        let from = from.max(slope.at).max(limit.paused_until().unwrap_or(0));
         let mut next = self.jumps.partition_point(|jump| jump.at <= from);
         let before = next.checked_sub(1).map(|before| self.jumps[before]);
         let (mut at, mut level) = before.map_or((slope.at, slope.level), |jump| (jump.at, jump.level));

@@ -27,7 +27,7 @@ pub(crate) struct Route {
     pub is_held: bool,
     /// Whether the time must be known at which a request enters, also where there is room.
     pub is_timed: bool,
-    /// Each limit at most once; no weight is 0.
+    /// Each limit at most once. A weight of 0 takes nothing, and waits while the limit is paused.
     pub charges: SmallVec<[Charge; 4]>,
 }
 

@@ -62,7 +62,7 @@ impl Options {
     }
 
     /// This bot's share of a limit, rounded down, at least 1.
-    fn share_of(&self, limit: u64) -> u64 {
+    pub(super) fn share_of(&self, limit: u64) -> u64 {
         if self.limits_share_percentage >= 100.0 {
             return limit.min(MAX_LIMIT);
         }
@@ -84,6 +84,8 @@ impl Options {
 #[derive(Debug)]
 pub(crate) struct Row {
     pub id: String,
+    /// The limit for all bots together.
+    pub limit: u64,
     pub shape: Shape,
     /// (position in the table, weight), the limit's own weight first.
     pub takes: Vec<(usize, u64)>,
@@ -124,7 +126,12 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
             return Err(Error::invalid(what, "an id with a limit of its own", format_args!("{id:?}")));
         }
         takes.retain(|&(_, weight)| weight > 0);
-        rows.push(Row { id: limit.id.clone(), shape: shape_of(limit, options), takes });
+        rows.push(Row {
+            id: limit.id.clone(),
+            limit: limit.limit.min(MAX_LIMIT),
+            shape: shape_of(limit, options),
+            takes,
+        });
     }
     for row in rows.iter().filter(|_| !options.hopeless_routes) {
         for &(at, units) in &row.takes {

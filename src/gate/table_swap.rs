@@ -10,6 +10,7 @@ use crate::error::{Error, closest};
 use crate::limit::{RateLimit, Shape, Window};
 
 use super::enter::{Decided, Gate, LimitState};
+use super::listening::Heard;
 use super::route::{Charge, Index, Route};
 use super::table::{self, Hold, Row};
 
@@ -38,9 +39,17 @@ impl<W> Gate<W> {
                 let held = self.options.hold == Hold::Response || self.window(limit).is_concurrent();
                 Charge { limit, weight, held }
             };
-            let charges: SmallVec<[Charge; 4]> = row.takes.iter().map(charge).collect();
+            let mut charges: SmallVec<[Charge; 4]> = row.takes.iter().map(charge).collect();
+            if self.limits[index as usize].stops_without_units
+                && charges.iter().all(|charge| charge.limit != index)
+            {
+                charges.push(Charge { limit: index, weight: 0, held: false });
+            }
             let is_timed = charges.iter().any(|charge| self.window(charge.limit).needs_entering());
             let limit = &mut self.limits[index as usize];
+            if std::mem::replace(&mut limit.published, row.limit) != row.limit {
+                limit.heard.limit = None;
+            }
             limit.route = Some(Arc::new(Route {
                 id: limit.id.clone(),
                 index,
@@ -78,8 +87,19 @@ impl<W> Gate<W> {
         let id: Arc<str> = row.id.as_str().into();
         let mut window = Window::new(self.shape_of(row));
         window.allow(self.allowed_at_first);
-        let limit =
-            LimitState { id: id.clone(), window, heaviest: 0, refused: 0, roomy: 0, waiting: 0, route: None };
+        window.pause(self.paused_until);
+        let limit = LimitState {
+            id: id.clone(),
+            window,
+            published: row.limit,
+            heard: Heard { reason: self.paused_for.clone(), ..Heard::default() },
+            stops_without_units: false,
+            heaviest: 0,
+            refused: 0,
+            roomy: 0,
+            waiting: 0,
+            route: None,
+        };
         let index = match unused.pop() {
             Some(index) => {
                 let old = std::mem::replace(&mut self.limits[index as usize], limit);

@@ -25,6 +25,12 @@ pub struct Usage {
     /// Until the next units come free: 0 where nothing is used, and the shortest it can take, one interval, where
     /// everything used is still in flight.
     pub resets_in: Duration,
+    /// Of the units used, those that others have used, as the exchange said, and those that are kept for them.
+    pub foreign: u64,
+    /// For how long nothing passes, whatever is used: 0 if this is not paused.
+    pub paused: Duration,
+    /// Why it is paused; empty if it is not, or nobody said why.
+    pub pause_reason: String,
 }
 
 impl<W> Gate<W> {
@@ -48,6 +54,9 @@ impl<W> Gate<W> {
             waiting: limit.waiting + waiting,
             interval: Duration::from_nanos(window.interval()),
             resets_in: Duration::from_nanos(resets_at - now),
+            foreign: window.others(),
+            paused: Duration::from_nanos(window.paused_until().map_or(0, |until| until - now)),
+            pause_reason: window.paused_until().map_or_else(String::new, |_| limit.heard.reason.to_string()),
         }
     }
 }

@@ -57,6 +57,8 @@ pub(crate) struct Bucket {
     slope: Slope,
     /// Units that have not drained, rounded up, as of the last [`Bucket::expire`].
     units: u64,
+    /// When that was.
+    seen: Nanos,
     /// The last event.
     expired_at: Nanos,
 }
@@ -65,7 +67,7 @@ impl Bucket {
     /// A counter that falls by `limit` an `interval`, with so many units at `now`.
     pub fn new(limit: u64, interval: Nanos, now: Nanos, units: u64) -> Self {
         let slope = Slope { at: now, level: 0, drain: limit, unit: interval };
-        let mut bucket = Self { slope, units: 0, expired_at: 0 };
+        let mut bucket = Self { slope, units: 0, seen: now, expired_at: 0 };
         bucket.stamp(now, units);
         bucket
     }
@@ -102,6 +104,7 @@ impl Bucket {
 
     /// Notes what has drained by `now`.
     pub fn expire(&mut self, now: Nanos) {
+        self.seen = self.seen.max(now);
         if self.units == 0 {
             return;
         }
@@ -126,8 +129,24 @@ impl Bucket {
 
     /// Takes units out of the counter.
     pub fn hand_over(&mut self, units: u64) {
-        self.slope.level = self.slope.level.saturating_sub(self.slope.amount(units.min(MAX_LIMIT)));
-        self.units = self.units.saturating_sub(units);
+        self.take_back(units);
+    }
+
+    /// The same; how many there were to take, no more than `units`.
+    pub fn take_back(&mut self, units: u64) -> u64 {
+        let units = units.min(self.units);
+        // As of the last look: what was left of them then.
+        let level = self.slope.level_at(self.seen).saturating_sub(self.slope.amount(units));
+        self.slope = Slope { at: self.seen.max(self.slope.at), level, ..self.slope };
+        self.units = self.units_at(self.seen);
+        units
+    }
+
+    /// The most units that the counter can have shown since `since`, as of the last look.
+    pub fn units_since(&self, since: Nanos) -> Option<u64> {
+        let span = u128::from(self.seen.saturating_sub(since));
+        let most = self.slope.level_at(self.seen) + u128::from(self.slope.drain) * span;
+        Some(u64::try_from(most.div_ceil(u128::from(self.slope.unit))).unwrap_or(MAX_LIMIT).min(MAX_LIMIT))
     }
 
     pub fn units_at(&self, at: Nanos) -> u64 {

@@ -21,6 +21,12 @@ pub(crate) struct Ends {
     gone: u64,
     /// When units last ended, as of the last [`Ends::expire`].
     expired_at: Nanos,
+    /// What has ended lately is remembered for so long,
+    remembers: Nanos,
+    /// like the others,
+    ended: VecDeque<(Nanos, u64)>,
+    /// and nothing that ended up to then; and how many units that were.
+    forgotten: (Nanos, u64),
 }
 
 impl Ends {
@@ -57,6 +63,15 @@ impl Ends {
         while let Some((end, total)) = self.ends.pop_front_if(|&mut (end, _)| end <= now) {
             self.gone = total;
             self.expired_at = self.expired_at.max(end);
+            if self.remembers > 0 {
+                self.ended.push_back((end, total));
+            } else {
+                self.forgotten = (end, total);
+            }
+        }
+        let oldest = now.saturating_sub(self.remembers);
+        while let Some(old) = self.ended.pop_front_if(|&mut (end, _)| end <= oldest) {
+            self.forgotten = old;
         }
     }
 
@@ -72,6 +87,36 @@ impl Ends {
         let Some(must_go) = self.units().checked_sub(units).filter(|&some| some > 0) else { return 0 };
         let at = self.ends.partition_point(|&(_, total)| total.wrapping_sub(self.gone) < must_go);
         self.ends[at].0
+    }
+
+    /// From now on it is known for so long what has ended.
+    pub fn remember(&mut self, longer: Nanos) {
+        self.remembers = self.remembers.max(longer);
+    }
+
+    /// Units that had not ended at `since`, or came later; `None` where that is not known any more.
+    pub fn units_since(&self, since: Nanos) -> Option<u64> {
+        let ended = self.ended.partition_point(|&(end, _)| end <= since);
+        let (end, gone) = ended.checked_sub(1).map_or(self.forgotten, |last| self.ended[last]);
+        (end <= since).then(|| self.total.wrapping_sub(gone))
+    }
+
+    /// Takes away the units that end last; how many there were, no more than `units`.
+    pub fn take_back(&mut self, units: u64) -> u64 {
+        let units = units.min(self.units());
+        self.total = self.total.wrapping_sub(units);
+        let (left, gone) = (self.units(), self.gone);
+        while let Some(&(end, _)) = self.ends.back() {
+            let before =
+                self.ends.len().checked_sub(2).map_or(0, |before| self.ends[before].1.wrapping_sub(gone));
+            if before < left {
+                let last = self.ends.len() - 1;
+                self.ends[last] = (end, self.total);
+                break;
+            }
+            self.ends.pop_back();
+        }
+        units
     }
 
     /// When the next units end after `at`.

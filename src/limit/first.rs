@@ -103,10 +103,9 @@ impl First {
         }
     }
 
-    /// Adds units of somebody else, which come free at `end`. They may have opened a window at any time.
-    pub fn insert_foreign(&mut self, end: Nanos, units: u64) {
+    /// Others may have opened a window, at any time.
+    pub fn doubt(&mut self) {
         self.opened_from = None;
-        self.insert(end, units);
     }
 
     fn insert(&mut self, end: Nanos, units: u64) {

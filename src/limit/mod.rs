@@ -5,6 +5,8 @@ mod ends;
 mod first;
 mod fixed;
 mod kind;
+mod listening;
+mod others;
 mod period;
 mod quota;
 mod rate_limit;
@@ -21,6 +23,7 @@ mod zone;
 
 pub(crate) use bucket::{Slope, drained};
 pub use kind::Kind;
+pub(crate) use listening::Told;
 pub(crate) use period::MAX_PERIOD;
 pub use period::Period;
 pub use rate_limit::{Link, MAX_LIMIT, RateLimit, Scope};

@@ -31,6 +31,8 @@ pub(crate) struct Quota {
     ends_at: Nanos,
     /// The window ends here even if the clock never shows its end.
     at_most_until: Nanos,
+    /// When the window began; 0 of the first one.
+    opened_at: Nanos,
     /// One period: what the window lasts, or most windows do.
     length: Nanos,
     /// When a window last ended in which anything was used.
@@ -50,6 +52,7 @@ impl Quota {
             end: 0,
             ends_at: 0,
             at_most_until: 0,
+            opened_at: 0,
             length: resets.period.nanos(),
             expired_at: 0,
             unopened: true,
@@ -89,6 +92,9 @@ impl Quota {
             // Noticed late, it still ended when it did; a clock that was set forward ended it now.
             self.expired_at = now.min(self.ends_at);
         }
+        if !self.unopened {
+            self.opened_at = now.min(self.ends_at);
+        }
         self.unopened = false;
         self.end = self.resets.after(wall);
         self.length = span(wall, self.end).max(self.resets.period.nanos());
@@ -117,6 +123,23 @@ impl Quota {
     /// What the clock will show when the window ends.
     pub fn boundary(&self) -> WallNanos {
         self.end
+    }
+
+    /// When the window began, 0 of the first one; and when it ends, if the clock does not step.
+    pub fn window(&self) -> (Nanos, Nanos) {
+        (self.opened_at, self.ends_at)
+    }
+
+    /// Units charged to the window; `None` if it began after `since`.
+    pub fn units_since(&self, since: Nanos) -> Option<u64> {
+        (self.opened_at <= since).then_some(self.charged)
+    }
+
+    /// Takes units out of the window; how many there were to take, no more than `units`.
+    pub fn take_back(&mut self, units: u64) -> u64 {
+        let units = units.min(self.charged);
+        self.charged -= units;
+        units
     }
 
     /// Takes units out of the window.

@@ -32,6 +32,8 @@ pub(crate) struct Rolling {
     left: VecDeque<Stamp>,
     /// Units ever stamped, up to the first stamp of `left`.
     forgotten: u64,
+    /// Since when all is kept that leaves.
+    remembers_since: Nanos,
     /// The first stamp that went into the newest stamp: how far that stamp may still stretch.
     newest_since: Nanos,
     /// Units ever stamped.
@@ -52,6 +54,7 @@ impl Rolling {
             longest: interval,
             left: VecDeque::new(),
             forgotten: 0,
+            remembers_since: Nanos::MAX,
             newest_since: 0,
             total: 0,
             gone: 0,
@@ -157,21 +160,51 @@ impl Rolling {
         self.stamps.push_back(Stamp { at: now, total });
     }
 
-    #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
-    /// Puts units into the window at an instant that may be before the latest stamp.
-    pub fn insert(&mut self, at: Nanos, units: u64) {
-        let units = units.min(MAX_LIMIT.saturating_sub(self.units()));
-        let later = self.stamps.partition_point(|stamp| stamp.at < at);
-        let Some(&next) = self.stamps.get(later).filter(|_| units > 0) else {
-            return self.stamp(at, units);
-        };
-        let grain = if self.stamps.len() < EXACT { 1 } else { (self.interval / EXACT as u64).max(1) };
-        if next.at - at >= grain {
-            let before = later.checked_sub(1).map_or(self.gone, |before| self.stamps[before].total);
-            self.stamps.insert(later, Stamp { at, total: before });
+    /// Takes the newest units out of the window; how many there were to take, no more than `units`.
+    pub fn take_back(&mut self, units: u64) -> u64 {
+        let units = units.min(self.units());
+        let since = self.total.wrapping_sub(self.rewritten);
+        self.total = self.total.wrapping_sub(units);
+        if units > since {
+            self.rewritten = self.total;
         }
-        self.stamps.range_mut(later..).for_each(|stamp| stamp.total = stamp.total.wrapping_add(units));
-        self.total = self.total.wrapping_add(units);
+        let left = self.units();
+        let gone = self.gone;
+        let before = |stamps: &VecDeque<Stamp>, at: usize| {
+            at.checked_sub(1).map_or(0, |at| stamps[at].total.wrapping_sub(gone))
+        };
+        while let Some(last) = self.stamps.len().checked_sub(1) {
+            if before(&self.stamps, last) < left {
+                self.stamps[last].total = self.total;
+                break;
+            }
+            self.stamps.pop_back();
+        }
+        units
+    }
+
+    /// From now on it is known for `longer` what has left the window.
+    pub fn remember(&mut self, now: Nanos, longer: Nanos) {
+        let longest = self.interval.saturating_add(longer);
+        if longest > self.longest {
+            self.expire(now);
+            self.longest = longest;
+            self.remembers_since = now;
+        }
+    }
+
+    /// Units in the window at `since` or later; `None` where that is not known any more.
+    pub fn units_since(&self, since: Nanos) -> Option<u64> {
+        if self.expired_at <= since {
+            return Some(self.units());
+        }
+        let ended = self.left.iter().rev().find(|stamp| stamp.at.saturating_add(self.interval) <= since);
+        let gone = match ended {
+            Some(stamp) => stamp.total,
+            None if self.remembers_since <= since => self.left.front().map_or(self.gone, |_| self.forgotten),
+            None => return None,
+        };
+        Some(self.total.wrapping_sub(gone))
     }
 
     /// When the units in the window leave it: (instant, units), oldest first.
@@ -330,32 +363,29 @@ mod tests {
     }
 
     #[test]
-    fn units_put_into_a_full_window_are_never_early_and_hardly_late() {
-        let day = 86_400_000_000_000;
-        let (count, grain) = (2 * EXACT as u64, day / EXACT as u64);
-        let mut window = Rolling::new(day);
-        let mut list: Vec<Nanos> = Vec::new();
-        // Half a minute of every two is crowded already, and the rest is empty; then units come for any instant.
-        let crowded = |i: u64| day / 720 * (i / 183) + grain / 8 * (i % 183);
-        let anywhere = |i: u64| i.wrapping_mul(0x9e37_79b9_7f4a_7c15) % day;
-        for at in (0..count).map(crowded) {
-            window.stamp(at, 1);
-            list.push(at);
-        }
-        for at in (0..count / 16).map(anywhere) {
-            window.insert(at, 3);
-            list.extend([at; 3]);
-        }
-        list.sort_unstable();
-        assert!(window.stamps.len() <= 3 * EXACT + 1, "{} stamps", window.stamps.len());
-        assert!(window.stamps.iter().is_sorted_by(|a, b| a.at < b.at));
-        assert_eq!(window.units(), list.len() as u64);
-        let still = |at: Nanos| list.iter().filter(|&&stamp| stamp + day > at).count() as u64;
-        for at in (0..200).map(|i| day + anywhere(i + 7)) {
-            let kept = window.units_at(at);
-            assert!(kept >= still(at), "{kept} of the {} that must still be there", still(at));
-            assert!(kept <= still(at.saturating_sub(grain)), "{kept} left after the allowed lateness");
-        }
+    fn the_newest_units_are_taken_back_and_no_more_than_there_are() {
+        let mut window = Rolling::new(10);
+        [(1, 2), (4, 3), (6, 1)].into_iter().for_each(|(at, units)| window.stamp(at, units));
+        assert_eq!(window.take_back(2), 2);
+        assert_eq!((window.units(), window.down_to(0), window.units_at(11)), (4, 14, 2));
+        window.expire(11);
+        assert_eq!((window.take_back(9), window.units(), window.next_expiry(11)), (2, 0, None));
+        window.stamp(12, 1);
+        assert_eq!((window.units(), window.down_to(0)), (1, 22));
+    }
+
+    #[test]
+    fn what_has_left_lately_is_known_from_when_it_is_remembered_on() {
+        let mut window = Rolling::new(10);
+        [(1, 2), (4, 3), (6, 1)].into_iter().for_each(|(at, units)| window.stamp(at, units));
+        window.expire(11);
+        window.remember(11, 5);
+        assert_eq!([10, 11].map(|since| window.units_since(since)), [None, Some(4)]);
+        window.expire(16);
+        assert_eq!(
+            [11, 13, 14, 16].map(|since| window.units_since(since)),
+            [Some(4), Some(4), Some(1), Some(0)]
+        );
     }
 
     proptest! {

@@ -186,28 +186,57 @@ impl Stamps {
         }
     }
 
-    #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
-    /// Units that end at `until`: one interval from now at the latest; of a quota at its boundary, in windows of the server's
-    /// clock with the latest that they may be in, and from a bucket as they drain.
-    pub fn stamp_until(&mut self, now: Nanos, units: u64, until: Nanos, in_flight: u64) {
-        // What has ended before is in no history either, which must stay in order.
-        if until <= now {
-            return;
-        }
-        self.expire(now, in_flight);
+    /// Takes the newest units out of the window; how many there were to take, no more than `units`.
+    pub fn take_back(&mut self, units: u64) -> u64 {
         match self {
-            Self::Rolling(rolling) => {
-                rolling.insert(until.saturating_sub(rolling.interval()).min(now), units)
-            }
-            Self::Quota(quota) => quota.stamp(units),
-            Self::Bucket(bucket) => bucket.stamp(now, units),
-            Self::Concurrent(ends) => ends.insert(until, units, 0),
-            Self::Fixed(fixed) => fixed.stamp(now, units),
-            Self::First(first) => {
-                let latest = now.saturating_add(first.interval());
-                first.insert_foreign(until.min(latest), units);
-            }
+            Self::Rolling(rolling) => rolling.take_back(units),
+            Self::Quota(quota) => quota.take_back(units),
+            Self::Bucket(bucket) => bucket.take_back(units),
+            Self::Concurrent(ends) => ends.take_back(units),
+            Self::Fixed(fixed) => fixed.ends_mut().take_back(units),
+            Self::First(first) => first.ends_mut().take_back(units),
         }
+    }
+
+    /// From now on it is known what was in the window up to `longer` ago.
+    pub fn remember(&mut self, now: Nanos, longer: Nanos) {
+        match self {
+            Self::Rolling(rolling) => rolling.remember(now, longer),
+            Self::Quota(_) | Self::Bucket(_) | Self::Concurrent(_) => {}
+            Self::Fixed(fixed) => fixed.ends_mut().remember(longer),
+            Self::First(first) => first.ends_mut().remember(longer),
+        }
+    }
+
+    /// Units that were in the window at `since` or came later; `None` where that is not known, or another window began
+    /// after it.
+    pub fn units_since(&self, since: Nanos) -> Option<u64> {
+        match self {
+            // What was in flight since then, nobody knows.
+            Self::Concurrent(_) => None,
+            _ => each!(self, stamps => stamps.units_since(since), ends => ends.units_since(since)),
+        }
+    }
+
+    /// Others have used the same limit: units of a bucket drain from now on. Whether that is all that there is to note.
+    pub fn stamp_foreign(&mut self, now: Nanos, units: u64) -> bool {
+        match self {
+            Self::Bucket(bucket) => {
+                bucket.stamp(now, units);
+                true
+            }
+            Self::First(first) => {
+                first.doubt();
+                false
+            }
+            _ => false,
+        }
+    }
+
+    /// When the window began and when it ends, if all of its units end together.
+    #[inline]
+    pub fn window(&self) -> Option<(Nanos, Nanos)> {
+        if let Self::Quota(quota) = self { Some(quota.window()) } else { None }
     }
 
     /// What is in the window, oldest first.

@@ -3,6 +3,8 @@
 use crate::clock::{Nanos, WallNanos};
 
 use super::bucket::Slope;
+use super::listening::down_beside;
+use super::others::Others;
 use super::resets::Resets;
 use super::rolling::Rolling;
 use super::server_clock::ServerClock;
@@ -49,55 +51,76 @@ impl Span {
 /// Units are *in flight* once taken, and *in the window* once stamped, until they come free.
 ///
 /// The *nominal* limit is that of the table. The *effective* one is never above it: it is what may be used now, and may
-/// change many times a second, down to 0. While a limit is *paused*, nothing fits at all.
+/// change many times a second, down to 0. While a limit is *paused*, nothing fits at all. Units of *others* count beside
+/// the own ones.
 #[derive(Debug)]
 pub(crate) struct Window {
-    /// The effective limit, or 0 while this is paused: `used + units <= open` is all that a passing request asks.
-    open: u64,
-    in_flight: u64,
-    stamps: Stamps,
-    nominal: u64,
+    /// One more than what is left of the effective limit by others, or 0 while this is paused: `own units + units < open` is
+    /// all that a passing request asks.
+    pub(super) open: u64,
+    pub(super) in_flight: u64,
+    pub(super) stamps: Stamps,
+    /// When `open` changes by itself; `Nanos::MAX` for never.
+    pub(super) changes_at: Nanos,
+    pub(super) nominal: u64,
     /// What somebody else allows of the nominal limit.
     allowed: u64,
+    /// What the exchange says that the limit is.
+    pub(super) told: u64,
     /// As of the last [`Window::expire`]: when the pause ends; 0 where there is none.
-    paused_until: Nanos,
-    /// When a pause last ended.
-    resumed_at: Nanos,
+    pub(super) paused_until: Nanos,
+    /// When a pause or units of others last ended.
+    pub(super) resumed_at: Nanos,
+    pub(super) others: Option<Box<Others>>,
+    /// Units of others, as of the last [`Window::expire`].
+    pub(super) others_units: u64,
+    /// Units given back while in flight: so many fewer are stamped by those that leave next.
+    pub(super) credit: u64,
 }
 
 impl Window {
     pub fn new(shape: Shape) -> Self {
         Self {
-            open: shape.limit,
+            open: shape.limit + 1,
             in_flight: 0,
             stamps: Stamps::holding(shape.span, 0, 0),
+            changes_at: Nanos::MAX,
             nominal: shape.limit,
             allowed: u64::MAX,
+            told: u64::MAX,
             paused_until: 0,
             resumed_at: 0,
+            others: None,
+            others_units: 0,
+            credit: 0,
         }
     }
 
-    /// Takes another shape; what is used stays used, what is allowed of the limit stays allowed, and a pause goes on.
+    /// Takes another shape; what is used stays used, what is allowed of the limit stays allowed, and a pause goes on. What
+    /// the exchange said of the limit holds until the table has another one.
     /// Should the kind or the boundaries change, what is in the window counts as stamped now. A quota must be observed
     /// after that.
     pub fn reshape(&mut self, now: Nanos, shape: Shape) {
         self.stamps.reshape(now, shape.span);
+        if self.nominal != shape.limit {
+            // The table knows better now, until the exchange says it again.
+            self.told = u64::MAX;
+        }
         self.nominal = shape.limit;
-        self.reopen();
+        let (latest, interval) = (self.frees_at(now), self.interval());
+        // What others have used of a bucket drains with the rest.
+        if self.others_units > 0 && self.stamps.stamp_foreign(now, self.others_units) {
+            self.others = None;
+        }
+        if let Some(others) = &mut self.others {
+            others.end_by(latest, interval);
+        }
+        self.recount(now);
     }
 
-    #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
     /// Allows so much of the nominal limit from now on, 0 included; more than that is all of it. What is used stays used.
     pub fn allow(&mut self, units: u64) {
         self.allowed = units;
-        self.reopen();
-    }
-
-    #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
-    /// Lets nothing pass before `until`. An end that was set before, and is later, stays.
-    pub fn pause(&mut self, until: Nanos) {
-        self.paused_until = self.paused_until.max(until);
         self.reopen();
     }
 
@@ -130,8 +153,9 @@ impl Window {
         }
     }
 
-    fn reopen(&mut self) {
-        self.open = if self.paused_until > 0 { 0 } else { self.limit() };
+    pub(super) fn reopen(&mut self) {
+        let free = self.limit().saturating_sub(self.others_units);
+        self.open = if self.paused_until > 0 { 0 } else { free + 1 };
     }
 
     /// How many units the table says that fit.
@@ -143,7 +167,7 @@ impl Window {
     /// The effective limit: how many units fit when this is not paused. It may be less than what is used, and 0.
     #[inline]
     pub fn limit(&self) -> u64 {
-        self.nominal.min(self.allowed)
+        self.nominal.min(self.allowed).min(self.told)
     }
 
     #[inline]
@@ -171,7 +195,11 @@ impl Window {
     /// Tells a quota what the clock on the wall shows; nothing else about it is right for `now` before that.
     #[inline]
     pub fn observe(&mut self, now: Nanos, wall: WallNanos) {
+        let before = self.stamps.window().filter(|_| self.others.is_some());
         self.stamps.observe(now, wall, self.in_flight);
+        if let Some(before) = before {
+            self.move_others(now, before);
+        }
     }
 
     /// Tells a limit that follows the server's clock what is known of it.
@@ -198,17 +226,8 @@ impl Window {
     #[inline]
     pub fn expire(&mut self, now: Nanos) {
         self.stamps.expire(now, self.in_flight);
-        if self.paused_until > 0 {
-            self.resume(now);
-        }
-    }
-
-    #[cold]
-    fn resume(&mut self, now: Nanos) {
-        if self.paused_until <= now {
-            self.resumed_at = self.paused_until;
-            self.paused_until = 0;
-            self.reopen();
+        if self.changes_at <= now {
+            self.recount(now);
         }
     }
 
@@ -222,11 +241,6 @@ impl Window {
         self.stamps.first_frees_at(at)
     }
 
-    /// When the pause ends; 0 where there is none.
-    pub fn paused_until(&self) -> Nanos {
-        self.paused_until
-    }
-
     /// When units stamped at `at` have come free and been stamped anew so many times.
     pub fn frees_after(&self, at: Nanos, rounds: u64) -> Nanos {
         /// Boundaries further ahead are taken to be as far apart as most are.
@@ -236,22 +250,22 @@ impl Window {
         at.saturating_add(self.interval().saturating_mul(rounds - counted))
     }
 
-    /// Units in the window.
+    /// Units in the window, those of others among them.
     #[inline]
     pub fn in_window(&self) -> u64 {
-        self.stamps.units()
+        self.stamps.units().saturating_add(self.others_units)
     }
 
     /// Units used up.
     #[inline]
     pub fn used(&self) -> u64 {
-        self.in_window() + self.in_flight
+        self.in_window().saturating_add(self.in_flight)
     }
 
     /// Whether `units` more fit, as of the last [`Window::expire`].
     #[inline]
     pub fn fits(&self, units: u64) -> bool {
-        self.used().saturating_add(units) <= self.open
+        (self.stamps.units() + self.in_flight).saturating_add(units) < self.open
     }
 
     /// Takes units: in flight from now on.
@@ -264,8 +278,10 @@ impl Window {
     /// Gives units in flight back as if they had never been taken.
     #[inline]
     pub fn give_back(&mut self, units: u64) {
-        debug_assert!(units <= self.in_flight, "gave back {units} of {}", self.in_flight);
-        self.in_flight = self.in_flight.saturating_sub(units);
+        if units > self.in_flight {
+            return self.give_back_credited(units);
+        }
+        self.in_flight -= units;
     }
 
     /// Puts units into the window: those of a request that has neither an answer nor an end.
@@ -278,23 +294,20 @@ impl Window {
     /// Moves units from in flight to in the window.
     #[inline]
     pub fn settle(&mut self, now: Nanos, units: u64) {
+        if self.credit > 0 {
+            return self.settle_credited(now, units);
+        }
         self.give_back(units);
         self.stamps.stamp(now, units);
     }
 
     /// Moves everything in flight into the window.
     pub fn settle_all(&mut self, now: Nanos) {
+        self.credit = 0;
         self.settle(now, self.in_flight);
     }
 
-    #[cfg_attr(not(test), allow(dead_code, reason = "for shared budgets, bans and what exchanges say"))]
-    /// Units that somebody else has used, and that come free at `until`: one interval from now at the latest; those of a
-    /// quota at its boundary. They may be more than the limit.
-    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Nanos) {
-        self.stamps.stamp_until(now, units, until, self.in_flight);
-    }
-
-    /// What is in the window, oldest first.
+    /// What is in the window, oldest first; of others' nothing.
     pub fn settled(&self) -> Vec<Settled> {
         self.stamps.settled()
     }
@@ -306,19 +319,25 @@ impl Window {
 
     /// Nothing is in flight or in the window any more.
     pub fn forget_used(&mut self) {
-        self.in_flight = 0;
+        (self.in_flight, self.credit, self.others, self.others_units) = (0, 0, None, 0);
+        self.reopen();
         self.stamps.hand_over(u64::MAX);
     }
 
     /// Units of today's window that will still be in it at `at`.
     pub fn in_window_at(&self, at: Nanos) -> u64 {
-        self.stamps.units_at(at)
+        let others = self.others.as_ref().map_or(0, |others| others.units_at(at));
+        self.stamps.units_at(at).saturating_add(others)
     }
 
     /// The first instant at which at most `units` of today's window are left in it and no pause is on; 0 if that is so
     /// already.
     pub fn window_down_to(&self, units: u64) -> Nanos {
-        self.stamps.down_to(units).max(self.paused_until)
+        let down = match &self.others {
+            None => self.stamps.down_to(units),
+            Some(others) => down_beside(others, |units| self.stamps.down_to(units), units),
+        };
+        down.max(self.paused_until)
     }
 
     /// When at most `room` units are used and no pause is on, if all that is in flight is answered at `answered`.
@@ -328,18 +347,22 @@ impl Window {
         }
         match room.checked_sub(self.in_flight) {
             Some(window) => self.window_down_to(window),
-            None => self.frees_at(answered).max(self.paused_until),
+            None => {
+                let free = self.frees_at(answered).max(self.paused_until);
+                let others = self.others.as_ref();
+                others.map_or(free, |others| down_beside(others, |_| free, room))
+            }
         }
     }
 
     /// Whether nothing is used or paused, nor would be used in the longest interval that it ever had.
     pub fn is_unused(&mut self, now: Nanos) -> bool {
         self.expire(now);
-        self.in_flight == 0 && self.paused_until == 0 && self.stamps.is_unused(now)
+        self.in_flight == 0 && self.paused_until == 0 && self.others_units == 0 && self.stamps.is_unused(now)
     }
 
-    /// When units last left the window, a quota's window ended in which any were used, or a pause ended, as of the last
-    /// [`Window::expire`] or [`Window::observe`]; 0 if nothing has.
+    /// When units last left the window, a quota's window ended in which any were used, or a pause or units of others ended,
+    /// as of the last [`Window::expire`] or [`Window::observe`]; 0 if nothing has.
     #[inline]
     pub fn expired_at(&self) -> Nanos {
         self.stamps.expired_at().max(self.resumed_at)
@@ -354,11 +377,13 @@ impl Window {
             self.stamps.next_event(at)
         };
         let resumes = Some(self.paused_until).filter(|&until| until > at);
-        stamps.into_iter().chain(resumes).min()
+        let others = self.others.as_ref().and_then(|others| others.next_end(at));
+        stamps.into_iter().chain(resumes).chain(others).min()
     }
 
     /// When the next units leave the window after `at`.
     pub fn next_expiry(&self, at: Nanos) -> Option<Nanos> {
-        self.stamps.next_expiry(at)
+        let others = self.others.as_ref().and_then(|others| others.next_end(at));
+        self.stamps.next_expiry(at).into_iter().chain(others).min()
     }
 }

@@ -89,19 +89,6 @@ fn the_same_boundaries_keep_the_window_as_it_is() {
 }
 
 #[test]
-fn nothing_comes_free_during_a_pause_whether_in_flight_or_not() {
-    let mut window = rolling(2, 10);
-    window.take(1);
-    window.stamp(0, 1);
-    window.pause(30);
-    assert_eq!([1, 0].map(|room| window.used_down_to(room, 5)), [30, 30]);
-    window.expire(29);
-    assert_eq!((window.fits(1), window.next_change(29)), (false, Some(30)));
-    window.expire(30);
-    assert_eq!((window.fits(1), window.next_change(30), window.expired_at()), (true, None, 30));
-}
-
-#[test]
 fn less_may_be_used_of_a_limit_and_all_of_it_again() {
     let mut window = rolling(5, 10);
     window.stamp(0, 3);
@@ -111,20 +98,6 @@ fn less_may_be_used_of_a_limit_and_all_of_it_again() {
     assert_eq!((window.limit(), window.nominal()), (2, 9));
     window.allow(u64::MAX);
     assert!(window.fits(6) && !window.fits(7));
-}
-
-#[test]
-fn units_of_others_leave_before_and_after_own_ones() {
-    let mut window = rolling(9, 10);
-    window.stamp(10, 1);
-    window.stamp(14, 2);
-    for (units, until) in [(4, 22), (1, 24), (8, 5), (1, 99)] {
-        window.stamp_foreign(15, units, until);
-    }
-    assert_eq!([19, 20, 22, 24, 25].map(|at| window.in_window_at(at)), [9, 8, 4, 1, 0]);
-    assert_eq!((window.window_down_to(8), window.window_down_to(4)), (20, 22));
-    window.stamp_foreign(15, u64::MAX, 23);
-    assert!(!window.fits(1) && window.used() <= crate::MAX_LIMIT);
 }
 
 #[test]

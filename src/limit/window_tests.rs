@@ -38,6 +38,8 @@ struct Lists {
     in_flight: u64,
     /// When each unit was stamped.
     stamps: Vec<Nanos>,
+    /// When each unit of others ends.
+    foreign: Vec<Nanos>,
 }
 
 impl Lists {
@@ -46,7 +48,9 @@ impl Lists {
     }
 
     fn in_window_at(&self, at: Nanos) -> u64 {
-        self.stamps.iter().filter(|&&stamp| self.end(stamp) > at).count() as u64
+        let own = self.stamps.iter().filter(|&&stamp| self.end(stamp) > at).count();
+        let others = self.foreign.iter().filter(|&&end| end > at).count();
+        (own + others) as u64
     }
 
     fn used(&self) -> u64 {
@@ -71,7 +75,8 @@ impl Lists {
         let ends = self.stamps.iter().map(|&stamp| self.end(stamp));
         // Units in flight over a boundary are what the next window begins with.
         let boundary = Some(self.end(self.now)).filter(|_| self.quota && self.in_flight > 0);
-        ends.chain(boundary).chain([self.paused_until]).filter(|&at| at > self.now).min()
+        let others = self.foreign.iter().copied();
+        ends.chain(others).chain(boundary).chain([self.paused_until]).filter(|&at| at > self.now).min()
     }
 }
 
@@ -107,6 +112,7 @@ proptest! {
         let mut window = Window::new(shape(5, LONGEST, quota));
         let mut lists = Lists {
             limit: 5, allowed: u64::MAX, span: LONGEST, quota, now, paused_until: 0, in_flight: 0, stamps: Vec::new(),
+            foreign: Vec::new(),
         };
         for step in steps {
             // As the gate has it: whatever happens, the window has heard of the time first.
@@ -140,20 +146,20 @@ proptest! {
                     lists.paused_until = lists.paused_until.max(lists.now + length);
                 }
                 Action::Foreign(units, later) => {
-                    window.stamp_foreign(lists.now, units, lists.now + later);
-                    if later > 0 {
-                        let stamp = if lists.quota { lists.now } else { lists.now + later.min(lists.span) - lists.span };
-                        lists.stamps.extend((0..units).map(|_| stamp));
-                    }
+                    window.stamp_foreign(lists.now, units, Some(lists.now + later), false);
+                    let end = (lists.now + later).min(lists.end(lists.now));
+                    lists.foreign.extend((0..units).map(|_| end));
                 }
                 Action::Reshape(limit, span, quota) => {
                     let span = if quota || !lists.quota { span } else { LONGEST };
                     window.reshape(lists.now, shape(limit, span, quota));
                     if quota != lists.quota || quota && span != lists.span {
-                        let units = lists.in_window_at(lists.now);
-                        lists.stamps = vec![lists.now; units as usize];
+                        let units = lists.stamps.iter().filter(|&&stamp| lists.end(stamp) > lists.now).count();
+                        lists.stamps = vec![lists.now; units];
                     }
                     (lists.limit, lists.span, lists.quota) = (limit, span, quota);
+                    let latest = lists.end(lists.now);
+                    lists.foreign.iter_mut().for_each(|end| *end = latest.min(*end));
                 }
             }
             let now = lists.now;

@@ -13,6 +13,7 @@ mod enter;
 mod fork;
 mod grants;
 mod leases;
+mod listening;
 mod log;
 mod loop_timer;
 mod manual_clock;

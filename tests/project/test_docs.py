@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 
 import sluicegate
+from sluicegate import tables
+from sluicegate.tables.command import _parser as tables_parser
 from sluicegate.testing.__main__ import _parser
 from tests.helpers.repository import ROOT
 
@@ -66,6 +68,8 @@ def test_command_is_one_that_there_is(line: str) -> None:
             assert re.search(rf"^{name} = \[", (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
         case ["python", "-m", "sluicegate.testing", *options]:
             _parser().parse_args(options)
+        case ["sluicegate", "tables", *options]:
+            assert not tables_parser().parse_args(options).name or options[0] in tables.names()
         case ["sluicegate", "run", _, *_] | ["docker", "compose", *_]:
             pass
         case _:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import socket
 import subprocess
 import sys
+import time
 import urllib.request
 
 import pytest
@@ -31,6 +33,29 @@ def test_process_of_its_own_serves_until_its_input_is_closed() -> None:
     assert (process.returncode, errors) == (0, "")
 
 
+def test_process_has_others_a_clock_of_its_own_and_windows_that_roll() -> None:
+    options = ["--others", "REQUEST_WEIGHT", "0.5", "--skew", "-3600", "--rolling"]
+    with subprocess.Popen(
+        [*COMMAND, "--minute", "0.5", *options],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().strip()
+        while True:
+            with urllib.request.urlopen(f"{url}/api/v3/time") as response:
+                behind = time.time() - json.load(response)["serverTime"] / 1_000
+                used = int(response.headers["X-MBX-USED-WEIGHT-1M"])
+            assert behind == pytest.approx(3_600, abs=60)
+            if used > 1_000:
+                break
+        with urllib.request.urlopen(f"{url}/stand-in/stats") as response:
+            limits = json.load(response)["limits"]
+        assert {limit["kind"] for limit in limits} == {"rolling"}
+        process.communicate()
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -39,6 +64,9 @@ def test_process_of_its_own_serves_until_its_input_is_closed() -> None:
         (["--port", "80800"], "port must be from 0 to 65535 (0 takes a free one), got 80800"),
         (["--port", "-1"], "port must be from 0 to 65535 (0 takes a free one), got -1"),
         (["--seed", "x"], "invalid int value: 'x'"),
+        (["--others", "REQUEST_WEIGHT", "x"], "the share of others must be a number such as 0.35"),
+        (["--others", "WEIGHT", "0.5"], "no limit 'WEIGHT': the table has 'REQUEST_WEIGHT'"),
+        (["--skew", "1e12"], "skew must be a number of seconds from minus to plus ten years"),
         (["--minute", "0"], "minute must be seconds above 0"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 import urllib.request
 from collections.abc import AsyncIterator
 from io import BytesIO
@@ -13,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sluicegate.testing import Market, Price, StandInExchange
+from sluicegate.testing import Market, Price, StandInExchange, Statistics
 from tests.stand_in.client import ask, steer
 
 
@@ -78,9 +79,64 @@ async def test_calls_are_read_and_cleared(
     assert await steer(client, "calls", method="GET") == (200, [])
 
 
+async def test_others_take_a_share_until_they_are_sent_away(
+    client: aiohttp.ClientSession, exchange: StandInExchange
+) -> None:
+    assert await steer(client, "others", {"REQUEST_WEIGHT": 0.5}) == (200, {})
+    given = {"share": [[1, 0.5], [1, 0]], "every": 0.5, "seed": 1}
+    assert await steer(client, "others", {"ORDERS": given}) == (200, {})
+    _, stats = await steer(client, "stats", method="GET")
+    seen = {limit["name"]: limit for limit in stats["limits"]}
+    assert [name for name, limit in seen.items() if "others_timeline" in limit] == list(seen)
+    assert Statistics.from_json(stats).limit("ORDERS").others_timeline == ()
+    assert await steer(client, "others", {"REQUEST_WEIGHT": None}) == (200, {})
+    await steer(client, "reset")
+    assert exchange.statistics().requests == 0
+
+
+async def test_limits_are_lowered_and_told(client: aiohttp.ClientSession) -> None:
+    assert await steer(client, "limits", {"REQUEST_WEIGHT": 300, "ORDERS": 7}) == (200, {})
+    _, info = await ask(client, "exchangeInfo")
+    assert [x["limit"] for x in info["rateLimits"]][:2] == [300, 7]
+    statuses = [(await ask(client, "depth", limit=5000))[0] for _ in range(2)]
+    assert statuses == [200, 429]
+
+
+async def test_ban_rule_habits_and_clock_are_changed(
+    client: aiohttp.ClientSession, exchange: StandInExchange
+) -> None:
+    assert await steer(client, "ban", {"tolerated": 0, "first": 30, "prolong": 5}) == (200, {})
+    given = {"retry_after": "ms", "headers": {"X-MBX-USED-WEIGHT-1M": "X-Used"}}
+    assert await steer(client, "habits", given) == (200, {})
+    assert await steer(client, "clock", {"skew": -2.5}) == (200, {})
+    assert (exchange.skew, exchange.table.ban.prolong) == (-2.5, 5)
+    _, answer = await ask(client, "time")
+    assert -2_600 < answer["serverTime"] - time.time() * 1_000 < -2_400
+    async with client.get("/api/v3/ping") as response:
+        assert "X-Used" in response.headers
+    await steer(client, "limits", {"RAW_REQUESTS": 1})
+    async with client.get("/api/v3/ping") as response:
+        assert response.status == 418
+        assert 29_000 < int(response.headers["Retry-After"]) <= 30_000
+
+
 @pytest.mark.parametrize(
     ("path", "body", "message"),
     [
+        ("others", {"WEIGHT": 0.5}, "no limit 'WEIGHT': the table has 'REQUEST_WEIGHT'"),
+        ("others", {"ORDERS": 35}, "share must be above 0 and at most 1"),
+        ("others", {"ORDERS": {"shaer": 1}}, "has no 'shaer': it takes share, every, seed"),
+        ("others", {"ORDERS": {"every": 1}}, "others of ORDERS need 'share', got {'every': 1}"),
+        ("limits", {"ORDERS": 0}, "must be a whole number of at least 1"),
+        ("limits", {"ORDERS": 5, "REQUEST_WEIGHT": 10}, "must be 1 to 10, got"),
+        ("limits", {"ORDER": 5}, "no limit 'ORDER': the table has"),
+        ("ban", {"first": -1}, "first must be seconds above 0"),
+        ("ban", {"lenght": 1}, "ban has no 'lenght': it takes tolerated"),
+        ("clock", {"skew": "2"}, "skew must be a number of seconds from minus to plus ten years"),
+        ("clock", {}, 'clock must be {"skew": seconds}, got {}'),
+        ("habits", {"retry_after": "days"}, "retry_after must be one of seconds, http-date, ms"),
+        ("habits", {"headers": {"X-No": ""}}, "no header 'X-No': the table has 'X-MBX-USED"),
+        ("fail", {"overload": True, "drop": True}, "give overload alone"),
         ("delist", {"symbols": "BTCUSDT"}, "must be a list such as"),
         ("delist", {}, 'symbols must be a list such as ["BTCUSDT"], got None'),
         ("delist", {"symbols": ["DOGEUSDT"]}, "no symbol 'DOGEUSDT'"),

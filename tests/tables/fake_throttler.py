@@ -15,6 +15,7 @@ class FakeThrottler:
         self.rate_limits: list[RateLimit] = [] if table is None else table.rate_limits()
         self.observed: list[tuple[str, dict[str, Any]]] = []
         self.paused: list[tuple[str | None, float]] = []
+        self.corrected: list[tuple[str, int]] = []
         self.times: list[tuple[float, float]] = []
 
     def usage(self, limit_id: str) -> None:
@@ -28,6 +29,7 @@ class FakeThrottler:
     def observe(self, limit_id: str, *, expect: bool = False, **told: Any) -> None:
         self.usage(limit_id)
         assert expect
+        assert told.pop("age", None) is None or told
         assert set(told) <= {"used", "remaining", "limit", "reset"}
         self.observed.append((limit_id, told))
 
@@ -37,6 +39,10 @@ class FakeThrottler:
         assert seconds > 0
         assert reason
         self.paused.append((limit_id, seconds))
+
+    def correct(self, limit_id: str, units: int) -> None:
+        self.usage(limit_id)
+        self.corrected.append((limit_id, units))
 
     def set_server_time(self, seconds: float, uncertainty: float) -> None:
         self.times.append((seconds, uncertainty))

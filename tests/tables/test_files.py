@@ -16,6 +16,11 @@ def example() -> str:
     return found[1]
 
 
+def test_the_page_lists_every_file() -> None:
+    rows = re.findall(r"^\| `([\w-]+)` \|.+\|.+\|$", PAGE.read_text(), re.M)
+    assert rows == list(tables.names())
+
+
 @pytest.mark.parametrize("name", tables.names())
 def test_each_file_is_a_table_that_a_throttler_takes(name: str) -> None:
     table = tables.load(name)

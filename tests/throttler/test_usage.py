@@ -49,6 +49,9 @@ def test_usage_tells_what_remains_and_goes_into_json(clock: ManualClock) -> None
         "waiting": 0,
         "time_interval": 10.0,
         "resets_in": 10.0,
+        "foreign": 0,
+        "paused": 0.0,
+        "pause_reason": "",
     }
     throttler.set_rate_limits([RateLimit("/x", 1, 10)])
     assert throttler.usage("/x").remaining == 0, "never below 0"

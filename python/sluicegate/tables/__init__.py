@@ -15,6 +15,7 @@ from sluicegate.tables.header import Header
 from sluicegate.tables.heard import Heard
 from sluicegate.tables.limit import Limit, Tier
 from sluicegate.tables.refusal import Refusal, Wait
+from sluicegate.tables.returned import Returned
 from sluicegate.tables.route import OTHER, Route
 from sluicegate.tables.server_clock import ServerClock
 from sluicegate.tables.source import Difference, Source
@@ -32,6 +33,7 @@ __all__ = [
     "Heard",
     "Limit",
     "Refusal",
+    "Returned",
     "Route",
     "ServerClock",
     "Source",

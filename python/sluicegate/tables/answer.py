@@ -24,8 +24,15 @@ def header_getter(headers: object) -> HeaderGetter:
     if headers is None:
         return _nothing
     # httpx, aiohttp and requests have mappings that ignore case; a plain one must be made so.
-    if not isinstance(headers, dict) and isinstance(headers, Mapping) and _ignores_case(headers):
-        return lambda name: _text(headers.get(name))
+    kind = type(headers)
+    ignores = _IGNORE_CASE.get(kind)
+    if ignores is None and isinstance(headers, Mapping) and not isinstance(headers, dict):
+        ignores = _ignores_case(headers)
+        if ignores is not None and len(_IGNORE_CASE) < 100:
+            _IGNORE_CASE[kind] = ignores
+    if ignores:
+        find = headers.get  # type: ignore[attr-defined]
+        return lambda name: _text(find(name))
     pairs = headers.items() if isinstance(headers, Mapping) else headers
     found: dict[str, str | None] = {}
     try:
@@ -75,6 +82,21 @@ class Body:
                 self._json = _parsed(self.text)
         return self._json
 
+    @property
+    def items(self) -> int | None:
+        """How many items its list has, or more; None if nobody can tell."""
+        given = self._given
+        if isinstance(given, list):
+            return len(given)
+        # Each item is an object. To count is much less than to read JSON: lists may be long.
+        if isinstance(given, memoryview):
+            given = bytes(given)
+        if isinstance(given, str):
+            return given.count("{") if given else None
+        if isinstance(given, bytes | bytearray):
+            return given.count(b"{") if given else None
+        return None
+
     def values(self, field: str) -> list[str]:
         """The texts and numbers at a field. Dots go into objects, and into each item of a list."""
         found = [self.json]
@@ -109,13 +131,17 @@ def _nothing(_name: str) -> str | None:
     return None
 
 
-def _ignores_case(headers: Mapping[Any, Any]) -> bool:
-    """Whether a mapping finds a header by a name in another case."""
+_IGNORE_CASE: dict[type, bool] = {dict: False}
+"""Whether the mappings of a class ignore case."""
+
+
+def _ignores_case(headers: Mapping[Any, Any]) -> bool | None:
+    """Whether a mapping finds a header by a name in another case; None if it has none to try."""
     for name in headers:
         text = _text(name)
         if text and text.upper() != text.lower():
             return text.upper() in headers and text.lower() in headers
-    return False
+    return None
 
 
 def _text(value: object) -> str | None:

@@ -19,8 +19,9 @@ class BanRule:
     429s it takes and how fast bans grow is not documented: `tolerated`, `within` and `growth` are
     this stand-in's choice.
 
-    A request that arrives during a ban is answered 418; it neither counts against a limit nor makes
-    the ban longer. Earlier bans are remembered until the exchange is reset.
+    A request that arrives during a ban is answered 418; it does not count against a limit, and it
+    makes the ban longer if `prolong` says so. Earlier bans are remembered until the exchange is
+    reset.
 
     Args:
         tolerated: 429s within `within` seconds that are still forgiven; the next one starts a ban,
@@ -29,6 +30,8 @@ class BanRule:
         first: Seconds of the first ban.
         longest: Seconds that no ban exceeds.
         growth: Each ban is this many times as long as the one before.
+        prolong: Seconds by which each request that arrives during a ban moves its end, at most to
+            `longest` from then. Kraken documents that its lockout lasts "longer if calls continue".
 
     Raises:
         ValueError: A value is negative, not finite, or a first ban is above the longest.
@@ -39,6 +42,7 @@ class BanRule:
     first: float = 2 * MINUTE
     longest: float = 3 * DAY
     growth: float = 2.0
+    prolong: float = 0.0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
@@ -58,6 +62,11 @@ class BanRule:
             )
         if not is_number(self.growth) or self.growth < 1:
             raise ValueError(f"growth must be a number of at least 1, got {shown(self.growth)}")
+        if self.prolong != 0 and not is_length(self.prolong):
+            raise ValueError(
+                f"prolong must be seconds of 0 or more (and at most 100 years), got "
+                f"{shown(self.prolong)}"
+            )
 
     def duration(self, earlier_bans: int) -> int:
         """Nanoseconds that a ban lasts after so many earlier ones."""
@@ -77,6 +86,7 @@ class BanRule:
             self.first * factor,
             self.longest * factor,
             self.growth,
+            self.prolong * factor,
         )
 
     def to_json(self) -> dict[str, Any]:

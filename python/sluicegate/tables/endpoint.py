@@ -7,6 +7,7 @@ from typing import Any
 
 from sluicegate.tables.limit import KINDS, SCOPES, Limit, Tier, check_size
 from sluicegate.tables.request import items_of, text_of, value_of
+from sluicegate.tables.returned import Returned
 from sluicegate.tables.values import (
     check_switch,
     check_texts,
@@ -47,6 +48,8 @@ class Endpoint:
         each: Units by name of limit for each item of a parameter, on top of `weights`. The
             parameter `""` is the body itself, if it is a list. The limit `own` is the endpoint's
             own one; a request takes 1 of it if no `each` names it.
+        returned: Units by name of limit for the items of the answer, on top of `weights` (see
+            `Returned`).
         group: `market`, `account`, `order` or `cancel`; `""` is none of these.
         limit: The endpoint's own limit, in requests or in items (see `each`); 0 is none.
         interval: Length of the window of its own limit, in seconds.
@@ -73,6 +76,7 @@ class Endpoint:
     equals: Mapping[str, Any] = field(default_factory=dict)
     items_up_to: Mapping[str, int] = field(default_factory=dict)
     each: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    returned: Mapping[str, Returned] = field(default_factory=dict)
     group: str = ""
     limit: int = 0
     interval: float = 0.0
@@ -99,7 +103,7 @@ class Endpoint:
             raise ValueError(f"id of {method} {path} must be a text, got {shown(self.id)}")
         object.__setattr__(self, "method", method.upper())
         what = repr(self.id or f"{self.method} {path}")
-        for name in ("weights", "up_to", "equals", "items_up_to", "each", "tiers"):
+        for name in ("weights", "up_to", "equals", "items_up_to", "each", "returned", "tiers"):
             if not isinstance(getattr(self, name), Mapping):
                 raise ValueError(
                     f"{name} of {what} must be numbers by name, got {shown(getattr(self, name))}"

@@ -12,7 +12,6 @@ from sluicegate.tables.header import Header
 from sluicegate.tables.heard import Heard
 from sluicegate.tables.limit import Limit
 from sluicegate.tables.refusal import Refusal, Wait
-from sluicegate.tables.request import plain_path
 from sluicegate.tables.route import Route
 from sluicegate.tables.server_clock import RESOLUTION
 from sluicegate.tables.server_time import ServerTime
@@ -50,12 +49,14 @@ class Listener:
         self._table = table
         self._own = table.headers
         self._told_by = {limit.name: limit.told_by for limit in table.limits}
-        self._clock_paths = {plain_path(x.path): x for x in table.clock if x.path}
+        self._clock_paths = {x.path: x for x in table.clock if x.path}
         self._clock_headers = [x for x in table.clock if x.header]
         kinds = [limit.kind for limit in table.limits] + [x.kind for x in table.endpoints]
         self._has_fixed = "fixed" in kinds
+        self._has_returned = any(x.returned for x in table.endpoints)
         self._warned: set[str] = set()
         self._by_status: dict[int, tuple[Refusal, ...]] = {}
+        self._signs_by_status: dict[int, re.Pattern[str] | None] = {}
 
     def refusals(self, status: int) -> tuple[Refusal, ...]:
         """Those that an answer with this status may be."""
@@ -70,9 +71,25 @@ class Listener:
                 self._by_status[status] = found
         return found
 
+    def _signs(self, status: int) -> "re.Pattern[str] | None":
+        """What a body must have somewhere to be a refusal; None if some need no body."""
+        if status not in self._signs_by_status:
+            found = self.refusals(status)
+            texts = [code for refusal in found if not refusal.text for code in refusal.code]
+            texts = [re.escape(code) for code in texts] + [x.text for x in found if x.text]
+            known = all(refusal.needs_body for refusal in found)
+            try:
+                signs = re.compile("|".join(f"(?:{x})" for x in texts) or r"(?!)", re.IGNORECASE)
+            except re.error:
+                known = False  # Each by itself can be read, but not together.
+            if len(self._signs_by_status) >= 1_000:
+                self._signs_by_status.clear()
+            self._signs_by_status[status] = signs if known else None
+        return self._signs_by_status[status]
+
     def needs_body(self, status: int) -> bool:
         """Whether the body decides what an answer with this status means."""
-        return any(
+        return (self._has_returned and 200 <= status < 300) or any(
             refusal.needs_body or _wait_needs_body(refusal) for refusal in self.refusals(status)
         )
 
@@ -80,7 +97,6 @@ class Listener:
         self,
         throttler: "Throttler",
         route: Route,
-        url: str,
         status: int,
         headers: object,
         body: object,
@@ -91,15 +107,21 @@ class Listener:
         get = header_getter(headers)
         content = Body(body, status)
         hears = route.endpoint is None or not route.endpoint.ignore_headers
-        now = ServerTime(self._clock_paths, self._clock_headers, url, get, content, self._unknown)
+        path = "" if route.endpoint is None else route.endpoint.path
+        in_body = self._clock_paths.get(path)
+        now = ServerTime(in_body, self._clock_headers, get, content, self._unknown)
+        if elapsed is not None and not 0 <= elapsed <= LONGEST_WAIT:
+            elapsed = None
         if elapsed is not None and self._has_fixed and now.told is not None:
             instant, clock = now.told
-            _tell_time(throttler, instant, RESOLUTION[clock.format], max(elapsed, 0.0))
+            _tell_time(throttler, instant, RESOLUTION[clock.format], elapsed)
         if hears:
-            self._observe(throttler, route, get, now)
+            self._observe(throttler, route, get, now, elapsed)
         refusal = self._refusal(status, get, content)
         asked = limit_id or route.id
         if refusal is None:
+            if route.endpoint is not None and route.endpoint.returned and 200 <= status < 300:
+                _give_back(throttler, route, content.items)
             return Heard("ok", limit_id=asked)
         reason = self._reason(refusal, status, content)
         wait = self._wait(refusal, get, content, now)
@@ -125,7 +147,12 @@ class Listener:
     # ---- What is used
 
     def _observe(
-        self, throttler: "Throttler", route: Route, get: HeaderGetter, now: ServerTime
+        self,
+        throttler: "Throttler",
+        route: Route,
+        get: HeaderGetter,
+        now: ServerTime,
+        age: float | None,
     ) -> None:
         for limit_id, (limit, _) in route.takes.items():
             is_own = route.own == limit_id
@@ -133,7 +160,7 @@ class Listener:
             if headers:
                 told = self._told(headers, get, now)
                 if told:
-                    _observe(throttler, limit_id, **told)
+                    _observe(throttler, limit_id, age=age, **told)
 
     def _told(
         self, headers: Iterable[Header], get: HeaderGetter, now: ServerTime
@@ -175,6 +202,10 @@ class Listener:
     # ---- What a refusal means
 
     def _refusal(self, status: int, get: HeaderGetter, body: Body) -> Refusal | None:
+        # To look for a few texts is much less than to read JSON, and most answers are no refusals.
+        signs = self._signs(status)
+        if signs is not None and not body.is_parsed and not signs.search(body.text):
+            return None
         for refusal in self.refusals(status):
             if refusal.lacks and any(get(name.lower()) is not None for name in refusal.lacks):
                 continue
@@ -186,7 +217,6 @@ class Listener:
         return None
 
     def _has_code(self, refusal: Refusal, body: Body) -> bool:
-        # To look for a text is much less than to read JSON, and most answers are no refusals.
         if not body.is_parsed and not any(code in body.text for code in refusal.code):
             return False
         fields = (refusal.field,) if refusal.field else self._table.code_field
@@ -318,14 +348,26 @@ def _has(throttler: "Throttler", limit_id: str) -> bool:
     return True
 
 
-def _observe(throttler: Any, limit_id: str, **told: Any) -> None:
+def _observe(throttler: "Throttler", limit_id: str, **told: Any) -> None:
     try:
         throttler.observe(limit_id, expect=True, **told)
     except KeyError:
         return  # The program's throttler has other ids.
 
 
-def _pause(throttler: Any, ids: list[str] | None, seconds: float, reason: str) -> list[str]:
+def _give_back(throttler: "Throttler", route: Route, items: int | None) -> None:
+    """Gives back what the largest answer would have cost more than this one."""
+    if items is None or route.endpoint is None:
+        return
+    for name, cost in route.endpoint.returned.items():
+        units = cost.most_units - cost.units(items)
+        for limit_id, (limit, _) in route.takes.items():
+            # What is counted of a text may be more than there is, and takes no more for that.
+            if limit.name == name and units > 0 and _has(throttler, limit_id):
+                throttler.correct(limit_id, -units)
+
+
+def _pause(throttler: "Throttler", ids: list[str] | None, seconds: float, reason: str) -> list[str]:
     if ids is None:
         throttler.pause(None, seconds=seconds, reason=reason)
         return []

@@ -10,6 +10,7 @@ from sluicegate.tables.endpoint import Endpoint
 from sluicegate.tables.header import Header
 from sluicegate.tables.limit import Limit, Tier
 from sluicegate.tables.refusal import Refusal, Wait
+from sluicegate.tables.returned import Returned
 from sluicegate.tables.server_clock import ServerClock
 from sluicegate.tables.source import Difference, Source
 from sluicegate.tables.table import Table
@@ -32,7 +33,7 @@ LISTS: dict[type, dict[str, type]] = {
 BY_NAME: dict[type, dict[str, type]] = {
     Table: {"sources": Source},
     Limit: {"tiers": Tier},
-    Endpoint: {"tiers": Tier},
+    Endpoint: {"tiers": Tier, "returned": Returned},
 }
 """What the values of a field are, by their names."""
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, unquote_plus
 
 Parameters = Mapping[str, Any]
 """Parameters by name. Of a list in the body, it is the one parameter `""`."""
@@ -11,6 +11,10 @@ Parameters = Mapping[str, Any]
 NONE: Parameters = {}
 LONGEST_BODY = 1_000_000
 """Longer bodies of requests are not read: no exchange takes parameters of this size."""
+
+
+MOST_FIELDS = 10_000
+"""More parameters of one request are not read."""
 
 
 def parameters(query: object) -> Parameters:
@@ -54,13 +58,17 @@ def value_of(given: Parameters, name: str) -> Any:
     return value
 
 
-def path_of(url: str) -> tuple[str, str]:
-    """Path and query of a URL, or of a path that has a query or a fragment."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url.partition("?")[0], ""
-    return parts.path, parts.query
+def split_url(url: str) -> tuple[str, str, str]:
+    """Host, path and query of a URL; no host of a path that may have a query or a fragment."""
+    url = url.partition("#")[0]
+    url, _, query = url.partition("?")
+    if url.startswith("/"):
+        return "", url, query
+    _, scheme, rest = url.partition("://")
+    if not scheme:
+        return "", url, query
+    place, slash, path = rest.partition("/")
+    return _host(place), slash + path, query
 
 
 def plain_path(path: str) -> str:
@@ -104,6 +112,14 @@ def items_of(value: object) -> list[Any]:
     return [item for item in text.strip("[] ").split(",") if item.strip()]
 
 
+def _host(place: str) -> str:
+    """The host of `user@host:port`."""
+    host = place.rpartition("@")[2].lower()
+    if host.startswith("["):
+        return host.partition("]")[0][1:]
+    return host.partition(":")[0]
+
+
 def _from_text(text: str) -> Parameters:
     text = text.strip()
     if text[:1] in ("{", "["):
@@ -111,16 +127,16 @@ def _from_text(text: str) -> Parameters:
         if isinstance(found, Mapping):
             return found
         return {"": found} if isinstance(found, list) else NONE
-    try:
-        return _grouped(
-            (name, value)
-            for name, values in parse_qs(
-                text.removeprefix("?"), keep_blank_values=True, max_num_fields=10_000
-            ).items()
-            for value in values
-        )
-    except ValueError:
-        return NONE
+    pairs = []
+    for part in text.removeprefix("?").split("&", MOST_FIELDS)[:MOST_FIELDS]:
+        name, _, value = part.partition("=")
+        if name:
+            pairs.append((_decoded(name), _decoded(value)))
+    return _grouped(pairs)
+
+
+def _decoded(text: str) -> str:
+    return unquote_plus(text) if "%" in text or "+" in text else text
 
 
 def _grouped(pairs: Iterable[Any]) -> Parameters:

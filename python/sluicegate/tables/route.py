@@ -3,17 +3,18 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+from sluicegate.tables.condition import condition
 from sluicegate.tables.endpoint import OWN, Endpoint
 from sluicegate.tables.limit import Limit
 from sluicegate.tables.request import (
     NONE,
     Parameters,
     items_of,
+    merged,
     parameters,
-    path_of,
     plain_path,
+    split_url,
     text_of,
     value_of,
 )
@@ -23,6 +24,9 @@ OTHER = "*"
 
 LONGEST_KEY = 100
 """Characters of a key's value that an id keeps."""
+
+MOST_MADE = 10_000
+"""Routes that are kept of those that were made for a request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,41 @@ class Route:
     takes: Mapping[str, tuple[Limit, int]]
     own: str = ""
     made: bool = False
+
+
+class _Entry:
+    """One endpoint, with what a request's parameters decide made quick."""
+
+    __slots__ = ("_counts", "_keys", "applies", "endpoint", "host", "is_dynamic", "static")
+
+    def __init__(self, endpoint: Endpoint, static: Route, limits: Mapping[str, Limit]) -> None:
+        self.endpoint, self.static = endpoint, static
+        self.host = endpoint.host.lower()
+        self.applies = condition(endpoint)
+        weighed = (*endpoint.weights, *endpoint.returned)
+        keys = [limits[name].key for name in weighed] + [endpoint.key]
+        in_items = [limits[x].key for units in endpoint.each.values() for x in units if x != OWN]
+        self._keys = tuple(name for key in keys for name in key)
+        # The keys of items are many, and differ from one to the next.
+        keyed_items = any(in_items) or bool(endpoint.each and endpoint.key)
+        self._counts = None if keyed_items else tuple(endpoint.each)
+        self.is_dynamic = bool(self._keys or endpoint.each)
+
+    def key_of(self, given: Parameters) -> tuple[object, ...] | None:
+        """What of the parameters decides about the route; None if that is not quick to say."""
+        if self._counts is None or "" in given:
+            return None
+        key: list[object] = [self.endpoint.id]
+        for names in self._keys:
+            value = given.get(names)
+            if value is None and ("|" in names or "." in names):
+                return None
+            if value is not None and not isinstance(value, str):
+                return None
+            key.append(value)
+        for name in self._counts:
+            key.append(len(items_of(value_of(given, name))))
+        return tuple(key)
 
 
 class Router:
@@ -66,75 +105,82 @@ class Router:
         self._limits = {limit.name: limit for limit in limits}
         self._hosts = {host.lower() for host in hosts}
         self._hosts.update(endpoint.host.lower() for endpoint in endpoints if endpoint.host)
-        self._several_hosts = any(endpoint.host for endpoint in endpoints)
         self.other = Route(
             OTHER, None, {name: (self._limits[name], n) for name, n in default_weights.items()}
         )
         self._static = {endpoint.id: self._build(endpoint, NONE) for endpoint in endpoints}
-        self._exact: dict[tuple[str, str], list[Endpoint]] = {}
-        self._loose: dict[tuple[str, str], list[Endpoint]] = {}
-        self._templates: dict[tuple[str, int], list[tuple[list[str | None], list[Endpoint]]]] = {}
+        self._made: dict[tuple[object, ...], Route] = {}
+        self._exact: dict[tuple[str, str], list[_Entry]] = {}
+        self._loose: dict[tuple[str, str], list[_Entry]] = {}
+        self._templates: dict[tuple[str, int], list[tuple[list[str | None], list[_Entry]]]] = {}
         for endpoint in endpoints:
+            entry = _Entry(endpoint, self._static[endpoint.id], self._limits)
             if "{" in endpoint.path:
-                self._add_template(endpoint)
+                self._add_template(entry)
             else:
-                self._exact.setdefault((endpoint.method, endpoint.path), []).append(endpoint)
+                self._exact.setdefault((endpoint.method, endpoint.path), []).append(entry)
                 loose = (endpoint.method, plain_path(endpoint.path).lower())
-                self._loose.setdefault(loose, []).append(endpoint)
+                self._loose.setdefault(loose, []).append(entry)
         # What needs no look at the request's parameters: one entry, with no condition and no key.
         self._plain = {
-            key: self._static[found[0].id]
+            key: found[0].static
             for key, found in self._exact.items()
-            if not found[0].is_conditional and not found[0].host and not self._is_dynamic(found[0])
+            if found[0].applies is None and not found[0].host and not found[0].is_dynamic
         }
 
     def route(self, method: str, url: str, query: object = None) -> Route:
         """The route of a request; that of `OTHER` if no entry applies."""
-        if not self._several_hosts:
-            plain = self._plain.get((method, url))
-            if plain is not None:
-                return plain
-        endpoint, given = self._find(method, url, query)
-        if endpoint is None:
+        plain = self._plain.get((method, url))
+        if plain is not None:
+            return plain
+        entry, given = self._find(method, url, query)
+        if entry is None:
             return self.other
-        if not self._is_dynamic(endpoint):
-            return self._static[endpoint.id]
-        return self._build(endpoint, parameters(given))
+        if not entry.is_dynamic:
+            return entry.static
+        parameters_ = parameters(given)
+        key = entry.key_of(parameters_)
+        if key is None:
+            return self._build(entry.endpoint, parameters_)
+        route = self._made.get(key)
+        if route is None:
+            route = self._build(entry.endpoint, parameters_)
+            if len(self._made) >= MOST_MADE:
+                self._made.clear()
+            self._made[key] = route
+        return route
 
     def endpoint(self, method: str, url: str, query: object = None) -> Endpoint | None:
         """The entry that a request is; None if none applies."""
-        return self._find(method, url, query)[0]
+        entry = self._find(method, url, query)[0]
+        return None if entry is None else entry.endpoint
 
     def static(self, endpoint: Endpoint) -> Route:
         """The route of a request of this endpoint that has none of the keys."""
         return self._static[endpoint.id]
 
-    def _find(self, method: str, url: str, query: object) -> tuple[Endpoint | None, object]:
-        entries = None if self._several_hosts else self._exact.get((method, url))
+    def _find(self, method: str, url: str, query: object) -> tuple["_Entry | None", object]:
+        entries = self._exact.get((method, url))
         host = ""
         if entries is None:
-            method = method.upper()
-            if not url.startswith("/"):
-                host = _host(url)
-            path, of_url = path_of(url)
-            if query is None and of_url:
-                query = of_url
-            elif of_url:
-                query = {**parameters(of_url), **parameters(query)}
-            entries = self._entries(method, path)
+            method, url = _as_text(method), _as_text(url)
+            host, path, of_url = split_url(url)
+            if of_url:
+                query = of_url if query is None else merged(of_url, query)
+            entries = self._entries(method.upper(), path)
         given: Parameters | None = None
-        for endpoint in entries:
-            if endpoint.host and host in self._hosts and endpoint.host.lower() != host:
+        for entry in entries:
+            if entry.host and host in self._hosts and entry.host != host:
                 continue
-            if endpoint.is_conditional:
+            if entry.applies is not None:
                 if given is None:
                     given = parameters(query)
-                if not endpoint.applies(given):
+                if not entry.applies(given):
                     continue
-            return endpoint, query if given is None else given
+            return entry, query if given is None else given
         return None, NONE
 
-    def _entries(self, method: str, path: str) -> list[Endpoint]:
+    def _entries(self, method: str, path: str) -> "list[_Entry]":
         found = self._exact.get((method, path))
         if found is not None:
             return found
@@ -144,31 +190,24 @@ class Router:
             return found
         segments = path.split("/")
         for pattern, entries in self._templates.get((method, len(segments)), ()):
-            if all(
-                wanted is None or wanted == segment.lower()
-                for wanted, segment in zip(pattern, segments, strict=True)
-            ):
+            for wanted, segment in zip(pattern, segments, strict=True):
+                if wanted is not None and wanted != segment and wanted != segment.lower():
+                    break
+            else:
                 return entries
         return []
 
-    def _add_template(self, endpoint: Endpoint) -> None:
-        segments = plain_path(endpoint.path).split("/")
+    def _add_template(self, entry: "_Entry") -> None:
+        segments = plain_path(entry.endpoint.path).split("/")
         pattern = [None if "{" in segment else segment.lower() for segment in segments]
-        templates = self._templates.setdefault((endpoint.method, len(segments)), [])
+        templates = self._templates.setdefault((entry.endpoint.method, len(segments)), [])
         for known, entries in templates:
             if known == pattern:
-                entries.append(endpoint)
+                entries.append(entry)
                 return
-        templates.append((pattern, [endpoint]))
+        templates.append((pattern, [entry]))
         # Those with more fixed segments first: `/orders/open` before `/orders/{id}`.
-        templates.sort(key=lambda entry: sum(segment is None for segment in entry[0]))
-
-    def _is_dynamic(self, endpoint: Endpoint) -> bool:
-        return bool(
-            endpoint.each
-            or endpoint.key
-            or any(self._limits[name].key for name in endpoint.weights)
-        )
+        templates.sort(key=lambda template: sum(segment is None for segment in template[0]))
 
     def _build(self, endpoint: Endpoint, given: Parameters) -> Route:
         takes: dict[str, tuple[Limit, int]] = {}
@@ -188,6 +227,8 @@ class Router:
 
         for name, units in endpoint.weights.items():
             take(name, units, None, 0)
+        for name, items in endpoint.returned.items():
+            take(name, items.most_units, None, 0)
         counted_by_item = {name for weights in endpoint.each.values() for name in weights}
         if own is not None and OWN not in counted_by_item:
             take(OWN, 1, None, 0)
@@ -204,6 +245,13 @@ class Router:
             own="" if own is None else _own_id(own, takes),
             made=name != endpoint.id,
         )
+
+
+def _as_text(value: object) -> str:
+    """A method or a URL as a text: clients have classes of their own for URLs."""
+    if isinstance(value, str):
+        return value
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def _suffix(items_by_key: Mapping[str, Mapping[str, int]]) -> str:
@@ -244,13 +292,7 @@ def _key_value(key: tuple[str, ...], given: Parameters, item: object) -> str:
                 value = first.get(name)
             text = text_of(value)
             if text:
-                values.append(" ".join(text[:LONGEST_KEY].upper().split()))
+                # Without what separates keys in an id, so that two of them never look like one.
+                values.append("".join(text[:LONGEST_KEY].upper().replace("|", "_").split()))
                 break
-    return ",".join(values)
-
-
-def _host(url: str) -> str:
-    try:
-        return (urlsplit(url).hostname or "").lower()
-    except ValueError:
-        return ""
+    return "|".join(values)

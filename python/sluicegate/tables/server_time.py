@@ -1,43 +1,40 @@
 """`ServerTime`: what the server's clock showed when it made an answer."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 from sluicegate.tables.answer import Body, HeaderGetter
-from sluicegate.tables.request import path_of, plain_path
 from sluicegate.tables.server_clock import ServerClock
 from sluicegate.tables.told_time import told_instant
 
-LATEST = 1e11
-"""Later instants, of the year 5138, are not believed."""
+LATEST = 8e9
+"""Later instants, of the year 2223, are not believed."""
 
 
 class ServerTime:
     """The time of one answer, read when it is asked for, and once.
 
     Args:
-        by_path: The clocks in bodies, by the paths of their endpoints.
+        in_body: The clock in the body of this answer; None if its endpoint has none.
         by_header: The clocks in headers.
-        url: The URL or path of the request.
         get: Finds a header of the answer.
         body: The body of the answer.
         unknown: Is told what cannot be read: where, the text and the format.
     """
 
-    __slots__ = ("_body", "_by_header", "_by_path", "_found", "_get", "_read", "_unknown", "_url")
+    __slots__ = ("_body", "_by_header", "_found", "_get", "_in_body", "_read", "_unknown")
 
     def __init__(
         self,
-        by_path: Mapping[str, ServerClock],
+        in_body: ServerClock | None,
         by_header: Sequence[ServerClock],
-        url: str,
         get: HeaderGetter,
         body: Body,
         unknown: Callable[[str, str, str], None],
     ) -> None:
         """Reads nothing yet."""
-        self._by_path, self._by_header = by_path, by_header
-        self._url, self._get, self._body, self._unknown = url, get, body, unknown
+        self._in_body, self._by_header = in_body, by_header
+        self._get, self._body, self._unknown = get, body, unknown
         self._read = False
         self._found: tuple[float, ServerClock] | None = None
 
@@ -58,13 +55,11 @@ class ServerTime:
         return instant - (time.time() if told is None else told[0])
 
     def _look(self) -> tuple[float, ServerClock] | None:
-        if self._by_path:
-            clock = self._by_path.get(plain_path(path_of(self._url)[0]))
-            if clock is not None:
-                for text in self._body.values(clock.field)[:1]:
-                    instant = self._instant(clock, clock.field, text)
-                    if instant is not None:
-                        return instant, clock
+        if self._in_body is not None:
+            for text in self._body.values(self._in_body.field)[:1]:
+                instant = self._instant(self._in_body, self._in_body.field, text)
+                if instant is not None:
+                    return instant, self._in_body
         for clock in self._by_header:
             date = self._get(clock.header.lower())
             if date is not None:

@@ -175,13 +175,11 @@ class Table:
             body: Its body, as bytes, text or JSON that was read. It is needed if `needs_body`.
             query: The request's parameters, as for `find`.
             limit_id: The id that the throttler was asked for, if it is not this table's.
-            elapsed: Seconds from when the request was sent until now. With it, the offset of the
-                server's clock is learned.
+            elapsed: Seconds from when the request was sent until now. With it, more of what others
+                use is told from one's own, and the offset of the server's clock is learned.
         """
         route = self._router.route(method, path, query)
-        return self._listener.listen(
-            throttler, route, path, status, headers, body, limit_id, elapsed
-        )
+        return self._listener.listen(throttler, route, status, headers, body, limit_id, elapsed)
 
     def needs_body(self, status: int) -> bool:
         """Whether `listen` must have the body of an answer with this status.
@@ -295,6 +293,10 @@ class Table:
         costs: list[tuple[str, Mapping[str, int]]] = []
         for endpoint in self.endpoints:
             costs.append((endpoint.id, endpoint.weights))
+            returned = endpoint.returned.items()
+            costs.append(
+                (endpoint.id, {x: endpoint.weights.get(x, 0) + n.most_units for x, n in returned})
+            )
             for each in endpoint.each.values():
                 costs.append((endpoint.id, {name: n for name, n in each.items() if name != OWN}))
         if not isinstance(self.default_weights, Mapping):

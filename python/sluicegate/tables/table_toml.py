@@ -8,6 +8,7 @@ from typing import Any
 
 from sluicegate.tables.reading import read
 from sluicegate.tables.table import Table
+from sluicegate.tables.values import shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -73,12 +74,12 @@ def load_file(name: str) -> Table:
 def _check_sources(data: Mapping[str, Any]) -> None:
     """Refuse a fact that has no source."""
     for what in ("limits", "endpoints", "refusals"):
-        entries = data.get(what, ())
+        entries = data.get(what, [])
         if not isinstance(entries, list):
-            raise ValueError(f"{what} must be a list, got {entries!r}")
+            raise ValueError(f"{what} must be a list, got {shown(entries)}")
         for i, entry in enumerate(entries):
             if not isinstance(entry, dict):
-                raise ValueError(f"{what}[{i}] must be an object, got {entry!r}")
+                raise ValueError(f"{what}[{i}] must be an object, got {shown(entry)}")
             if not entry.get("source"):
                 called = entry.get("name") or entry.get("path") or entry.get("means") or ""
                 raise ValueError(

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from sluicegate._needs import lacking
-from sluicegate.testing import CoinGecko, Market, load_table
+from sluicegate.testing import CoinGecko, Market, load_table, rolling
 
 if TYPE_CHECKING:
     from sluicegate.testing import StandInExchange
@@ -34,13 +34,17 @@ def main() -> None:
 
     try:
         table = load_table(options.table, minute=options.minute)
+        if options.rolling:
+            table = rolling(table)
         exchange = StandInExchange(
             table,
             market=None if options.markets is None else Market.of_size(options.markets),
             latency=tuple(options.latency),
             seed=options.seed,
             port=options.port,
+            skew=options.skew,
         )
+        exchange.set_others({limit: _share(text) for limit, text in options.others})
     except (ValueError, OSError) as error:
         parser.error(str(error))
     stay = options.stay or (sys.stdin is not None and sys.stdin.isatty())
@@ -70,6 +74,11 @@ def _parser() -> argparse.ArgumentParser:
         help="how many seconds a minute of the exchange takes (default: 60)",
     )
     add(
+        "--rolling",
+        action="store_true",
+        help="let windows roll that begin anew on the exchange: stricter than the exchange",
+    )
+    add(
         "--latency",
         type=float,
         nargs=2,
@@ -84,6 +93,21 @@ def _parser() -> argparse.ArgumentParser:
         "(default: 5 symbols, and an answer for any other)",
     )
     add("--coingecko", action="store_true", help="also serve CoinGecko's prices, under /coingecko")
+    add(
+        "--others",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("LIMIT", "SHARE"),
+        help="others use this share of a limit, such as REQUEST_WEIGHT 0.35; repeatable",
+    )
+    add(
+        "--skew",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how far the exchange's clock is ahead of the machine's (default: 0)",
+    )
     add("--seed", type=int, help="with a seed, the latencies are the same in each run")
     add("--port", type=int, default=0, help="the port; 0 takes a free one (default: 0)")
     add(
@@ -93,6 +117,15 @@ def _parser() -> argparse.ArgumentParser:
         "a script that starts it with & needs this",
     )
     return parser
+
+
+def _share(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            f"the share of others must be a number such as 0.35, got {text!r}"
+        ) from None
 
 
 def _is_pipe(stream: TextIO | None) -> bool:

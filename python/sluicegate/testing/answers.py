@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from collections.abc import Awaitable, Callable, Mapping
 from functools import lru_cache
 from typing import Any
@@ -23,6 +22,7 @@ from sluicegate.testing.refusal import (
     invalid_symbol,
     malformed,
 )
+from sluicegate.testing.server_clock import ServerClock
 from sluicegate.testing.symbol import decimal
 
 Handler = Callable[[web.Request], Any | Awaitable[Any]]
@@ -43,16 +43,18 @@ LAST_PRICES = (
 """What `ticker/24hr` answers that is the last price here, as if it had stood for a day."""
 
 
-def binance_handlers(table: Table, market: Market) -> Mapping[tuple[str, str], Handler]:
+def binance_handlers(
+    table: Callable[[], Table], market: Market, clock: ServerClock
+) -> Mapping[tuple[str, str], Handler]:
     """A handler for each of Binance spot's endpoints that the ready-made table has."""
-    answers = BinanceAnswers(table, market)
+    answers = BinanceAnswers(table, market, clock)
     return {
         ("GET", "/api/v3/ping"): lambda _: {},
-        ("GET", "/api/v3/time"): lambda _: {"serverTime": _milliseconds()},
+        ("GET", "/api/v3/time"): lambda _: {"serverTime": clock.milliseconds()},
         ("GET", "/api/v3/exchangeInfo"): answers.exchange_info,
         ("GET", "/api/v3/depth"): answers.depth,
         ("GET", "/api/v3/klines"): answers.klines,
-        ("GET", "/api/v3/ticker/24hr"): lambda request: answers.per_symbol(request, _day),
+        ("GET", "/api/v3/ticker/24hr"): lambda request: answers.per_symbol(request, answers.day),
         ("GET", "/api/v3/ticker/price"): lambda request: answers.per_symbol(request, _last),
         ("GET", "/api/v3/ticker/bookTicker"): lambda request: answers.per_symbol(request, _best),
         ("POST", "/api/v3/order"): lambda request: answers.order(request, "NEW"),
@@ -66,17 +68,18 @@ class BinanceAnswers:
     A symbol that a request leaves out where Binance wants one is the market's first.
     """
 
-    def __init__(self, table: Table, market: Market) -> None:
-        """Answers with the limits of this table and the prices of this market."""
+    def __init__(self, table: Callable[[], Table], market: Market, clock: ServerClock) -> None:
+        """Answers with the limits as they are, the prices of this market, and this clock's time."""
         self._table = table
         self._market = market
+        self._clock = clock
 
     def exchange_info(self, _: web.Request) -> dict[str, Any]:
         """The limits and all symbols that are listed."""
         return {
             "timezone": "UTC",
-            "serverTime": _milliseconds(),
-            "rateLimits": rate_limits(self._table),
+            "serverTime": self._clock.milliseconds(),
+            "rateLimits": rate_limits(self._table()),
             "exchangeFilters": [],
             "symbols": [symbol.to_json() for symbol in self._market.symbols],
         }
@@ -95,7 +98,7 @@ class BinanceAnswers:
             raise invalid_interval()
         candles = span(
             interval,
-            now=_milliseconds(),
+            now=self._clock.milliseconds(),
             limit=min(_whole(request, "limit") or 500, self._market.max_candles),
             start=_whole(request, "startTime"),
             end=_whole(request, "endTime"),
@@ -116,6 +119,25 @@ class BinanceAnswers:
         prices = [self._price(name) for name in names]
         return [entry(name, price) for name, price in zip(names, prices, strict=True)]
 
+    def day(self, symbol: str, price: Price) -> dict[str, Any]:
+        """What `ticker/24hr` tells of a symbol."""
+        last = decimal(price.last)
+        now = self._clock.milliseconds()
+        return {
+            **_best(symbol, price),
+            **dict.fromkeys(LAST_PRICES, last),
+            "priceChange": "0.00000000",
+            "priceChangePercent": "0.000",
+            "lastQty": ONE,
+            "volume": ONE,
+            "quoteVolume": last,
+            "openTime": now - 86_400_000,
+            "closeTime": now,
+            "firstId": 1,
+            "lastId": 1,
+            "count": 1,
+        }
+
     async def order(self, request: web.Request, status: str) -> dict[str, Any]:
         """An order as it was given, which is never filled."""
         try:
@@ -129,7 +151,7 @@ class BinanceAnswers:
             "orderId": 28,
             "orderListId": -1,
             "clientOrderId": str(given.get("newClientOrderId", "stand-in")),
-            "transactTime": _milliseconds(),
+            "transactTime": self._clock.milliseconds(),
             "price": str(given.get("price", "0.00000000")),
             "origQty": str(given.get("quantity", ONE)),
             "executedQty": "0.00000000",
@@ -169,10 +191,6 @@ def rate_limits(table: Table) -> list[dict[str, Any]]:
             }
         )
     return listed
-
-
-def _milliseconds() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _whole(request: web.Request, parameter: str) -> int | None:
@@ -236,23 +254,4 @@ def _best(symbol: str, price: Price) -> dict[str, Any]:
         "bidQty": ONE,
         "askPrice": decimal(price.ask),
         "askQty": ONE,
-    }
-
-
-def _day(symbol: str, price: Price) -> dict[str, Any]:
-    last = decimal(price.last)
-    now = _milliseconds()
-    return {
-        **_best(symbol, price),
-        **dict.fromkeys(LAST_PRICES, last),
-        "priceChange": "0.00000000",
-        "priceChangePercent": "0.000",
-        "lastQty": ONE,
-        "volume": ONE,
-        "quoteVolume": last,
-        "openTime": now - 86_400_000,
-        "closeTime": now,
-        "firstId": 1,
-        "lastId": 1,
-        "count": 1,
     }

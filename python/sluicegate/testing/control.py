@@ -6,12 +6,16 @@ answered 403 (see `origin`).
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import web
 
+from sluicegate.tables.ban import BanRule
 from sluicegate.tables.values import check_names, read_json, shown
+from sluicegate.testing.habits import Habits
 from sluicegate.testing.origin import foreign
+from sluicegate.testing.others import Others
 from sluicegate.testing.price import Price
 
 if TYPE_CHECKING:
@@ -27,6 +31,13 @@ PRICES_PATH = "/stand-in/prices"
 LATENCY_PATH = "/stand-in/latency"
 FAIL_PATH = "/stand-in/fail"
 HEAL_PATH = "/stand-in/heal"
+OTHERS_PATH = "/stand-in/others"
+LIMITS_PATH = "/stand-in/limits"
+BAN_PATH = "/stand-in/ban"
+CLOCK_PATH = "/stand-in/clock"
+HABITS_PATH = "/stand-in/habits"
+
+FAIL_NAMES = ("share", "every", "status", "drop", "overload", "paths", "seed")
 
 
 class Control:
@@ -45,6 +56,11 @@ class Control:
             ("POST", LATENCY_PATH): self._set_latency,
             ("POST", FAIL_PATH): self._fail,
             ("POST", HEAL_PATH): _bare("heal", exchange.heal),
+            ("POST", OTHERS_PATH): self._set_others,
+            ("POST", LIMITS_PATH): exchange.set_limits,
+            ("POST", BAN_PATH): self._set_ban,
+            ("POST", CLOCK_PATH): self._set_clock,
+            ("POST", HABITS_PATH): self._set_habits,
         }
 
     async def answer(self, request: web.Request) -> web.Response | None:
@@ -85,8 +101,24 @@ class Control:
         self._exchange.latency = (given["shortest"], given["longest"])
 
     def _fail(self, given: Mapping[str, Any]) -> None:
-        check_names("fail", given, ("share", "every", "status", "drop", "paths", "seed"))
+        check_names("fail", given, FAIL_NAMES)
         self._exchange.fail(**given)
+
+    def _set_others(self, given: Mapping[str, Any]) -> None:
+        self._exchange.set_others({name: _others(name, x) for name, x in given.items()})
+
+    def _set_ban(self, given: Mapping[str, Any]) -> None:
+        check_names("ban", given, _names(BanRule))
+        self._exchange.set_ban(BanRule(**given))
+
+    def _set_clock(self, given: Mapping[str, Any]) -> None:
+        if given.keys() != {"skew"}:
+            raise ValueError(f'clock must be {{"skew": seconds}}, got {shown(given)}')
+        self._exchange.skew = given["skew"]
+
+    def _set_habits(self, given: Mapping[str, Any]) -> None:
+        check_names("habits", given, _names(Habits))
+        self._exchange.habits = Habits(**given)
 
 
 def _bare(name: str, act: Callable[[], None]) -> Callable[[Mapping[str, Any]], None]:
@@ -130,3 +162,18 @@ def _price(symbol: str, given: Any) -> Price:
     if "last" not in given:
         raise ValueError(f"the price of {symbol} needs 'last', got {shown(given)}")
     return Price(**given)
+
+
+def _others(limit: str, given: Any) -> Others | None:
+    if given is None:
+        return None
+    if not isinstance(given, Mapping):
+        return Others(given)
+    check_names(f"others of {limit}", given, _names(Others))
+    if "share" not in given:
+        raise ValueError(f"others of {limit} need 'share', got {shown(given)}")
+    return Others(**given)
+
+
+def _names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind))

@@ -4,7 +4,6 @@ import asyncio
 import inspect
 import json
 import logging
-import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -15,20 +14,23 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 
 from sluicegate.tables.endpoint import Endpoint
+from sluicegate.tables.request import merged
 from sluicegate.tables.table import Table
 from sluicegate.tables.values import is_whole, shown
-from sluicegate.testing.answers import Handler, binance_handlers
+from sluicegate.testing.answers import Handler
 from sluicegate.testing.calls import Call, CallLog
 from sluicegate.testing.control import Control
-from sluicegate.testing.error_answers import failure, refusal, rejection
-from sluicegate.testing.failing import Failing
-from sluicegate.testing.latency import Latency
+from sluicegate.testing.error_answers import failure, refusal
+from sluicegate.testing.habits import Habits
 from sluicegate.testing.ledger import Ledger, Verdict
-from sluicegate.testing.market import Market, default_market
+from sluicegate.testing.market import Market
 from sluicegate.testing.refusal import RefusedError
+from sluicegate.testing.refusing import overload, rejection
 from sluicegate.testing.server_thread import ServerThread
 from sluicegate.testing.stats import Statistics
-from sluicegate.testing.tables import binance_spot
+from sluicegate.testing.steering import Steered
+from sluicegate.testing.told import Told
+from sluicegate.testing.usage_headers import usage_headers
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -48,7 +50,7 @@ SERVER_LOG.addFilter(
 )
 
 
-class StandInExchange:
+class StandInExchange(Steered):
     """An exchange on this machine that enforces its limits for real, to test bots against.
 
     Every request takes a part of its latency to arrive, counts at that instant against exact
@@ -79,9 +81,11 @@ class StandInExchange:
         host: Address to listen on.
         port: Port to listen on; 0 takes a free one.
         clock: Nanoseconds that never step back. Tests give a clock of their own.
+        skew: Seconds that the exchange's clock is ahead of the machine's (see `skew`).
+        habits: How its answers tell what it counted, and how long to wait.
 
     Raises:
-        ValueError: The latency, the seed or the port is not as above.
+        ValueError: The latency, the seed, the port or the skew is not as above.
     """
 
     def __init__(
@@ -96,29 +100,23 @@ class StandInExchange:
         host: str = "127.0.0.1",
         port: int = 0,
         clock: Callable[[], int] = time.monotonic_ns,
+        skew: float = 0.0,
+        habits: Habits | None = None,
     ) -> None:
         """An exchange that does not listen yet."""
-        self._table = binance_spot() if table is None else table
-        self._market = default_market() if market is None else market
-        shortest, longest = latency
-        self._latency = Latency(shortest, longest, seed)
-        self._failing: Failing | None = None
-        self._handlers: dict[tuple[str, str], Handler] = {
-            **binance_handlers(self._table, self._market),
-            **{
-                (method.upper(), path): answer
-                for (method, path), answer in (handlers or {}).items()
-            },
-        }
-        self._endpoints = _by_path(self._table)
-        self._headers = {limit.name: limit.header_name for limit in self._table.limits}
-        self._charge_rejected = charge_rejected
-        self._ledger = Ledger(self._table, charge_rejected=charge_rejected)
+        super().__init__(
+            table,
+            market=market,
+            latency=latency,
+            seed=seed,
+            handlers=handlers,
+            charge_rejected=charge_rejected,
+            clock=clock,
+            skew=skew,
+            habits=habits,
+        )
         self._log = CallLog()
         self._control = Control(self)
-        # The server may run in a thread while another one asks for statistics.
-        self._lock = threading.Lock()
-        self._clock = clock
         if not is_whole(port) or not 0 <= port <= 65_535:
             raise ValueError(
                 f"port must be from 0 to 65535 (0 takes a free one), got {shown(port)}"
@@ -127,31 +125,6 @@ class StandInExchange:
         self._runner: web.AppRunner | None = None
         self._url: str | None = None
         self._thread: ServerThread | None = None
-
-    @property
-    def table(self) -> Table:
-        """The limits, and what endpoints cost."""
-        return self._table
-
-    @property
-    def market(self) -> Market:
-        """The symbols and their prices; delist and set prices here, also while it runs."""
-        return self._market
-
-    @property
-    def latency(self) -> tuple[float, float]:
-        """(shortest, longest) seconds from a request to its answer.
-
-        May be set while it runs; requests under way keep theirs.
-
-        Raises:
-            ValueError: A latency that cannot be.
-        """
-        return self._latency.range
-
-    @latency.setter
-    def latency(self, range_: tuple[float, float]) -> None:
-        self._latency.change(*range_)
 
     @property
     def url(self) -> str:
@@ -171,7 +144,7 @@ class StandInExchange:
     def statistics(self) -> Statistics:
         """What it saw since it was made or reset. May be asked from any thread."""
         with self._lock:
-            seen = self._ledger.statistics(self._clock())
+            seen = self._ledger.statistics(self._clock.now())
             return replace(seen, failed=self._log.failed, calls=self._log.counts)
 
     def calls(self, path: str | None = None) -> list[Call]:
@@ -192,61 +165,11 @@ class StandInExchange:
         """Forget all arrivals, bans, statistics and calls.
 
         What is under way counts when it arrives. What it was told to do stays: the market as it is,
-        latency, failing.
+        latency, failing, others, limits, habits, its clock.
         """
         with self._lock:
-            self._ledger = Ledger(self._table, charge_rejected=self._charge_rejected)
+            self._ledger = self._new_ledger()
             self._log = CallLog()
-
-    def fail(
-        self,
-        *,
-        share: float | None = None,
-        every: int | None = None,
-        status: int = 503,
-        drop: bool = False,
-        paths: tuple[str, ...] | list[str] = (),
-        seed: int | None = None,
-    ) -> None:
-        """Fail requests from now on, instead of those that it failed so far.
-
-        A request that fails has arrived: it counts against its limits. One that is over a limit is
-        answered 429 or 418 all the same.
-
-        Args:
-            share: The share of the requests to fail, above 0 and at most 1, each drawn on its own.
-            every: Fail each n-th request, instead. With neither, all fail.
-            status: What they are answered: 500 to 599.
-            drop: Close their connections with no answer, instead.
-            paths: Fail only requests for these paths; all if it is empty.
-            seed: Makes the requests of a share the same ones each time; None draws others.
-
-        Raises:
-            ValueError: A value cannot be, or both a share and `every` are given.
-        """
-        self._failing = Failing(
-            share=share, every=every, status=status, drop=drop, paths=paths, seed=seed
-        )
-
-    def heal(self) -> None:
-        """Fail no more requests (see `fail`)."""
-        self._failing = None
-
-    def add_endpoint(self, endpoint: Endpoint, handler: Handler | None = None) -> None:
-        """Serve one endpoint more, or the same one at another cost; also while it runs.
-
-        Args:
-            endpoint: Method, path and cost. It takes the place of one with the same id, and goes
-                ahead of others for the same method and path.
-            handler: What it answers; by default `{}`, or what its path answered before.
-
-        Raises:
-            ValueError: It names a limit that the table does not have, or could never pass.
-        """
-        self._table = self._table.with_endpoint(endpoint)
-        self._endpoints = _by_path(self._table)
-        if handler is not None:
-            self._handlers[endpoint.method, endpoint.path] = handler
 
     async def start(self) -> None:
         """Begin to listen, in the running event loop.
@@ -318,53 +241,81 @@ class StandInExchange:
         if control is not None:
             return control
 
-        key = (request.method, request.path)
-        endpoint = next((e for e in self._endpoints.get(key, ()) if e.applies(request.query)), None)
-        weights = self._table.default_weights if endpoint is None else endpoint.weights
+        body = await _body(request) if request.can_read_body else b""
+        query = request.query
+        route = self._table.route(
+            request.method, request.path, merged(query, body) if body else query
+        )
+        with self._lock:
+            ledger = self._ledger
+            now = self._clock.now()
+            charges = ledger.charges(now, route.takes)
+            ledger.send(now, charges)
         before, after = self._latency.draw()
         if before:
             await asyncio.sleep(before)
         with self._lock:
-            now = self._clock()
-            verdict = self._ledger.arrive(now, weights)
-            used = [(self._headers[name], self._ledger.used(name, now)) for name in weights]
+            now = self._clock.now()
+            if ledger is not self._ledger:
+                # It was reset meanwhile: what is under way counts when it arrives.
+                ledger = self._ledger
+                charges = ledger.charges(now, route.takes)
+            verdict = ledger.decide(now, charges)
+            headers = usage_headers(charges, now, self._habits, self._clock)
             failing, log = self._failing, self._log
             if failing is not None and (verdict.status != 200 or not failing.picks(request.path)):
                 failing = None
-        status: int | None = 500
-        response: web.StreamResponse
+        said = Told()
         try:
-            if failing is not None:
-                status, response = failing.status, failure(failing.status)
-            else:
-                response = await self._answer(request, endpoint, verdict)
-                status = response.status
-        except web.HTTPException as error:
-            status = error.status
-            raise
+            status: int | None = 500
+            response: web.StreamResponse
+            try:
+                if failing is not None:
+                    status = failing.status
+                    response = failure(status)
+                    if failing.overload:
+                        headers = {}
+                        response = overload(self._table, self._habits)
+                        status = response.status
+                elif verdict.status != 200:
+                    response, said = rejection(self._table, self._habits, verdict, now, self._clock)
+                    status = response.status
+                else:
+                    response = await self._answer(request, route.endpoint)
+                    status = response.status
+            except web.HTTPException as error:
+                status = error.status
+                raise
+            finally:
+                with self._lock:
+                    log.record(
+                        *(now, request.method, request.path, query, status),
+                        failed=failing is not None,
+                    )
+            # One that carries its own, such as a reset that is an instant, keeps it.
+            for name, value in headers.items():
+                response.headers.setdefault(name, value)
+            response.headers["Date"] = self._clock.date()
+            if after:
+                await asyncio.sleep(after)
         finally:
-            with self._lock:
-                log.record(
-                    now,
-                    request.method,
-                    request.path,
-                    request.query,
-                    status,
-                    failed=failing is not None,
-                )
-        response.headers.update({header: str(units) for header, units in used if header})
-        if after:
-            await asyncio.sleep(after)
+            self._leave(ledger, verdict, said)
         if status is None and request.transport is not None:
             # What is answered to a closed connection goes nowhere.
             request.transport.close()
         return response
 
-    async def _answer(
-        self, request: web.Request, endpoint: Endpoint | None, verdict: Verdict
-    ) -> web.StreamResponse:
-        if verdict.status != 200:
-            return rejection(verdict)
+    def _leave(self, ledger: Ledger, verdict: Verdict, said: Told) -> None:
+        """The answer leaves: its client knows from now on what it says."""
+        with self._lock:
+            now = self._clock.now()
+            ledger.leave(now, verdict)
+            end = said.end(now)
+            if end is not None:
+                ledger.tell(verdict, end)
+
+    async def _answer(self, request: web.Request, endpoint: Endpoint | None) -> web.StreamResponse:
+        """What a request is answered that is within its limits."""
         if endpoint is None:
             message = f"No endpoint {request.method} {request.path} on this exchange."
             return web.json_response({"code": 404, "msg": message}, status=404)
@@ -380,9 +331,9 @@ class StandInExchange:
         return web.Response(text=json.dumps(answer), content_type="application/json")
 
 
-def _by_path(table: Table) -> dict[tuple[str, str], tuple[Endpoint, ...]]:
-    found: dict[tuple[str, str], tuple[Endpoint, ...]] = {}
-    for endpoint in table.endpoints:
-        key = (endpoint.method, endpoint.path)
-        found[key] = (*found.get(key, ()), endpoint)
-    return found
+async def _body(request: web.Request) -> bytes:
+    """What a request takes its parameters from; of one that cannot be read, nothing."""
+    try:
+        return await request.read()
+    except (web.HTTPRequestEntityTooLarge, web.RequestPayloadError):
+        return b""

@@ -11,13 +11,16 @@ class Failing:
     Args:
         share: The share of the requests to fail, above 0 and at most 1, drawn for each on its own.
         every: Fail each n-th request: with 3, the third, the sixth, …. With neither, all fail.
-        status: What they are answered: 500 to 599.
+        status: What they are answered: 500 to 599; 503 by default.
         drop: Close their connections with no answer, instead.
+        overload: Answer that the exchange is overloaded, instead, in its own words and without the
+            headers that tell what is used. That is not the client's usage: it may ask again.
         paths: Only requests for these paths fail, or are counted for `every`; all if it is empty.
         seed: The same seed draws the same ones of a share; None draws others each time.
 
     Raises:
-        ValueError: A value cannot be, or both a share and `every` are given.
+        ValueError: A value cannot be, or both a share and `every` are given, or `overload` and
+            another answer.
     """
 
     def __init__(
@@ -25,8 +28,9 @@ class Failing:
         *,
         share: float | None = None,
         every: int | None = None,
-        status: int = 503,
+        status: int | None = None,
         drop: bool = False,
+        overload: bool = False,
         paths: tuple[str, ...] | list[str] = (),
         seed: int | None = None,
     ) -> None:
@@ -39,9 +43,15 @@ class Failing:
             raise ValueError(f"share must be above 0 and at most 1, got {shown(share)}")
         if every is not None and not is_count(every):
             raise ValueError(f"every must be a whole number of at least 1, got {shown(every)}")
-        if not is_count(status) or not 500 <= status <= 599:
+        if status is not None and not (is_count(status) and 500 <= status <= 599):
             raise ValueError(f"status must be from 500 to 599, got {shown(status)}")
         check_switch("drop", drop)
+        check_switch("overload", overload)
+        if overload and (drop or status is not None):
+            raise ValueError(
+                "give overload alone, without drop and status: what an overloaded exchange answers "
+                f"follows from its table, got drop {shown(drop)} and status {shown(status)}"
+            )
         if not isinstance(paths, (list, tuple)):
             raise ValueError(f'paths must be a list such as ["/api/v3/depth"], got {shown(paths)}')
         for path in paths:
@@ -49,8 +59,10 @@ class Failing:
                 raise ValueError(f"paths must begin with '/', got {shown(path)}")
         if seed is not None and not is_whole(seed):
             raise ValueError(f"seed must be a whole number, or left out, got {shown(seed)}")
-        self.status = None if drop else status
+        self.status = None if drop else status or 503
         """The status to answer; None to drop the connection."""
+        self.overload = overload
+        """Whether to answer as an exchange that is overloaded."""
         self._share = 1.0 if share is None else share
         self._every = 1 if every is None else every
         self._paths = frozenset(paths)

@@ -10,17 +10,25 @@ class LimitStatistics:
     """What one limit saw.
 
     Attributes:
-        name: The limit's name in the table.
-        limit: Units that a window may hold.
+        name: The limit's name in the table. Where each symbol (or other key) has a count of its
+            own, it has the key, as in `ORDERS [BTC-USDT]`; an endpoint's own limit has its id.
+        limit: Units that a window may hold, as of now.
         interval: Length of the window, in seconds.
-        worst_window: Most units that arrived within any window: all that was sent counts, also what
-            was rejected or banned. At most `limit` for a bot that keeps to the limit.
+        worst_window: Most units that arrived within any window of the limit's kind: all that was
+            sent counts, also what was rejected or banned, and what others sent. At most `limit` for
+            a bot that keeps to the limit, and that has it for itself.
         used: Units that count against the limit now.
-        mean: Mean units in the window, from one interval after the first one (until then it is
-            filling up) until now; None before that.
+        mean: Mean units in a window. Of a rolling one: of its level, from one interval after the
+            first request (until then it is filling up) until now. Of `fixed` and `first` ones: of
+            those that have ended, without a first one that had begun before. Of a bucket: units in
+            an interval, from one interval after the first request. None before that.
         timeline: (seconds since the first request, most units that counted in the slice of time
             which begins there), oldest first; between two entries the level stays. At most 2048
             entries: the longer it runs, the wider the slices.
+        kind: The kind of the limit: `rolling`, `fixed`, `first`, `bucket` or `concurrent`.
+        others_mean: As `mean`, but only what others used (see `StandInExchange.set_others`); it is
+            in `mean`, too. None if nobody else does, or before it can be told.
+        others_timeline: As `timeline`, but only what others used.
     """
 
     name: str
@@ -30,11 +38,22 @@ class LimitStatistics:
     used: int
     mean: float | None
     timeline: tuple[tuple[float, int], ...]
+    kind: str = "rolling"
+    others_mean: float | None = None
+    others_timeline: tuple[tuple[float, int], ...] = ()
 
     @property
     def share(self) -> float | None:
-        """Mean share of the limit that was used, 0 to 1 (see `mean`)."""
+        """Mean share of the limit that was used, 0 to 1 (see `mean`); by others, too."""
         return None if self.mean is None else self.mean / self.limit
+
+    @property
+    def share_of_rest(self) -> float | None:
+        """Mean share that the client used of what the others left, 0 to 1."""
+        others = self.others_mean or 0.0
+        if self.mean is None or others >= self.limit:
+            return None
+        return (self.mean - others) / (self.limit - others)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +70,14 @@ class Statistics:
             if there was none.
         first_ban: Seconds from the first request to the beginning of the first ban, or None.
         elapsed: Seconds from the first request until now; 0.0 before it.
-        limits: One entry for each limit, in the order of the table.
+        limits: One entry for each limit, in the order of the table. Then one for each key of a
+            limit by key, and for each endpoint's own limit, in the order of their first requests.
         failed: Requests that were failed on demand; they are among the accepted, too.
         calls: How many requests there were by `METHOD path`, such as `GET /api/v3/depth`, whatever
             they were answered. A request is in here once its answer is decided.
+        too_early: Requests sent while their client was told to wait: after an answer that said so,
+            and before the end of what it said. A 429 tells it of the limits that it was over, and a
+            ban of all. What was under way when the answer left is not in here.
     """
 
     requests: int
@@ -68,12 +91,13 @@ class Statistics:
     limits: tuple[LimitStatistics, ...]
     failed: int = 0
     calls: Mapping[str, int] = field(default_factory=dict, hash=False)
+    too_early: int = 0
 
     def limit(self, name: str) -> LimitStatistics:
         """What the limit of this name saw.
 
         Raises:
-            KeyError: The table has no such limit.
+            KeyError: The table has no such limit, or nobody used the key that it names.
         """
         for limit in self.limits:
             if limit.name == name:
@@ -90,7 +114,13 @@ class Statistics:
         """The statistics that `to_json` wrote, also after a trip through JSON."""
         limits = tuple(
             LimitStatistics(
-                **{**entry, "timeline": tuple((at, used) for at, used in entry["timeline"])}
+                **{
+                    **entry,
+                    **{
+                        name: tuple((at, used) for at, used in entry[name])
+                        for name in ("timeline", "others_timeline")
+                    },
+                }
             )
             for entry in data["limits"]
         )

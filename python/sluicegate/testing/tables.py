@@ -1,5 +1,6 @@
 """The tables of limits that come with it, scaled: Binance spot's; and `load_table`."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from sluicegate.tables import load, names
@@ -19,6 +20,23 @@ def binance_spot(minute: float = 60.0) -> Table:
         ValueError: `minute` is not above 0, or is above 86,400.
     """
     return load("binance-spot").scaled(minute)
+
+
+def rolling(table: Table) -> Table:
+    """The same table, but its windows roll: stricter than windows that begin anew.
+
+    What keeps to the limits of these windows keeps to those of any other window, too, whatever the
+    exchange's clock says.
+    """
+    limits = (
+        replace(limit, kind="rolling") if limit.kind in ("fixed", "first") else limit
+        for limit in table.limits
+    )
+    endpoints = (
+        replace(each, kind="rolling") if each.kind in ("fixed", "first") else each
+        for each in table.endpoints
+    )
+    return replace(table, limits=tuple(limits), endpoints=tuple(endpoints))
 
 
 def load_table(name_or_path: str, *, minute: float = 60.0) -> Table:

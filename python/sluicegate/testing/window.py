@@ -67,6 +67,10 @@ class RollingWindow:
         self._worst = max(self._worst, self._used)
         return self._used
 
+    def has_room(self, units: int, limit: int) -> bool:
+        """Whether `units` more are within `limit`, at the latest instant that it was given."""
+        return self._used + units <= limit
+
     def room_at(self, now: int, units: int, limit: int) -> int:
         """The earliest instant, not before `now`, at which `units` more stay within `limit`.
 
@@ -85,3 +89,8 @@ class RollingWindow:
             if excess <= 0:
                 return arrival + self.interval
         raise AssertionError("an empty window has room for any units within the limit")
+
+    def empty_at(self, now: int) -> int:
+        """When the latest arrival leaves; `now` if the window is empty."""
+        self.advance(now)
+        return self._arrivals[-1][0] + self.interval if self._arrivals else now

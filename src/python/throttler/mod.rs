@@ -19,7 +19,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::clock::{Clock, nanos};
-use crate::gate::{Options, Route};
+use crate::gate::{Observation, Options, Route};
 use crate::limit::RateLimit;
 use crate::wait::Throttler;
 
@@ -331,6 +331,136 @@ impl PyThrottler {
             usages.set_item(id, PyUsage::new(usage, throttler))?;
         }
         Ok(usages.into_any())
+    }
+
+    /// Learns from an answer of the exchange how much of a limit everybody uses.
+    ///
+    /// It only ever adds. What others have used is at least the exchange's number less all own
+    /// units that may be in it: those in flight, and those that were in the window since the
+    /// request left. These units count until the window ends. A smaller number frees nothing. A
+    /// smaller limit holds at once. A larger limit holds as far as the table allows: what the table
+    /// says is never exceeded.
+    ///
+    /// Call it as soon as the answer is there, within the block of the request or after it.
+    ///
+    /// Args:
+    ///     limit_id: The id of a limit of the table.
+    ///     used: How many units everybody has used in this window, this request included.
+    ///     remaining: How many units are left. If both are given, the smaller number of free units
+    ///         counts.
+    ///     limit: How large the limit is, for everybody together. By default as the exchange last
+    ///         said, or as the table says.
+    ///     reset: The seconds until the window ends. By default units of others count for one
+    ///         interval, and those of a quota until its boundary.
+    ///     expect: Whether others are expected to go on as they did. If so, what they used in one
+    ///         window is kept for them in the next, and given up as it turns out unused.
+    ///     age: How many seconds ago the request of this answer left: the numbers are of some
+    ///         moment since then. By default a quarter of the interval, and at most 1 s.
+    ///
+    /// Returns:
+    ///     How many units of others were not known before.
+    ///
+    /// Raises:
+    ///     UnknownLimitError: No limit of the table has this id.
+    ///     ValueError: None of ``used``, ``remaining`` and ``limit`` is given, or a value is
+    ///         negative, not a number, or a ``limit`` below 1.
+    ///     TypeError: A value has the wrong type.
+    ///
+    /// Example:
+    ///     >>> throttler.observe("/depth", used=5)  # 2 of them are our own
+    ///     3
+    #[pyo3(signature = (limit_id, *, used=None, remaining=None, limit=None, reset=None, expect=false, age=None))]
+    #[allow(clippy::too_many_arguments, reason = "they are Python's, by name")]
+    fn observe(
+        &self,
+        limit_id: &Bound<'_, PyAny>,
+        used: Option<&Bound<'_, PyAny>>,
+        remaining: Option<&Bound<'_, PyAny>>,
+        limit: Option<&Bound<'_, PyAny>>,
+        reset: Option<&Bound<'_, PyAny>>,
+        expect: bool,
+        age: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<u64> {
+        let handle = self.route(limit_id)?;
+        let answer = Observation {
+            used: used.map(|used| numbers::units("used", 0, used)).transpose()?,
+            remaining: remaining.map(|left| numbers::units("remaining", 0, left)).transpose()?,
+            limit: limit.map(|limit| numbers::limit("limit", limit)).transpose()?,
+            reset: reset.map(|reset| numbers::span("reset", reset)).transpose()?,
+            age: age.map(|age| numbers::span("age", age)).transpose()?,
+            expect,
+        };
+        Ok(self.throttler()?.observe(handle.get().route.id(), answer)?.foreign)
+    }
+
+    /// Lets nothing leave for so many seconds: after a refusal, or during a ban.
+    ///
+    /// Of two pauses the one that ends later holds. So the refusals of requests that were in flight
+    /// change nothing. Requests that wait keep their places, and leave in the same order when the
+    /// pause is over. Requests in flight are not stopped.
+    ///
+    /// Args:
+    ///     limit_id: The id of a limit of the table: nothing leaves that takes from it, nor a
+    ///         request for this id. ``None``, the default: nothing leaves at all.
+    ///     seconds: How long, from now on: 0 or more, at most 100 years.
+    ///     reason: Why, for the log and for `Usage.pause_reason`.
+    ///
+    /// Returns:
+    ///     Whether this pause ends later than one before it.
+    ///
+    /// Raises:
+    ///     UnknownLimitError: No limit of the table has this id.
+    ///     ValueError: ``seconds`` is negative, not a number, infinite, or over 100 years.
+    ///     TypeError: A value has the wrong type.
+    ///
+    /// Example:
+    ///     >>> throttler.pause("/depth", 60, reason="HTTP 429")
+    ///     True
+    ///     >>> throttler.charge("/depth")
+    ///     False
+    #[pyo3(signature = (limit_id=None, seconds=None, reason=""))]
+    fn pause(
+        &self,
+        py: Python<'_>,
+        limit_id: Option<&Bound<'_, PyAny>>,
+        seconds: Option<&Bound<'_, PyAny>>,
+        reason: &str,
+    ) -> PyResult<bool> {
+        let Some(seconds) = seconds else {
+            return Err(PyTypeError::new_err("pause() needs seconds: throttler.pause(limit_id, 60)"));
+        };
+        let length = numbers::pause(seconds)?;
+        let handle = limit_id.map(|limit_id| self.route(limit_id)).transpose()?;
+        let id = handle.as_ref().map(|handle| handle.get().route.id());
+        let later = self.throttler()?.pause(id, length, reason)?;
+        // Requests that take nothing of what is paused have another route now.
+        self.routes.clear(py);
+        Ok(later)
+    }
+
+    /// Corrects what is counted, if the cost of a request is known only after it.
+    ///
+    /// Args:
+    ///     limit_id: The id of the limit. Limits linked to it are corrected on their own.
+    ///     units: How many units more were used, which count from now on; or, below 0, how many
+    ///         were not used after all. The newest in the window are given back first, and then
+    ///         those in flight. Units of others are not given back.
+    ///
+    /// Returns:
+    ///     How many units were counted or, below 0, given back: never more than there were.
+    ///
+    /// Raises:
+    ///     UnknownLimitError: No limit of the table has this id.
+    ///     ValueError: ``units`` is not a whole number.
+    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+    ///
+    /// Example:
+    ///     >>> throttler.correct("/depth", 3)  # it was a deep page
+    ///     3
+    #[pyo3(signature = (limit_id, units))]
+    fn correct(&self, limit_id: &Bound<'_, PyAny>, units: &Bound<'_, PyAny>) -> PyResult<i64> {
+        let handle = self.route(limit_id)?;
+        Ok(self.throttler()?.correct(handle.get().route.id(), numbers::signed("units", units)?)?)
     }
 
     /// Replaces the whole table. If it raises, nothing has changed.

@@ -88,6 +88,25 @@ pub fn interval(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     Duration::try_from_secs_f64(seconds).ok().filter(fits).ok_or_else(|| wrong_value(what, must, value))
 }
 
+/// For how long a pause lasts: seconds, 0 or more and at most 100 years.
+pub fn pause(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let must = "a number of seconds, 0 or more and at most 100 years";
+    let seconds = float("the seconds of a pause", must, value)?;
+    let fits = |span: &Duration| *span <= MAX_INTERVAL;
+    let span = Duration::try_from_secs_f64(seconds).ok().filter(fits);
+    span.ok_or_else(|| wrong_value("the seconds of a pause", must, value))
+}
+
+/// Units to add or to give back: whole. What is more than any limit has is cut to that.
+pub fn signed(what: &str, value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    let must = "a whole number of units";
+    if let Some(units) = whole(value) {
+        return Ok(units);
+    }
+    let units = float(what, must, value)?;
+    if units.fract() == 0.0 { Ok(units as i64) } else { Err(wrong_value(what, must, value)) }
+}
+
 /// Seconds since the Unix epoch, within 292 years of it.
 pub fn wall(what: &str, value: &Bound<'_, PyAny>) -> PyResult<WallNanos> {
     let must = "a number of seconds since 1970, from -9e9 to 9e9";

@@ -49,9 +49,25 @@ pub struct PyUsage {
     /// shortest time that it can take.
     #[pyo3(get)]
     resets_in: f64,
+    /// How many of the used units belong to others: see `Throttler.observe`.
+    ///
+    /// It includes the units that are kept for others, who are expected to go on as they did.
+    #[pyo3(get)]
+    foreign: u64,
+    /// For how many seconds nothing leaves, whatever is used: see `Throttler.pause`.
+    ///
+    /// It is 0.0 if the limit is not paused.
+    #[pyo3(get)]
+    paused: f64,
+    /// Why it is paused. It is empty if it is not, or if nobody said why.
+    #[pyo3(get)]
+    pause_reason: String,
     /// Where to ask for what all processes use. A copy has none.
     throttler: Option<Throttler>,
 }
+
+/// All values of a `Usage`, in the order of its constructor.
+type Fields = (String, u64, u64, u64, usize, f64, f64, u64, f64, String);
 
 impl PartialEq for PyUsage {
     fn eq(&self, other: &Self) -> bool {
@@ -69,6 +85,9 @@ impl PyUsage {
             waiting: usage.waiting,
             time_interval: usage.interval.as_secs_f64(),
             resets_in: usage.resets_in.as_secs_f64(),
+            foreign: usage.foreign,
+            paused: usage.paused.as_secs_f64(),
+            pause_reason: usage.pause_reason,
             throttler: throttler.is_shared().then(|| throttler.clone()),
         }
     }
@@ -77,6 +96,11 @@ impl PyUsage {
 #[pymethods]
 impl PyUsage {
     #[new]
+    #[pyo3(signature = (
+        limit_id, limit, used, in_flight, waiting, time_interval, resets_in, foreign=0, paused=0.0,
+        pause_reason=String::new()
+    ))]
+    #[allow(clippy::too_many_arguments, reason = "they are Python's")]
     fn from_fields(
         limit_id: String,
         limit: u64,
@@ -85,14 +109,30 @@ impl PyUsage {
         waiting: usize,
         time_interval: f64,
         resets_in: f64,
+        foreign: u64,
+        paused: f64,
+        pause_reason: String,
     ) -> Self {
-        Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in, throttler: None }
+        Self {
+            limit_id,
+            limit,
+            used,
+            in_flight,
+            waiting,
+            time_interval,
+            resets_in,
+            foreign,
+            paused,
+            pause_reason,
+            throttler: None,
+        }
     }
 
     /// What copying and pickling make it anew from.
-    fn __getnewargs__(&self) -> (String, u64, u64, u64, usize, f64, f64) {
+    fn __getnewargs__(&self) -> Fields {
         let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in, .. } = self.clone();
-        (limit_id, limit, used, in_flight, waiting, time_interval, resets_in)
+        let Self { foreign, paused, pause_reason, .. } = self.clone();
+        (limit_id, limit, used, in_flight, waiting, time_interval, resets_in, foreign, paused, pause_reason)
     }
 
     /// How many units are free now: ``limit`` less ``used``, and never below 0.
@@ -118,6 +158,7 @@ impl PyUsage {
     /// All of these values but `shared` by name, as a dictionary for ``json.dumps``.
     fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in, .. } = self;
+        let Self { foreign, paused, pause_reason, .. } = self;
         let values = PyDict::new(py);
         values.set_item("limit_id", limit_id)?;
         values.set_item("limit", limit)?;
@@ -127,14 +168,23 @@ impl PyUsage {
         values.set_item("waiting", waiting)?;
         values.set_item("time_interval", time_interval)?;
         values.set_item("resets_in", resets_in)?;
+        values.set_item("foreign", foreign)?;
+        values.set_item("paused", paused)?;
+        values.set_item("pause_reason", pause_reason)?;
         Ok(values)
     }
 
     fn __repr__(&self) -> String {
         let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in, .. } = self;
+        let heard = match (self.foreign, self.paused, &self.pause_reason) {
+            (0, 0.0, _) => String::new(),
+            (foreign, paused, reason) => {
+                format!(", foreign={foreign}, paused={paused}, pause_reason={reason:?}")
+            }
+        };
         format!(
             "Usage(limit_id={limit_id:?}, limit={limit}, used={used}, in_flight={in_flight}, waiting={waiting}, \
-             time_interval={time_interval}, resets_in={resets_in})"
+             time_interval={time_interval}, resets_in={resets_in}{heard})"
         )
     }
 }

@@ -1,0 +1,170 @@
+//! What the exchange says of a limit: how much of it is used, how large it is, that nothing may come for a while, and
+//! what a request really cost.
+//!
+//! [`Gate::advance`] must follow each of these.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::clock::{Nanos, nanos};
+use crate::error::Error;
+use crate::limit::Told;
+
+use super::enter::Gate;
+use super::route::{Index, Route};
+use super::table::MAX_INTERVAL;
+
+/// What an answer of the exchange says of a limit. All of its numbers count everybody's requests, own ones included.
+///
+/// ```
+/// use sluicegate::{Observation, Options, RateLimit, Throttler};
+/// use std::time::Duration;
+///
+/// let minute = Duration::from_secs(60);
+/// let throttler = Throttler::new(&[RateLimit::new("REQUEST_WEIGHT", 6000, minute)], Options::default())?;
+/// // A header says that 1500 units are used, and no request of this program is among them.
+/// let seen = throttler.observe("REQUEST_WEIGHT", Observation { used: Some(1500), ..Observation::default() })?;
+/// assert_eq!(seen.foreign, 1500);
+/// assert_eq!(throttler.usage("REQUEST_WEIGHT")?.used, 1500);
+/// # Ok::<(), sluicegate::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Observation {
+    /// Units used.
+    pub used: Option<u64>,
+    /// Units left.
+    pub remaining: Option<u64>,
+    /// How many units the limit has, for all who share it: 1 or more. That of the table, if the answer does not say it.
+    pub limit: Option<u64>,
+    /// For how long the window goes on. If not said, units of others count for one interval, those of a quota until its
+    /// boundary.
+    pub reset: Option<Duration>,
+    /// How long ago the request of this answer left: the numbers are of some instant since. If not said, a quarter of the
+    /// interval, and no more than 1 s.
+    pub age: Option<Duration>,
+    /// Whether others are expected to go on as they did: what they used in one window is kept for them in the next, and
+    /// given up as it turns out unused.
+    pub expect: bool,
+}
+
+/// What was new in an answer of the exchange.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// Units of others that were not known before.
+    pub foreign: u64,
+    /// The limit that holds from now on, if it changed: this program's share of it, and no more than the table says.
+    pub limit: Option<u64>,
+}
+
+/// What the exchange has said of a limit.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Heard {
+    /// Why it is paused.
+    pub reason: Arc<str>,
+    /// The limit, and when the request left whose answer told it.
+    pub limit: Option<(u64, Nanos)>,
+}
+
+/// Until when an age may be assumed that nobody told.
+const AGE: Nanos = 1_000_000_000;
+
+impl<W> Gate<W> {
+    /// Learns from an answer. [`Gate::now`] must have been called for `now`.
+    pub fn observe_answer(&mut self, now: Nanos, route: &Route, answer: &Observation) -> Result<Seen, Error> {
+        let Observation { used, remaining, limit, reset, age, expect } = *answer;
+        if limit == Some(0) {
+            return Err(Error::invalid(
+                format_args!("the observed limit of {:?}", route.id()),
+                "1 or more",
+                0,
+            ));
+        }
+        if (used, remaining, limit) == (None, None, None) {
+            let what = format_args!("what is observed of {:?}", route.id());
+            return Err(Error::invalid(what, "used, remaining or limit", "nothing"));
+        }
+        let state = &mut self.limits[route.index as usize];
+        let age = age.map_or_else(|| (state.window.interval() / 4).min(AGE), nanos);
+        let since = now.saturating_sub(age);
+        let mut seen = Seen::default();
+        if let Some(limit) = limit {
+            // Of two answers the later request's counts; a smaller limit counts at once.
+            if state.heard.limit.is_none_or(|(before, at)| limit < before || since >= at) {
+                state.heard.limit = Some((limit, since));
+                if state.window.tell_limit(self.options.share_of(limit)) {
+                    seen.limit = Some(state.window.told_limit());
+                    state.measure_room();
+                    self.was_lowered = true;
+                }
+            }
+        }
+        let state = &mut self.limits[route.index as usize];
+        let limit = limit.or(state.heard.limit.map(|(limit, _)| limit)).unwrap_or(state.published);
+        let unused = used.map(|used| limit.saturating_sub(used));
+        if let Some(remaining) = unused.into_iter().chain(remaining).min() {
+            let until = reset.map(|reset| now.saturating_add(nanos(reset)));
+            seen.foreign = state.window.hear(now, Told { since, remaining, until, expect });
+        }
+        self.changed = true;
+        Ok(seen)
+    }
+
+    /// Lets nothing that takes from a limit pass before `until`, nor any request for its id; `None`: nothing at all. An end
+    /// that was set before, and is later, stays. Whether this one is the later one; and whether the table must be set anew,
+    /// as requests are concerned that take nothing of what is paused.
+    pub fn pause_for(&mut self, route: Option<&Route>, until: Nanos, reason: &Arc<str>) -> (bool, bool) {
+        self.changed = true;
+        let all: Vec<Index> = match route {
+            Some(route) => vec![route.index],
+            None => {
+                if until > self.paused_until {
+                    (self.paused_until, self.paused_for) = (until, reason.clone());
+                }
+                (0..self.limits.len() as Index).collect()
+            }
+        };
+        let (mut later, mut without_units) = (false, false);
+        for &index in &all {
+            let state = &mut self.limits[index as usize];
+            if state.window.paused_until().is_none_or(|before| before < until) {
+                state.window.pause(until);
+                state.heard.reason = reason.clone();
+                later |= state.route.is_some();
+            }
+            // Of all, those that take from nothing else are stopped by their own.
+            let takes_none = |route: &Arc<Route>| match all.len() {
+                1 => route.charges.iter().all(|charge| charge.limit != index),
+                _ => route.charges.is_empty(),
+            };
+            if state.route.as_ref().is_some_and(takes_none) {
+                (state.stops_without_units, without_units) = (true, true);
+            }
+        }
+        (later, without_units)
+    }
+
+    /// Counts units of which it turned out afterwards that they were used (positive) or not (negative). Those that are used
+    /// count from now on. Of those that are not, the newest in the window go first, and then those in flight. How many were
+    /// counted or given back. [`Gate::now`] must have been called for `now`.
+    pub fn correct(&mut self, now: Nanos, route: &Route, units: i64) -> i64 {
+        self.changed = true;
+        let window = &mut self.limits[route.index as usize].window;
+        window.expire(now);
+        if let Ok(units) = u64::try_from(units) {
+            let units = units.min(crate::MAX_LIMIT.saturating_sub(window.used()));
+            window.stamp(now, units);
+            return i64::try_from(units).unwrap_or(i64::MAX);
+        }
+        let given_back = window.take_back(units.unsigned_abs());
+        -i64::try_from(given_back).unwrap_or(i64::MAX)
+    }
+}
+
+/// For how long a pause lasts: refused if that is over 100 years.
+pub(crate) fn check_pause(length: Duration) -> Result<Nanos, Error> {
+    if length > MAX_INTERVAL {
+        let shown = format_args!("{} s", length.as_secs_f64()).to_string();
+        return Err(Error::invalid("the length of a pause", "at most 100 years", shown));
+    }
+    Ok(nanos(length))
+}

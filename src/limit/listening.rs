@@ -1,0 +1,211 @@
+//! What the exchange says of a limit: pauses, units that others have used, a limit that has changed, costs that were not as
+//! they seemed.
+
+use crate::clock::Nanos;
+
+use super::others::Others;
+use super::window::Window;
+
+/// An answer that says how much is left may be so old at most: what left a rolling window is known for so long.
+const OLDEST_ANSWER: Nanos = 10_000_000_000;
+
+/// What the exchange says of a limit in an answer.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    /// When the request left, at the earliest: the exchange counted at some instant from then on.
+    pub since: Nanos,
+    /// How many units were left then.
+    pub remaining: u64,
+    /// When the exchange's window ends, if that was said.
+    pub until: Option<Nanos>,
+    /// Whether others go on as they did.
+    pub expect: bool,
+}
+
+impl Window {
+    /// Lets nothing pass before `until`. An end that was set before, and is later, stays.
+    pub fn pause(&mut self, until: Nanos) {
+        self.paused_until = self.paused_until.max(until);
+        self.changes_at = self.changes_at.min(self.paused_until);
+        self.reopen();
+    }
+
+    /// When the pause ends, as of the last [`Window::expire`]; `None` where there is none.
+    pub fn paused_until(&self) -> Option<Nanos> {
+        Some(self.paused_until).filter(|&until| until > 0)
+    }
+
+    /// The exchange says that its limit is so large: no more than that may be used from now on, and no more than the table
+    /// says. Whether that changes anything.
+    pub fn tell_limit(&mut self, limit: u64) -> bool {
+        let before = self.told_limit();
+        self.told = limit;
+        self.reopen();
+        self.told_limit() != before
+    }
+
+    /// The limit by the table and the exchange, whichever is smaller.
+    pub fn told_limit(&self) -> u64 {
+        self.nominal.min(self.told)
+    }
+
+    /// Ends a pause and drops units of others whose time has come.
+    #[cold]
+    pub(super) fn recount(&mut self, now: Nanos) {
+        if 0 < self.paused_until && self.paused_until <= now {
+            self.resumed_at = self.resumed_at.max(self.paused_until);
+            self.paused_until = 0;
+        }
+        let mut next = None;
+        self.others_units = 0;
+        if let Some(others) = &mut self.others {
+            let ended;
+            (self.others_units, ended, next) = others.count(now);
+            self.resumed_at = self.resumed_at.max(ended);
+            others.forget(now.saturating_sub(OLDEST_ANSWER));
+            if others.is_empty() {
+                self.others = None;
+            }
+        }
+        let pause = Some(self.paused_until).filter(|&until| until > 0);
+        self.changes_at = next.into_iter().chain(pause).min().unwrap_or(Nanos::MAX);
+        self.reopen();
+    }
+
+    /// Units of others in a window that ends with its boundary end with it, also if the clock on the wall was set.
+    #[cold]
+    pub(super) fn move_others(&mut self, now: Nanos, (began, end): (Nanos, Nanos)) {
+        let (Some((new_began, new_end)), Some(others)) = (self.stamps.window(), &mut self.others) else {
+            return;
+        };
+        if new_began != began {
+            others.end_window(new_began);
+        } else if new_end != end {
+            others.move_end(end, new_end);
+        } else {
+            return;
+        }
+        self.recount(now);
+    }
+
+    /// Gives back units that turned out not to be used, or to be others': the newest in the window first, and then those in
+    /// flight. How many there were to give back, no more than `units`.
+    pub fn take_back(&mut self, units: u64) -> u64 {
+        let settled = self.stamps.take_back(units);
+        let in_flight = self.in_flight.min(units - settled);
+        self.in_flight -= in_flight;
+        self.credit += in_flight;
+        settled + in_flight
+    }
+
+    /// Units that others have used, and that come free at `until`, or as the units of this limit do if that is before.
+    /// They may be more than the limit.
+    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: bool) {
+        if self.stamps.stamp_foreign(now, units) {
+            return;
+        }
+        let latest = self.frees_at(now);
+        let until = until.map_or(latest, |until| until.min(latest));
+        let interval = self.interval();
+        let others = self.others.get_or_insert_default();
+        others.add(now, interval, units, until, expect.then_some(now));
+        self.recount(now);
+    }
+
+    /// Units of others, those that are kept for them among them, as of the last [`Window::expire`].
+    pub fn others(&self) -> u64 {
+        self.others_units
+    }
+
+    /// Learns from an answer how much others have used: so much at least that no more is left here than the exchange had
+    /// left. How many units are new.
+    ///
+    /// The exchange counted at some instant since the request left. Every own unit that may have been among them counts as
+    /// if it had been: those in flight, and those that were in the window at any time since.
+    pub fn hear(&mut self, now: Nanos, told: Told) -> u64 {
+        let oldest = self.interval().min(OLDEST_ANSWER);
+        self.expire(now);
+        self.stamps.remember(now, oldest);
+        let known =
+            if now.saturating_sub(told.since) <= oldest { self.stamps.units_since(told.since) } else { None };
+        let Some(own) = known else { return 0 };
+        let others = self.others.as_ref().map_or(0, |others| others.used_at(told.since));
+        let used = own.saturating_add(self.in_flight).saturating_add(others);
+        let new = self.limit().saturating_sub(used).saturating_sub(told.remaining);
+        if new > 0 {
+            self.stamp_foreign(now, new, told.until, told.expect);
+        }
+        new
+    }
+
+    /// Some of what is in flight counts no more already.
+    #[cold]
+    pub(super) fn give_back_credited(&mut self, units: u64) {
+        let rest = units - std::mem::take(&mut self.in_flight).min(units);
+        debug_assert!(rest <= self.credit, "gave back {units}, {rest} too many");
+        self.credit = self.credit.saturating_sub(rest);
+    }
+
+    /// Whoever leaves first leaves fewer: those that leave later stay for longer.
+    #[cold]
+    pub(super) fn settle_credited(&mut self, now: Nanos, units: u64) {
+        let credit = self.credit.min(units);
+        self.credit -= credit;
+        self.give_back(units - credit);
+        self.stamps.stamp(now, units - credit);
+    }
+}
+
+/// The first instant at which at most `units` are left, those of others among them, if own ones are down to so many
+/// at `own(so many)`.
+#[cold]
+pub(super) fn down_beside(others: &Others, own: impl Fn(u64) -> Nanos, units: u64) -> Nanos {
+    let mut first = Nanos::MAX;
+    // As others leave, more own ones may stay: the earliest of both together.
+    for (at, level) in others.levels() {
+        if at >= first {
+            break;
+        }
+        if let Some(room) = units.checked_sub(level) {
+            first = first.min(own(room).max(at));
+        }
+    }
+    first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::window::{Shape, Span};
+    use super::*;
+
+    fn rolling(limit: u64, interval: Nanos) -> Window {
+        Window::new(Shape { limit, span: Span::Rolling(interval) })
+    }
+
+    #[test]
+    fn nothing_comes_free_during_a_pause_whether_in_flight_or_not() {
+        let mut window = rolling(2, 10);
+        window.take(1);
+        window.stamp(0, 1);
+        window.pause(30);
+        assert_eq!([1, 0].map(|room| window.used_down_to(room, 5)), [30, 30]);
+        window.expire(29);
+        assert_eq!((window.fits(1), window.next_change(29)), (false, Some(30)));
+        window.expire(30);
+        assert_eq!((window.fits(1), window.next_change(30), window.expired_at()), (true, None, 30));
+    }
+
+    #[test]
+    fn units_of_others_leave_before_and_after_own_ones() {
+        let mut window = rolling(9, 10);
+        window.stamp(10, 1);
+        window.stamp(14, 2);
+        for (units, until) in [(4, 22), (1, 24), (8, 5), (1, 99)] {
+            window.stamp_foreign(15, units, Some(until), false);
+        }
+        assert_eq!([19, 20, 22, 24, 25].map(|at| window.in_window_at(at)), [9, 8, 4, 1, 0]);
+        assert_eq!((window.window_down_to(8), window.window_down_to(4)), (20, 22));
+        window.stamp_foreign(15, u64::MAX, Some(23), false);
+        assert!(!window.fits(1) && window.used() <= 2 * crate::MAX_LIMIT);
+    }
+}

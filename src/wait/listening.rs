@@ -1,0 +1,94 @@
+//! What programs tell a throttler of the exchange's answers: see [`gate::listening`](crate::gate).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::error::Error;
+use crate::gate::{Observation, Seen, check_pause};
+
+use super::throttler::Throttler;
+
+impl Throttler {
+    /// Learns from an answer of the exchange how much of a limit everybody uses, and how large it is.
+    ///
+    /// It only ever adds. What others have used is at least what the exchange counted, less all own units that may have been
+    /// among them: those in flight, and those that were in the window since the request left. It counts until the window
+    /// ends. A number that is smaller than expected frees nothing. A smaller limit holds at once; a larger one as far as the
+    /// table allows: what the table says is never exceeded.
+    ///
+    /// Call it as soon as the answer is there, within the request's block or after it: the result is the same.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLimit`]; [`Error::Invalid`] for an observation without any number, or with a limit of 0.
+    pub fn observe(&self, id: &str, answer: Observation) -> Result<Seen, Error> {
+        self.locked(|shared, now, effects| {
+            let route = shared.gate.lookup(id)?.clone();
+            let seen = shared.gate.observe_answer(now, &route, &answer)?;
+            shared.advance(now, effects);
+            Ok(seen)
+        })
+    }
+
+    /// Lets nothing that takes from a limit leave for so long, nor any request for its id; `None`: nothing at all. Of two
+    /// pauses the one that ends later holds. Who waits keeps its place. Returns whether this is the later one.
+    ///
+    /// ```
+    /// # use sluicegate::{Options, RateLimit, Throttler};
+    /// # use std::time::Duration;
+    /// # let throttler = Throttler::new(&[RateLimit::new("/ping", 20, Duration::from_secs(1))], Options::default())?;
+    /// // HTTP 418 with "Retry-After: 120": nothing leaves for two minutes.
+    /// assert!(throttler.pause(None, Duration::from_secs(121), "banned")?);
+    /// // Another request was in flight, and was refused as well: no second offence.
+    /// assert!(!throttler.pause(None, Duration::from_secs(120), "banned")?);
+    /// assert!(!throttler.charge("/ping", 1)?);
+    /// # Ok::<(), sluicegate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnknownLimit`]; [`Error::Invalid`] for over 100 years.
+    pub fn pause(&self, id: Option<&str>, length: Duration, reason: &str) -> Result<bool, Error> {
+        let length = check_pause(length)?;
+        let reason: Arc<str> = reason.into();
+        self.locked(|shared, now, effects| {
+            let route = id.map(|id| shared.gate.lookup(id).cloned()).transpose()?;
+            if length == 0 {
+                return Ok(false);
+            }
+            let until = now.saturating_add(length);
+            let (later, without_units) = shared.gate.pause_for(route.as_deref(), until, &reason);
+            if without_units {
+                let table = shared.table.clone();
+                shared.set_table(now, table, effects)?;
+            }
+            shared.advance(now, effects);
+            Ok(later)
+        })
+    }
+
+    /// Corrects what is counted, where the cost of a request is known only afterwards. A positive number of units counts
+    /// from now on; a negative one is given back: of the newest in the window, and then of those in flight. Units of others
+    /// are not given back. Returns how many were counted or given back: never more than there were.
+    ///
+    /// ```
+    /// # use sluicegate::{Options, RateLimit, Throttler};
+    /// # use std::time::Duration;
+    /// # let throttler = Throttler::new(&[RateLimit::new("/fills", 20, Duration::from_secs(1))], Options::default())?;
+    /// {
+    ///     let _pass = throttler.enter_blocking("/fills", 10, None)?; // 10 at most
+    /// }
+    /// assert_eq!(throttler.correct("/fills", -7)?, -7); // it was 3
+    /// assert_eq!(throttler.usage("/fills")?.used, 3);
+    /// # Ok::<(), sluicegate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::UnknownLimit`].
+    pub fn correct(&self, id: &str, units: i64) -> Result<i64, Error> {
+        self.locked(|shared, now, effects| {
+            let route = shared.gate.lookup(id)?.clone();
+            let done = shared.gate.correct(now, &route, units);
+            shared.advance(now, effects);
+            Ok(done)
+        })
+    }
+}

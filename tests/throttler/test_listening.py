@@ -1,0 +1,248 @@
+"""What the exchange says: units of others, limits that changed, pauses, costs known afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+import copy
+import math
+import pickle
+
+import pytest
+
+from sluicegate import (
+    LinkedLimitWeightPair,
+    RateLimit,
+    RateLimitTimeout,
+    Throttler,
+    UnknownLimitError,
+)
+from sluicegate.testing import ManualClock
+from tests.helpers.loops import settle
+
+HOLDS = pytest.mark.parametrize("hold", ["response", "start"])
+
+
+def throttler(clock: ManualClock, hold: str = "response", limit: int = 10) -> Throttler:
+    pool = [LinkedLimitWeightPair("POOL")]
+    table = [
+        RateLimit("POOL", limit, 60),
+        RateLimit("/a", limit, 60, linked_limits=pool),
+        RateLimit("/b", limit, 60, weight=0, linked_limits=pool),
+        RateLimit("/free", limit, 60, weight=0),
+    ]
+    return Throttler(table, clock=clock, hold=hold)  # type: ignore[arg-type]
+
+
+@HOLDS
+def test_units_of_others_count_until_the_window_ends(clock: ManualClock, hold: str) -> None:
+    gate = throttler(clock, hold)
+    assert gate.charge("POOL", 2)
+    assert gate.observe("POOL", used=6, reset=20) == 4
+    usage = gate.usage("POOL")
+    assert (usage.used, usage.foreign, usage.remaining) == (6, 4, 4)
+    assert not gate.charge("POOL", 5)
+    assert gate.wait_time("POOL", 5) == 20.0
+    clock.advance(20)
+    assert (gate.usage("POOL").used, gate.usage("POOL").foreign) == (2, 0)
+
+
+def test_requests_in_flight_may_be_in_the_number(clock: ManualClock) -> None:
+    gate = throttler(clock)
+    with gate.execute_task("POOL", units=3):
+        assert gate.observe("POOL", used=3) == 0
+        assert gate.observe("POOL", remaining=5) == 2
+    assert gate.observe("POOL", used=5) == 0
+
+
+def test_a_smaller_number_frees_nothing(clock: ManualClock) -> None:
+    gate = throttler(clock)
+    assert gate.observe("POOL", used=9) == 9
+    assert gate.observe("POOL", used=1) == 0
+    assert gate.usage("POOL").used == 9
+
+
+def test_own_units_that_left_since_the_request_may_be_in_the_number(clock: ManualClock) -> None:
+    gate = throttler(clock)
+    gate.observe("POOL", used=0)
+    assert gate.charge("POOL", 10)
+    clock.advance(60)
+    assert gate.usage("POOL").used == 0
+    assert gate.observe("POOL", used=10, age=0.5) == 0
+    clock.advance(1)
+    assert gate.observe("POOL", used=10, age=0.5) == 10
+
+
+def test_a_limit_that_changed_is_learned_and_the_tables_is_never_exceeded(
+    clock: ManualClock,
+) -> None:
+    gate = throttler(clock)
+    gate.observe("POOL", limit=6)
+    assert gate.usage("POOL").limit == 6
+    # What is left is told of the limit of the same answer.
+    assert gate.observe("POOL", remaining=1, limit=8) == 7
+    assert (gate.usage("POOL").limit, gate.usage("POOL").remaining) == (8, 1)
+    gate.observe("POOL", limit=50)
+    assert gate.usage("POOL").limit == 10
+    gate.set_rate_limits([RateLimit("POOL", 20, 60)])
+    assert gate.usage("POOL").limit == 20
+
+
+def test_a_share_leaves_the_rest_to_others(clock: ManualClock) -> None:
+    table = [RateLimit("POOL", 100, 60)]
+    gate = Throttler(table, clock=clock, limits_share_percentage=40)
+    assert gate.charge("POOL", 10)
+    assert gate.observe("POOL", used=65) == 0, "others use 55 of their 60"
+    assert gate.observe("POOL", used=85) == 15
+    assert gate.usage("POOL").remaining == 15
+
+
+@HOLDS
+@pytest.mark.parametrize("paused", ["POOL", "/a", "/b", None])
+def test_nothing_that_takes_from_a_paused_limit_leaves(
+    clock: ManualClock, hold: str, paused: str | None
+) -> None:
+    gate = throttler(clock, hold)
+    assert gate.pause(paused, 30, "HTTP 429")
+    stopped = {"POOL": {"POOL", "/a", "/b"}, None: {"POOL", "/a", "/b", "/free"}}
+    for limit_id in ("POOL", "/a", "/b", "/free"):
+        is_stopped = limit_id in stopped.get(paused, {paused})
+        assert gate.charge(limit_id) is not is_stopped, limit_id
+        assert gate.wait_time(limit_id) == (30.0 if is_stopped else 0.0)
+    usage = gate.usage(paused or "/free")
+    assert (usage.paused, usage.pause_reason) == (30.0, "HTTP 429")
+    clock.advance(30)
+    assert all(gate.charge(limit_id) for limit_id in ("POOL", "/a", "/b", "/free"))
+    usage = gate.usage(paused or "POOL")
+    assert (usage.paused, usage.pause_reason) == (0.0, "")
+
+
+def test_of_two_pauses_the_later_end_holds(clock: ManualClock) -> None:
+    gate = throttler(clock)
+    assert gate.pause("POOL", 30, "first")
+    assert not gate.pause("POOL", 20, "second")
+    assert gate.usage("POOL").pause_reason == "first"
+    assert gate.pause("POOL", 40, "third")
+    assert not gate.pause("POOL", 0)
+    assert (gate.usage("POOL").paused, gate.usage("POOL").pause_reason) == (40.0, "third")
+
+
+def test_a_pause_of_all_stops_limits_that_come_later(clock: ManualClock) -> None:
+    gate = throttler(clock)
+    gate.pause(seconds=30)
+    gate.add_rate_limits([RateLimit("/new", 1, 1)])
+    gate.set_rate_limits([RateLimit("/new", 1, 1), RateLimit("/newer", 1, 1)])
+    assert not gate.charge("/new")
+    assert not gate.charge("/newer")
+    clock.advance(30)
+    assert gate.charge("/new")
+    assert gate.charge("/newer")
+
+
+@HOLDS
+def test_who_waits_keeps_its_place_and_its_timeout(clock: ManualClock, hold: str) -> None:
+    gate = throttler(clock, hold, limit=1)
+    left: list[str] = []
+
+    async def request(name: str, timeout: float | None = None) -> None:
+        try:
+            async with gate.execute_task("/b", timeout=timeout):
+                left.append(name)
+        except RateLimitTimeout as error:
+            left.append(f"{name} {error.retry_after}")
+
+    async def main() -> None:
+        assert gate.charge("POOL")
+        tasks = [asyncio.create_task(request(name)) for name in ("1", "2")]
+        tasks.append(asyncio.create_task(request("3", timeout=70)))
+        await settle()
+        gate.pause("/b", 100, "banned")
+        gate.pause(None, 90)
+        clock.advance(99)
+        await settle()
+        assert left == ["3 30.0"]
+        for _ in range(2):
+            clock.advance(60)
+            await settle()
+        await asyncio.gather(*tasks)
+        assert left == ["3 30.0", "1", "2"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("seconds", [-1, math.nan, math.inf, -math.inf, 4e9])
+def test_absurd_pauses_are_refused(clock: ManualClock, seconds: float) -> None:
+    with pytest.raises(ValueError, match="0 or more and at most 100 years, not"):
+        throttler(clock).pause("POOL", seconds)
+    assert throttler(clock).pause("POOL", 3 * 86_400), "bans of three days are real"
+
+
+def test_what_cannot_be_is_refused_with_its_value(clock: ManualClock) -> None:
+    gate = throttler(clock)
+    with pytest.raises(UnknownLimitError):
+        gate.pause("POL", 1)
+    with pytest.raises(TypeError, match="needs seconds"):
+        gate.pause("POOL")
+    with pytest.raises(ValueError, match="used, remaining or limit"):
+        gate.observe("POOL")
+    for name, value in [("used", -1), ("remaining", 1.5), ("limit", 0), ("reset", -1)]:
+        with pytest.raises(ValueError, match=name):
+            gate.observe("POOL", used=1, **{name: value}) if name != "used" else gate.observe(
+                "POOL", used=value
+            )
+    with pytest.raises(ValueError, match="whole number"):
+        gate.correct("POOL", 1.5)  # type: ignore[arg-type]
+
+
+@HOLDS
+def test_costs_known_afterwards_are_corrected(clock: ManualClock, hold: str) -> None:
+    gate = throttler(clock, hold)
+    assert gate.charge("POOL", 4)
+    clock.advance(1)
+    with gate.execute_task("POOL", units=4):
+        pass
+    assert gate.correct("POOL", -3) == -3
+    assert gate.usage("POOL").used == 5
+    clock.advance(59)
+    assert gate.usage("POOL").used == 1, "the newest were given back"
+    assert gate.correct("POOL", 30) == 30
+    assert gate.usage("POOL").used == 31
+    assert gate.correct("POOL", -100) == -31
+    assert gate.usage("POOL").used == 0
+
+
+def test_units_in_flight_are_given_back_once(clock: ManualClock) -> None:
+    gate = throttler(clock)
+    with gate.execute_task("POOL", units=5):
+        assert gate.correct("POOL", -3) == -3
+        assert gate.usage("POOL").used == 2
+    assert gate.usage("POOL").used == 2
+    assert gate.observe("POOL", used=7) == 5
+    assert gate.correct("POOL", -9) == -2, "units of others are not given back"
+
+
+@HOLDS
+def test_what_others_used_is_kept_for_them_and_given_up_when_unused(
+    clock: ManualClock, hold: str
+) -> None:
+    gate = throttler(clock, hold, limit=100)
+    gate.observe("POOL", used=10, reset=50, expect=True)
+    clock.advance(30)
+    assert gate.observe("POOL", used=30, reset=20, expect=True) == 20
+    clock.advance(20)
+    assert gate.usage("POOL").foreign == 30, "a new window, in which they will come again"
+    clock.advance(5)
+    gate.observe("POOL", used=10, reset=55, expect=True)
+    assert gate.usage("POOL").foreign == 30, "ten have come"
+    clock.advance(54)
+    assert gate.usage("POOL").foreign == 10, "the others did not"
+    clock.advance(21)
+    assert gate.usage("POOL").foreign == 0
+
+
+def test_a_usage_is_copied_with_what_was_heard(clock: ManualClock) -> None:
+    gate = throttler(clock)
+    gate.observe("POOL", used=3)
+    gate.pause("POOL", 5, "banned")
+    usage = gate.usage("POOL")
+    assert copy.copy(usage) == usage == pickle.loads(pickle.dumps(usage))
+    assert 'foreign=3, paused=5, pause_reason="banned"' in repr(usage)
