@@ -33,6 +33,8 @@ mod flood_tests;
 #[cfg(test)]
 mod kinds_tests;
 #[cfg(test)]
+mod known_instants;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod model_tests;
