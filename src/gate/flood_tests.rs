@@ -72,11 +72,7 @@ impl Counter {
                     (self.count, self.mark) = (0, window);
                 }
             }
-            Kind::First => {
-                if now >= self.mark {
-                    (self.count, self.mark) = (0, now + span);
-                }
-            }
+            Kind::First if now >= self.mark => (self.count, self.mark) = (0, now + span),
             _ => {}
         }
         self.count += u128::from(units);

@@ -202,7 +202,7 @@ def test_a_share_of_a_bucket_is_smaller_and_slower(clock: ManualClock) -> None:
     [
         (lambda: limit("buckets"), "not 'buckets'; did you mean 'bucket'?"),
         (lambda: limit("weekly"), "'bucket', 'concurrent', 'fixed', 'first', not 'weekly'"),
-        (lambda: RateLimit("/x", 3, 1, kind="concurrent"), "None for kind=\"concurrent\""),
+        (lambda: RateLimit("/x", 3, 1, kind="concurrent"), 'None for kind="concurrent"'),
         (lambda: RateLimit("/x", None, kind="bucket"), 'a number of units for kind="bucket"'),
         (lambda: RateLimit("/x", None, weight=5), "0 or 1 where limit=None"),
         (lambda: RateLimit("/x", 3, 1, kind="fixed", timezone="UTC"), 'mean kind="quota"?'),
