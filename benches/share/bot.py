@@ -7,6 +7,9 @@ clock, in nanoseconds), and prints what it did as JSON: at UNTIL, or when it get
 """
 
 import asyncio
+
+# Loaded before rights are given up: the interpreter itself may be in a folder of root's.
+import concurrent.futures.thread  # noqa: F401
 import contextlib
 import json
 import logging

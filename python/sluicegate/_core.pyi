@@ -535,8 +535,9 @@ class Throttler:
         Args:
             limit_id: The id of the limit. Limits linked to it are corrected on their own.
             units: How many units more were used, which count from now on; or, below 0, how many
-                were not used after all. The newest in the window are given back first, and then
-                those in flight. Units of others are not given back.
+                were not used after all. The oldest in the window are given back first, and then
+                those in flight: it is never over, whichever request it was. Units of others are
+                not given back.
 
         Returns:
             How many units were counted or, below 0, given back: never more than there were.

@@ -12,6 +12,7 @@ use super::listening::Heard;
 use super::queue::{Order, Place, Queues, Rank, Waiter};
 use super::route::{Index, Route};
 use super::table::{Hold, Options};
+use super::waited::Waited;
 
 #[derive(Debug)]
 pub(super) struct LimitState {
@@ -28,8 +29,6 @@ pub(super) struct LimitState {
     pub(super) refused: u64,
     /// So many units may be in flight before others might have to wait for an answer.
     pub(super) roomy: u64,
-    /// Requests in the queues that take from this limit.
-    pub(super) waiting: usize,
     /// What a request for this limit's id takes; `None` once the table no longer has it. What it holds is kept: it
     /// counts again should the id come back.
     pub(super) route: Option<Arc<Route>>,
@@ -56,6 +55,8 @@ pub(crate) struct Gate<W> {
     pub(super) by_id: HashMap<Arc<str>, Index>,
     pub(super) version: u32,
     pub(super) queues: Queues<W>,
+    pub(super) waited: Waited,
+    /// When a waiting request can next pass by the clock alone, as far as was known when the queue was last gone through.
     pub(super) wake: Option<Nanos>,
     /// Whether anything but the time has changed since the queue was last gone through.
     pub(super) changed: bool,
@@ -96,6 +97,7 @@ impl<W> Gate<W> {
             by_id: HashMap::new(),
             version: 0,
             queues: Queues::new(),
+            waited: Waited::default(),
             wake: None,
             changed: false,
             event: 0,
@@ -143,7 +145,7 @@ impl<W> Gate<W> {
 
     /// Whether anybody waits for a quota, whose boundary comes earlier or later should the clock on the wall step.
     pub fn waits_for_wall_time(&self) -> bool {
-        self.quotas.iter().any(|&index| self.limits[index as usize].waiting > 0)
+        self.quotas.iter().any(|&index| self.waited.count(index) > 0)
     }
 
     // ---- entering and leaving
@@ -198,14 +200,14 @@ impl<W> Gate<W> {
     /// Joins the queue. [`Gate::advance`] must follow, unless others of the same route wait already and go before it.
     pub fn join(&mut self, route: &Route, rank: Rank, waiter: Waiter<W>) -> Place {
         self.changed = true;
-        route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += 1);
+        self.waited.add(&route.charges, 1);
         self.queues.push(route.index, rank, waiter)
     }
 
     /// Returns to the queue, to its old place in the order. [`Gate::advance`] must follow.
     pub fn rejoin(&mut self, order: Order, route: &Route, waiter: Waiter<W>) -> Place {
         self.changed = true;
-        route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += 1);
+        self.waited.add(&route.charges, 1);
         let place = Place { order, route: route.index };
         self.queues.insert(place, waiter);
         place
@@ -214,21 +216,20 @@ impl<W> Gate<W> {
     /// Whether requests wait for any limit that a route takes from. Those that do not, never touch each other.
     #[inline]
     pub fn is_waited_for(&self, route: &Route) -> bool {
-        !self.queues.is_empty()
-            && route.charges.iter().any(|charge| self.limits[charge.limit as usize].waiting > 0)
+        !self.queues.is_empty() && route.charges.iter().any(|charge| self.waited.count(charge.limit) > 0)
     }
 
     /// Whether requests wait for this route that go before one that comes now.
     pub fn waits_before(&self, route: &Route, rank: Rank) -> bool {
-        self.queues.head(route.index).is_some_and(|head| head.order.rank <= rank)
+        self.queues.head(route.index).is_some_and(|head| head.order.rank() <= rank)
     }
 
     /// Takes a waiting request out of the queue. [`Gate::advance`] should follow: younger ones may have waited for it.
     pub fn remove(&mut self, place: Place) -> Option<Waiter<W>> {
         let waiter = self.queues.remove(place)?;
         self.changed = true;
-        if let Some(route) = self.limits[place.route as usize].route.clone() {
-            route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting -= 1);
+        if let Some(route) = &self.limits[place.route as usize].route {
+            self.waited.remove(&route.charges);
         }
         Some(waiter)
     }
@@ -282,10 +283,8 @@ impl<W> Gate<W> {
     /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
         self.changed = true;
-        self.limits.iter_mut().for_each(|limit| {
-            limit.window.settle_all(now);
-            limit.waiting = 0;
-        });
+        self.limits.iter_mut().for_each(|limit| limit.window.settle_all(now));
+        self.waited.clear();
         let places: Vec<Place> = (self.queues.routes())
             .flat_map(|index| self.queues.places(index))
             .map(|(place, _)| place)
@@ -326,8 +325,11 @@ impl<W> Gate<W> {
 
     #[inline]
     fn fits(&mut self, now: Nanos, route: &Route, units: u64) -> bool {
-        self.expire(now, route);
-        self.has_room(route, units)
+        route.charges.iter().all(|charge| {
+            let window = &mut self.limits[charge.limit as usize].window;
+            window.expire(now);
+            window.fits(charge.weight * units)
+        })
     }
 
     /// Drops what has left the windows of a route.

@@ -21,6 +21,7 @@ mod table;
 mod table_swap;
 mod usage;
 mod wait_time;
+mod waited;
 
 #[cfg(test)]
 mod brute_force;

@@ -205,7 +205,7 @@ fn worlds_of(max_requests: usize, kinds: usize) -> impl Strategy<Value = World> 
 
 /// Worlds whose requests are of several ranks, and whose limits change under way.
 pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = World> {
-    let ranks = prop::collection::vec(0..3_u32, max_requests);
+    let ranks = prop::collection::vec(0..3_u8, max_requests);
     let what = prop_oneof![
         (0..6_u64).prop_map(What::Allow),
         (1..15 as Nanos).prop_map(What::Pause),
@@ -357,6 +357,8 @@ impl<'a> Run<'a> {
                 self.woken.push(now);
                 self.advance(now);
             } else if polls {
+                // It would not look for itself: nothing has changed, and the instant has not come that it named.
+                self.gate.wake = Some(now);
                 self.advance(now);
             }
             for &Change { limit, what, .. } in self.world.changes.iter().filter(|change| change.at == now) {

@@ -22,6 +22,12 @@ pub(super) const NEVER: Nanos = Nanos::MAX;
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     by_limit: Vec<Profile>,
+    /// The limits of which anything is reserved.
+    reserved: Vec<Index>,
+    /// By limit: the units of all waiting requests that were added, whenever they go. Apart from the profiles, which only
+    /// those have that are planned for.
+    added: Vec<u64>,
+    /// The limits of which any are.
     touched: Vec<Index>,
     /// The last event.
     event: Nanos,
@@ -29,15 +35,15 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn begin(&mut self, limits: usize, event: Nanos) {
-        for limit in self.touched.drain(..) {
+        for limit in self.reserved.drain(..) {
             self.by_limit[limit as usize].clear();
         }
         self.by_limit.resize_with(limits, Profile::default);
+        for limit in self.touched.drain(..) {
+            self.added[limit as usize] = 0;
+        }
+        self.added.resize(limits, 0);
         self.event = event;
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.touched.is_empty()
     }
 
     /// The earliest instant from `from` on at which a request fits beside what is used and what is reserved, for as
@@ -76,6 +82,9 @@ impl Plan {
             let limit = limit_of(charge.limit);
             let held_until = if head { NEVER } else { limit.frees_at(start) };
             let profile = &mut self.by_limit[charge.limit as usize];
+            if profile.is_clear() {
+                self.reserved.push(charge.limit);
+            }
             profile.reserve(start, held_until, charge.weight * units, self.event, limit);
         }
     }
@@ -91,11 +100,11 @@ impl Plan {
     /// Notes the units of a request whose start is not planned.
     pub fn add(&mut self, charges: &[Charge], units: u64) {
         for charge in charges {
-            let profile = &mut self.by_limit[charge.limit as usize];
-            if profile.is_clear() {
+            let added = &mut self.added[charge.limit as usize];
+            if *added == 0 {
                 self.touched.push(charge.limit);
             }
-            profile.add(charge.weight * units);
+            *added = added.saturating_add(charge.weight * units);
         }
     }
 
@@ -108,7 +117,9 @@ impl Plan {
     /// When units fit beside what is in the window, with everything in flight and every waiting request's units held for
     /// good; [`NEVER`] where they do not.
     pub fn fits_beside_all(&self, wanted: Charge, limit: &Window) -> Nanos {
-        self.by_limit[wanted.limit as usize].fits_beside_all(wanted.weight, limit)
+        let added = self.added[wanted.limit as usize];
+        let held = added.saturating_add(wanted.weight).saturating_add(limit.in_flight());
+        limit.limit().checked_sub(held).map_or(NEVER, |room| limit.window_down_to(room))
     }
 }
 

@@ -39,8 +39,6 @@ pub(super) struct Profile {
     reservations: Vec<Reservation>,
     /// The largest load of any reservation.
     heaviest: u64,
-    /// The units of all waiting requests that were added, whenever they go.
-    total: u64,
 }
 
 impl Profile {
@@ -48,17 +46,12 @@ impl Profile {
         self.steps.clear();
         self.ramp.clear();
         self.reservations.clear();
-        (self.heaviest, self.total) = (0, 0);
+        self.heaviest = 0;
     }
 
-    /// Whether nothing was added since the last [`Profile::clear`].
+    /// Whether nothing is reserved.
     pub fn is_clear(&self) -> bool {
-        self.total == 0
-    }
-
-    /// Notes the units of a waiting request, whenever it goes.
-    pub fn add(&mut self, units: u64) {
-        self.total = self.total.saturating_add(units);
+        self.reservations.is_empty()
     }
 
     /// Sets units aside from `start` until `end`, and for a longer time where nobody knows how long requests last.
@@ -82,12 +75,6 @@ impl Profile {
     pub fn leaves_whole(&self, units: u64, limit: &Window) -> bool {
         let held = limit.in_flight().saturating_add(units);
         self.reservations.is_empty() || self.heaviest.saturating_add(held) <= limit.limit()
-    }
-
-    /// When units fit beside what is in the window, with all that is in flight or waited for held for good.
-    pub fn fits_beside_all(&self, units: u64, limit: &Window) -> Nanos {
-        let held = self.total.saturating_add(units).saturating_add(limit.in_flight());
-        limit.limit().checked_sub(held).map_or(NEVER, |room| limit.window_down_to(room))
     }
 
     /// The earliest instant from `from` on at which units fit, for as long as they stay if the request is answered at

@@ -46,17 +46,13 @@ impl<W> Gate<W> {
         }
         let mut position = vec![usize::MAX; self.limits.len()];
         (0..).zip(limits).for_each(|(at, &limit)| position[limit as usize] = at);
-        for head in self.queues.heads() {
-            let (Some(route), Some(waiter)) =
-                (&self.limits[head.route as usize].route, self.queues.get(head))
-            else {
-                continue;
-            };
+        for (head, units) in self.queues.heads_with_units() {
+            let Some(route) = &self.limits[head.route as usize].route else { continue };
             for charge in &route.charges {
                 let Some(demand) = demand.get_mut(position[charge.limit as usize]) else { continue };
                 let all = charge.weight.saturating_mul(self.queues.units_of(head.route));
                 demand.waiting = demand.waiting.saturating_add(all);
-                demand.need = demand.need.max(charge.weight.saturating_mul(waiter.units));
+                demand.need = demand.need.max(charge.weight.saturating_mul(units));
             }
         }
         demand

@@ -67,6 +67,7 @@ impl<W> Gate<W> {
         self.quotas = self.those(Window::is_quota);
         self.concurrent = self.those(Window::is_concurrent);
         self.queues.resize(self.limits.len());
+        self.waited.resize(self.limits.len());
         Ok(self.refuse_hopeless())
     }
 
@@ -97,7 +98,6 @@ impl<W> Gate<W> {
             heaviest: 0,
             refused: 0,
             roomy: 0,
-            waiting: 0,
             route: None,
         };
         let index = match unused.pop() {
@@ -118,11 +118,12 @@ impl<W> Gate<W> {
     /// Limits that the tables before left behind, and that hold nothing any more.
     fn unused(&mut self, now: Nanos, rows: &[table::Row]) -> Vec<Index> {
         let kept: HashSet<&str> = rows.iter().map(|row| row.id.as_str()).collect();
-        let idle = |(at, limit): (usize, &mut LimitState)| {
-            let idle = limit.route.is_none() && limit.waiting == 0 && limit.window.is_unused(now);
-            (idle && !kept.contains(&*limit.id)).then_some(at as Index)
+        let Self { limits, waited, .. } = self;
+        let idle = |(at, limit): (Index, &mut LimitState)| {
+            let idle = limit.route.is_none() && waited.count(at) == 0 && limit.window.is_unused(now);
+            (idle && !kept.contains(&*limit.id)).then_some(at)
         };
-        self.limits.iter_mut().enumerate().filter_map(idle).collect()
+        (0..).zip(limits).filter_map(idle).collect()
     }
 
     fn refuse_hopeless(&mut self) -> Vec<Decided<W>> {
@@ -143,11 +144,10 @@ impl<W> Gate<W> {
             })
             .collect();
         // Weights and links may have changed under those who stay: count anew.
-        self.limits.iter_mut().for_each(|limit| limit.waiting = 0);
+        self.waited.clear();
         for index in self.queues.routes() {
-            let Some(route) = self.limits[index as usize].route.clone() else { continue };
-            let count = self.queues.len_of(index);
-            route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += count);
+            let Some(route) = &self.limits[index as usize].route else { continue };
+            self.waited.add(&route.charges, self.queues.len_of(index));
         }
         refused
     }

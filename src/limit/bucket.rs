@@ -127,12 +127,7 @@ impl Bucket {
         self.units = self.units_at(at);
     }
 
-    /// Takes units out of the counter.
-    pub fn hand_over(&mut self, units: u64) {
-        self.take_back(units);
-    }
-
-    /// The same; how many there were to take, no more than `units`.
+    /// Takes units out of the counter; how many there were to take, no more than `units`.
     pub fn take_back(&mut self, units: u64) -> u64 {
         let units = units.min(self.units);
         // As of the last look: what was left of them then.

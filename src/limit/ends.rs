@@ -101,24 +101,6 @@ impl Ends {
         (end <= since).then(|| self.total.wrapping_sub(gone))
     }
 
-    /// Takes away the units that end last; how many there were, no more than `units`.
-    pub fn take_back(&mut self, units: u64) -> u64 {
-        let units = units.min(self.units());
-        self.total = self.total.wrapping_sub(units);
-        let (left, gone) = (self.units(), self.gone);
-        while let Some(&(end, _)) = self.ends.back() {
-            let before =
-                self.ends.len().checked_sub(2).map_or(0, |before| self.ends[before].1.wrapping_sub(gone));
-            if before < left {
-                let last = self.ends.len() - 1;
-                self.ends[last] = (end, self.total);
-                break;
-            }
-            self.ends.pop_back();
-        }
-        units
-    }
-
     /// When the next units end after `at`.
     pub fn next_expiry(&self, at: Nanos) -> Option<Nanos> {
         let next = self.ends.partition_point(|&(end, _)| end <= at);
@@ -140,11 +122,13 @@ impl Ends {
         all
     }
 
-    /// Takes away the units that end first.
-    pub fn hand_over(&mut self, units: u64) {
-        self.gone = self.gone.wrapping_add(units.min(self.units()));
+    /// Takes away the units that end first; how many there were, no more than `units`.
+    pub fn take_back(&mut self, units: u64) -> u64 {
+        let units = units.min(self.units());
+        self.gone = self.gone.wrapping_add(units);
         let left = self.units();
         while self.ends.pop_front_if(|&mut (_, total)| self.total.wrapping_sub(total) >= left).is_some() {}
+        units
     }
 }
 
@@ -161,7 +145,7 @@ mod tests {
         assert_eq!([9, 10, 15, 19, 20].map(|at| ends.units_at(at)), [10, 9, 5, 5, 0]);
         assert_eq!([10, 9, 6, 5, 0].map(|units| ends.down_to(units)), [0, 10, 15, 15, 20]);
         assert_eq!((ends.next_expiry(10), ends.next_expiry(20)), (Some(15), None));
-        ends.hand_over(3);
+        assert_eq!(ends.take_back(3), 3);
         ends.expire(15);
         assert_eq!((ends.units(), ends.expired_at()), (5, 15));
     }

@@ -186,7 +186,7 @@ impl Stamps {
         }
     }
 
-    /// Takes the newest units out of the window; how many there were to take, no more than `units`.
+    /// Takes the oldest units out of the window; how many there were to take, no more than `units`.
     pub fn take_back(&mut self, units: u64) -> u64 {
         match self {
             Self::Rolling(rolling) => rolling.take_back(units),
@@ -261,10 +261,9 @@ impl Stamps {
         match self {
             Self::Rolling(rolling) => rolling.hand_over(units),
             Self::Quota(quota) => quota.hand_over(units),
-            Self::Bucket(bucket) => bucket.hand_over(units),
-            Self::Concurrent(ends) => ends.hand_over(units),
-            Self::Fixed(fixed) => fixed.ends_mut().hand_over(units),
-            Self::First(first) => first.ends_mut().hand_over(units),
+            _ => {
+                self.take_back(units);
+            }
         }
     }
 

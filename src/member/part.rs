@@ -207,7 +207,7 @@ impl Part {
         gate.next_waiting(OLDEST)
             .into_iter()
             .map(|next| Waiting {
-                request: next.order.number,
+                request: next.order.number(),
                 waited: now.saturating_sub(next.since),
                 needs: next.needs.iter().filter_map(|&(limit, n)| Some((position(limit)?, n))).collect(),
             })

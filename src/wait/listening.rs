@@ -66,7 +66,7 @@ impl Throttler {
     }
 
     /// Corrects what is counted, where the cost of a request is known only afterwards. A positive number of units counts
-    /// from now on; a negative one is given back: of the newest in the window, and then of those in flight. Units of others
+    /// from now on; a negative one is given back: of the oldest in the window, and then of those in flight. Units of others
     /// are not given back. Returns how many were counted or given back: never more than there were.
     ///
     /// ```

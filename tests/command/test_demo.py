@@ -138,7 +138,7 @@ def beside_others(requests: int) -> Outcome:
         verdict = books.decide(now, charges)
         if verdict.status != 200 and refused is None:
             refused = verdict
-            books.tell(verdict, now + SECOND)
+            books.tell(now, verdict, now + SECOND)
     return Outcome("a run", 4.0, books.statistics(4 * SECOND), Tally())
 
 

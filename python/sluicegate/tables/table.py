@@ -1,7 +1,7 @@
 """`Table`: what an exchange publishes about its limits, as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -280,6 +280,10 @@ class Table:
             endpoints=tuple(endpoint.scaled(factor) for endpoint in self.endpoints),
             ban=self.ban.scaled(factor),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made from, so that it can be pickled whatever was found in it."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def _router(self) -> Router:

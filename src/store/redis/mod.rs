@@ -22,6 +22,8 @@ mod stream;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turn_tests;
 mod wake;
 
 use std::collections::HashMap;
