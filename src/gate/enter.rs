@@ -29,6 +29,8 @@ pub(super) struct LimitState {
     pub(super) refused: u64,
     /// So many units may be in flight before others might have to wait for an answer.
     pub(super) roomy: u64,
+    /// When it last became another one, no more units than this were in flight in blocks that were not tight.
+    pub(super) unknown: u64,
     /// What a request for this limit's id takes; `None` once the table no longer has it. What it holds is kept: it
     /// counts again should the id come back.
     pub(super) route: Option<Arc<Route>>,

@@ -98,6 +98,7 @@ impl<W> Gate<W> {
             heaviest: 0,
             refused: 0,
             roomy: 0,
+            unknown: 0,
             route: None,
         };
         let index = match unused.pop() {

@@ -1,6 +1,7 @@
 """`sluicegate demo`: its options, its figures, and short runs against a real exchange process."""
 
 import asyncio
+import dataclasses
 import io
 import json
 from collections import Counter
@@ -283,12 +284,8 @@ def test_demo_of_a_limiter_that_cheats_fails_and_says_so(
 
         def __init__(self, limits: list[sluicegate.RateLimit]) -> None:
             more = [
-                sluicegate.RateLimit(
-                    limit.limit_id,
-                    limit=2 * limit.limit,
-                    time_interval=limit.time_interval,
-                    linked_limits=list(limit.linked_limits or ()),
-                )
+                # An id may have no limit of its own.
+                dataclasses.replace(limit, limit=limit.limit and 2 * limit.limit)
                 for limit in limits
             ]
             self.execute_task = real(more).execute_task

@@ -31,6 +31,17 @@ def test_fixed_window_follows_the_exchanges_clock() -> None:
     assert statuses(ledger, 3 * SECOND // 4, 2) == [200, 200]
 
 
+def test_window_begins_anew_when_the_exchanges_clock_is_set() -> None:
+    skew = 0
+    limit = Limit("A", 1, 1.0, kind="fixed")
+    ledger = Ledger(Table((limit,), (), ban=NEVER_BANS), wall=lambda at: at + skew)
+    assert statuses(ledger, 0, 2) == [200, 429]
+    skew = SECOND // 2
+    ledger.set_clock(1)
+    assert statuses(ledger, 2, 2) == [200, 429]
+    assert statuses(ledger, SECOND // 2, 1) == [200]
+
+
 def test_rejection_tells_when_the_window_ends() -> None:
     ledger = books(Limit("A", 1, 1.0, kind="fixed"))
     statuses(ledger, SECOND // 4, 1)
@@ -110,7 +121,7 @@ def test_mean_of_fixed_windows_is_that_of_whole_ones() -> None:
     for second, units in ((1, 10), (2, 4), (4, 10)):
         ledger.arrive(second * SECOND, {"A": units})
     # 10, 4, 0, and the window that has not ended does not count.
-    assert ledger.statistics(4 * SECOND + 1).limit("A").mean == pytest.approx(14 / 3)
+    assert ledger.statistics(9 * SECOND // 2).limit("A").mean == pytest.approx(14 / 3)
 
 
 def test_mean_of_opened_windows_counts_the_pauses_between_them() -> None:
