@@ -239,7 +239,7 @@ impl Throttler {
     fn give_back(&self, held: &HeldUnits) {
         self.locked(|shared, now, effects| {
             if held.epoch == shared.epoch {
-                shared.gate.give_back(&held.route, held.units);
+                shared.gate.give_back_held(&held.route, held.units);
                 shared.advance(now, effects);
             }
         });

@@ -96,7 +96,7 @@ impl Throttler {
     /// From now on only what is allowed may be used of any limit, and that is nothing until somebody allows it.
     pub(crate) fn share(&self, sharer: Arc<dyn Sharer>) {
         self.locked(|shared, now, effects| {
-            shared.gate.allow_nothing();
+            shared.gate.share(now);
             shared.sharing = Some(Sharing { sharer, listens: true, lease_end: Nanos::MAX, closed: false });
             shared.advance(now, effects);
         });
