@@ -28,6 +28,8 @@ mod cost_tests;
 #[cfg(test)]
 mod effective_tests;
 #[cfg(test)]
+mod listening_tests;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod model_tests;
