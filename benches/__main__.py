@@ -13,6 +13,7 @@ from benches import (
     gate,
     jitter,
     lateness,
+    listening,
     queue,
     report,
     saturation,
@@ -25,7 +26,10 @@ from benches.peers import installed
 
 SCENARIOS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
-    for module in (uncontended, saturation, lateness, queue, crowd, jitter, backfill, soak, gate)
+    for module in (
+        *(uncontended, saturation, lateness, queue, crowd, jitter, backfill, soak, gate),
+        listening,
+    )
 }
 
 

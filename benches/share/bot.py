@@ -7,6 +7,9 @@ clock, in nanoseconds), and prints what it did as JSON: at UNTIL, or when it get
 """
 
 import asyncio
+
+# Loaded before rights are given up: the interpreter itself may be in a folder of root's.
+import concurrent.futures.thread  # noqa: F401
 import contextlib
 import json
 import logging
@@ -21,6 +24,9 @@ from dataclasses import asdict, dataclass, field
 from benches.share.limiters import LIMITERS, Limiter
 from benches.share.server import ANSWER, HELLO, REQUEST
 from sluicegate._core import share_visits
+
+LATENCY = (0.005, 0.100)
+"""The least and the most seconds that a request is on its way, if nothing else is said."""
 
 
 @dataclass
@@ -48,7 +54,7 @@ class Spec:
     interval: float
     tasks: int
     pause: float = 0.0
-    latency: tuple[float, float] = (0.005, 0.100)
+    latency: tuple[float, float] = LATENCY
     user: int | None = None
 
 

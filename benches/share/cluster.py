@@ -2,6 +2,7 @@
 
 import atexit
 import json
+import math
 import os
 import selectors
 import shutil
@@ -19,7 +20,7 @@ from threading import Lock
 from types import TracebackType
 
 from benches.measure import SECOND, over, worst_window
-from benches.share.bot import Done, Spec
+from benches.share.bot import LATENCY, Done, Spec
 from benches.share.limiters import Sluicegate
 from sluicegate._core import share_overview
 from tests.helpers.servers import RedisServer, server_programs
@@ -144,10 +145,18 @@ class Outcome:
         return [error for bot in self.bots for error in bot.errors]
 
     def pace(self, begin: int, seconds: float) -> float:
-        """Arrivals a second in a span that begins so many nanoseconds after the run."""
+        """Arrivals in a span, of what one gate could let through.
+
+        The span begins so many nanoseconds after the run. A unit comes back an interval after its
+        answer, so all units go round once in a cycle of the interval and the mean time of a
+        request. They go in bursts; the span is made longer to whole cycles, so that it does not
+        matter whether a burst falls on its edge.
+        """
+        cycle = self.interval + sum(LATENCY) / 2
+        cycles = math.ceil(seconds / cycle)
         first = self.begin + begin
-        count = sum(first < instant <= first + seconds * SECOND for instant in self.instants)
-        return count / seconds
+        last = first + cycles * cycle * SECOND
+        return sum(first < instant <= last for instant in self.instants) / (cycles * self.limit)
 
 
 @dataclass
@@ -304,15 +313,24 @@ def _warm_redis() -> Store:
     return place
 
 
+def rest(place: Store, interval: float) -> None:
+    """Lets an interval pass in which nothing is used: that counts only while there are members."""
+    limiter = Sluicegate(place.url, 200, interval)
+    time.sleep(interval * 1.1 + 0.1)
+    limiter.close()
+
+
 @contextmanager
 def warm_store(kind: str) -> Iterator[Store]:
-    """As [`store`], but a server gives out units at once: one is started, and used again."""
+    """As [`store`], but a server gives out all units at once: one is started, and used again."""
     if kind != REDIS:
         with store(kind) as place:
             yield place
     else:
         with _warming:
-            yield _warm_redis()
+            place = _warm_redis()
+            rest(place, 1.0)
+            yield place
 
 
 def program() -> Path:

@@ -61,7 +61,7 @@ class Found:
 
     def check(self, name: str, span: tuple[float, float], least: float) -> None:
         """The pace of a span must be a share of the limit at least."""
-        pace = self.outcome.pace(int(span[0] * SECOND), span[1] - span[0]) / self.outcome.limit
+        pace = self.outcome.pace(int(span[0] * SECOND), span[1] - span[0])
         self.told += f"{name} {pace:.0%}; "
         if pace < least:
             self.wrong.append(f"{name}: {pace:.0%} of the pace")
@@ -77,8 +77,8 @@ def _start(cluster: Cluster, seconds: float) -> None:
     cluster.go(seconds)
 
 
-FULL_PACE = 0.85
-"""Of the limit each second. Each unit is out of use for the 5 to 100 ms of its request, too."""
+FULL_PACE = 0.95
+"""Of what one gate could let through in the same time."""
 
 
 def killed(where: str, times: int) -> Found:
@@ -262,5 +262,5 @@ def tell(outcomes: dict[tuple[str, str], Found | Exception], findings: Findings)
             target(findings, BACK, where, back, kept)
         findings.notes.append(
             f"{name.capitalize()}, {where}: {len(outcome.arrivals):,} requests, the worst window "
-            f"{outcome.worst}; pace, of {outcome.limit} a second: {found.told.rstrip('; ')}."
+            f"{outcome.worst}; pace, of what one gate could let through: {found.told.rstrip('; ')}."
         )

@@ -15,6 +15,7 @@ from aiohttp import web
 from peers.freqtrade.bot import Bot, bot_on, price_calls, until
 from sluicegate.testing import Endpoint, StandInExchange
 from sluicegate.testing.answers import binance_handlers
+from sluicegate.testing.server_clock import ServerClock
 
 TICKERS = "/api/v3/ticker/24hr"
 TRADES = 12
@@ -26,7 +27,8 @@ class Gate:
     """Holds the exchange's answers for tickers: those about one pair, or those about several."""
 
     def __init__(self, exchange: StandInExchange) -> None:
-        self._answer: Any = binance_handlers(exchange.table, exchange.market)["GET", TICKERS]
+        handlers = binance_handlers(lambda: exchange.table, exchange.market, ServerClock())
+        self._answer: Any = handlers["GET", TICKERS]
         self._open = {"one": threading.Event(), "several": threading.Event()}
         self.held: Counter[str] = Counter()
         self.open_all()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,10 @@ from peers.freqtrade.bot import Bot, configuration, until
 from sluicegate.freqtrade.settings import Settings, read
 from sluicegate.testing import StandInExchange
 
-IN_PLACE = "sluicegate run: sluicegate is in place for Freqtrade 2026.9 (rates)"
+IN_PLACE = (
+    "sluicegate run: sluicegate is in place for Freqtrade 2026.9 (rates), "
+    f"ccxt {version('ccxt')} (all exchange objects)"
+)
 
 
 def bot_by_command(

@@ -12,14 +12,13 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Nanos;
 use crate::error::Error;
 use crate::limit::Window;
 
-use super::enter::{Decided, Gate, LimitState};
+use super::enter::{Decided, Gate};
 use super::full::Full;
 use super::plan::{NEVER, Plan};
 use super::queue::Place;
@@ -37,8 +36,8 @@ pub(super) struct Walk {
     pub(super) plan: Plan,
     /// How many are planned for: the next ones of routes, and those behind them.
     pub(super) plans_for: (usize, usize),
-    /// The next request of each route.
-    heads: Vec<Place>,
+    /// The next request of each route, with its units; the oldest last.
+    heads: Vec<(Place, u64)>,
     /// Those that come behind one that was visited.
     followers: BinaryHeap<Reverse<Follower>>,
     planned_heads: usize,
@@ -49,6 +48,7 @@ pub(super) struct Walk {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Follower {
     place: Place,
+    units: u64,
     /// When the one before it will go; `None` if that has gone, and this one is the next of its route.
     after: Option<Nanos>,
 }
@@ -67,7 +67,7 @@ impl Default for Walk {
 }
 
 impl Walk {
-    fn begin(&mut self, limits: usize, event: Nanos, heads: impl Iterator<Item = Place>) {
+    fn begin(&mut self, limits: usize, event: Nanos, heads: impl Iterator<Item = (Place, u64)>) {
         self.plan.begin(limits, event);
         self.heads.clear();
         self.heads.extend(heads);
@@ -80,9 +80,9 @@ impl Walk {
     fn next(&mut self) -> Option<Follower> {
         let follower = self.followers.peek().map(|&Reverse(follower)| follower);
         match self.heads.last() {
-            Some(&head) if follower.is_none_or(|follower| head < follower.place) => {
+            Some(&(place, units)) if follower.is_none_or(|follower| place < follower.place) => {
                 self.heads.pop();
-                Some(Follower { place: head, after: None })
+                Some(Follower { place, units, after: None })
             }
             _ => {
                 self.followers.pop();
@@ -109,15 +109,17 @@ impl Walk {
 /// Why a request does not go now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Refusal {
-    /// It fits beside what is used, and would take what an older request has reserved.
+    /// It is planned for, fits beside what is used, and would take what an older request has reserved.
     reserved: bool,
     /// When it will go, where that was asked to know whether it may go now.
     start: Option<Nanos>,
+    /// When it can go, as far as the clock alone decides, whatever is in flight; [`NEVER`] where it does not.
+    again: Nanos,
 }
 
-/// What became of the next request of a route.
-enum Visit {
-    Gone,
+/// What becomes of the next request of a route.
+enum Verdict {
+    Goes,
     /// And when it will go, where that is known.
     Waits(Option<Nanos>),
 }
@@ -130,19 +132,26 @@ impl<W> Gate<W> {
 
     /// When [`Gate::advance`] must be called again if nothing happens before; `None`: only when something happens.
     pub fn wake_at(&self) -> Option<Nanos> {
-        self.wake
+        let deadline = self.queues.first_deadline().map(|(at, _)| at);
+        self.wake.into_iter().chain(deadline).min()
     }
 
     /// Lets everybody through who may pass at `now`, oldest first, and turns away those whose time is up.
     pub fn advance(&mut self, now: Nanos, decided: &mut Vec<Decided<W>>) {
         loop {
-            self.let_through(now, decided);
+            if !self.stands(now) {
+                self.let_through(now, decided);
+            }
             if !self.turn_away(now, decided) {
                 break;
             }
         }
-        let deadline = self.queues.first_deadline().map(|(at, _)| at);
-        self.wake = self.wake.into_iter().chain(deadline).min();
+    }
+
+    /// Whether nobody can pass who could not when the queue was last gone through: nothing has changed but the time, and it
+    /// is not the instant yet that was named then. What the clock on the wall shows may have changed, too.
+    fn stands(&self, now: Nanos) -> bool {
+        !self.changed && self.wake.is_none_or(|at| now < at) && !self.waits_for_wall_time()
     }
 
     /// Turns away requests that have waited for as long as they may; whether later ones may have waited for that.
@@ -151,15 +160,14 @@ impl<W> Gate<W> {
         while let Some((at, place)) = self.queues.first_deadline().filter(|&(at, _)| at <= now) {
             others |= !self.queues.is_last(place);
             let Some(waiter) = self.remove(place) else { break };
-            let limit = &self.limits[place.route as usize];
-            let full =
-                limit.route.as_ref().map_or_else(Full::default, |route| self.full(now, route, waiter.units));
-            if let Some(route) = self.limits[place.route as usize].route.clone() {
+            let route = self.limits[place.route as usize].route.clone();
+            let full = route.map_or_else(Full::default, |route| {
                 self.remember_refused(&route, waiter.units);
-            }
-            let limit = &self.limits[place.route as usize];
+                self.expire(now, &route);
+                self.full(now, &route, waiter.units)
+            });
             let error = Error::Timeout {
-                id: limit.id.to_string(),
+                id: self.limits[place.route as usize].id.to_string(),
                 timeout: Duration::from_nanos(at - waiter.since).as_secs_f64(),
                 full_limit: full.limit,
                 retry_after: full.wait.map(|wait| wait.as_secs_f64()),
@@ -170,145 +178,195 @@ impl<W> Gate<W> {
     }
 
     fn let_through(&mut self, now: Nanos, decided: &mut Vec<Decided<W>>) {
-        self.wake = None;
-        let mut reserved = false;
-        self.walk(now, |gate, walk, next, route, units| {
-            let Err(refusal) = gate.may_go(walk, now, route, units) else {
-                gate.charge(route, units, Window::take);
-                if let Some(waiter) = gate.remove(next) {
-                    decided.push(Decided { outcome: Ok(route.clone()), waiter });
-                }
-                return Visit::Gone;
-            };
+        let (mut wake, mut reserved) = (NEVER, false);
+        self.walk(now, decided, |gate, walk, index, units| {
+            let planned = walk.plans_heads();
+            let Some(route) = &gate.limits[index as usize].route else { return Verdict::Waits(None) };
+            let Err(refusal) = gate.may_go(walk, now, route, units) else { return Verdict::Goes };
+            if refusal.again > now {
+                wake = wake.min(refusal.again);
+            }
             // A reservation that hangs on requests in flight comes later with the next expiry.
-            reserved |= refusal.reserved;
-            let again = refusal.start.or_else(|| gate.fits_at(walk, route, units));
-            gate.wake = gate.wake.into_iter().chain(again.filter(|&at| at > now && at != NEVER)).min();
-            Visit::Waits(refusal.start)
+            reserved =
+                reserved || if planned { refusal.reserved } else { gate.fits_by_now(now, index, units) };
+            Verdict::Waits(refusal.start)
         });
         if reserved {
-            self.wake = self.wake.into_iter().chain(self.next_expiry(now)).min();
+            wake = self.next_expiry(now).map_or(wake, |at| at.min(wake));
         }
+        self.wake = Some(wake).filter(|&at| at != NEVER);
     }
 
     /// Makes a plan for all requests that wait, with nobody going: what a request that comes now must leave whole.
     pub(super) fn plan_all(&mut self, now: Nanos) {
-        self.walk(now, |_, _, _, _, _| Visit::Waits(None));
+        self.walk(now, &mut Vec::new(), |_, _, _, _| Verdict::Waits(None));
     }
 
-    /// Visits the requests that wait in the order of the queue. `visit` lets the next one of a route go, and takes it out
-    /// of the queue, or says when it will go if it knows.
+    /// Visits the requests that wait in the order of the queue. `visit` says what becomes of the next one of a route; what a
+    /// request is planned for takes has left the windows before.
     fn walk(
         &mut self,
         now: Nanos,
-        mut visit: impl FnMut(&mut Self, &Walk, Place, &Arc<Route>, u64) -> Visit,
+        decided: &mut Vec<Decided<W>>,
+        mut visit: impl FnMut(&mut Self, &Walk, Index, u64) -> Verdict,
     ) {
         let event = self.last_event(now);
         let mut walk = std::mem::take(&mut self.walk);
-        walk.begin(self.limits.len(), event, self.queues.heads());
-        while let Some(Follower { place, after }) = walk.next() {
-            // Every waiter of a busy queue has a route: a new table hands back those that lost theirs.
-            let (Some(route), Some(waiter)) =
-                (self.limits[place.route as usize].route.clone(), self.queues.get(place))
-            else {
-                continue;
-            };
-            let (units, mut known) = (waiter.units, None);
+        walk.begin(self.limits.len(), event, self.queues.heads_with_units());
+        while let Some(Follower { place, units, after }) = walk.next() {
             // When it can go, nobody knows: until a limit has grown, it holds up nobody but those behind it.
-            let is_above = |charge: &Charge| charge.weight * units > self.window(charge.limit).limit();
-            if self.was_lowered && route.charges.iter().any(is_above) {
+            if self.was_lowered && self.is_above(place.route, units) {
                 continue;
             }
+            let mut known = None;
             if after.is_none() {
-                match visit(self, &walk, place, &route, units) {
-                    Visit::Gone => {
-                        let follower = self.queues.head(place.route);
-                        walk.followers.extend(follower.map(|place| Reverse(Follower { place, after: None })));
+                if walk.plans_heads() {
+                    self.all_windows(place.route, |window, _| {
+                        window.expire(now);
+                        true
+                    });
+                }
+                match visit(self, &walk, place.route, units) {
+                    Verdict::Goes => {
+                        self.grant(now, place, decided);
+                        if let Some(route) = &self.limits[place.route as usize].route {
+                            walk.plan.follow(now, &route.charges, |index| self.window(index));
+                        }
+                        walk.followers.extend(self.follower(self.queues.head(place.route), None));
                         continue;
                     }
-                    Visit::Waits(start) => known = start,
+                    Verdict::Waits(start) => known = start,
                 }
             } else if !walk.has_heads() {
                 break;
             }
-            if let Some(start) = self.reserve(&mut walk, now, &route, units, after, known) {
-                let follower = self.queues.first_after(place).filter(|_| walk.plans_behind());
-                let after = Some(start);
-                walk.followers.extend(follower.map(|place| Reverse(Follower { place, after })));
+            // Every waiter of a busy queue has a route: a new table hands back those that lost theirs.
+            let Some(route) = &self.limits[place.route as usize].route else { continue };
+            if let Some(start) = self.reserve(&mut walk, now, route, units, after, known) {
+                let next = self.queues.first_after(place).filter(|_| walk.plans_behind());
+                walk.followers.extend(self.follower(next, Some(start)));
             }
         }
         self.walk = walk;
     }
 
-    /// When anything last changed that a plan hangs on. Every expiry up to now has been noticed after that.
+    fn follower(&self, place: Option<Place>, after: Option<Nanos>) -> Option<Reverse<Follower>> {
+        let place = place?;
+        Some(Reverse(Follower { place, units: self.queues.get(place)?.units, after }))
+    }
+
+    /// A waiting request takes its units, and waits no longer.
+    fn grant(&mut self, now: Nanos, place: Place, decided: &mut Vec<Decided<W>>) {
+        let Some(route) = self.limits[place.route as usize].route.clone() else { return };
+        if let Some(waiter) = self.remove(place) {
+            self.expire(now, &route);
+            self.charge(&route, waiter.units, Window::take);
+            decided.push(Decided { outcome: Ok(route), waiter });
+        }
+    }
+
+    /// Whether a request takes more of a limit than may be used of it.
+    fn is_above(&self, index: Index, units: u64) -> bool {
+        let above = |charge: &Charge| charge.weight * units > self.window(charge.limit).limit();
+        self.limits[index as usize].route.as_ref().is_some_and(|route| route.charges.iter().any(above))
+    }
+
+    /// Whether `is` true of all the windows that a route takes from, each with the route's weight. The last limit comes
+    /// first: those that a request is linked to are full more often than its own.
+    fn all_windows(&mut self, index: Index, mut is: impl FnMut(&mut Window, u64) -> bool) -> bool {
+        let mut nth = self.limits[index as usize].route.as_ref().map_or(0, |route| route.charges.len());
+        while let Some(before) = nth.checked_sub(1)
+            && let Some(route) = &self.limits[index as usize].route
+        {
+            let Charge { limit, weight, .. } = route.charges[before];
+            if !is(&mut self.limits[limit as usize].window, weight) {
+                return false;
+            }
+            nth = before;
+        }
+        true
+    }
+
+    /// Whether a request fits beside what is used, whatever others have reserved.
+    fn fits_by_now(&mut self, now: Nanos, index: Index, units: u64) -> bool {
+        self.all_windows(index, |window, weight| {
+            window.expire(now);
+            window.fits(weight * units)
+        })
+    }
+
+    /// When anything last changed that a plan hangs on. Where that was an expiry, all of them up to now are noticed;
+    /// where it was anything else, it is now, and they can wait until somebody asks for what is used.
     fn last_event(&mut self, now: Nanos) -> Nanos {
-        let Self { limits, queues, event, .. } = self;
-        for index in queues.routes() {
-            let charge = |limits: &[LimitState], nth: usize| {
-                limits[index as usize].route.as_ref().and_then(|route| route.charges.get(nth)).copied()
-            };
-            let mut nth = 0;
-            while let Some(Charge { limit, .. }) = charge(limits, nth) {
+        let Self { limits, waited, event, .. } = self;
+        if std::mem::take(&mut self.changed) {
+            *event = now;
+        } else {
+            for limit in waited.limits() {
                 let window = &mut limits[limit as usize].window;
                 window.expire(now);
                 *event = window.expired_at().max(*event);
-                nth += 1;
             }
         }
-        if std::mem::take(&mut self.changed) {
-            self.event = now;
-        }
-        self.event
+        *event
     }
 
-    /// From when on a plan lets requests start. With [`Hold::Start`] a plan is exact, and begins now. Otherwise it begins at
+    /// Whether it is known when units come free of all that goes: with [`Hold::Start`], where nobody waits for what others
+    /// hold until they end.
+    pub(super) fn is_exact(&self) -> bool {
+        self.options.hold == Hold::Start && self.concurrent.iter().all(|&index| self.waited.count(index) == 0)
+    }
+
+    /// From when on a plan lets requests start. Where it is exact, it begins now. Otherwise it begins at
     /// the last event: a start that moved on with the clock would fit in front of a reservation now, and not a little
     /// later.
     fn plans_from(&self, now: Nanos) -> Nanos {
-        if self.options.hold == Hold::Start { now } else { self.event }
+        if self.is_exact() { now } else { self.event }
     }
 
-    /// Whether the next request of a route may go now.
+    /// Whether the next request of a route may go now. What has left the windows of a request that is planned for must have
+    /// been noticed.
     pub(super) fn may_go(&self, walk: &Walk, now: Nanos, route: &Route, units: u64) -> Result<(), Refusal> {
+        let wanted = |charge: &Charge| Charge { weight: charge.weight * units, ..*charge };
+        if !walk.plans_heads() {
+            let mut again = 0;
+            for charge in route.charges.iter().rev() {
+                again = walk.plan.fits_beside_all(wanted(charge), self.window(charge.limit)).max(again);
+                if again == NEVER {
+                    break;
+                }
+            }
+            return if again <= now { Ok(()) } else { Err(Refusal { reserved: false, start: None, again }) };
+        }
         let windows = || route.charges.iter().map(|charge| (charge, self.window(charge.limit)));
         let fits = windows().all(|(charge, window)| window.fits(charge.weight * units));
-        if self.options.hold == Hold::Start && walk.plans_heads() {
+        if self.is_exact() {
             let start = walk.plan.earliest(&route.charges, units, now, |index| self.window(index));
-            let refusal = Refusal { reserved: false, start: Some(start) };
+            let refusal = Refusal { reserved: false, start: Some(start), again: start };
             return if fits && start <= now { Ok(()) } else { Err(refusal) };
         }
-        let wanted = |charge: &Charge| Charge { weight: charge.weight * units, ..*charge };
-        let leaves_whole = |(charge, window): (&Charge, &Window)| {
-            if walk.plans_heads() {
-                walk.plan.leaves_whole(wanted(charge), window)
-            } else {
-                walk.plan.fits_beside_all(wanted(charge), window) <= now
-            }
-        };
-        let goes = fits && (walk.plan.is_empty() || windows().all(leaves_whole));
-        if goes { Ok(()) } else { Err(Refusal { reserved: fits, start: None }) }
+        let leaves_whole = |(charge, window)| walk.plan.leaves_whole(wanted(charge), window);
+        if fits && windows().all(leaves_whole) {
+            return Ok(());
+        }
+        let again = self.fits_at(route, units).unwrap_or(NEVER);
+        Err(Refusal { reserved: fits, start: None, again })
     }
 
-    /// When a request that does not go now can, as far as the clock alone decides, whatever is in flight; `None` where it
-    /// does not.
-    fn fits_at(&self, walk: &Walk, route: &Route, units: u64) -> Option<Nanos> {
+    /// When a request fits, as far as the clock alone decides, whatever is in flight; `None` where it does not.
+    fn fits_at(&self, route: &Route, units: u64) -> Option<Nanos> {
         let mut at = 0;
         for charge in &route.charges {
             let (window, wanted) = (self.window(charge.limit), charge.weight * units);
-            at = at.max(if walk.plans_heads() {
-                window.window_down_to(window.limit().checked_sub(wanted)?.checked_sub(window.in_flight())?)
-            } else {
-                walk.plan.fits_beside_all(Charge { weight: wanted, ..*charge }, window)
-            });
+            let room = window.limit().checked_sub(wanted)?.checked_sub(window.in_flight())?;
+            at = at.max(window.window_down_to(room));
         }
         Some(at)
     }
 
     /// The next instant at which anything expires that waiting requests want.
     fn next_expiry(&self, now: Nanos) -> Option<Nanos> {
-        let routes = self.queues.routes().filter_map(|index| self.limits[index as usize].route.as_ref());
-        let limits = routes.flat_map(|route| &route.charges).map(|charge| charge.limit);
-        limits.filter_map(|limit| self.window(limit).next_change(now)).min()
+        self.waited.limits().filter_map(|limit| self.window(limit).next_change(now)).min()
     }
 
     /// Reserves what a request wants. When it will go, if those behind it are to be planned for as well.

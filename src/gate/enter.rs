@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Nanos, WallNanos};
 use crate::error::Error;
-use crate::limit::{RateLimit, Window};
+use crate::limit::{RateLimit, ServerClock, Window};
 
 use super::advance::Walk;
 use super::listening::Heard;
 use super::queue::{Order, Place, Queues, Rank, Waiter};
 use super::route::{Index, Route};
 use super::table::{Hold, Options};
+use super::waited::Waited;
 
 #[derive(Debug)]
 pub(super) struct LimitState {
@@ -28,8 +29,8 @@ pub(super) struct LimitState {
     pub(super) refused: u64,
     /// So many units may be in flight before others might have to wait for an answer.
     pub(super) roomy: u64,
-    /// Requests in the queues that take from this limit.
-    pub(super) waiting: usize,
+    /// When it last became another one, no more units than this were in flight in blocks that were not tight.
+    pub(super) unknown: u64,
     /// What a request for this limit's id takes; `None` once the table no longer has it. What it holds is kept: it
     /// counts again should the id come back.
     pub(super) route: Option<Arc<Route>>,
@@ -49,9 +50,15 @@ pub(crate) struct Gate<W> {
     pub(super) limits: Vec<LimitState>,
     /// Which of them must know wall time.
     pub(super) quotas: Vec<Index>,
+    /// Which of them hold units until requests end, whatever the [`Hold`].
+    pub(super) concurrent: Vec<Index>,
+    /// What is known of the clock of the exchange.
+    pub(super) server_clock: Option<ServerClock>,
     pub(super) by_id: HashMap<Arc<str>, Index>,
     pub(super) version: u32,
     pub(super) queues: Queues<W>,
+    pub(super) waited: Waited,
+    /// When a waiting request can next pass by the clock alone, as far as was known when the queue was last gone through.
     pub(super) wake: Option<Nanos>,
     /// Whether anything but the time has changed since the queue was last gone through.
     pub(super) changed: bool,
@@ -63,6 +70,8 @@ pub(crate) struct Gate<W> {
     pub(super) allowed_at_first: u64,
     /// Whether less may be used of any limit than the table says, or was at some time.
     pub(super) was_lowered: bool,
+    /// Whether other processes take from the same limits.
+    pub(super) is_shared: bool,
     /// Whether any limit has refused units.
     pub(super) has_refused: bool,
     /// Until when everything is paused, and why: limits that are new in the table as well.
@@ -84,9 +93,13 @@ impl<W> Gate<W> {
             options,
             limits: Vec::new(),
             quotas: Vec::new(),
+            concurrent: Vec::new(),
+            server_clock: None,
+            is_shared: false,
             by_id: HashMap::new(),
             version: 0,
             queues: Queues::new(),
+            waited: Waited::default(),
             wake: None,
             changed: false,
             event: 0,
@@ -119,9 +132,22 @@ impl<W> Gate<W> {
         }
     }
 
+    /// The clock of the exchange showed `shown` at `now`, give or take `uncertainty`. Whether anything is new, and
+    /// [`Gate::advance`] must follow.
+    pub fn observe_server(&mut self, now: Nanos, shown: WallNanos, uncertainty: Nanos) -> bool {
+        let observed = ServerClock::observed(now, shown, uncertainty);
+        let clock = self.server_clock.map_or(observed, |before| observed.after(before));
+        let is_new = self.server_clock.replace(clock) != Some(clock);
+        if is_new {
+            self.changed = true;
+            self.limits.iter_mut().for_each(|limit| limit.window.learn(now, clock));
+        }
+        is_new
+    }
+
     /// Whether anybody waits for a quota, whose boundary comes earlier or later should the clock on the wall step.
     pub fn waits_for_wall_time(&self) -> bool {
-        self.quotas.iter().any(|&index| self.limits[index as usize].waiting > 0)
+        self.quotas.iter().any(|&index| self.waited.count(index) > 0)
     }
 
     // ---- entering and leaving
@@ -136,7 +162,8 @@ impl<W> Gate<W> {
             Hold::Response => {
                 // What fits beside all that was used when the clock was last read, fits now. Where it does, the clock
                 // need not be read (a tenth of the whole pass) until the request leaves.
-                let may = self.has_room(route, units) || self.fits_now(clock, route, units);
+                let may =
+                    (self.has_room(route, units) && !route.is_timed) || self.fits_now(clock, route, units);
                 if may {
                     self.charge(route, units, Window::take);
                 }
@@ -144,8 +171,21 @@ impl<W> Gate<W> {
             }
             Hold::Start => {
                 let now = self.now(clock);
-                self.try_acquire(now, route, units)
+                let may = self.fits(now, route, units);
+                if may {
+                    self.start(now, route, units);
+                }
+                may
             }
+        }
+    }
+
+    /// A request enters that is counted when it starts.
+    #[inline]
+    fn start(&mut self, now: Nanos, route: &Route, units: u64) {
+        for charge in &route.charges {
+            let (window, units) = (&mut self.limits[charge.limit as usize].window, charge.weight * units);
+            if charge.held { window.take(units) } else { window.stamp(now, units) }
         }
     }
 
@@ -162,14 +202,14 @@ impl<W> Gate<W> {
     /// Joins the queue. [`Gate::advance`] must follow, unless others of the same route wait already and go before it.
     pub fn join(&mut self, route: &Route, rank: Rank, waiter: Waiter<W>) -> Place {
         self.changed = true;
-        route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += 1);
+        self.waited.add(&route.charges, 1);
         self.queues.push(route.index, rank, waiter)
     }
 
     /// Returns to the queue, to its old place in the order. [`Gate::advance`] must follow.
     pub fn rejoin(&mut self, order: Order, route: &Route, waiter: Waiter<W>) -> Place {
         self.changed = true;
-        route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting += 1);
+        self.waited.add(&route.charges, 1);
         let place = Place { order, route: route.index };
         self.queues.insert(place, waiter);
         place
@@ -178,21 +218,20 @@ impl<W> Gate<W> {
     /// Whether requests wait for any limit that a route takes from. Those that do not, never touch each other.
     #[inline]
     pub fn is_waited_for(&self, route: &Route) -> bool {
-        !self.queues.is_empty()
-            && route.charges.iter().any(|charge| self.limits[charge.limit as usize].waiting > 0)
+        !self.queues.is_empty() && route.charges.iter().any(|charge| self.waited.count(charge.limit) > 0)
     }
 
     /// Whether requests wait for this route that go before one that comes now.
     pub fn waits_before(&self, route: &Route, rank: Rank) -> bool {
-        self.queues.head(route.index).is_some_and(|head| head.order.rank <= rank)
+        self.queues.head(route.index).is_some_and(|head| head.order.rank() <= rank)
     }
 
     /// Takes a waiting request out of the queue. [`Gate::advance`] should follow: younger ones may have waited for it.
     pub fn remove(&mut self, place: Place) -> Option<Waiter<W>> {
         let waiter = self.queues.remove(place)?;
         self.changed = true;
-        if let Some(route) = self.limits[place.route as usize].route.clone() {
-            route.charges.iter().for_each(|charge| self.limits[charge.limit as usize].waiting -= 1);
+        if let Some(route) = &self.limits[place.route as usize].route {
+            self.waited.remove(&route.charges);
         }
         Some(waiter)
     }
@@ -203,16 +242,18 @@ impl<W> Gate<W> {
             return false;
         }
         self.changed = true;
-        self.charge(route, units, |window, units| window.settle(now, units));
+        for charge in route.charges.iter().filter(|charge| !charge.held) {
+            self.limits[charge.limit as usize].window.settle(now, charge.weight * units);
+        }
         self.is_waited_for(route)
     }
 
-    /// A request's block has ended. With [`Hold::Start`] that changes nothing.
+    /// A request's block has ended. With [`Hold::Start`] that changes nothing but what is counted while in flight.
     #[inline]
     pub fn leave(&mut self, now: Nanos, route: &Route, units: u64) {
-        if self.options.hold == Hold::Response {
+        if route.is_held {
             self.changed = true;
-            self.charge(route, units, |window, units| {
+            self.charge_held(route, units, |window, units| {
                 window.expire(now);
                 window.settle(now, units);
             });
@@ -223,6 +264,12 @@ impl<W> Gate<W> {
     pub fn give_back(&mut self, route: &Route, units: u64) {
         self.changed = true;
         self.charge(route, units, Window::give_back);
+    }
+
+    /// What a request holds while its block runs is counted elsewhere.
+    pub fn give_back_held(&mut self, route: &Route, units: u64) {
+        self.changed = true;
+        self.charge_held(route, units, Window::give_back);
     }
 
     /// All waiting requests, in no order.
@@ -238,10 +285,8 @@ impl<W> Gate<W> {
     /// Everything in flight moves into the window, and nobody waits any more. The queues come back.
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
         self.changed = true;
-        self.limits.iter_mut().for_each(|limit| {
-            limit.window.settle_all(now);
-            limit.waiting = 0;
-        });
+        self.limits.iter_mut().for_each(|limit| limit.window.settle_all(now));
+        self.waited.clear();
         let places: Vec<Place> = (self.queues.routes())
             .flat_map(|index| self.queues.places(index))
             .map(|(place, _)| place)
@@ -253,6 +298,14 @@ impl<W> Gate<W> {
     #[inline]
     pub(super) fn charge(&mut self, route: &Route, units: u64, mut how: impl FnMut(&mut Window, u64)) {
         for charge in &route.charges {
+            how(&mut self.limits[charge.limit as usize].window, charge.weight * units);
+        }
+    }
+
+    /// The same for what a request holds while its block runs.
+    #[inline]
+    pub(super) fn charge_held(&mut self, route: &Route, units: u64, mut how: impl FnMut(&mut Window, u64)) {
+        for charge in route.charges.iter().filter(|charge| charge.held) {
             how(&mut self.limits[charge.limit as usize].window, charge.weight * units);
         }
     }
@@ -274,8 +327,11 @@ impl<W> Gate<W> {
 
     #[inline]
     fn fits(&mut self, now: Nanos, route: &Route, units: u64) -> bool {
-        self.expire(now, route);
-        self.has_room(route, units)
+        route.charges.iter().all(|charge| {
+            let window = &mut self.limits[charge.limit as usize].window;
+            window.expire(now);
+            window.fits(charge.weight * units)
+        })
     }
 
     /// Drops what has left the windows of a route.

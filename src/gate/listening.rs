@@ -144,8 +144,9 @@ impl<W> Gate<W> {
     }
 
     /// Counts units of which it turned out afterwards that they were used (positive) or not (negative). Those that are used
-    /// count from now on. Of those that are not, the newest in the window go first, and then those in flight. How many were
-    /// counted or given back. [`Gate::now`] must have been called for `now`.
+    /// count from now on. Of those that are not, the oldest in the window go first, and then those in flight: the newest may
+    /// be those of another request, which would then be missing for longer than this one's would have counted. How many
+    /// were counted or given back. [`Gate::now`] must have been called for `now`.
     pub fn correct(&mut self, now: Nanos, route: &Route, units: i64) -> i64 {
         self.changed = true;
         let window = &mut self.limits[route.index as usize].window;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::clock::{Clock, Nanos};
-use crate::limit::{Period, RateLimit, Resets, Zone};
+use crate::limit::{Kind, Period, RateLimit, Resets, Zone};
 
 use super::enter::Gate;
 use super::listening::Observation;
@@ -71,8 +71,13 @@ enum Pattern {
     Ramps,
 }
 
-const PATTERNS: [Pattern; 5] =
-    [Pattern::Steady, Pattern::AtTheStart, Pattern::AtTheEnd, Pattern::Stops, Pattern::Ramps];
+/// How the bot and the server count.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Windows {
+    Quota,
+    Fixed,
+    Rolling,
+}
 
 #[derive(Debug, Default)]
 struct Outcome {
@@ -86,16 +91,19 @@ struct Outcome {
 const WINDOWS: u64 = 8;
 
 /// A bot that wants all that there is, beside others who use 35 % of the limit.
-fn run(pattern: Pattern, rolling: bool, expect: bool, interval: Nanos, seed: u64) -> Outcome {
+fn run(pattern: Pattern, windows: Windows, expect: bool, interval: Nanos, seed: u64) -> Outcome {
     let (limit, latency) = (6_000, 80 * MS);
     let zone = Zone::named("UTC").expect("UTC");
-    let row = if rolling {
-        RateLimit::new("POOL", limit, Duration::from_nanos(interval))
-    } else {
-        RateLimit::quota("POOL", limit, Resets { period: Period::Span(interval), zone })
+    let rolls = RateLimit::new("POOL", limit, Duration::from_nanos(interval));
+    let row = match windows {
+        Windows::Fixed => rolls.kind(Kind::Fixed),
+        Windows::Rolling => rolls,
+        Windows::Quota => RateLimit::quota("POOL", limit, Resets { period: Period::Span(interval), zone }),
     };
+    let rolling = windows == Windows::Rolling;
     let clock = Clock::manual();
     let mut gate: Gate<()> = Gate::new(&[row], Options::default()).expect("a fine table");
+    gate.observe_server(0, 0, MS);
     let route = gate.lookup("POOL").expect("known").clone();
     let mut server = Server::new(limit, interval, rolling);
     let (mut out, mut state) = (Outcome::default(), seed.wrapping_mul(2).wrapping_add(1));
@@ -159,27 +167,30 @@ fn run(pattern: Pattern, rolling: bool, expect: bool, interval: Nanos, seed: u64
 #[test]
 fn others_who_go_on_as_they_did_keep_their_part_and_the_rest_is_used() {
     for interval in [60_000 * MS, 6_000 * MS] {
-        for (pattern, rolling, most) in [
-            (Pattern::Steady, false, 2),
-            (Pattern::AtTheStart, false, 2),
-            (Pattern::Stops, false, 2),
-            (Pattern::Ramps, false, 24),
-            (Pattern::Steady, true, 30),
-            (Pattern::AtTheStart, true, 2),
-            (Pattern::Stops, true, 15),
+        for (pattern, windows, most) in [
+            (Pattern::Steady, Windows::Quota, 2),
+            (Pattern::AtTheStart, Windows::Quota, 2),
+            (Pattern::Stops, Windows::Quota, 2),
+            (Pattern::Steady, Windows::Fixed, 2),
+            (Pattern::AtTheStart, Windows::Fixed, 2),
+            (Pattern::Stops, Windows::Fixed, 2),
+            (Pattern::Ramps, Windows::Quota, 24),
+            (Pattern::Steady, Windows::Rolling, 30),
+            (Pattern::AtTheStart, Windows::Rolling, 2),
+            (Pattern::Stops, Windows::Rolling, 15),
         ] {
-            let out = run(pattern, rolling, true, interval, 7);
+            let out = run(pattern, windows, true, interval, 7);
             let used = 100 * out.served / out.left;
-            assert!(out.refused <= most, "{pattern:?}, rolling={rolling}: {out:?}");
-            assert!(used >= 85, "{pattern:?}, rolling={rolling}: {used} % of {out:?}");
+            assert!(out.refused <= most, "{pattern:?}, {windows:?}: {out:?}");
+            assert!(used >= 85, "{pattern:?}, {windows:?}: {used} % of {out:?}");
         }
     }
 }
 
 #[test]
 fn who_is_not_expected_is_run_into() {
-    for (rolling, least) in [(false, 20), (true, 500)] {
-        let out = run(Pattern::Steady, rolling, false, 60_000 * MS, 7);
+    for (windows, least) in [(Windows::Quota, 20), (Windows::Rolling, 500)] {
+        let out = run(Pattern::Steady, windows, false, 60_000 * MS, 7);
         assert!(out.refused >= least, "{out:?}");
     }
 }
@@ -187,7 +198,7 @@ fn who_is_not_expected_is_run_into() {
 /// Late in each window, nobody can know of them: what they are refused for is what was used before they came.
 #[test]
 fn others_who_come_late_find_the_window_used() {
-    let out = run(Pattern::AtTheEnd, false, true, 60_000 * MS, 7);
+    let out = run(Pattern::AtTheEnd, Windows::Quota, true, 60_000 * MS, 7);
     assert!(out.refused <= 16, "{out:?}");
 }
 

@@ -14,12 +14,14 @@ mod nesting;
 mod plan;
 mod profile;
 mod queue;
+mod ramp;
 mod route;
 mod sharing;
 mod table;
 mod table_swap;
 mod usage;
 mod wait_time;
+mod waited;
 
 #[cfg(test)]
 mod brute_force;
@@ -27,6 +29,12 @@ mod brute_force;
 mod cost_tests;
 #[cfg(test)]
 mod effective_tests;
+#[cfg(test)]
+mod flood_tests;
+#[cfg(test)]
+mod kinds_tests;
+#[cfg(test)]
+mod known_instants;
 #[cfg(test)]
 mod listening_tests;
 #[cfg(test)]

@@ -10,7 +10,7 @@
 //! until the next event, and never lets one through that would delay an older one.
 
 use crate::clock::Nanos;
-use crate::limit::Window;
+use crate::limit::{Slope, Window};
 
 use super::profile::Profile;
 use super::route::{Charge, Index};
@@ -22,6 +22,12 @@ pub(super) const NEVER: Nanos = Nanos::MAX;
 #[derive(Debug, Default)]
 pub(super) struct Plan {
     by_limit: Vec<Profile>,
+    /// The limits of which anything is reserved.
+    reserved: Vec<Index>,
+    /// By limit: the units of all waiting requests that were added, whenever they go. Apart from the profiles, which only
+    /// those have that are planned for.
+    added: Vec<u64>,
+    /// The limits of which any are.
     touched: Vec<Index>,
     /// The last event.
     event: Nanos,
@@ -29,15 +35,15 @@ pub(super) struct Plan {
 
 impl Plan {
     pub fn begin(&mut self, limits: usize, event: Nanos) {
-        for limit in self.touched.drain(..) {
+        for limit in self.reserved.drain(..) {
             self.by_limit[limit as usize].clear();
         }
         self.by_limit.resize_with(limits, Profile::default);
+        for limit in self.touched.drain(..) {
+            self.added[limit as usize] = 0;
+        }
+        self.added.resize(limits, 0);
         self.event = event;
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.touched.is_empty()
     }
 
     /// The earliest instant from `from` on at which a request fits beside what is used and what is reserved, for as
@@ -74,20 +80,31 @@ impl Plan {
         self.add(charges, units);
         for charge in charges.iter().filter(|_| start != NEVER) {
             let limit = limit_of(charge.limit);
-            let (units, end) = (charge.weight * units, limit.frees_at(start));
-            let held_until = if head { NEVER } else { end };
-            self.by_limit[charge.limit as usize].reserve(start, end, held_until, units, limit);
+            let held_until = if head { NEVER } else { limit.frees_at(start) };
+            let profile = &mut self.by_limit[charge.limit as usize];
+            if profile.is_clear() {
+                self.reserved.push(charge.limit);
+            }
+            profile.reserve(start, held_until, charge.weight * units, self.event, limit);
+        }
+    }
+
+    /// A request has gone at `now`: what it takes is used.
+    pub fn follow<'a>(&mut self, now: Nanos, charges: &[Charge], limit_of: impl Fn(Index) -> &'a Window) {
+        self.event = now;
+        for charge in charges {
+            self.by_limit[charge.limit as usize].follow(now, limit_of(charge.limit));
         }
     }
 
     /// Notes the units of a request whose start is not planned.
     pub fn add(&mut self, charges: &[Charge], units: u64) {
         for charge in charges {
-            let profile = &mut self.by_limit[charge.limit as usize];
-            if profile.is_clear() {
+            let added = &mut self.added[charge.limit as usize];
+            if *added == 0 {
                 self.touched.push(charge.limit);
             }
-            profile.add(charge.weight * units);
+            *added = added.saturating_add(charge.weight * units);
         }
     }
 
@@ -100,7 +117,9 @@ impl Plan {
     /// When units fit beside what is in the window, with everything in flight and every waiting request's units held for
     /// good; [`NEVER`] where they do not.
     pub fn fits_beside_all(&self, wanted: Charge, limit: &Window) -> Nanos {
-        self.by_limit[wanted.limit as usize].fits_beside_all(wanted.weight, limit)
+        let added = self.added[wanted.limit as usize];
+        let held = added.saturating_add(wanted.weight).saturating_add(limit.in_flight());
+        limit.limit().checked_sub(held).map_or(NEVER, |room| limit.window_down_to(room))
     }
 }
 
@@ -109,6 +128,13 @@ impl Plan {
 pub(super) fn after_units(units: u64, now: Nanos, limit: &Window) -> Nanos {
     if limit.limit() == 0 {
         return NEVER;
+    }
+    if let Some(slope) = limit.slope(now) {
+        let level = slope.level.saturating_add(slope.amount(units));
+        return Slope { level, ..slope }
+            .down_to(slope.amount(limit.limit()))
+            .max(limit.paused_until().unwrap_or(0))
+            .max(now);
     }
     let rounds = units.saturating_sub(1) / limit.limit();
     let rest = units - rounds * limit.limit();

@@ -11,21 +11,35 @@ use super::route::Index;
 
 /// A class of requests. All of a smaller rank go before all of a larger one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Rank(pub u32);
+pub(crate) struct Rank(pub u8);
 
 impl Rank {
     /// Before everybody.
     pub const FIRST: Self = Self(0);
     /// Where nobody says otherwise.
-    pub const ORDINARY: Self = Self(1 << 31);
+    pub const ORDINARY: Self = Self(1 << 7);
 }
 
-/// When a waiting request goes, over all queues: the smallest first.
+/// When a waiting request goes, over all queues: the smallest first. A rank and a number in one: the queues hold many.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Order {
-    pub rank: Rank,
+pub(crate) struct Order(u64);
+
+impl Order {
+    /// As many bits are the number: with a million arrivals a second they last for two thousand years.
+    const NUMBER: u32 = 56;
+
+    fn new(rank: Rank, number: u64) -> Self {
+        Self(u64::from(rank.0) << Self::NUMBER | number)
+    }
+
+    pub fn rank(self) -> Rank {
+        Rank((self.0 >> Self::NUMBER) as u8)
+    }
+
     /// Earlier arrivals have smaller ones.
-    pub number: u64,
+    pub fn number(self) -> u64 {
+        self.0 & ((1 << Self::NUMBER) - 1)
+    }
 }
 
 /// Where a waiting request stands.
@@ -55,8 +69,8 @@ struct Queue<W> {
 #[derive(Debug)]
 pub(crate) struct Queues<W> {
     by_route: Vec<Queue<W>>,
-    /// The oldest waiter of each route that somebody waits for.
-    heads: BTreeSet<Place>,
+    /// The oldest waiter of each route that somebody waits for, and its units: who goes through them all needs no more.
+    heads: BTreeMap<Place, u64>,
     deadlines: BTreeSet<(Nanos, Place)>,
     len: usize,
     next: u64,
@@ -68,7 +82,7 @@ impl<W> Queues<W> {
     pub fn new() -> Self {
         Self {
             by_route: Vec::new(),
-            heads: BTreeSet::new(),
+            heads: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             len: 0,
             next: 0,
@@ -101,7 +115,12 @@ impl<W> Queues<W> {
 
     /// The oldest waiter of each route that somebody waits for, in the order over all queues.
     pub fn heads(&self) -> impl Iterator<Item = Place> {
-        self.heads.iter().copied()
+        self.heads.keys().copied()
+    }
+
+    /// The same, each with its units.
+    pub fn heads_with_units(&self) -> impl Iterator<Item = (Place, u64)> {
+        self.heads.iter().map(|(&place, &units)| (place, units))
     }
 
     /// The routes that somebody waits for.
@@ -111,12 +130,12 @@ impl<W> Queues<W> {
 
     /// Whether nobody goes after `place`, as far as can be told at once.
     pub fn is_last(&self, place: Place) -> bool {
-        place.order.number + 1 == self.next && place.order.rank >= self.last
+        place.order.number() + 1 == self.next && place.order.rank() >= self.last
     }
 
     /// Behind all of the same rank.
     pub fn push(&mut self, route: Index, rank: Rank, waiter: Waiter<W>) -> Place {
-        let place = Place { order: Order { rank, number: self.next }, route };
+        let place = Place { order: Order::new(rank, self.next), route };
         self.next += 1;
         self.last = self.last.max(rank);
         self.insert(place, waiter);
@@ -128,7 +147,7 @@ impl<W> Queues<W> {
         let head = self.head(place.route);
         if head.is_none_or(|head| place < head) {
             head.map(|head| self.heads.remove(&head));
-            self.heads.insert(place);
+            self.heads.insert(place, waiter.units);
         }
         let queue = &mut self.by_route[place.route as usize];
         queue.units = queue.units.saturating_add(waiter.units);
@@ -144,8 +163,9 @@ impl<W> Queues<W> {
         if let Some(at) = waiter.deadline {
             self.deadlines.remove(&(at, place));
         }
-        if self.heads.remove(&place) {
-            let next = self.head(place.route);
+        if self.heads.remove(&place).is_some() {
+            let next = self.queue(place.route).first_key_value();
+            let next = next.map(|(&order, waiter)| (Place { order, ..place }, waiter.units));
             self.heads.extend(next);
         }
         self.len -= 1;

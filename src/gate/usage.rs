@@ -38,12 +38,13 @@ impl<W> Gate<W> {
     pub fn usage(&mut self, now: Nanos, route: &Route) -> Usage {
         let takes_none = route.charges.iter().all(|charge| charge.limit != route.index);
         let waiting = if takes_none { self.queues.len_of(route.index) } else { 0 };
+        let waiting = waiting + self.waited.count(route.index);
         let limit = &mut self.limits[route.index as usize];
         limit.window.expire(now);
         let window = &limit.window;
         let resets_at = match window.next_expiry(now) {
             Some(at) => at,
-            None if window.in_flight() > 0 => window.frees_at(now),
+            None if window.in_flight() > 0 => window.first_frees_at(now),
             None => now,
         };
         Usage {
@@ -51,7 +52,7 @@ impl<W> Gate<W> {
             limit: window.limit(),
             used: window.used(),
             in_flight: window.in_flight(),
-            waiting: limit.waiting + waiting,
+            waiting,
             interval: Duration::from_nanos(window.interval()),
             resets_in: Duration::from_nanos(resets_at - now),
             foreign: window.others(),

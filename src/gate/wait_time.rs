@@ -28,8 +28,8 @@ impl<W> Gate<W> {
         // The plan knows a bounded number of waiters. However many wait, they go before this one where they are of its
         // own route or wait for the same full limit.
         let mut ahead: Vec<u64> = route.charges.iter().map(|charge| charge.weight * units).collect();
-        for head in self.queues.heads() {
-            self.add_units_ahead(head, route, &mut ahead);
+        for (head, units) in self.queues.heads_with_units() {
+            self.add_units_ahead(head, units, route, &mut ahead);
         }
         for (charge, &ahead) in route.charges.iter().zip(&ahead) {
             at = at.max(plan::after_units(ahead, now, self.window(charge.limit)));
@@ -38,18 +38,18 @@ impl<W> Gate<W> {
             return if at == NEVER { NEVER } else { at - now };
         }
         // It fits, but a reservation that hangs on requests in flight is in its way.
-        let shortest = route.charges.iter().map(|charge| self.window(charge.limit).frees_at(now) - now).min();
-        self.wake.filter(|&wake| wake > now).map(|wake| wake - now).or(shortest).unwrap_or(1)
+        let shortest =
+            route.charges.iter().map(|charge| self.window(charge.limit).first_frees_at(now) - now).min();
+        // At once, where that is as soon as a request in flight ends.
+        self.wake.filter(|&wake| wake > now).map(|wake| wake - now).or(shortest).unwrap_or(1).max(1)
     }
 
-    /// Adds the units of each limit that the waiters of a route take before a newcomer to `own`. `head` is the next one.
-    fn add_units_ahead(&self, head: Place, own: &Route, ahead: &mut [u64]) {
-        let (Some(route), Some(waiter)) = (&self.limits[head.route as usize].route, self.queues.get(head))
-        else {
-            return;
-        };
+    /// Adds the units of each limit that the waiters of a route take before a newcomer to `own`. `head` is the next one,
+    /// which takes so many `units`.
+    fn add_units_ahead(&self, head: Place, units: u64, own: &Route, ahead: &mut [u64]) {
+        let Some(route) = &self.limits[head.route as usize].route else { return };
         for charge in &route.charges {
-            let full = || !self.window(charge.limit).fits(charge.weight * waiter.units);
+            let full = || !self.window(charge.limit).fits(charge.weight * units);
             if let Some(at) = own.charges.iter().position(|other| other.limit == charge.limit)
                 && (head.route == own.index || full())
             {

@@ -89,7 +89,7 @@ impl Window {
         self.recount(now);
     }
 
-    /// Gives back units that turned out not to be used, or to be others': the newest in the window first, and then those in
+    /// Gives back units that turned out not to be used: the oldest in the window first, and then those in
     /// flight. How many there were to give back, no more than `units`.
     pub fn take_back(&mut self, units: u64) -> u64 {
         let settled = self.stamps.take_back(units);
@@ -102,12 +102,16 @@ impl Window {
     /// Units that others have used, and that come free at `until`, or as the units of this limit do if that is before.
     /// They may be more than the limit.
     pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: Option<u64>) {
+        if self.stamps.stamp_foreign(now, units) {
+            return;
+        }
         let latest = self.frees_at(now);
         let told_end = until.map(|until| until.min(latest)).filter(|&until| until > now);
         let until = until.map_or(latest, |until| until.min(latest));
         let interval = self.interval();
         // Where a window ends for all units at once, they are expected again from its end on.
-        let window = self.stamps.window().or(told_end.map(|end| (end.saturating_sub(interval), end)));
+        let told_window = told_end.map(|end| (end.saturating_sub(interval), end));
+        let window = told_window.or_else(|| self.stamps.window_at(now));
         let most = self.told_limit() / 2;
         let others = self.others.get_or_insert_default();
         others.add(now, interval, units, until, (expect.is_some() && window.is_none()).then_some(now));
@@ -162,7 +166,7 @@ impl Window {
         let credit = self.credit.min(units);
         self.credit -= credit;
         self.give_back(units - credit);
-        self.stamp(now, units - credit);
+        self.stamps.stamp(now, units - credit);
     }
 }
 

@@ -32,9 +32,11 @@ struct Entry {
     kept_until: Nanos,
 }
 
-/// How much of a window is over: not nothing, so that a rate can be made of what came in it.
-fn part_of(began: Nanos, now: Nanos, interval: Nanos) -> f64 {
-    (now.saturating_sub(began) as f64 / interval.max(1) as f64).clamp(1.0 / GRAINS as f64, 1.0)
+/// How much of a window that ends at `end` is over: not nothing, so that a rate can be made of what came in it. (It may have
+/// begun before the clock did.)
+fn part_of(now: Nanos, end: Nanos, interval: Nanos) -> f64 {
+    let left = end.saturating_sub(now) as f64 / interval.max(1) as f64;
+    (1.0 - left).clamp(1.0 / GRAINS as f64, 1.0)
 }
 
 /// So much more is kept for others than they will use most likely.
@@ -108,13 +110,17 @@ impl Others {
         let (began, end) = window.unwrap_or((since, since.saturating_add(interval)));
         if window.is_some() {
             match self.seen {
-                Some((last, units)) if last < end => self.before = (last >= began).then_some(units),
+                // The end of one window is not known to the nanosecond.
+                Some((last, units)) if last.saturating_add(interval / 2) < end => {
+                    self.before = (last.saturating_add(interval / 2) >= began).then_some(units);
+                }
                 _ => {}
             }
             // They go on as they did, also where this is the last answer of the window.
-            self.seen = Some((end, (used as f64 / part_of(began, now, interval)) as u64));
+            self.seen = Some((end, (used as f64 / part_of(now, end, interval)) as u64));
             // What is kept for the next window.
-            self.all.clear();
+            self.all.retain(|some| 0 < some.used_until && some.used_until <= now);
+            self.all.iter_mut().for_each(|some| some.kept_until = some.kept_until.min(now));
             let mut left = certain;
             for step in 1..=STEPS {
                 let units = left / (STEPS + 1 - step);
@@ -128,7 +134,7 @@ impl Others {
         }
         // What they will use until the end. Nothing of it is given up in the first half of the time until then: who takes
         // it at once learns only after that what has come of them meanwhile.
-        let part = part_of(began, now, interval);
+        let part = part_of(now, end, interval);
         let rate = match self.before {
             Some(before) => {
                 ((used as f64 + BEFORE * before as f64) / (part + BEFORE)).min(before.max(used) as f64)

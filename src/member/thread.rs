@@ -385,7 +385,7 @@ fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed
     let began = Instant::now();
     let mut turn = began;
     let mut change = |read: &Read<'_>| {
-        turn = Instant::now();
+        turn = read.began;
         let visited = visit(part_now, request, read);
         read.incarnation.clone_into(&mut seen);
         let (write, result) = match visited {

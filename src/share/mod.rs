@@ -31,6 +31,8 @@ mod visit;
 mod water;
 
 #[cfg(test)]
+mod cost_tests;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod model_gate;

@@ -81,6 +81,8 @@ pub(crate) struct Read<'a> {
     /// Members that were there before the present incarnation, live, and have not called [`Store::told_all`] since
     /// ([`Life::Kernel`] only; with leases empty): they may still hold what no document knows of.
     pub elders: &'a dyn Fn() -> Vec<MemberId>,
+    /// When this process began to read, and no longer waited for others.
+    pub began: Instant,
 }
 
 /// What `change` wants to be written.

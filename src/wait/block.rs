@@ -159,6 +159,13 @@ impl Block {
         again
     }
 
+    /// Everything in flight was settled at once: what it holds is in flight again.
+    pub(super) fn hold_again(&self) {
+        if let Holding::Held(units) = &mut *self.held.lock() {
+            units.take_again();
+        }
+    }
+
     /// Whether its units count down for a request within it that waits.
     pub(super) fn yields(&self) -> bool {
         matches!(*self.held.lock(), Holding::Yielded(..))
@@ -231,7 +238,7 @@ impl Throttler {
     fn give_back(&self, held: &HeldUnits) {
         self.locked(|shared, now, effects| {
             if held.epoch == shared.epoch {
-                shared.gate.give_back(&held.route, held.units);
+                shared.gate.give_back_held(&held.route, held.units);
                 shared.advance(now, effects);
             }
         });

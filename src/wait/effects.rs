@@ -7,6 +7,7 @@ use std::task::Waker;
 
 use crate::clock::Nanos;
 
+use super::block::Block;
 use super::turn::Turn;
 use super::wake_groups::{Timer, WakeGroup};
 
@@ -19,6 +20,8 @@ pub(crate) struct Effects {
     loops: Vec<Effect>,
     /// Dropping them may run foreign code.
     dropped: Vec<Arc<Turn>>,
+    /// Blocks whose units are to be in flight again.
+    blocks: Vec<Arc<Block>>,
 }
 
 #[derive(Debug)]
@@ -86,9 +89,15 @@ impl Effects {
         self.dropped.push(turn);
     }
 
+    /// The units of these blocks, which were settled, are in flight again.
+    pub fn hold_again(&mut self, blocks: impl Iterator<Item = Arc<Block>>) {
+        self.blocks.extend(blocks);
+    }
+
     /// Does it.
     #[inline]
     pub fn carry_out(self) {
+        self.blocks.iter().for_each(|block| block.hold_again());
         if !(self.threads.is_empty() && self.loops.is_empty()) {
             self.carry_out_in_turn();
         }
@@ -102,7 +111,7 @@ impl Effects {
                 Agenda::with(|agenda| agenda.depth -= 1);
             }
         }
-        let Self { threads, loops, dropped: _dropped } = self;
+        let Self { threads, loops, dropped: _dropped, blocks: _ } = self;
         let mut due = Some(threads.into_iter().map(Effect::Wake).chain(loops));
         let entered = Agenda::with(|agenda| {
             agenda.due.extend(due.take().into_iter().flatten());

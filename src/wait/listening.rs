@@ -21,12 +21,19 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`]; [`Error::Invalid`] for an observation without any number, or with a limit of 0.
     pub fn observe(&self, id: &str, answer: Observation) -> Result<Seen, Error> {
-        self.locked(|shared, now, effects| {
+        let seen = self.locked(|shared, now, effects| {
             let route = shared.gate.lookup(id)?.clone();
             let seen = shared.gate.observe_answer(now, &route, &answer)?;
+            if seen.limit.is_some() {
+                shared.settle_unknown(now, effects);
+            }
             shared.advance(now, effects);
             Ok(seen)
-        })
+        })?;
+        if seen.limit.is_some() {
+            self.check_nested();
+        }
+        Ok(seen)
     }
 
     /// Lets nothing that takes from a limit leave for so long, nor any request for its id; `None`: nothing at all. Of two
@@ -66,7 +73,7 @@ impl Throttler {
     }
 
     /// Corrects what is counted, where the cost of a request is known only afterwards. A positive number of units counts
-    /// from now on; a negative one is given back: of the newest in the window, and then of those in flight. Units of others
+    /// from now on; a negative one is given back: of the oldest in the window, and then of those in flight. Units of others
     /// are not given back. Returns how many were counted or given back: never more than there were.
     ///
     /// ```

@@ -144,6 +144,50 @@ fn a_wait_that_the_clock_ends_leaves_its_outer_block_in_flight() {
     assert_eq!(throttler.usage("a").expect("known").in_flight, 1);
 }
 
+/// A limit that shrinks under a block that nobody knows of, and one that is known.
+#[test]
+fn a_request_waits_for_the_clock_and_not_for_a_block_under_which_its_limit_has_shrunk() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[10_000, 5]);
+    let mut known = Context::default();
+    known.ask(&throttler, "b", 1);
+    let route = throttler.lookup("a").expect("known");
+    let unknown = throttler.enter_block(&route, 1).expect("it fits");
+    assert!(!unknown.is_tight);
+    let table: Vec<_> = [("a", 1), ("b", 5)].map(|(id, limit)| RateLimit::new(id, limit, INTERVAL)).into();
+    // In two steps, of which the first one leaves room for both.
+    throttler.set_rate_limits(&[RateLimit::new("a", 2, INTERVAL)]).expect("a fine table");
+    assert_eq!(throttler.usage("a").expect("known").in_flight, 1);
+    throttler.set_rate_limits(&table).expect("a fine table");
+    let in_flight = |id| throttler.usage(id).expect("known").in_flight;
+    assert_eq!((in_flight("a"), in_flight("b")), (0, 1));
+    let mut within = Context::default();
+    within.ask(&throttler, "a", 1);
+    clock.advance(INTERVAL - Duration::from_nanos(1));
+    within.claim(&throttler);
+    assert!(within.blocks.is_empty());
+    clock.advance(Duration::from_nanos(1));
+    within.claim(&throttler);
+    within.leave();
+    throttler.leave(&route, 1, unknown.epoch);
+    known.leave();
+    assert_eq!((in_flight("a"), in_flight("b")), (0, 0));
+    clock.advance(INTERVAL);
+    assert!(throttler.usages().iter().all(|usage| usage.used == 0));
+}
+
+#[test]
+fn a_limit_that_shrinks_and_leaves_room_settles_nothing() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[10_000]);
+    let route = throttler.lookup("a").expect("known");
+    let entered = throttler.enter_block(&route, 1).expect("it fits");
+    throttler.set_rate_limits(&[RateLimit::new("a", 2, INTERVAL)]).expect("a fine table");
+    assert_eq!(throttler.usage("a").expect("known").in_flight, 1);
+    throttler.leave(&route, 1, entered.epoch);
+    assert_eq!(throttler.usage("a").expect("known").in_flight, 0);
+}
+
 #[test]
 fn who_waits_for_another_limit_lets_go_of_what_the_other_needs() {
     let clock = ManualClock::new();

@@ -78,6 +78,7 @@ impl Shared {
     ) -> Result<(), Error> {
         let refused = self.gate.set_table(now, &table)?;
         self.table = table;
+        self.settle_unknown(now, effects);
         self.announce(now, refused.into_iter(), effects);
         // A quota that is new does not know yet what the clock on the wall shows.
         let now = self.now();
@@ -86,6 +87,18 @@ impl Shared {
             sharing.wanted();
         }
         Ok(())
+    }
+
+    /// To be called after a limit may have shrunk. A request within a block that nobody knows of, because it was not tight
+    /// when it was entered, must not wait for that block: should there be such blocks in the way, everything in flight counts
+    /// as answered now. The blocks that are known are in flight again at once.
+    pub fn settle_unknown(&mut self, now: Nanos, effects: &mut Effects) {
+        let has_blocks = self.threads != Threads::None && self.sharing.is_none();
+        if has_blocks && self.gate.is_crowded() {
+            self.epoch = self.epoch.wrapping_add(1);
+            self.gate.settle_in_flight(now);
+            effects.hold_again(self.blocks.iter().filter_map(Weak::upgrade));
+        }
     }
 
     /// Brings what a request is about to take up to the current table, and checks that it could ever pass.

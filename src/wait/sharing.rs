@@ -96,7 +96,7 @@ impl Throttler {
     /// From now on only what is allowed may be used of any limit, and that is nothing until somebody allows it.
     pub(crate) fn share(&self, sharer: Arc<dyn Sharer>) {
         self.locked(|shared, now, effects| {
-            shared.gate.allow_nothing();
+            shared.gate.share(now);
             shared.sharing = Some(Sharing { sharer, listens: true, lease_end: Nanos::MAX, closed: false });
             shared.advance(now, effects);
         });
@@ -114,7 +114,7 @@ impl Throttler {
         &self,
         f: impl FnOnce(&mut Gate<Arc<Turn>>, Nanos, &mut Nanos) -> (T, bool),
     ) -> T {
-        self.locked(|shared, now, effects| {
+        let (result, changed) = self.locked(|shared, now, effects| {
             let mut unshared = Nanos::MAX;
             let lease = shared.sharing.as_mut().map_or(&mut unshared, |sharing| &mut sharing.lease_end);
             let (result, changed) = f(&mut shared.gate, now, lease);
@@ -124,8 +124,13 @@ impl Throttler {
             if changed {
                 shared.advance(now, effects);
             }
-            result
-        })
+            (result, changed)
+        });
+        if changed {
+            // A limit may have shrunk under the blocks around those who wait.
+            self.check_nested();
+        }
+        result
     }
 
     /// Whether [`Sharer::wanted`] is called when requests wait.

@@ -1,6 +1,7 @@
 """`sluicegate demo`: its options, its figures, and short runs against a real exchange process."""
 
 import asyncio
+import dataclasses
 import io
 import json
 from collections import Counter
@@ -8,23 +9,31 @@ from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path
 
 import aiohttp
+import numpy as np
 import pytest
 from click.testing import CliRunner
+from matplotlib.image import imread
 from rich.console import Console
 
 import sluicegate
 from sluicegate.demo.bots import Crowd, Tally
 from sluicegate.demo.command import demo
 from sluicegate.demo.mix import mix_of
-from sluicegate.demo.outcome import Outcome, percentile, tightest
+from sluicegate.demo.outcome import Outcome, percentile, tightest, window
 from sluicegate.demo.plot import save_plot
 from sluicegate.demo.processes import Processes, ProcessFailedError
-from sluicegate.demo.summary import explanation, summary
+from sluicegate.demo.summary import (
+    explanation,
+    explanation_of_others,
+    summary,
+    summary_beside_others,
+)
 from sluicegate.testing import (
     BanRule,
     Endpoint,
     Ledger,
     Limit,
+    Others,
     StandInExchange,
     Table,
     binance_spot,
@@ -117,6 +126,68 @@ def test_plot_is_a_png(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"\x89PNG\r\n")
 
 
+def beside_others(requests: int) -> Outcome:
+    """What came of so many requests in four seconds, while others use a third of the limit."""
+    table = Table((Limit("A", 30, 1.0),), (), ban=BanRule(3))
+    books = Ledger(table)
+    books.set_others("A", Others(1 / 3), 0)
+    refused = None
+    for i in range(requests):
+        now = i * 4 * SECOND // requests
+        charges = books.charges(now, {"A": (table.limits[0], 1)})
+        books.send(now, charges)
+        verdict = books.decide(now, charges)
+        if verdict.status != 200 and refused is None:
+            refused = verdict
+            books.tell(now, verdict, now + SECOND)
+    return Outcome("a run", 4.0, books.statistics(4 * SECOND), Tally())
+
+
+def test_summary_beside_others_tells_what_they_left_and_what_was_made_of_it() -> None:
+    deaf, listening = beside_others(200), beside_others(72)
+    text = io.StringIO()
+    console = Console(file=text, width=120)
+    console.print(summary_beside_others(deaf, listening))
+    console.print(explanation_of_others(deaf, listening), soft_wrap=True)
+    told = " ".join(text.getvalue().split())
+    assert deaf.exchange.too_early > 10
+    assert f"told to wait │ {deaf.exchange.too_early} │ 0" in told
+    assert "others used │ 33.3% │ 33.3%" in told
+    # 18 of the 20 that are left, each second.
+    assert "of what they left │ - │ 90.0%" in told
+    assert f"had {deaf.exchange.rejected} requests rejected" in told
+
+
+def orange_share(path: Path) -> float:
+    """The share of a picture that is neither grey, blue nor a dark red."""
+    pixels = imread(path)
+    orange = (pixels[:, :, 0] - pixels[:, :, 2] > 0.25) & (pixels[:, :, 1] > 0.5)
+    return float(np.mean(orange))
+
+
+def test_plot_has_the_others_share_in_a_colour_of_its_own(tmp_path: Path) -> None:
+    path = tmp_path / "plot.png"
+    run = beside_others(72)
+    save_plot(path, "small", run, run, run)
+    assert orange_share(path) > 0.03
+    save_plot(path, "small", outcome(20), outcome(10))
+    assert orange_share(path) < 0.005
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        (Limit("A", 5, 6.0), "in any 6 s"),
+        (Limit("A", 5, 6.0, kind="fixed"), "in 6 s of its clock"),
+        (Limit("A", 5, 6.0, kind="first"), "in 6 s from the first request"),
+        (Limit("A", 5, 6.0, kind="bucket"), "at once, and as many more each 6 s"),
+        (Limit("A", 5, 0, kind="concurrent"), "at once"),
+    ],
+)
+def test_window_is_told_by_its_kind(limit: Limit, words: str) -> None:
+    assert window(limit) == words
+
+
 def test_plot_of_a_run_without_a_request_is_drawn(tmp_path: Path) -> None:
     books = Ledger(SMALL)
     nothing = Outcome("nothing", 1.0, books.statistics(0), Tally())
@@ -199,6 +270,7 @@ def test_demo_through_sluicegate_is_never_rejected(small_demo: list[str], tmp_pa
     assert done.exit_code == 0, done.output
     assert "Without a limiter the bots were banned" in done.output
     assert "refused" not in done.output
+    assert "Beside others, who use a share of WEIGHT" in done.output
     assert (tmp_path / "plot.png").exists()
 
 
@@ -212,12 +284,8 @@ def test_demo_of_a_limiter_that_cheats_fails_and_says_so(
 
         def __init__(self, limits: list[sluicegate.RateLimit]) -> None:
             more = [
-                sluicegate.RateLimit(
-                    limit.limit_id,
-                    limit=2 * limit.limit,
-                    time_interval=limit.time_interval,
-                    linked_limits=list(limit.linked_limits or ()),
-                )
+                # An id may have no limit of its own.
+                dataclasses.replace(limit, limit=limit.limit and 2 * limit.limit)
                 for limit in limits
             ]
             self.execute_task = real(more).execute_task
@@ -226,6 +294,7 @@ def test_demo_of_a_limiter_that_cheats_fails_and_says_so(
     done = CliRunner().invoke(demo, small_demo, catch_exceptions=False)
     assert done.exit_code == 1, done.output
     assert "requests of the run through sluicegate" in done.output
+    assert "Beside others" not in done.output
 
 
 @pytest.mark.parametrize(

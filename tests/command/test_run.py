@@ -6,6 +6,7 @@ import os
 import stat
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,8 @@ NOT_SHARED = (
     "`sluicegate run --share COMMAND` changes both\n"
 )
 IN_PLACE = (
-    "sluicegate run: sluicegate is in place for Hummingbot 20260922 (AsyncThrottler)\n" + NOT_SHARED
+    "sluicegate run: sluicegate is in place for Hummingbot 20260922 (AsyncThrottler), "
+    f"ccxt {version('ccxt')} (all exchange objects)\n" + NOT_SHARED
 )
 
 
@@ -89,9 +91,20 @@ def test_the_exit_status_is_the_programs(folder: Path) -> None:
 
 
 def test_a_program_without_anything_to_put_in_place_is_told_and_runs(tmp_path: Path) -> None:
-    done = run(tmp_path, "-c", "import sys; print('hummingbot' in sys.modules)")
+    without_ccxt = (
+        "import sys; sys.modules['ccxt'] = None; from sluicegate.__main__ import main; "
+        "main(['run', '-c', 'import sys; print(\"hummingbot\" in sys.modules)'])"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", without_ccxt],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
     assert done.stdout == "False\n"
-    assert "no program that sluicegate knows was found (Hummingbot, Freqtrade)" in done.stderr
+    assert "no program that sluicegate knows was found (Hummingbot, Freqtrade, ccxt)" in done.stderr
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -163,3 +176,18 @@ def test_only_the_path_is_changed_and_only_once() -> None:
     assert new == {"PYTHONPATH": os.pathsep.join([str(SITE), "x", "y"]), "HOME": "h"}
     assert environment(new) == new
     assert environment({}) == {"PYTHONPATH": str(SITE)}
+
+
+def test_ccxt_is_paced_as_soon_as_it_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "bot.py").write_text(
+        "import sys\n"
+        "assert 'ccxt' not in sys.modules\n"
+        "import ccxt\n"
+        "print(ccxt.Exchange.fetch2.__code__.co_filename.endswith('installing.py'))\n"
+        "import ccxt.async_support as a\n"
+        "print(a.Exchange.fetch2.__code__.co_filename.endswith('installing.py'))\n"
+        "from sluicegate.ccxt import usage\n"
+        "print(usage(ccxt.kraken()))\n"
+    )
+    done = run(tmp_path, "bot.py")
+    assert done.stdout == "True\nTrue\n{}\n", done.stderr

@@ -111,7 +111,21 @@ def test_a_killed_process_is_named_and_so_is_what_it_still_holds(url: str) -> No
     assert all("dead" in line for line in dead)
 
 
-def test_a_stopped_process_that_is_called_is_named(url: str) -> None:
+def test_a_stopped_process_of_this_machine_is_named_at_once(url: str) -> None:
+    with member(url, requests=2) as process:
+        rows = [one for one in overview_of(url)[0]["members"] if one["pid"] == process.pid]
+        assert [one["state"] for one in rows] == [""]
+        os.kill(process.pid, signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        again = [one for one in overview_of(url)[0]["members"] if one["pid"] == process.pid]
+        assert [one["state"] for one in again] == ["stopped"]
+
+
+def test_a_stopped_process_that_is_called_is_named(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As of another machine: nobody here knows what its kernel says.
+    monkeypatch.setattr("socket.gethostname", lambda: "another")
     with member(url, requests=8) as process:
         os.kill(process.pid, signal.SIGSTOP)
         # What it holds is all in use, so it is called for it; it cannot come.
@@ -120,14 +134,14 @@ def test_a_stopped_process_that_is_called_is_named(url: str) -> None:
         )
         with pytest.raises(TimeoutError):
             other.execute_task("ORDERS", units=10, timeout=2.5).__enter__()
-        text = share(url).stdout
         seen = overview_of(url)
+        text = share(url).stdout
         other.close()
     account = next(scope for scope in seen if scope["scope"] == "account:main")
     (stopped,) = [each for each in account["members"] if each["pid"] == process.pid]
     assert stopped["state"].startswith("stopped? called ")
     assert f"{process.pid}" in text
-    assert "stopped? called" in text
+    assert "stopped" in text
 
 
 def test_a_look_changes_nothing(url: str) -> None:
@@ -210,4 +224,5 @@ def test_routes_that_limit_nothing_are_not_shown(url: str) -> None:
     ],
 )
 def test_what_is_wrong_with_a_member(dead: bool, called_for: float | None, state: str) -> None:
-    assert state_of({"dead": dead, "called_for": called_for}) == state
+    member = {"pid": 1, "host": "elsewhere", "command": "bot.py"}
+    assert state_of({**member, "dead": dead, "called_for": called_for}) == state

@@ -57,6 +57,26 @@ async def test_a_request_within_another_waits_for_its_window_and_not_for_its_ans
     assert throttler.usage("POOL").in_flight == 0
 
 
+async def test_a_request_does_not_wait_for_a_block_under_which_its_limit_has_shrunk(
+    kind: type[AsyncThrottler], clock: ManualClock
+) -> None:
+    throttler = kind([RateLimit("/order", limit=10_000, time_interval=10)], safety_margin_pct=0)
+    async with throttler.execute_task("/order"):
+        throttler.set_rate_limits([RateLimit("/order", limit=1, time_interval=10)])
+
+        async def within() -> None:
+            async with throttler.execute_task("/order"):
+                pass
+
+        nested = asyncio.ensure_future(within())
+        await settle()
+        assert not nested.done()
+        clock.advance(10)
+        await settle()
+        nested.result()
+    assert throttler.usage("/order").in_flight == 0
+
+
 async def test_many_that_hold_a_pool_while_one_of_them_asks_get_on(
     kind: type[AsyncThrottler], clock: ManualClock
 ) -> None:

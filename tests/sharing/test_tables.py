@@ -100,3 +100,14 @@ def test_the_smallest_limit_may_hold_for_all(store: str) -> None:
     assert (shared.limit, shared.used) == (4, 4)
     large.close()
     small.close()
+
+
+def test_a_request_does_not_wait_for_its_own_block_under_which_the_limit_has_shrunk(
+    store: str,
+) -> None:
+    throttler = Throttler([RateLimit("x", 10_000, 1)], share=Share(store, conflict="smallest"))
+    spend(throttler, 1)
+    with throttler.execute_task("x", timeout=30):
+        throttler.set_rate_limits([RateLimit("x", 1, 1)])
+        spend(throttler, 1)
+    throttler.close()

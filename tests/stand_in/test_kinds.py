@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sluicegate.testing import BanRule, Ledger, Limit, Others, Table
+from sluicegate.testing.hold import REACTION, Hold
 
 SECOND = 1_000_000_000
 NEVER_BANS = BanRule(tolerated=1_000_000)
@@ -28,6 +29,17 @@ def test_fixed_window_follows_the_exchanges_clock() -> None:
     ledger = books(Limit("A", 2, 1.0, kind="fixed"), skew=SECOND // 4)
     assert statuses(ledger, 3 * SECOND // 4 - 1, 3) == [200, 200, 429]
     assert statuses(ledger, 3 * SECOND // 4, 2) == [200, 200]
+
+
+def test_window_begins_anew_when_the_exchanges_clock_is_set() -> None:
+    skew = 0
+    limit = Limit("A", 1, 1.0, kind="fixed")
+    ledger = Ledger(Table((limit,), (), ban=NEVER_BANS), wall=lambda at: at + skew)
+    assert statuses(ledger, 0, 2) == [200, 429]
+    skew = SECOND // 2
+    ledger.set_clock(1)
+    assert statuses(ledger, 2, 2) == [200, 429]
+    assert statuses(ledger, SECOND // 2, 1) == [200]
 
 
 def test_rejection_tells_when_the_window_ends() -> None:
@@ -109,7 +121,7 @@ def test_mean_of_fixed_windows_is_that_of_whole_ones() -> None:
     for second, units in ((1, 10), (2, 4), (4, 10)):
         ledger.arrive(second * SECOND, {"A": units})
     # 10, 4, 0, and the window that has not ended does not count.
-    assert ledger.statistics(4 * SECOND + 1).limit("A").mean == pytest.approx(14 / 3)
+    assert ledger.statistics(9 * SECOND // 2).limit("A").mean == pytest.approx(14 / 3)
 
 
 def test_mean_of_opened_windows_counts_the_pauses_between_them() -> None:
@@ -163,7 +175,9 @@ def test_request_before_the_end_of_what_was_told_is_too_early() -> None:
     under_way = ledger.charges(SECOND, takes)
     # What was sent before the answer left is no offence.
     ledger.send(2 * SECOND, under_way)
-    ledger.tell(refused, 12 * SECOND)
+    ledger.tell(2 * SECOND, refused, 12 * SECOND)
+    # Nor what leaves before the answer can have been read.
+    ledger.send(2 * SECOND + REACTION - 1, under_way)
     ledger.send(12 * SECOND - 1, under_way)
     # Nobody told the client to leave the other limit alone.
     ledger.send(3 * SECOND, ledger.charges(0, {"B": (limits[1], 1)}))
@@ -171,11 +185,25 @@ def test_request_before_the_end_of_what_was_told_is_too_early() -> None:
     assert ledger.statistics(20 * SECOND).too_early == 1
 
 
+def test_of_several_waits_that_are_told_the_latest_holds() -> None:
+    hold = Hold()
+    assert not hold.covers(0)
+    hold.tell(0, 10 * SECOND)
+    hold.tell(SECOND, 5 * SECOND)
+    assert [hold.covers(at) for at in (0, REACTION, 10 * SECOND - 1, 10 * SECOND)] == [
+        *(False, True, True, False)
+    ]
+    hold.tell(9 * SECOND, 20 * SECOND)
+    assert hold.covers(9 * SECOND)
+    hold.tell(30 * SECOND, 40 * SECOND)
+    assert not hold.covers(30 * SECOND)
+
+
 def test_request_during_a_ban_that_was_told_is_too_early_whatever_it_asks_for() -> None:
     limits = (Limit("A", 1, 10.0), Limit("B", 5, 10.0))
     ledger = Ledger(Table(limits, (), ban=BanRule(tolerated=0, first=5.0)))
     statuses(ledger, 0, 1)
-    ledger.tell(ledger.arrive(1, {"A": 1}), 5 * SECOND)
+    ledger.tell(1, ledger.arrive(1, {"A": 1}), 5 * SECOND)
     ledger.send(4 * SECOND, ledger.charges(0, {"B": (limits[1], 1)}))
     ledger.send(5 * SECOND, ledger.charges(0, {"B": (limits[1], 1)}))
     assert ledger.statistics(20 * SECOND).too_early == 1

@@ -86,6 +86,18 @@ def test_others_are_never_the_reason_of_a_ban_by_themselves() -> None:
     assert (seen.bans, seen.requests) == (0, 0)
 
 
+def test_what_was_refused_is_not_used_of_what_others_left() -> None:
+    ledger = books(Limit("A", 10, 1.0, kind="fixed"))
+    ledger.set_others("A", Others(0.5, every=1), 0)
+    for second in range(1, 20):
+        for _ in range(20):
+            ledger.arrive(second * SECOND, {"A": 1})
+    seen = ledger.statistics(20 * SECOND).limit("A")
+    assert seen.mean is not None
+    assert seen.mean > 20
+    assert seen.share_of_rest == pytest.approx(1.0)
+
+
 @pytest.mark.parametrize("kind", ["rolling", "fixed", "first", "bucket"])
 def test_statistics_tell_what_others_left_and_how_much_of_it_was_used(kind: str) -> None:
     ledger = books(Limit("A", 100, 10.0, kind=kind))

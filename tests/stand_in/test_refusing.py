@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -239,6 +240,25 @@ async def test_another_exchanges_errors_can_be_spoken(
                 assert said[name][0].startswith(value[0])
             else:
                 assert said[name] == value
+
+
+async def test_refusal_that_names_the_limit_stands_before_one_for_all() -> None:
+    refusals = (Refusal("over", code=("1",)), Refusal("over", code=("2",), limits=("B",)))
+    for limits, code in (((9, 1), "2"), ((1, 9), "1")):
+        table = table_of(*(Limit(x, n, 10.0) for x, n in zip("AB", limits, strict=True)))
+        async with StandInExchange(replace(table, refusals=refusals), clock=Clock()) as exchange:
+            await ask(exchange, A)
+            status, _, body = await ask(exchange, A)
+            assert (status, body["code"]) == (200, code)
+
+
+async def test_others_go_on_after_a_reset() -> None:
+    clock = Clock()
+    async with StandInExchange(table_of(Limit("A", 100, 10.0, "X-A")), clock=clock) as exchange:
+        exchange.set_others({"A": 0.5})
+        exchange.reset()
+        clock.now = 20 * SECOND
+        assert 48 <= int((await ask(exchange, A))[1]["X-A"]) <= 51
 
 
 async def test_wait_is_told_where_the_table_says() -> None:

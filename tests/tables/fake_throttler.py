@@ -29,6 +29,7 @@ class FakeThrottler:
     def observe(self, limit_id: str, *, expect: bool = False, **told: Any) -> None:
         self.usage(limit_id)
         assert expect
+        assert told.pop("age", None) is None or told
         assert set(told) <= {"used", "remaining", "limit", "reset"}
         self.observed.append((limit_id, told))
 

@@ -45,6 +45,11 @@ def test_limit_that_is_not_told_stays_and_one_that_is_new_is_taken_from() -> Non
     assert table.limits[-1].header_name == "X-MBX-ORDER-COUNT-1H"
 
 
+def test_of_two_for_the_same_the_stricter_stands() -> None:
+    rows = [row("ORDERS", "DAY", 1, n) for n in (5_000, 4_000, 6_000)]
+    assert limits(Table.from_exchange_info(rows))["ORDERS_1D"] == (4_000, 86_400)
+
+
 def test_futures_are_known_by_their_answer() -> None:
     data = {"futuresType": "U_MARGINED", "rateLimits": [row("ORDERS", "MINUTE", 1, 2_000)]}
     table = Table.from_exchange_info(data)

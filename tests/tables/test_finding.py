@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import pickle
 import re
 from typing import Any
 from urllib.parse import quote, urlencode
@@ -207,7 +209,7 @@ KEYS = st.sampled_from(["A", "B", "A x2", "A, B", "", "x2"])
 ITEMS = st.lists(st.fixed_dictionaries({}, optional={"symbol": KEYS}), max_size=4)
 
 
-@settings(max_examples=500)
+@settings(deadline=None, max_examples=500)
 @given(
     st.sampled_from(["/batch", "/list", "/order", "/own", "/count", "/mass"]),
     *[
@@ -234,6 +236,8 @@ def test_requests_of_one_id_take_the_same(path: str, one: Any, other: Any) -> No
 
 
 def test_a_key_that_looks_like_two_is_one() -> None:
+    two = SMALL.find("POST", "/mass", {"instId": "A", "side": "B"})
+    assert two != SMALL.find("POST", "/mass", {"instId": "A|B"})
     for key in ("A, B", "A x2", "A; B", "[A, B]", "A| B"):
         one = SMALL.find("POST", "/batch", [{"symbol": key}])
         two = SMALL.find("POST", "/batch", [{"symbol": "A"}, {"symbol": "B"}])
@@ -274,6 +278,7 @@ VALUES = st.one_of(
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(
         [
@@ -293,11 +298,13 @@ def test_condition_is_what_the_endpoint_says(endpoint: Endpoint, query: dict[str
     assert quick(query) == endpoint.applies(query)
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1), st.text(), max_size=5))
 def test_a_query_string_is_read_as_it_was_written(query: dict[str, str]) -> None:
     assert dict(parameters(urlencode(query))) == query
 
 
+@settings(deadline=None)
 @given(st.text(), st.text(), st.one_of(st.none(), st.text(), st.binary(), st.lists(VALUES)))
 def test_whatever_a_request_is_it_has_an_id(method: str, path: str, query: Any) -> None:
     for table in (SMALL, SPOT, tables.load("okx"), tables.load("kucoin")):
@@ -314,6 +321,16 @@ def test_each_endpoint_is_found_by_its_url_as_by_its_path(name: str) -> None:
             path = re.sub(r"\{\w+\}", "1", endpoint.path)
             by_path = table.find(endpoint.method, path)
             assert table.find(endpoint.method, f"https://{host}{path}") == by_path
+
+
+@pytest.mark.parametrize("name", tables.names())
+def test_a_table_that_was_used_can_be_pickled_and_copied(name: str) -> None:
+    table = tables.load(name)
+    table.find("GET", "/api/v3/depth")
+    table.needs_body(200)
+    for other in (pickle.loads(pickle.dumps(table)), copy.deepcopy(table), copy.copy(table)):
+        assert other == table
+        assert other.find("GET", "/nowhere") == OTHER
 
 
 def test_limits_of_the_table_are_limits_of_a_throttler() -> None:

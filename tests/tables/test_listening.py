@@ -10,7 +10,7 @@ from email.utils import formatdate
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sluicegate import RateLimit, tables
@@ -132,7 +132,7 @@ def test_endpoint_whose_headers_are_wrong_is_not_believed() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "many", "1, 2", "nan", "inf", "1e9", "٣", "1_000", "0x10", "9" * 30, "-"]
+    "text", ["", "many", "1, 2", "nan", "inf", "1e9", "٣", "1_000", "0x10", "9" * 30, "9" * 17, "-"]
 )
 def test_number_that_is_none_is_ignored_and_said_once(
     text: str, caplog: pytest.LogCaptureFixture
@@ -186,6 +186,31 @@ def test_refusal_without_a_time_has_its_windows_count_as_full() -> None:
         ("RAW_REQUESTS", {"remaining": 0}),
     ]
     assert (heard.means, heard.wait) == ("over", None)
+
+
+def test_limit_with_a_key_that_is_exceeded_is_that_of_the_key() -> None:
+    table = Table(
+        (Limit("ORDERS", 10, 1.0, "", key=("symbol",)), Limit("ALL", 50, 1.0, "")),
+        (Endpoint("POST", "/order", {"ORDERS": 1, "ALL": 1}),),
+        refusals=(Refusal("over", code=("7",), limits=("ORDERS",)),),
+    )
+    fake = FakeThrottler(table)
+    query = {"symbol": "A"}
+    table.prepare(fake, "POST", "/order", query)  # type: ignore[arg-type]
+    heard, _ = listen(table, ("POST", "/order"), 200, {}, {"code": 7}, fake, query=query)
+    assert heard.limits == ("ORDERS [A]",)
+
+
+def test_date_without_a_time_zone_is_in_utc(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        for date in ("Sat, 29 Nov 2025 12:00:07", "Sat, 29 Nov 2025 12:00:07 -0000"):
+            _, fake = listen(SPOT, DEPTH, 418, {"Date": DATE, "Retry-After": date})
+            assert fake.paused == [(None, 8.0)]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_concurrent_limit_that_is_exceeded_is_closed_for_a_moment() -> None:
@@ -390,6 +415,7 @@ NAMES = st.sampled_from(
 )
 
 
+@settings(deadline=None)
 @given(
     name=st.sampled_from(tables.names()),
     status=st.sampled_from([200, 400, 403, 418, 429, 503]),

@@ -8,6 +8,7 @@ import pytest
 
 from sluicegate import tables
 from sluicegate.tables import Endpoint, Limit, Returned, Table
+from sluicegate.testing import ManualClock
 from tests.tables.fake_throttler import FakeThrottler
 from tests.tables.test_listening import listen
 
@@ -62,3 +63,19 @@ def test_a_wrong_cost_by_items_is_refused(returned: object, message: str) -> Non
     }
     with pytest.raises(ValueError, match=re.escape(message)):
         tables.table_from_json(data)
+
+
+def test_small_answers_leave_room_for_more_requests_and_never_for_too_many() -> None:
+    clock = ManualClock()
+    table = tables.load("hyperliquid")
+    throttler = table.throttler(clock=clock)
+    query = {"type": "candleSnapshot", "req": {"coin": "BTC"}}
+    limit_id = table.find("POST", "/info", query)
+    sent = 0
+    while throttler.try_acquire(limit_id):
+        table.listen(throttler, "POST", "/info", 200, {}, [{}] * 100, query=query)
+        sent += 1
+    # Each costs 22, and the next one may cost 104. Without what is given back there were 11.
+    assert sent == 1 + (1200 - 104) // 22
+    assert throttler.usage("ADDRESS").used == 22 * sent
+    assert throttler.wait_time(limit_id) == 60

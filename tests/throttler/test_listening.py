@@ -203,10 +203,10 @@ def test_costs_known_afterwards_are_corrected(clock: ManualClock, hold: str) -> 
     assert gate.correct("POOL", -3) == -3
     assert gate.usage("POOL").used == 5
     clock.advance(59)
-    assert gate.usage("POOL").used == 1, "the newest were given back"
+    assert gate.usage("POOL").used == 4, "the oldest were given back"
     assert gate.correct("POOL", 30) == 30
-    assert gate.usage("POOL").used == 31
-    assert gate.correct("POOL", -100) == -31
+    assert gate.usage("POOL").used == 34
+    assert gate.correct("POOL", -100) == -34
     assert gate.usage("POOL").used == 0
 
 

@@ -299,3 +299,53 @@ def test_a_task_that_was_entered_or_given_up_is_not_told_of(throttler: Throttler
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         asyncio.run(main())
+
+
+def _shrunk(clock: ManualClock) -> Throttler:
+    return Throttler([RateLimit("/a", 10_000, 10)], clock=clock)
+
+
+def test_a_task_does_not_wait_for_a_block_under_which_its_limit_has_shrunk(
+    run: Runner, clock: ManualClock
+) -> None:
+    throttler, passed = _shrunk(clock), []
+
+    async def inner() -> None:
+        async with throttler.execute_task("/a"):
+            passed.append(clock.now)
+
+    async def main() -> None:
+        async with throttler.execute_task("/a"):
+            throttler.set_rate_limits([RateLimit("/a", 1, 10)])
+            task = asyncio.ensure_future(inner())
+            await settle()
+            assert not passed
+            clock.advance(10)
+            await settle()
+            assert passed == [10]
+            await task
+        clock.advance(10)
+
+    run(main())
+    assert throttler.usage("/a").used == 0
+
+
+def test_a_thread_does_not_wait_for_a_block_under_which_its_limit_has_shrunk(
+    clock: ManualClock,
+) -> None:
+    throttler, passed = _shrunk(clock), []
+
+    def nested() -> None:
+        with throttler.execute_task("/a"):
+            throttler.observe("/a", limit=1, used=1)
+            with throttler.execute_task("/a"):
+                passed.append(clock.now)
+
+    thread = threading.Thread(target=nested, daemon=True)
+    thread.start()
+    until(lambda: throttler.usage("/a").waiting == 1)
+    clock.advance(10)
+    thread.join(10)
+    assert passed == [10]
+    clock.advance(10)
+    assert throttler.usage("/a").used == 0

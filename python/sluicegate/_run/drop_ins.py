@@ -20,7 +20,8 @@ class DropIn:
     Attributes:
         program: Its name.
         package: What is imported of it.
-        trigger: The module of the program after which the drop-in can be put in place.
+        triggers: The modules of the program after each of which the drop-in can be put in place.
+            Not every program that uses it imports all of them.
         module: Ours: its ``install()`` puts it in place, its ``version()`` returns the
             installed version of the program.
         what: What it puts in place.
@@ -28,7 +29,7 @@ class DropIn:
 
     program: str
     package: str
-    trigger: str
+    triggers: tuple[str, ...]
     module: str
     what: str
 
@@ -58,16 +59,23 @@ DROP_INS = (
     DropIn(
         program="Hummingbot",
         package="hummingbot",
-        trigger="hummingbot.core.api_throttler.async_throttler",
+        triggers=("hummingbot.core.api_throttler.async_throttler",),
         module="sluicegate.hummingbot.installing",
         what="AsyncThrottler",
     ),
     DropIn(
         program="Freqtrade",
         package="freqtrade",
-        trigger="freqtrade.freqtradebot",
+        triggers=("freqtrade.freqtradebot",),
         module="sluicegate.freqtrade.installing",
         what="rates",
+    ),
+    DropIn(
+        program="ccxt",
+        package="ccxt",
+        triggers=("ccxt.base.exchange", "ccxt.async_support.base.exchange"),
+        module="sluicegate.ccxt.installing",
+        what="all exchange objects",
     ),
 )
 
@@ -84,10 +92,9 @@ def watch(drop_ins: Sequence[DropIn] = DROP_INS) -> None:
     """
     waiting = {}
     for drop_in in drop_ins:
-        if drop_in.trigger in sys.modules:
+        if any(trigger in sys.modules for trigger in drop_in.triggers):
             drop_in.install()
-        else:
-            waiting[drop_in.trigger] = drop_in
+        waiting.update({name: drop_in for name in drop_in.triggers if name not in sys.modules})
     sys.meta_path.insert(0, _Finder(waiting))
 
 

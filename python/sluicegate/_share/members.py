@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 #: A limit that limits nothing: routes through several limits have such ones.
@@ -120,7 +122,24 @@ def state_of(member: dict[str, Any]) -> str:
     """What is wrong with a member; ``""`` if nothing is."""
     if member["dead"]:
         return "dead"
+    if _is_stopped(member):
+        return "stopped"
     called = member["called_for"]
     if called is not None and called >= SLOW:
         return f"stopped? called {called:.0f} s ago"
     return ""
+
+
+def _is_stopped(member: dict[str, Any]) -> bool:
+    """Whether the kernel says that a process of this machine stands still (SIGSTOP, a debugger)."""
+    if member["host"] != socket.gethostname():
+        return False
+    process = Path("/proc", str(member["pid"]))
+    try:
+        words = process.joinpath("cmdline").read_bytes().rstrip(b"\0").split(b"\0")
+        state = process.joinpath("stat").read_text().rpartition(")")[2].split()[0]
+    except (OSError, IndexError):
+        return False
+    # In another container, the same number may be another process.
+    command = b" ".join(words).decode(errors="replace")
+    return state in "Tt" and command.startswith(member["command"].removesuffix("…"))

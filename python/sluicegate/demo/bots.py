@@ -2,8 +2,9 @@
 
 import asyncio
 import random
+import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,9 @@ from sluicegate.demo.mix import Call
 
 Gate = Callable[[str], AbstractAsyncContextManager[object]]
 """What a request passes before it leaves, by the id of its endpoint."""
+
+Listen = Callable[[Call, int, Mapping[str, str], bytes, float], object]
+"""What is told of an answer: call, status, headers, body, and seconds since it was sent."""
 
 
 @dataclass(slots=True)
@@ -84,6 +88,7 @@ class Crowd:
         tally: What they write down.
         header: Header of the answers with the units used.
         seed: Of their choices.
+        listen: What is told of each answer; nobody is by default.
     """
 
     def __init__(
@@ -94,12 +99,14 @@ class Crowd:
         tally: Tally,
         header: str | None,
         seed: int,
+        listen: Listen | None = None,
     ) -> None:
         """A crowd that has not begun yet."""
         self._session, self._gate, self._mix, self._tally = session, gate, mix, tally
         self._shares = [call.share for call in mix]
         self._header = header or ""
         self._seed = seed
+        self._listen = listen
         self._waiting: dict[asyncio.Task[None], float] = {}
 
     async def run(self, bots: int, seconds: float, first: int = 0) -> None:
@@ -154,8 +161,12 @@ class Crowd:
                 self._waiting.pop(task, None)
 
     async def _request(self, call: Call) -> None:
+        sent = time.monotonic()
         async with self._session.request(call.method, call.path) as response:
-            await response.read()
+            body = await response.read()
+        if self._listen is not None:
+            elapsed = time.monotonic() - sent
+            self._listen(call, response.status, response.headers, body, elapsed)
         self._tally.statuses[response.status] += 1
         used = response.headers.get(self._header)
         if used is not None:

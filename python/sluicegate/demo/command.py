@@ -50,7 +50,8 @@ def _place(_: click.Context, parameter: click.Parameter, value: Path) -> Path:
     default=24.0,
     show_default=True,
     callback=_finite,
-    help="Seconds of the run through sluicegate. The run without a limiter takes a third of it.",
+    help="Seconds of each of the two runs that keep within the limits. The two others take a third "
+    "of it.",
 )
 @click.option(
     "--bots",
@@ -81,8 +82,8 @@ def _place(_: click.Context, parameter: click.Parameter, value: Path) -> Path:
     default="binance-spot",
     show_default=True,
     metavar="NAME|FILE",
-    help=f"The exchange's limits: binance-spot (a minute takes {MINUTE:g} s), or a JSON file of "
-    "limits and endpoints.",
+    help=f"The exchange's limits: a ready-made table such as binance-spot (a minute takes "
+    f"{MINUTE:g} s), or a JSON or TOML file of limits and endpoints.",
 )
 @click.option(
     "--output",
@@ -111,8 +112,11 @@ def demo(
 ) -> None:
     """Let bots hammer a stand-in exchange: without a limiter, then through sluicegate.
 
+    Then beside other programs, which use 35 % of the first limit: once without listening to what
+    the answers say, and once listening.
+
     The exchange is a process on this machine that enforces its limits for real, over HTTP. The exit
-    status is 1 if it rejected a request of the run through sluicegate.
+    status is 1 if it rejected a request of the run through sluicegate alone.
     """
     from sluicegate.demo.mix import mix_of
     from sluicegate.demo.show import Settings, run_demo

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sluicegate.demo.bots import Tally
-from sluicegate.testing import LimitStatistics, Statistics
+from sluicegate.testing import Limit, LimitStatistics, Statistics
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,18 @@ class Outcome:
         """
         interval = self.exchange.limit(limit).interval
         return interval / (interval + mean(self.bots.answers))
+
+
+def window(limit: Limit | LimitStatistics) -> str:
+    """In which time a limit counts, as in `in any 6 s`."""
+    if limit.kind == "concurrent":
+        return "at once"
+    if limit.kind == "rolling":
+        return f"in any {limit.interval:g} s"
+    if limit.kind == "bucket":
+        return f"at once, and as many more each {limit.interval:g} s"
+    begin = "of its clock" if limit.kind == "fixed" else "from the first request"
+    return f"in {limit.interval:g} s {begin}"
 
 
 def tightest(outcome: Outcome) -> LimitStatistics:

@@ -35,6 +35,7 @@ class Job:
         first: The number of the first of them.
         seconds: For how long they work.
         seed: Of their choices.
+        listen: Whether the throttler is told what answers say.
     """
 
     url: str
@@ -44,6 +45,7 @@ class Job:
     first: int
     seconds: float
     seed: int
+    listen: bool = False
 
 
 class Processes:
@@ -57,15 +59,26 @@ class Processes:
         seconds: For how long the bots work.
         seed: Of their choices.
         tally: What all of them write down together, while they work.
+        listen: Whether their throttlers are told what answers say.
     """
 
     def __init__(
-        self, count: int, bots: int, url: str, table: Table, seconds: float, seed: int, tally: Tally
+        self,
+        count: int,
+        bots: int,
+        url: str,
+        table: Table,
+        seconds: float,
+        seed: int,
+        tally: Tally,
+        *,
+        listen: bool = False,
     ) -> None:
         """Not started yet."""
         self._parts = [bots * n // count for n in range(count + 1)]
         self._url, self._table, self._seconds, self._seed = url, table_to_json(table), seconds, seed
         self._tally = tally
+        self._listen = listen
         self._processes: list[asyncio.subprocess.Process] = []
         self._stack = AsyncExitStack()
 
@@ -77,7 +90,8 @@ class Processes:
         try:
             for first, after in zip(self._parts, self._parts[1:], strict=False):
                 job = Job(
-                    self._url, share, self._table, after - first, first, self._seconds, self._seed
+                    *(self._url, share, self._table, after - first, first),
+                    *(self._seconds, self._seed, self._listen),
                 )
                 self._processes.append(await _start(job))
             for process in self._processes:

@@ -9,7 +9,7 @@ import asyncio
 import json
 import sys
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -30,7 +30,10 @@ class ExchangeFailedError(RuntimeError):
 
 @asynccontextmanager
 async def exchange_process(
-    table: Table, latency: tuple[float, float], seed: int
+    table: Table,
+    latency: tuple[float, float],
+    seed: int,
+    others: Mapping[str, float] | None = None,
 ) -> AsyncIterator[str]:
     """Run a stand-in exchange, and give its address.
 
@@ -38,6 +41,7 @@ async def exchange_process(
         table: The limits it enforces.
         latency: (shortest, longest) seconds from a request to its answer.
         seed: Of its latencies.
+        others: Shares of limits that other programs use, by name of limit.
 
     Raises:
         ExchangeFailedError: It did not start; the message holds its standard error.
@@ -46,9 +50,14 @@ async def exchange_process(
         path = Path(directory) / "table.json"
         path.write_text(json.dumps(table_to_json(table)), encoding="utf-8")
         shortest, longest = map(repr, latency)
+        foreign = [
+            word
+            for name, share in (others or {}).items()
+            for word in ("--others", name, repr(share))
+        ]
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "sluicegate.testing", "--table", str(path)),
-            *("--latency", shortest, longest, "--seed", str(seed)),
+            *("--latency", shortest, longest, "--seed", str(seed), *foreign),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,

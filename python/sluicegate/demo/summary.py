@@ -22,6 +22,62 @@ def summary(without: Outcome, through: Outcome) -> Table:
     return table
 
 
+def summary_beside_others(deaf: Outcome, listening: Outcome) -> Table:
+    """The same for the runs beside other programs, which use a share of a limit."""
+    name = _shared(listening)
+    table = Table(title=f"Beside others, who use a share of {name}", title_justify="left")
+    table.add_column("")
+    rows = []
+    for outcome in (deaf, listening):
+        table.add_column(outcome.name, justify="right")
+        seen, limit = outcome.exchange, outcome.exchange.limit(name)
+        rest = limit.share_of_rest
+        rows.append(
+            [
+                f"{outcome.seconds:g}",
+                f"{seen.accepted:,}",
+                _refused(seen.rejected),
+                _refused(seen.banned),
+                _instant(seen.first_ban),
+                _refused(seen.too_early),
+                "-" if limit.others_mean is None else f"{limit.others_mean / limit.limit:.1%}",
+                "-" if rest is None or seen.banned else f"{rest:.1%}",
+            ]
+        )
+    labels = [
+        "seconds",
+        "accepted",
+        "rejected (429)",
+        "banned (418)",
+        "banned after",
+        "sent while told to wait",
+        "share that others used",
+        "used of what they left",
+    ]
+    for label, left, right in zip(labels, *rows, strict=True):
+        table.add_row(label, left, right)
+    return table
+
+
+def explanation_of_others(deaf: Outcome, listening: Outcome) -> str:
+    """What these figures mean, in a few sentences."""
+    name = _shared(listening)
+    seen = listening.exchange
+    lines = [
+        "The exchange counts all programs at an address or account together, and the throttler "
+        f"knows of its own requests only. Not listening, the bots had {deaf.exchange.rejected:,} "
+        f"requests rejected and {deaf.exchange.banned:,} banned.",
+        f"Listening, the throttler reads from each answer how much of {name} is used by all: "
+        f"{seen.rejected:,} rejected, {seen.banned:,} banned.",
+    ]
+    return "\n".join(lines)
+
+
+def _shared(outcome: Outcome) -> str:
+    """The limit that others use, too: the first one."""
+    return outcome.exchange.limits[0].name
+
+
 def explanation(without: Outcome, through: Outcome) -> str:
     """What the figures mean, in a few sentences."""
     lines = []

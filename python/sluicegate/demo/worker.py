@@ -15,6 +15,7 @@ import aiohttp
 
 from sluicegate import Throttler
 from sluicegate.demo.bots import Crowd, Tally
+from sluicegate.demo.listening import listener
 from sluicegate.demo.mix import mix_of
 from sluicegate.testing import table_from_json
 
@@ -43,7 +44,8 @@ async def work(job: dict[str, Any]) -> None:
         ) as session:
             header = table.limits[0].header_name
             gate, mix = throttler.execute_task, mix_of(table)
-            crowd = Crowd(session, gate, mix, tally, header, job["seed"])
+            listen = listener(table, throttler) if job["listen"] else None
+            crowd = Crowd(session, gate, mix, tally, header, job["seed"], listen)
             _say("ready")
             await asyncio.to_thread(sys.stdin.readline)
             reports = asyncio.create_task(_report(tally))

@@ -13,6 +13,7 @@ import ccxt
 from freqtrade.exceptions import FreqtradeException
 from freqtrade.exchange.common import API_RETRY_COUNT, calculate_backoff
 
+from sluicegate.ccxt.installing import is_installed
 from sluicegate.freqtrade.errors import as_freqtrades, not_traded
 from sluicegate.freqtrade.pace import Pace
 from sluicegate.freqtrade.settings import Settings
@@ -133,7 +134,8 @@ class Quotes:
         """The ccxt object, with the markets that the bot knows now."""
         if self._api is None:
             self._api = self._connect()
-            self._api.throttle = Pace(self._api)
+            if not is_installed():
+                self._api.throttle = Pace(self._api)
         bots = self._exchange._api
         if bots.markets:
             self._api.set_markets_from_exchange(bots)

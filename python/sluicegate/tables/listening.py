@@ -110,11 +110,13 @@ class Listener:
         path = "" if route.endpoint is None else route.endpoint.path
         in_body = self._clock_paths.get(path)
         now = ServerTime(in_body, self._clock_headers, get, content, self._unknown)
+        if elapsed is not None and not 0 <= elapsed <= LONGEST_WAIT:
+            elapsed = None
         if elapsed is not None and self._has_fixed and now.told is not None:
             instant, clock = now.told
-            _tell_time(throttler, instant, RESOLUTION[clock.format], max(elapsed, 0.0))
+            _tell_time(throttler, instant, RESOLUTION[clock.format], elapsed)
         if hears:
-            self._observe(throttler, route, get, now)
+            self._observe(throttler, route, get, now, elapsed)
         refusal = self._refusal(status, get, content)
         asked = limit_id or route.id
         if refusal is None:
@@ -145,7 +147,12 @@ class Listener:
     # ---- What is used
 
     def _observe(
-        self, throttler: "Throttler", route: Route, get: HeaderGetter, now: ServerTime
+        self,
+        throttler: "Throttler",
+        route: Route,
+        get: HeaderGetter,
+        now: ServerTime,
+        age: float | None,
     ) -> None:
         for limit_id, (limit, _) in route.takes.items():
             is_own = route.own == limit_id
@@ -153,7 +160,7 @@ class Listener:
             if headers:
                 told = self._told(headers, get, now)
                 if told:
-                    _observe(throttler, limit_id, **told)
+                    _observe(throttler, limit_id, age=age, **told)
 
     def _told(
         self, headers: Iterable[Header], get: HeaderGetter, now: ServerTime
@@ -341,14 +348,14 @@ def _has(throttler: "Throttler", limit_id: str) -> bool:
     return True
 
 
-def _observe(throttler: Any, limit_id: str, **told: Any) -> None:
+def _observe(throttler: "Throttler", limit_id: str, **told: Any) -> None:
     try:
         throttler.observe(limit_id, expect=True, **told)
     except KeyError:
         return  # The program's throttler has other ids.
 
 
-def _give_back(throttler: Any, route: Route, items: int | None) -> None:
+def _give_back(throttler: "Throttler", route: Route, items: int | None) -> None:
     """Gives back what the largest answer would have cost more than this one."""
     if items is None or route.endpoint is None:
         return
@@ -360,7 +367,7 @@ def _give_back(throttler: Any, route: Route, items: int | None) -> None:
                 throttler.correct(limit_id, -units)
 
 
-def _pause(throttler: Any, ids: list[str] | None, seconds: float, reason: str) -> list[str]:
+def _pause(throttler: "Throttler", ids: list[str] | None, seconds: float, reason: str) -> list[str]:
     if ids is None:
         throttler.pause(None, seconds=seconds, reason=reason)
         return []

@@ -1,7 +1,7 @@
 """`Table`: what an exchange publishes about its limits, as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -175,8 +175,8 @@ class Table:
             body: Its body, as bytes, text or JSON that was read. It is needed if `needs_body`.
             query: The request's parameters, as for `find`.
             limit_id: The id that the throttler was asked for, if it is not this table's.
-            elapsed: Seconds from when the request was sent until now. With it, the offset of the
-                server's clock is learned.
+            elapsed: Seconds from when the request was sent until now. With it, more of what others
+                use is told from one's own, and the offset of the server's clock is learned.
         """
         route = self._router.route(method, path, query)
         return self._listener.listen(throttler, route, status, headers, body, limit_id, elapsed)
@@ -280,6 +280,10 @@ class Table:
             endpoints=tuple(endpoint.scaled(factor) for endpoint in self.endpoints),
             ban=self.ban.scaled(factor),
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What it was made from, so that it can be pickled whatever was found in it."""
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
     @cached_property
     def _router(self) -> Router:

@@ -3,7 +3,6 @@
 import math
 import re
 from datetime import timezone
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 from typing import Literal
 
@@ -64,6 +63,8 @@ def _date(text: object) -> float | None:
 # An answer's date is that of the answers before, mostly: there is one each second.
 @lru_cache(maxsize=16)
 def _http_date(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # It imports much, and most need none of it.
+
     try:
         told = parsedate_to_datetime(text.strip())
         return (told if told.tzinfo else told.replace(tzinfo=timezone.utc)).timestamp()

@@ -1,6 +1,7 @@
 """`Account`: all that an exchange counts about one limit (or, of a limit by key, one key of it)."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from sluicegate.tables.header import Header
 from sluicegate.tables.limit import Limit
@@ -8,6 +9,7 @@ from sluicegate.testing.aligned_window import AlignedWindow
 from sluicegate.testing.bucket import Bucket
 from sluicegate.testing.concurrency import Concurrency
 from sluicegate.testing.counter import Counter, counter
+from sluicegate.testing.hold import Hold
 from sluicegate.testing.meter import Meter, meter
 from sluicegate.testing.others import Arrivals, Others
 from sluicegate.testing.stats import LimitStatistics
@@ -37,13 +39,12 @@ class Account:
         self.headers = headers
         self._wall = wall
         self._interval = round((limit.interval or 1.0) * 1e9)
-        self.charged, self.arrived = self._counter(), self._counter()
-        self.told_until = -(1 << 63)
-        """The instant until which clients were told not to take from it."""
-        self._level = self._meter()
+        self._all, self.arrived = self._part(), self._counter()
+        self.charged = self._all.count
+        self.hold = Hold()
+        """When clients were told not to take from it."""
         self._others: Arrivals | None = None
-        self._foreign: Counter | None = None
-        self._foreign_level: Meter | None = None
+        self._beside: Beside | None = None
 
     def follow(self, others: Others | None, now: int) -> None:
         """From the instant `now` on, these others use the limit, too; None: nobody else does."""
@@ -52,29 +53,27 @@ class Account:
             self._others = None
             return
         self._others = Arrivals(others, self.limit.limit, self._interval, now)
-        if self._foreign is None:
-            self._foreign, self._foreign_level = self._counter(), self._meter()
+        if self._beside is None:
+            self._beside = Beside(self._part(), self._part())
 
     def change(self, limit: Limit, now: int) -> None:
         """From the instant `now` on, the limit has other units; others keep their share of it."""
         self.advance(now)
         self.limit = limit
-        for each in (self.charged, self.arrived, self._foreign):
-            if isinstance(each, Bucket):
-                each.rate = limit.limit
+        for count in (self.arrived, *(part.count for part in self._parts())):
+            if isinstance(count, Bucket):
+                count.rate = limit.limit
         if self._others is not None:
             self._others.limit = limit.limit
 
     def set_clock(self, now: int) -> None:
         """The exchange's clock was set: a window that follows it begins anew."""
-        if self.limit.kind != "fixed":
-            return
-        for count in (self.charged, self.arrived, self._foreign):
-            if isinstance(count, AlignedWindow):
-                count.realign(now)
-        self._level.fall(now, self.charged.used)
-        if self._foreign is not None and self._foreign_level is not None:
-            self._foreign_level.fall(now, self._foreign.used)
+        if isinstance(self.arrived, AlignedWindow):
+            self.arrived.realign(now)
+        for part in self._parts():
+            if isinstance(part.count, AlignedWindow):
+                part.count.realign(now)
+                part.level.fall(now, 0)
 
     def advance(self, now: int) -> None:
         """Let go what has left by `now`; the timeline sees each departure at its own instant."""
@@ -96,37 +95,37 @@ class Account:
         """Note that a client sent `units`, whatever comes of them."""
         self.arrived.add(now, units)
 
-    def charge(self, now: int, units: int) -> None:
-        """Count a client's `units` against the limit."""
-        if not self._level.begun:
-            self._level.begin(now, self.charged.empty_at(now))
-        self._level.add(now, self.charged.add(now, units), units)
-        if self._foreign is not None and self._foreign_level is not None:
+    def charge(self, now: int, units: int, *, accepted: bool = True) -> None:
+        """Count a client's `units` against the limit, of a request that was accepted or refused."""
+        end = self.charged.empty_at(now) if not self._all.level.begun else 0
+        self._all.add(now, units, end)
+        if self._beside is not None:
             # At the same instants, so that windows which a request opens are the same ones.
-            if not self._foreign_level.begun:
-                self._foreign_level.begin(now, self.charged.empty_at(now))
-            self._foreign_level.add(now, self._foreign.add(now, 0), 0)
+            self._beside.own.add(now, units if accepted else 0, end)
+            self._beside.foreign.add(now, 0, end)
 
     def release(self, now: int, units: int, *, charged: bool) -> None:
         """Let go what was under way, if the limit is one of concurrency."""
         if isinstance(self.arrived, Concurrency) and isinstance(self.charged, Concurrency):
             self.arrived.release(units)
             if charged:
-                self._level.fall(now, self.charged.release(units))
+                self._all.level.fall(now, self.charged.release(units))
 
     def statistics(self, name: str, now: int, origin: int) -> LimitStatistics:
         """What happened so far, at the instant `now`, under this name."""
         self.advance(now)
-        foreign = self._foreign_level
+        level, beside = self._all.level, self._beside
+        foreign = None if beside is None else beside.foreign.level
         return LimitStatistics(
             name=name,
             limit=self.limit.limit,
             interval=self.limit.interval,
             worst_window=self.arrived.worst,
             used=self.charged.used,
-            mean=self._level.mean(now),
-            timeline=tuple(self._level.timeline.points(origin)),
+            mean=level.mean(now),
+            timeline=tuple(level.timeline.points(origin)),
             kind=self.limit.kind,
+            own_mean=None if beside is None else beside.own.level.mean(now),
             others_mean=None if foreign is None else foreign.mean(now),
             others_timeline=() if foreign is None else tuple(foreign.timeline.points(origin)),
         )
@@ -134,31 +133,58 @@ class Account:
     def _counter(self) -> Counter:
         return counter(self.limit.kind, self.limit.limit, self._interval, self._wall)
 
-    def _meter(self) -> Meter:
+    def _part(self) -> "Part":
         timeline = Timeline(self._interval // SLICES, self._interval)
-        return meter(self.limit.kind, self._interval, timeline)
+        return Part(self._counter(), meter(self.limit.kind, self._interval, timeline))
+
+    def _parts(self) -> "tuple[Part, ...]":
+        beside = self._beside
+        return (self._all,) if beside is None else (self._all, beside.own, beside.foreign)
 
     def _let_others_in(self, others: Arrivals, now: int) -> None:
-        assert self._foreign is not None
-        assert self._foreign_level is not None
+        assert self._beside is not None
         others.skip_to(now - FORGOTTEN * self._interval)
         while (at := others.next) <= now:
             units = others.take(now)
             if units:
                 self._advance(at)
                 self.arrived.add(at, units)
-                self._level.add(at, self.charged.add(at, units), units)
-                self._foreign_level.add(at, self._foreign.add(at, units), units)
+                self._all.add(at, units)
+                self._beside.own.add(at, 0)
+                self._beside.foreign.add(at, units)
 
     def _advance(self, now: int) -> None:
-        _fall(self.charged, self._level, now)
-        if self._foreign is not None and self._foreign_level is not None:
-            _fall(self._foreign, self._foreign_level, now)
+        self._all.advance(now)
+        if self._beside is not None:
+            self._beside.own.advance(now)
+            self._beside.foreign.advance(now)
         self.arrived.advance(now)
 
 
-def _fall(count: Counter, level: Meter, now: int) -> None:
-    """Move to `now` through each instant at which the count falls."""
-    while (change := count.next_change) is not None and change <= now:
-        level.fall(change, count.advance(change))
-    count.advance(now)
+@dataclass(slots=True)
+class Part:
+    """A count of some of the units, and how it was over time."""
+
+    count: Counter
+    level: Meter
+
+    def add(self, now: int, units: int, end: int | None = None) -> None:
+        """Count units; with `end`, the client's first ones begin its mean (see `Meter.begin`)."""
+        if end is not None and not self.level.begun:
+            self.level.begin(now, end)
+        self.level.add(now, self.count.add(now, units), units)
+
+    def advance(self, now: int) -> None:
+        """Move to `now` through each instant at which the count falls."""
+        count = self.count
+        while (change := count.next_change) is not None and change <= now:
+            self.level.fall(change, count.advance(change))
+        count.advance(now)
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What was accepted of the client's, and what others used, where there are others."""
+
+    own: Part
+    foreign: Part

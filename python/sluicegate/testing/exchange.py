@@ -312,7 +312,7 @@ class StandInExchange(Steered):
             ledger.leave(now, verdict)
             end = said.end(now)
             if end is not None:
-                ledger.tell(verdict, end)
+                ledger.tell(now, verdict, end)
 
     async def _answer(self, request: web.Request, endpoint: Endpoint | None) -> web.StreamResponse:
         """What a request is answered that is within its limits."""

@@ -7,6 +7,7 @@ from sluicegate.tables.ban import BanRule
 from sluicegate.tables.limit import Limit
 from sluicegate.tables.table import Table
 from sluicegate.testing.account import Account
+from sluicegate.testing.hold import Hold
 from sluicegate.testing.others import Others
 from sluicegate.testing.stats import Statistics
 from sluicegate.testing.window import RollingWindow
@@ -66,7 +67,7 @@ class Ledger:
         self._first_rejection: int | None = None
         self._first_ban: int | None = None
         self._accepted = self._rejected = self._banned = self._too_early = 0
-        self._told_until = -(1 << 63)
+        self._hold = Hold()
 
     def arrive(self, now: int, weights: Mapping[str, int]) -> Verdict:
         """Decide about a request that arrives at `now`.
@@ -96,16 +97,16 @@ class Ledger:
 
     def send(self, now: int, charges: Charges) -> None:
         """Note that a client sends a request at the instant `now`, which arrives later."""
-        if now < self._told_until or any(now < account.told_until for account, _ in charges):
+        if self._hold.covers(now) or any(account.hold.covers(now) for account, _ in charges):
             self._too_early += 1
 
-    def tell(self, verdict: Verdict, until: int) -> None:
-        """Note that a client was just told to wait until an instant, by the answer to a request."""
+    def tell(self, now: int, verdict: Verdict, until: int) -> None:
+        """Note that a client is told now to wait until an instant, by the answer to a request."""
         if verdict.status == 418:
-            self._told_until = max(self._told_until, until)
+            self._hold.tell(now, until)
         for account, _ in verdict.charges:
             if account.limit in verdict.over:
-                account.told_until = max(account.told_until, until)
+                account.hold.tell(now, until)
 
     def decide(self, now: int, charges: Charges) -> Verdict:
         """Decide about a request that arrives at `now` and takes from these (see `arrive`)."""
@@ -131,7 +132,7 @@ class Ledger:
             for account, units in charges:
                 # What is refused is not under way.
                 if account.limit.kind != "concurrent":
-                    account.charge(now, units)
+                    account.charge(now, units, accepted=False)
         # After charging, because a rejected request that counts is in its own way next time.
         instants = [account.room_at(now, units) for account, units in charges]
         wait = max((instant - now for instant in instants if instant is not None), default=0)

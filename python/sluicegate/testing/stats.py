@@ -26,6 +26,8 @@ class LimitStatistics:
             which begins there), oldest first; between two entries the level stays. At most 2048
             entries: the longer it runs, the wider the slices.
         kind: The kind of the limit: `rolling`, `fixed`, `first`, `bucket` or `concurrent`.
+        own_mean: As `mean`, but only requests of the client that were accepted. None if nobody else
+            uses the limit, or before it can be told.
         others_mean: As `mean`, but only what others used (see `StandInExchange.set_others`); it is
             in `mean`, too. None if nobody else does, or before it can be told.
         others_timeline: As `timeline`, but only what others used.
@@ -39,6 +41,7 @@ class LimitStatistics:
     mean: float | None
     timeline: tuple[tuple[float, int], ...]
     kind: str = "rolling"
+    own_mean: float | None = None
     others_mean: float | None = None
     others_timeline: tuple[tuple[float, int], ...] = ()
 
@@ -49,11 +52,10 @@ class LimitStatistics:
 
     @property
     def share_of_rest(self) -> float | None:
-        """Mean share that the client used of what the others left, 0 to 1."""
-        others = self.others_mean or 0.0
-        if self.mean is None or others >= self.limit:
+        """Mean share that the client used of what the others left, 0 to 1; None without others."""
+        if self.own_mean is None or self.others_mean is None or self.others_mean >= self.limit:
             return None
-        return (self.mean - others) / (self.limit - others)
+        return self.own_mean / (self.limit - self.others_mean)
 
 
 @dataclass(frozen=True, slots=True)

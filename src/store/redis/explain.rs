@@ -118,7 +118,7 @@ pub(super) fn refusal(shown: &str, text: &str) -> StoreError {
         StoreError::away(format_args!("{shown} has too many clients. Raise its maxclients"))
     } else if says("unknown command") {
         StoreError::refused(format_args!(
-            "{shown} does not know a command that is needed ({text}). Use Redis 5 or later, or Valkey"
+            "{shown} does not know a command that is needed ({text}). Use Redis 6 or later, or Valkey"
         ))
     } else {
         // Not ready: LOADING, BUSY, MASTERDOWN, TRYAGAIN, ASK, CLUSTERDOWN; and what nobody has thought of.

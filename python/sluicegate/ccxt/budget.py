@@ -1,0 +1,131 @@
+"""`Budget`: the limits of one exchange, and what its requests take from them."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from dataclasses import replace
+
+from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
+from sluicegate._core import ManualClock
+from sluicegate.ccxt.pace import Pace
+from sluicegate.ccxt.scope import Scope
+from sluicegate.share import Share
+from sluicegate.tables import Limit, Route, Table
+from sluicegate.tables.rate_limits import all_of
+
+
+class Budget:
+    """One throttler for all objects of one exchange.
+
+    Limits are added as requests need them: which proxies, accounts and paces there are, only the
+    requests tell.
+
+    Attributes:
+        throttler: Counts them.
+    """
+
+    def __init__(self, share: Share | None = None, clock: ManualClock | None = None) -> None:
+        """Without any limit yet.
+
+        Raises:
+            StoreError: The store of the share cannot be used.
+        """
+        self.throttler = Throttler([], share=share, clock=clock)
+        self._lock = threading.Lock()
+        self._paces: dict[str, dict[Pace, str]] = {}
+        self._rows: dict[str, RateLimit] = {}
+        self._routes: dict[tuple[str, str, str, str], str] = {}
+        self._names: dict[tuple[str, str], dict[str, str]] = {}
+
+    def pace(self, pace: Pace, egress: str) -> str:
+        """The id of what a pace allows from an egress."""
+        known = self._paces.get(egress)
+        if known is None or pace not in known:
+            self._add_pace(pace, egress)
+            known = self._paces[egress]
+        return known[pace]
+
+    def _add_pace(self, pace: Pace, egress: str) -> None:
+        with self._lock:
+            known = self._paces.get(egress, {})
+            if pace in known:
+                return
+            name = f"rateLimit {pace.rate_limit:g} ms in {pace.window:g} ms{_at(egress)}"
+            changed = {**self._paces, egress: {**known, pace: name}}
+            self._set(changed)
+            self._paces = changed
+
+    def route(self, table: Table, route: Route, egress: str, account: str) -> str:
+        """The id of a request of a table, from an egress and for an account."""
+        key = (table.name, route.id, egress, account)
+        return self._routes.get(key) or self._add_route(key, route)
+
+    def _add_route(self, key: tuple[str, str, str, str], route: Route) -> str:
+        _, _, egress, account = key
+        names = {
+            name: name_for(name, limit, egress, account) for name, (limit, _) in route.takes.items()
+        }
+        takes = {names[name]: taken for name, taken in route.takes.items()}
+        own = route.own and name_for(route.own, route.takes[route.own][0], egress, account)
+        name = route.id + _at(egress) + _of(account)
+        if route.own == route.id:
+            name = own
+        rows = all_of(replace(route, id=name, takes=takes, own=own))
+        rows[-1].linked_limits = [*(rows[-1].linked_limits or ()), _link(everything(egress))]
+        rows.append(_everything(egress))
+        with self._lock:
+            self._rows.update({row.limit_id: row for row in rows if row.limit_id not in self._rows})
+            self.throttler.add_rate_limits(rows)
+            self._names.setdefault((egress, account), {}).update({route.id: name, **names})
+            self._routes[key] = name
+        return name
+
+    def scope(self, egress: str, account: str) -> Scope:
+        """The limits of an egress and an account, for what answers say."""
+        with self._lock:
+            self.throttler.add_rate_limits([_everything(egress)])
+            names = self._names.setdefault((egress, account), {})
+        return Scope(self.throttler, everything(egress), names)
+
+    def _set(self, paces: dict[str, dict[Pace, str]]) -> None:
+        """Puts the whole table in place; what is used stays used."""
+        limits = list(self._rows.values())
+        for egress, known in paces.items():
+            limits.append(_everything(egress))
+            for pace, name in known.items():
+                faster = [other for faster, other in known.items() if faster < pace]
+                limits.append(pace.rate_limit_for(name, [*faster, everything(egress)]))
+        self.throttler.set_rate_limits(limits)
+
+
+def everything(egress: str) -> str:
+    """The id of what all requests from an egress take from, so that all of them can be paused."""
+    return f"all requests{_at(egress)}"
+
+
+def _everything(egress: str) -> RateLimit:
+    return RateLimit(everything(egress), limit=sys.maxsize, time_interval=1, scope="address")
+
+
+def _link(limit_id: str) -> LinkedLimitWeightPair:
+    return LinkedLimitWeightPair(limit_id)
+
+
+def name_for(name: str, limit: Limit, egress: str, account: str) -> str:
+    """The id of a limit, for those whose requests it counts together."""
+    return name + (_at(egress) if limit.scope == "address" else _of(account))
+
+
+def _at(egress: str) -> str:
+    return f" via {_without_password(egress)}" if egress else ""
+
+
+def _of(account: str) -> str:
+    return f" of {account}" if account else ""
+
+
+def _without_password(address: str) -> str:
+    """An address of a proxy as it may be shown."""
+    scheme, separator, rest = address.partition("://")
+    return scheme + separator + rest.rpartition("@")[2] if separator else address.rpartition("@")[2]

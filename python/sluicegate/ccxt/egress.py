@@ -1,0 +1,72 @@
+"""Where a request comes from, and for whom: what an exchange counts together."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Any
+
+# What a user sets is in the object's own dictionary. To look there for names that are not set is
+# many times faster than to look through ccxt's classes as well.
+
+#: The attributes of an exchange object that name a proxy, as text or as a function.
+_PROXIES = (
+    "proxyUrl",
+    "proxy_url",
+    "proxy",
+    "httpProxy",
+    "http_proxy",
+    "httpsProxy",
+    "https_proxy",
+    "socksProxy",
+    "socks_proxy",
+    "aiohttp_proxy",
+    "proxyUrlCallback",
+    "proxy_url_callback",
+    "httpProxyCallback",
+    "http_proxy_callback",
+    "httpsProxyCallback",
+    "https_proxy_callback",
+    "socksProxyCallback",
+    "socks_proxy_callback",
+)
+_KEYS = ("apiKey", "walletAddress", "uid", "privateKey", "accountId", "login")
+#: Where the user's own names stand in the options of an exchange object.
+OPTION = "sluicegate"
+
+
+def egress_of(exchange: Any) -> str:
+    """The proxy that an exchange object uses now; empty for none.
+
+    A function that chooses a proxy for each request is one egress of its own: which proxies it
+    chooses, nobody can know before.
+    """
+    own = exchange.__dict__
+    for name in _PROXIES:
+        proxy = own.get(name)
+        if proxy:
+            return proxy if isinstance(proxy, str) else f"{name} {id(proxy):x}"
+    return ""
+
+
+def account_of(exchange: Any) -> str:
+    """The account of an exchange object: the name that the user gave, or a digest of its key.
+
+    Two keys of one account cannot be known to be of one: the user names the account, with
+    ``options={"sluicegate": {"account": "main"}}``. Empty without a key: nobody's requests.
+    """
+    named = exchange.options.get(OPTION)
+    if named and named.get("account"):
+        return str(named["account"])
+    own = exchange.__dict__
+    for name in _KEYS:
+        key = own.get(name)
+        if key:
+            return _digest(str(key))
+    return ""
+
+
+@lru_cache(maxsize=1024)
+def _digest(key: str) -> str:
+    """A name for a key that does not tell the key."""
+    return hashlib.sha256(key.encode()).hexdigest()[:12]

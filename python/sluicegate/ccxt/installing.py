@@ -1,0 +1,166 @@
+"""`install` and `uninstall`: replace the pacing of ccxt's base classes, and restore it."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import sys
+from collections.abc import Callable
+from functools import wraps
+from inspect import iscoroutinefunction
+from typing import Any
+
+from sluicegate._core import ManualClock
+from sluicegate._share import environment
+from sluicegate.ccxt.budgets import Budgets
+from sluicegate.ccxt.charges import Charges
+from sluicegate.ccxt.hooks import Hooks
+from sluicegate.share import Share
+
+#: The modules whose `Exchange` all classes of ccxt derive from. The second may be imported later.
+SYNCHRONOUS, ASYNCHRONOUS = "ccxt.base.exchange", "ccxt.async_support.base.exchange"
+#: What is put in the place of ccxt's own: module, class, method, and the hook that stands for it.
+_PLACES = (
+    (SYNCHRONOUS, "Exchange", "fetch2", "fetch2"),
+    (SYNCHRONOUS, "Exchange", "throttle", "throttle"),
+    (SYNCHRONOUS, "Exchange", "on_rest_response", "on_rest_response"),
+    (ASYNCHRONOUS, "Exchange", "fetch2", "fetch2"),
+    (ASYNCHRONOUS, "Exchange", "throttle", "throttle"),
+    ("ccxt.async_support.base.throttler", "Throttler", "__call__", "call"),
+    # Older versions call the class of connections FastClient.
+    (ASYNCHRONOUS, "Client FastClient", "open", "open"),
+    (ASYNCHRONOUS, "Client FastClient", "send", "send"),
+)
+
+
+class _Installation:
+    """One `install`, until its `uninstall`.
+
+    Another program may replace a method after us and call ours from its own. What it put there
+    stays, and ours, which it still calls, does from then on what ccxt's own does.
+    """
+
+    def __init__(self, charges: Charges) -> None:
+        self.charges = charges
+        self._hooks = Hooks(charges)
+        self._ours: dict[tuple[type, str], tuple[Any, Any]] = {}
+        self._ended = False
+
+    def cover(self) -> None:
+        """Put ours in place in all modules that are imported by now; nothing is done twice.
+
+        Raises:
+            ImportError: ccxt is too different from those that are known.
+        """
+        for module, kind, name, hook in _PLACES:
+            found = sys.modules.get(module)
+            if found is None:
+                continue
+            root: Any = next((getattr(found, x) for x in kind.split() if hasattr(found, x)), None)
+            if not callable(getattr(root, name, None)):
+                raise ImportError(f"{module} of ccxt {version()} has no {kind}.{name}")
+            # The layout differs among the versions of ccxt: the class that defines it is the one.
+            owner = next(one for one in root.__mro__ if name in vars(one))
+            if (owner, name) not in self._ours:
+                own = vars(owner)[name]
+                asynchronous = iscoroutinefunction(own) and name != "__call__"
+                make = getattr(self._hooks, f"{hook}_async" if asynchronous else hook)
+                method = self._until_the_end(own, make(own), asynchronous)
+                self._ours[owner, name] = own, method
+                setattr(owner, name, method)
+
+    def end(self) -> None:
+        self._ended = True
+        for (owner, name), (own, method) in self._ours.items():
+            if vars(owner).get(name) is method:
+                setattr(owner, name, own)
+        self.charges.budgets.close()
+
+    def _until_the_end(
+        self, own: Callable[..., Any], ours: Callable[..., Any], asynchronous: bool
+    ) -> Callable[..., Any]:
+        if asynchronous:
+
+            @wraps(own)
+            async def method(*args: Any, **kwargs: Any) -> Any:
+                return await (own if self._ended else ours)(*args, **kwargs)
+        else:
+
+            @wraps(own)
+            def method(*args: Any, **kwargs: Any) -> Any:
+                return (own if self._ended else ours)(*args, **kwargs)
+
+        return method
+
+
+_installation: _Installation | None = None
+"""The present installation."""
+
+
+def version() -> str | None:
+    """The installed ccxt's version; ``None`` if it is not known."""
+    try:
+        return importlib.metadata.version("ccxt")
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def install(share: str | Share | None = None, *, clock: ManualClock | None = None) -> None:
+    """Puts sluicegate's limits in place of ccxt's pacing, for all objects, old and new.
+
+    ``ccxt.async_support`` and ``ccxt.pro`` are covered as soon as they are imported and this is
+    called again; ``sluicegate run`` does so. A further call keeps the budgets that there are.
+
+    Args:
+        share: Where budgets are shared with other processes: the address of a store, or a
+            `sluicegate.Share`. By default what the environment says (``SLUICEGATE_SHARE``), and
+            otherwise nothing is shared.
+        clock: A `sluicegate.testing.ManualClock`, for tests. By default the machine's clock.
+
+    Raises:
+        ImportError: ccxt is not installed, or is too different from those that are known.
+        ValueError: ``share`` cannot be, or differs from that of an installation that is in place.
+        StoreError: The store cannot be used.
+    """
+    global _installation
+    try:
+        importlib.import_module(SYNCHRONOUS)
+    except ModuleNotFoundError as error:
+        if error.name != "ccxt":
+            raise
+        raise ImportError("ccxt is not installed for this Python") from error
+    if _installation is None:
+        if isinstance(share, str):
+            share = Share(share)
+        installation = _Installation(Charges(Budgets(share or environment.asked(), clock)))
+    else:
+        installation = _installation
+    installation.cover()
+    _installation = installation
+
+
+def uninstall() -> None:
+    """Puts ccxt's own pacing back. Does nothing where nothing is installed.
+
+    A method that another program replaced after `install` stays as that program left it.
+    """
+    global _installation
+    if _installation is not None:
+        installation, _installation = _installation, None
+        installation.end()
+
+
+def is_installed() -> bool:
+    """Whether ccxt's objects are on sluicegate's budgets now."""
+    return _installation is not None
+
+
+def charges() -> Charges:
+    """What charges requests now.
+
+    Raises:
+        RuntimeError: The drop-in is not installed.
+    """
+    if _installation is None:
+        raise RuntimeError("sluicegate.ccxt is not installed: call sluicegate.ccxt.install() first")
+    return _installation.charges

@@ -1,0 +1,101 @@
+"""`Pace`: what ccxt's own `rateLimit` and costs allow, as a limit.
+
+ccxt means by ``rateLimit`` the milliseconds that one unit of cost takes, on average. By
+``rollingWindowSize`` it means the milliseconds of the window in which its other algorithm counts
+(ccxt's manual, "Rate Limit").
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+from sluicegate import LinkedLimitWeightPair, RateLimit
+
+#: Costs of ccxt may be fractions, such as 0.2: one unit of cost is so many units of a limit.
+UNIT = 1_000_000
+
+
+class Pace(NamedTuple):
+    """At most so many units in any window of so many milliseconds.
+
+    The smallest of two is the faster one.
+
+    Attributes:
+        rate_limit: Milliseconds that a unit of cost takes, on average.
+        window: Milliseconds.
+        units: Units of the limit that fit in a window (see `UNIT`).
+    """
+
+    rate_limit: float
+    window: float
+    units: int
+
+    @classmethod
+    def of(cls, exchange: Any) -> Pace | None:
+        """What an exchange object asks for now; ``None`` if it asks for no pace."""
+        return cls.read(
+            exchange.rateLimit,
+            exchange.tokenBucket,
+            getattr(exchange, "rateLimiterAlgorithm", None),
+            getattr(exchange, "rollingWindowSize", None),
+        )
+
+    @classmethod
+    def read(
+        cls,
+        rateLimit: float | None,  # noqa: N803
+        tokenBucket: dict[str, Any] | None,  # noqa: N803
+        rateLimiterAlgorithm: str | None,  # noqa: N803
+        rollingWindowSize: float | None,  # noqa: N803
+    ) -> Pace | None:
+        """What ccxt's settings mean.
+
+        A second is the window where they name no other: at most 1000 / ``rateLimit`` units in it.
+        If a unit takes longer than that, its own time is the window, with one unit in it.
+        """
+        # ccxt fills a bucket from `rateLimit`, unless the user has given one that fills otherwise.
+        refill = tokenBucket.get("refillRate") if tokenBucket else None
+        if (
+            refill
+            and tokenBucket
+            and refill not in (_refill(tokenBucket.get("rateLimit")), _refill(rateLimit))
+        ):
+            rateLimit = 1 / refill  # noqa: N806
+        rolling = rollingWindowSize if rateLimiterAlgorithm == "rollingWindow" else None
+        return _pace(rateLimit, rolling or None)
+
+    def rate_limit_for(self, limit_id: str, others: list[str]) -> RateLimit:
+        """The limit, of which each request takes as many units as it costs.
+
+        Args:
+            limit_id: Its name.
+            others: The limits that each request takes one from for each cost as well. Those of the
+                same exchange and address that are faster are among them: the exchange counts all
+                together.
+        """
+        return RateLimit(
+            limit_id,
+            limit=self.units,
+            time_interval=self.window / 1000,
+            linked_limits=[LinkedLimitWeightPair(name) for name in others],
+            scope="address",
+        )
+
+
+@lru_cache(maxsize=1024)
+def _pace(rate_limit: float | None, window: float | None) -> Pace | None:
+    if not rate_limit or not 0 < rate_limit < math.inf:
+        return None
+    window = max(window or 1000.0, float(rate_limit))
+    return Pace(float(rate_limit), window, max(1, math.floor(window / rate_limit * UNIT)))
+
+
+def _refill(rate_limit: float | None) -> float | None:
+    return 1 / rate_limit if rate_limit else None
+
+
+def units_of(cost: float) -> int:
+    """The units of a limit that a cost of ccxt is: never less than it says."""
+    return math.ceil(cost * UNIT)

@@ -1,0 +1,101 @@
+"""`Request`: one HTTP request of an exchange object, from before it waits until its answer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sluicegate import Task
+    from sluicegate.ccxt.charge import Charge
+
+_NOTHING: Mapping[str, Any] = {}
+
+
+class Request:
+    """What is known of a request, and what it holds.
+
+    Attributes:
+        exchange: The object that makes it.
+        path: As ccxt has it, such as `ticker/24hr`.
+        api: The section of ccxt's list of endpoints, such as `public`.
+        method: `GET`, `POST`, …
+        params: What the user and ccxt put into query and body.
+        charge: Where it is charged; ``None`` before that.
+        sent: When it was let through, by `time.monotonic`; 0 before that.
+    """
+
+    __slots__ = (
+        "_cost",
+        "_more",
+        "api",
+        "charge",
+        "exchange",
+        "held",
+        "method",
+        "params",
+        "path",
+        "sent",
+    )
+
+    def __init__(
+        self,
+        exchange: Any,
+        path: str,
+        api: Any,
+        method: str,
+        params: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] = _NOTHING,
+    ) -> None:
+        """It takes nothing yet.
+
+        Args:
+            exchange: See above.
+            path: See above.
+            api: See above.
+            method: See above.
+            params: See above.
+            args: What else ccxt gave to `fetch2`; what the endpoint costs is the last of these.
+            kwargs: The same by name.
+        """
+        self.exchange = exchange
+        self.path = path
+        self.api = api
+        self.method = method
+        self.params = params
+        self.held: list[Task] = []
+        self.charge: Charge | None = None
+        self._more = args, kwargs
+        self._cost: float | None = None
+        self.sent = 0.0
+
+    @classmethod
+    def of_cost(cls, exchange: Any, cost: float | None) -> Request:
+        """A request of which only the cost is known; 1 by default."""
+        request = cls(exchange, "", None, "", _NOTHING)
+        request._cost = 1 if cost is None else cost
+        return request
+
+    @property
+    def cost(self) -> float:
+        """What it costs by ccxt's own list of endpoints."""
+        if self._cost is None:
+            args, kwargs = self._more
+            config: Any = kwargs.get("config") or next((x for x in reversed(args) if x), {})
+            cost = self.exchange.calculate_rate_limiter_cost(
+                self.api, self.method, self.path, self.params, config
+            )
+            self._cost = 1 if cost is None else cost
+        return self._cost
+
+    def leave(self) -> None:
+        """The answer is there, or there will be none: what is held goes into the window."""
+        held, self.held = self.held, []
+        for task in reversed(held):
+            task.__exit__(None, None, None)
+
+
+#: The request that this thread or task is making.
+CURRENT: ContextVar[Request | None] = ContextVar("sluicegate_ccxt_request", default=None)

@@ -1,0 +1,62 @@
+"""Which of sluicegate's tables an exchange object's request is in."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from sluicegate import tables
+from sluicegate.tables import Route, Table
+
+#: Tables by ccxt's id. At hosts that none of them names (a stand-in, a testnet) the path decides.
+BY_ID: dict[str, tuple[str, ...]] = {
+    "binance": ("binance-spot", "binance-usdm"),
+    "binanceusdm": ("binance-usdm", "binance-spot"),
+    "bybit": ("bybit",),
+    "okx": ("okx",),
+    "kucoin": ("kucoin",),
+    "kraken": ("kraken",),
+    "gate": ("gate",),
+    "gateio": ("gate",),
+    "bitget": ("bitget",),
+    "coinbase": ("coinbase",),
+    "coinbaseexchange": ("coinbase-exchange",),
+    "mexc": ("mexc",),
+    "htx": ("htx",),
+    "huobi": ("htx",),
+    "hyperliquid": ("hyperliquid",),
+}
+
+
+@cache
+def tables_for(exchange_id: str, host: str) -> tuple[Table, ...]:
+    """The tables that a request may be in, the likeliest first; none for most exchanges."""
+    known = [tables.load(name) for name in BY_ID.get(exchange_id, ()) if name in tables.names()]
+    return tuple(table for table in known if _has(table, host)) or tuple(known)
+
+
+def find(
+    exchange_id: str, host: str, method: str, path: str, params: Any
+) -> tuple[Table, Route] | None:
+    """The table of a request, and what it is in it.
+
+    A path that the table does not have is one of it at the exchange's own hosts only. Elsewhere, as
+    at another API of the exchange, there is no table.
+    """
+    found = tables_for(exchange_id, host)
+    for table in found:
+        route = table.route(method, path, params)
+        if route.endpoint is not None:
+            return table, route
+    if found and _has(found[0], host):
+        return found[0], found[0].route(method, path, params)
+    return None
+
+
+def budget_name(exchange_id: str, host: str) -> str:
+    """What is one budget: all hosts of a table together, and every other host alone."""
+    return next((x.name for x in tables_for(exchange_id, host) if _has(x, host)), host)
+
+
+def _has(table: Table, host: str) -> bool:
+    return host.partition(":")[0] in table.hosts

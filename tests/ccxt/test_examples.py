@@ -1,0 +1,33 @@
+"""The examples run against the stand-in, which rejects nothing."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from sluicegate.testing import StandInExchange, binance_spot
+from tests.helpers.repository import ROOT
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("ccxt_threads.py", "4500 of 6000 weight is used"),
+        ("ccxt_async.py", "80 of 6000 weight is used"),
+    ],
+)
+def test_example_runs(name: str, says: str) -> None:
+    with StandInExchange(binance_spot(minute=3)) as stand_in:
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "examples" / name), stand_in.url],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stderr
+        seen = stand_in.statistics()
+    assert seen.rejected == 0
+    assert says in done.stdout
