@@ -93,7 +93,7 @@ impl<W> Gate<W> {
                 state.heard.limit = Some((limit, since));
                 if state.window.tell_limit(self.options.share_of(limit)) {
                     seen.limit = Some(state.window.told_limit());
-                    state.measure_room();
+                    state.measure_room(self.is_shared);
                     self.was_lowered = true;
                 }
             }

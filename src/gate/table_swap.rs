@@ -96,6 +96,7 @@ impl<W> Gate<W> {
             heard: Heard { reason: self.paused_for.clone(), ..Heard::default() },
             stops_without_units: false,
             heaviest: 0,
+            most_units: 1,
             refused: 0,
             roomy: 0,
             unknown: 0,

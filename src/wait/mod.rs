@@ -10,6 +10,7 @@ mod block;
 mod deadlock;
 mod effects;
 mod enter;
+mod epoch;
 mod fork;
 mod grants;
 mod leases;
@@ -37,6 +38,10 @@ mod model_loop;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
+mod nested_context;
+#[cfg(test)]
+mod nested_model_tests;
+#[cfg(test)]
 mod nested_tests;
 
 pub use manual_clock::ManualClock;
@@ -49,6 +54,7 @@ pub(crate) use self::{
     block::{Block, Entered},
     deadlock::Deadlock,
     enter::Admission,
+    epoch::Epoch,
     loop_timer::{Call, EventLoop, LoopTimer},
     nested::Nested,
     pass::HeldUnits,

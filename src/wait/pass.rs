@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::gate;
 
+use super::epoch::Epoch;
 use super::route::Route;
 use super::throttler::Throttler;
 
@@ -13,7 +14,7 @@ pub(crate) struct HeldUnits {
     pub route: Arc<gate::Route>,
     pub units: u64,
     /// What was taken in an earlier epoch was settled with it, and is not given back: see `Shared::epoch`.
-    pub epoch: u32,
+    pub epoch: Epoch,
     /// Others may have to wait for its answer: see `Gate::is_tight`.
     pub is_tight: bool,
 }
@@ -21,7 +22,7 @@ pub(crate) struct HeldUnits {
 impl HeldUnits {
     /// What a request is about to take.
     pub fn new(route: Arc<gate::Route>, units: u64) -> Self {
-        Self { route, units, epoch: 0, is_tight: false }
+        Self { route, units, epoch: Epoch::default(), is_tight: false }
     }
 }
 
@@ -37,7 +38,7 @@ enum Inside {
     Known {
         route: Route,
         units: u64,
-        epoch: u32,
+        epoch: Epoch,
     },
     Held {
         throttler: Throttler,
@@ -51,7 +52,7 @@ impl Pass {
     }
 
     #[inline]
-    pub(super) fn known(route: Route, units: u64, epoch: u32) -> Self {
+    pub(super) fn known(route: Route, units: u64, epoch: Epoch) -> Self {
         Self(Inside::Known { route, units, epoch })
     }
 }

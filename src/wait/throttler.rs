@@ -121,8 +121,10 @@ impl Throttler {
         let mut shared = self.shared.lock();
         let route = shared.gate.lookup(route.id())?.clone();
         shared.gate.check_units(&route, units)?;
-        if units > 1 {
-            shared.gate.expect_units(&route, units);
+        let is_heavier = units > 1 && shared.gate.expect_units(&route, units);
+        drop(shared);
+        if is_heavier && self.locked(Shared::settle_unknown) {
+            self.check_nested();
         }
         Ok(())
     }
