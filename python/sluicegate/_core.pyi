@@ -274,9 +274,9 @@ class _RateLimitLike(Protocol):
     @property
     def limit_id(self) -> str: ...
     @property
-    def limit(self) -> SupportsFloat | SupportsIndex: ...
+    def limit(self) -> SupportsFloat | SupportsIndex | None: ...
     @property
-    def time_interval(self) -> SupportsFloat | SupportsIndex | str: ...
+    def time_interval(self) -> SupportsFloat | SupportsIndex | str | None: ...
 
 @disjoint_base
 class Throttler:
@@ -577,6 +577,32 @@ class Throttler:
         Raises:
             ValueError: As for `Throttler`.
             TypeError: As for `Throttler`.
+        """
+
+    def set_server_time(
+        self, seconds: SupportsFloat | SupportsIndex, uncertainty: SupportsFloat | SupportsIndex
+    ) -> None:
+        """Tells what the clock of the exchange shows now: limits of ``kind="fixed"`` follow it.
+
+        Each call adds to what is known: many coarse times make a fine one. If a call contradicts
+        the ones before it, the exchange has set its clock, and the last one counts. The clock of
+        this machine may step as it likes. Call it every few minutes, because clocks drift: what is
+        known is taken to be worse by 6 ms for each minute since the last call.
+
+        Args:
+            seconds: What the clock of the exchange shows, in seconds since 1970-01-01 00:00 UTC.
+                The header ``Date`` has whole seconds: it showed half a second more, give or take
+                half a second.
+            uncertainty: The most seconds by which ``seconds`` may be wrong, both ways: half of what
+                the request took, and half of the resolution.
+
+        Raises:
+            ValueError: A value is not finite, ``uncertainty`` is negative, or ``seconds`` is more
+                than 9e9 before or after 1970.
+            TypeError: A value is not a number.
+
+        Example:
+            >>> throttler.set_server_time(1_790_000_000.25, uncertainty=0.05)
         """
 
     def close(self, timeout: SupportsFloat | SupportsIndex | None = None) -> bool:

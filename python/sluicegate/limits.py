@@ -36,22 +36,27 @@ class LinkedLimitWeightPair:
 
 @dataclass
 class RateLimit:
-    """At most ``limit`` units in any window of ``time_interval``, or between two resets of a quota.
+    """At most ``limit`` units in any window of ``time_interval``, or as its kind says.
 
     Attributes:
         limit_id: The name of the limit, and of the requests that it limits: the path of an
             endpoint, or the name of a pool.
-        limit: How many units fit in a window: 1 or more. A fraction is rounded down.
+        limit: How many units fit: 1 or more. A fraction is rounded down. ``None`` if the exchange
+            does not count these requests by themselves: they take from the linked limits only.
         time_interval: The length of the window: a number of seconds, or a text such as ``"100ms"``,
             ``"5m"`` or ``"1d"``. The windows of a quota begin at whole seconds, minutes, hours or
             days of the wall clock. ``"@0815"`` or ``"@081530"`` is a quota that begins each day at
-            that time.
+            that time. ``None``, the default, is for ``kind="concurrent"`` and ``limit=None`` only.
         weight: How many units of this limit a request for ``limit_id`` takes: a whole number, 0 or
             more. The default is 1. With 0 the request takes from its linked limits only.
         linked_limits: The other limits that a request for ``limit_id`` takes from. The default is
             ``None``: no other limit.
-        kind: ``"rolling"``, the default, counts in every window of that length. ``"quota"`` counts
-            between two resets.
+        kind: How the exchange counts. ``"rolling"``, the default: in every window of that length.
+            ``"quota"``: between two resets of the wall clock. ``"bucket"``: with a counter that
+            falls by ``limit`` each ``time_interval``, steadily, and never exceeds ``limit``.
+            ``"concurrent"``: what is in flight, with any ``hold``. ``"fixed"``: in windows of the
+            clock of the exchange, which begin at multiples of the interval in UTC; see
+            `Throttler.set_server_time`. ``"first"``: in a window that its first request opens.
         timezone: The IANA name of the time zone of a quota, such as ``"Asia/Shanghai"``. The
             default is ``None``: the time zone of the machine.
         scope: Whose requests the exchange counts together for this limit: ``"account"``, the
@@ -64,11 +69,11 @@ class RateLimit:
     """
 
     limit_id: str
-    limit: int | float
-    time_interval: int | float | str
+    limit: int | float | None
+    time_interval: int | float | str | None = None
     weight: int = 1
     linked_limits: list[LinkedLimitWeightPair] | None = field(default=None)
-    kind: Literal["rolling", "quota"] = "rolling"
+    kind: Literal["rolling", "quota", "bucket", "concurrent", "fixed", "first"] = "rolling"
     timezone: str | None = None
     scope: Literal["account", "address"] = "account"
 

@@ -229,6 +229,9 @@ impl<W> Gate<W> {
                 match visit(self, &walk, place.route, units) {
                     Verdict::Goes => {
                         self.grant(now, place, decided);
+                        if let Some(route) = &self.limits[place.route as usize].route {
+                            walk.plan.follow(now, &route.charges, |index| self.window(index));
+                        }
                         walk.followers.extend(self.follower(self.queues.head(place.route), None));
                         continue;
                     }
@@ -275,7 +278,7 @@ impl<W> Gate<W> {
         while let Some(before) = nth.checked_sub(1)
             && let Some(route) = &self.limits[index as usize].route
         {
-            let Charge { limit, weight } = route.charges[before];
+            let Charge { limit, weight, .. } = route.charges[before];
             if !is(&mut self.limits[limit as usize].window, weight) {
                 return false;
             }
@@ -308,11 +311,17 @@ impl<W> Gate<W> {
         *event
     }
 
-    /// From when on a plan lets requests start. With [`Hold::Start`] a plan is exact, and begins now. Otherwise it begins at
+    /// Whether it is known when units come free of all that goes: with [`Hold::Start`], where nobody waits for what others
+    /// hold until they end.
+    pub(super) fn is_exact(&self) -> bool {
+        self.options.hold == Hold::Start && self.concurrent.iter().all(|&index| self.waited.count(index) == 0)
+    }
+
+    /// From when on a plan lets requests start. Where it is exact, it begins now. Otherwise it begins at
     /// the last event: a start that moved on with the clock would fit in front of a reservation now, and not a little
     /// later.
     fn plans_from(&self, now: Nanos) -> Nanos {
-        if self.options.hold == Hold::Start { now } else { self.event }
+        if self.is_exact() { now } else { self.event }
     }
 
     /// Whether the next request of a route may go now. What has left the windows of a request that is planned for must have
@@ -331,7 +340,7 @@ impl<W> Gate<W> {
         }
         let windows = || route.charges.iter().map(|charge| (charge, self.window(charge.limit)));
         let fits = windows().all(|(charge, window)| window.fits(charge.weight * units));
-        if self.options.hold == Hold::Start {
+        if self.is_exact() {
             let start = walk.plan.earliest(&route.charges, units, now, |index| self.window(index));
             let refusal = Refusal { reserved: false, start: Some(start), again: start };
             return if fits && start <= now { Ok(()) } else { Err(refusal) };

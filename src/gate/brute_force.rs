@@ -1,8 +1,64 @@
-//! What a model of the gate's world comes to by brute force: the schedule, and the fullest windows that a server sees.
+//! What a model of the gate's world comes to by brute force: the schedule, and what a server sees of it.
+
+use std::collections::BTreeMap;
 
 use crate::clock::Nanos;
+use crate::limit::{Kind, RateLimit};
 
 use super::model::{Change, END, Request, What, World};
+
+/// What is held of each limit at each instant.
+#[derive(Clone)]
+struct Book<'a> {
+    world: &'a World,
+    held: Vec<Vec<u64>>,
+    /// The units that each bucket took, by instant.
+    jumps: Vec<BTreeMap<Nanos, u64>>,
+    /// When the window ends that is open, of limits whose windows open with a request.
+    ends: Vec<Nanos>,
+}
+
+impl Book<'_> {
+    fn end(&self, limit: usize, start: Nanos) -> Nanos {
+        let opens = self.world.table[limit].kind == Kind::First && start < self.ends[limit];
+        if opens { self.ends[limit] } else { self.world.end(limit, start) }
+    }
+
+    /// Whether units fit from `start` on, for as long as they stay, and everything that comes later fits as well.
+    fn fits(&self, limit: usize, start: Nanos, units: u64, most: u64) -> bool {
+        if self.world.table[limit].kind != Kind::Bucket {
+            let span = start as usize..self.end(limit, start) as usize;
+            return self.held[limit][span].iter().all(|held| held + units <= most);
+        }
+        let mut jumps = self.jumps[limit].clone();
+        *jumps.entry(start).or_default() += units;
+        levels(&self.world.table[limit], jumps.into_iter()).all(|(at, level)| {
+            at < start || level <= u128::from(most) * u128::from(self.world.interval(limit))
+        })
+    }
+
+    fn take(&mut self, limit: usize, start: Nanos, units: u64) {
+        *self.jumps[limit].entry(start).or_default() += units;
+        self.hold(limit, start, self.end(limit, start), units);
+    }
+
+    fn hold(&mut self, limit: usize, start: Nanos, end: Nanos, units: u64) {
+        self.held[limit][start as usize..end as usize].iter_mut().for_each(|held| *held += units);
+    }
+}
+
+/// The level of a bucket after each jump, in units × nanoseconds.
+fn levels(
+    limit: &RateLimit,
+    jumps: impl Iterator<Item = (Nanos, u64)>,
+) -> impl Iterator<Item = (Nanos, u128)> {
+    let (drain, unit) = (u128::from(limit.limit), limit.interval.as_nanos());
+    jumps.scan((0, 0), move |(before, level), (at, units)| {
+        *level = u128::saturating_sub(*level, drain * u128::from(at - *before)) + u128::from(units) * unit;
+        *before = at;
+        Some((at, *level))
+    })
+}
 
 /// The schedule of `Hold::Start` by brute force: at each event, every waiting request in the order of arrival gets
 /// the earliest start at which it fits, for as long as it holds its units, beside everything before it.
@@ -10,7 +66,6 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
     let nominal: Vec<u64> = world.table.iter().map(|limit| limit.limit).collect();
     let mut limits = nominal.clone();
     let mut paused: Vec<Nanos> = vec![0; limits.len()];
-    let held = |limit: usize, start: usize| start..world.end(limit, start as Nanos) as usize;
     let takes: Vec<Vec<(usize, u64)>> = (world.table.iter().enumerate())
         .map(|(at, limit)| {
             let links = limit.links.iter().map(|link| (link.id.parse().expect("a number"), link.weight));
@@ -18,14 +73,19 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
         })
         .collect();
     let horizon = 2 * END as usize;
-    let mut used = vec![vec![0_u64; horizon]; limits.len()];
+    let mut used = Book {
+        world,
+        held: vec![vec![0_u64; horizon]; limits.len()],
+        jumps: vec![BTreeMap::new(); limits.len()],
+        ends: vec![0; limits.len()],
+    };
     let mut started = vec![None; world.requests.len()];
     let mut waiting: Vec<usize> = Vec::new();
     // Those that go before all ranks, in the order in which they did so.
     let mut first: Vec<usize> = Vec::new();
     let settle = |now: usize,
                   waiting: &mut Vec<usize>,
-                  used: &mut Vec<Vec<u64>>,
+                  used: &mut Book,
                   started: &mut Vec<Option<Nanos>>,
                   limits: &[u64],
                   paused: &[Nanos]| {
@@ -36,10 +96,10 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
             let (mut gone, mut abandoned) = (Vec::new(), false);
             for &at in waiting.iter() {
                 let Request { route, units, .. } = world.requests[at];
-                let fits = |start: usize, reserved: &[Vec<u64>]| {
+                let fits = |start: usize, reserved: &Book| {
                     takes[route].iter().filter(|&&(_, weight)| weight > 0).all(|&(x, weight)| {
-                        start as Nanos >= paused[x]
-                            && held(x, start).all(|t| reserved[x][t] + weight * units <= limits[x])
+                        let start = start as Nanos;
+                        start >= paused[x] && reserved.fits(x, start, weight * units, limits[x])
                     })
                 };
                 if takes[route].iter().any(|&(x, weight)| weight * units > limits[x]) {
@@ -48,8 +108,8 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
                 let Some(after) = last_of_route[route] else { continue };
                 let start = (after..).find(|&start| fits(start, &reserved)).expect("some time");
                 last_of_route[route] = Some(start);
-                for &(x, weight) in &takes[route] {
-                    held(x, start).for_each(|t| reserved[x][t] += weight * units);
+                for &(x, weight) in takes[route].iter().filter(|&&(_, weight)| weight > 0) {
+                    reserved.take(x, start as Nanos, weight * units);
                 }
                 if start == now {
                     gone.push(at);
@@ -62,8 +122,9 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
                     continue;
                 }
                 started[at] = Some(now as Nanos);
-                for &(x, weight) in &takes[route] {
-                    held(x, now).for_each(|t| used[x][t] += weight * units);
+                for &(x, weight) in takes[route].iter().filter(|&&(_, weight)| weight > 0) {
+                    used.take(x, now as Nanos, weight * units);
+                    used.ends[x] = used.end(x, now as Nanos);
                 }
             }
             waiting.retain(|at| !gone.contains(at));
@@ -86,8 +147,8 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
                 What::Allow(units) => limits[limit] = nominal[limit].min(units),
                 What::Pause(length) => paused[limit] = paused[limit].max(now + length),
                 What::Foreign(units, later) => {
-                    let until = world.foreign_end(limit, now, later) as usize;
-                    (now as usize..until).for_each(|t| used[limit][t] += units);
+                    *used.jumps[limit].entry(now).or_default() += units;
+                    used.hold(limit, now, world.foreign_end(limit, now, later).max(now), units);
                 }
                 What::GoFirst(at) if waiting.contains(&at) => {
                     first.retain(|&other| other != at);
@@ -121,29 +182,47 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
     started
 }
 
-/// The most units of each limit that fall into one window of it.
+/// The most units of each limit that a server counts at once, if requests arrive so: (instant, request).
 pub(super) fn worst_windows(world: &World, arrivals: &[(Nanos, usize)]) -> Vec<u64> {
-    let taken_from = |limit: usize, at: usize| {
-        let Request { route, units, .. } = world.requests[at];
-        let row = &world.table[route];
-        let own = if route == limit { row.weight } else { 0 };
-        let linked =
-            row.links.iter().filter(|link| link.id == limit.to_string()).map(|link| link.weight).sum::<u64>();
-        (own + linked) * units
-    };
+    let mut arrivals = arrivals.to_vec();
+    arrivals.sort_unstable();
     (0..world.table.len())
         .map(|x| {
-            let quota = world.table[x].resets.is_some();
-            (arrivals.iter())
-                .map(|&(from, _)| {
-                    let end = world.end(x, from);
-                    let inside = arrivals
-                        .iter()
-                        .filter(|&&(t, _)| if quota { world.end(x, t) == end } else { from <= t && t < end });
-                    inside.map(|&(_, at)| taken_from(x, at)).sum::<u64>()
-                })
-                .max()
-                .unwrap_or(0)
+            let units = |at: usize| world.weight(world.requests[at].route, x) * world.requests[at].units;
+            let taken = || arrivals.iter().map(|&(t, at)| (t, units(at))).filter(|&(_, units)| units > 0);
+            let interval = world.interval(x);
+            match world.table[x].kind {
+                Kind::Bucket => {
+                    let levels = levels(&world.table[x], taken());
+                    let worst = levels.map(|(_, level)| level.div_ceil(u128::from(interval))).max();
+                    worst.unwrap_or(0) as u64
+                }
+                Kind::First => {
+                    let (mut end, mut count, mut worst) = (0, 0, 0);
+                    for (t, units) in taken() {
+                        if t >= end {
+                            (end, count) = (t + interval, 0);
+                        }
+                        count += units;
+                        worst = worst.max(count);
+                    }
+                    worst
+                }
+                // What is in flight is no matter of arrivals.
+                Kind::Concurrent | Kind::Route => 0,
+                kind @ (Kind::Rolling | Kind::Quota(_) | Kind::Fixed) => {
+                    let window = |t: Nanos| match kind {
+                        Kind::Fixed => (t + world.server.0 + world.server.2) / interval,
+                        _ => world.end(x, t),
+                    };
+                    let inside = |from: Nanos, t: Nanos| match kind {
+                        Kind::Rolling => from <= t && t < from + interval,
+                        _ => window(t) == window(from),
+                    };
+                    let count = |(from, _)| taken().filter(|&(t, _)| inside(from, t)).map(|(_, n)| n).sum();
+                    taken().map(count).max().unwrap_or(0)
+                }
+            }
         })
         .collect()
 }
@@ -151,4 +230,16 @@ pub(super) fn worst_windows(world: &World, arrivals: &[(Nanos, usize)]) -> Vec<u
 pub(super) fn over(world: &World, arrivals: &[(Nanos, usize)]) -> bool {
     let worst = worst_windows(world, arrivals);
     worst.iter().zip(&world.table).any(|(&worst, limit)| worst > limit.limit)
+}
+
+/// Whether more was ever in flight than a limit allows: (from, until, request).
+pub(super) fn over_in_flight(world: &World, blocks: &[(Nanos, Nanos, usize)]) -> bool {
+    let concurrent = (0..world.table.len()).filter(|&x| world.table[x].kind == Kind::Concurrent);
+    concurrent.into_iter().any(|x| {
+        let units = |at: usize| world.weight(world.requests[at].route, x) * world.requests[at].units;
+        blocks.iter().any(|&(now, ..)| {
+            let running = blocks.iter().filter(|&&(from, until, _)| from <= now && now < until);
+            running.map(|&(.., at)| units(at)).sum::<u64>() > world.table[x].limit
+        })
+    })
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use crate::clock::Nanos;
-use crate::limit::RateLimit;
+use crate::limit::{Kind, RateLimit};
 
 use super::advance::{BEHIND, HEADS};
 use super::enter::Gate;
@@ -14,11 +14,12 @@ use super::queue::{Rank, Waiter};
 use super::table::{Hold, Options};
 
 const POOLS: usize = 8;
+const KINDS: &[Kind] = &[Kind::Rolling, Kind::Bucket, Kind::Fixed, Kind::First];
 
 /// A gate of so many ids, each of which takes from some pools, with all of them waiting.
-fn crowd(ids: usize, hold: Hold, links: &[Vec<(usize, u64)>], intervals: &[u64]) -> Gate<usize> {
-    let pools = (0..POOLS).map(|at| {
-        RateLimit::new(format!("pool {at}"), 100, Duration::from_nanos(1_000 + 97 * intervals[at]))
+fn crowd(ids: usize, hold: Hold, links: &[Vec<(usize, u64)>], pools: &[(u64, Kind)]) -> Gate<usize> {
+    let pools = (0..).zip(pools).map(|(at, &(interval, kind))| {
+        RateLimit::new(format!("pool {at}"), 100, Duration::from_nanos(1_000 + 97 * interval)).kind(kind)
     });
     let each = (0..ids).map(|at| {
         let own = RateLimit::new(at.to_string(), 1_000, Duration::from_micros(60));
@@ -58,11 +59,11 @@ proptest! {
     #[test]
     fn a_decision_takes_a_bounded_number_of_steps(
         links in prop::collection::vec(prop::collection::vec((0..POOLS, 20..101_u64), 1..5), 1..20),
-        intervals in prop::collection::vec(0..20_u64, POOLS),
+        pools in prop::collection::vec((0..20_u64, prop::sample::select(KINDS)), POOLS),
     ) {
         for hold in [Hold::Start, Hold::Response] {
             let planned = (HEADS + BEHIND) as u64;
-            let [few, many] = [100, 400].map(|ids| cost(&mut crowd(ids, hold, &links, &intervals), 500));
+            let [few, many] = [100, 400].map(|ids| cost(&mut crowd(ids, hold, &links, &pools), 500));
             prop_assert_eq!(few, many);
             prop_assert!(many <= 2 * planned * planned, "{} steps, {:?}", many, hold);
         }

@@ -233,16 +233,16 @@ fn a_limit_of_which_less_may_be_used_is_tight_earlier() {
     assert!(!gate.is_tight(&pool));
 }
 
-/// A plan takes nothing in the window to have been stamped after the last event.
 #[test]
 fn every_request_of_a_shared_limit_is_tight_because_it_may_shrink_at_any_time() {
     let mut gate = gate(Hold::Response);
-    let route = gate.lookup("0").expect("known").clone();
+    let route = gate.lookup("pool").expect("known").clone();
     gate.allow_nothing();
     gate.allow(&route, u64::MAX);
     assert!(gate.is_tight(&route));
 }
 
+/// A plan takes nothing in the window to have been stamped after the last event.
 #[test]
 fn what_becomes_of_a_limit_is_an_event() {
     let changes: [fn(&mut Gate<&'static str>, &Route); 3] = [

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Nanos, WallNanos};
 use crate::error::Error;
-use crate::limit::{RateLimit, Window};
+use crate::limit::{RateLimit, ServerClock, Window};
 
 use super::advance::Walk;
 use super::listening::Heard;
@@ -50,6 +50,10 @@ pub(crate) struct Gate<W> {
     pub(super) limits: Vec<LimitState>,
     /// Which of them must know wall time.
     pub(super) quotas: Vec<Index>,
+    /// Which of them hold units until requests end, whatever the [`Hold`].
+    pub(super) concurrent: Vec<Index>,
+    /// What is known of the clock of the exchange.
+    pub(super) server_clock: Option<ServerClock>,
     pub(super) by_id: HashMap<Arc<str>, Index>,
     pub(super) version: u32,
     pub(super) queues: Queues<W>,
@@ -66,6 +70,8 @@ pub(crate) struct Gate<W> {
     pub(super) allowed_at_first: u64,
     /// Whether less may be used of any limit than the table says, or was at some time.
     pub(super) was_lowered: bool,
+    /// Whether other processes take from the same limits.
+    pub(super) is_shared: bool,
     /// Whether any limit has refused units.
     pub(super) has_refused: bool,
     /// Until when everything is paused, and why: limits that are new in the table as well.
@@ -87,6 +93,9 @@ impl<W> Gate<W> {
             options,
             limits: Vec::new(),
             quotas: Vec::new(),
+            concurrent: Vec::new(),
+            server_clock: None,
+            is_shared: false,
             by_id: HashMap::new(),
             version: 0,
             queues: Queues::new(),
@@ -123,6 +132,19 @@ impl<W> Gate<W> {
         }
     }
 
+    /// The clock of the exchange showed `shown` at `now`, give or take `uncertainty`. Whether anything is new, and
+    /// [`Gate::advance`] must follow.
+    pub fn observe_server(&mut self, now: Nanos, shown: WallNanos, uncertainty: Nanos) -> bool {
+        let observed = ServerClock::observed(now, shown, uncertainty);
+        let clock = self.server_clock.map_or(observed, |before| observed.after(before));
+        let is_new = self.server_clock.replace(clock) != Some(clock);
+        if is_new {
+            self.changed = true;
+            self.limits.iter_mut().for_each(|limit| limit.window.learn(now, clock));
+        }
+        is_new
+    }
+
     /// Whether anybody waits for a quota, whose boundary comes earlier or later should the clock on the wall step.
     pub fn waits_for_wall_time(&self) -> bool {
         self.quotas.iter().any(|&index| self.waited.count(index) > 0)
@@ -140,7 +162,8 @@ impl<W> Gate<W> {
             Hold::Response => {
                 // What fits beside all that was used when the clock was last read, fits now. Where it does, the clock
                 // need not be read (a tenth of the whole pass) until the request leaves.
-                let may = self.has_room(route, units) || self.fits_now(clock, route, units);
+                let may =
+                    (self.has_room(route, units) && !route.is_timed) || self.fits_now(clock, route, units);
                 if may {
                     self.charge(route, units, Window::take);
                 }
@@ -148,8 +171,21 @@ impl<W> Gate<W> {
             }
             Hold::Start => {
                 let now = self.now(clock);
-                self.try_acquire(now, route, units)
+                let may = self.fits(now, route, units);
+                if may {
+                    self.start(now, route, units);
+                }
+                may
             }
+        }
+    }
+
+    /// A request enters that is counted when it starts.
+    #[inline]
+    fn start(&mut self, now: Nanos, route: &Route, units: u64) {
+        for charge in &route.charges {
+            let (window, units) = (&mut self.limits[charge.limit as usize].window, charge.weight * units);
+            if charge.held { window.take(units) } else { window.stamp(now, units) }
         }
     }
 
@@ -206,16 +242,18 @@ impl<W> Gate<W> {
             return false;
         }
         self.changed = true;
-        self.charge(route, units, |window, units| window.settle(now, units));
+        for charge in route.charges.iter().filter(|charge| !charge.held) {
+            self.limits[charge.limit as usize].window.settle(now, charge.weight * units);
+        }
         self.is_waited_for(route)
     }
 
-    /// A request's block has ended. With [`Hold::Start`] that changes nothing.
+    /// A request's block has ended. With [`Hold::Start`] that changes nothing but what is counted while in flight.
     #[inline]
     pub fn leave(&mut self, now: Nanos, route: &Route, units: u64) {
-        if self.options.hold == Hold::Response {
+        if route.is_held {
             self.changed = true;
-            self.charge(route, units, |window, units| {
+            self.charge_held(route, units, |window, units| {
                 window.expire(now);
                 window.settle(now, units);
             });
@@ -226,6 +264,12 @@ impl<W> Gate<W> {
     pub fn give_back(&mut self, route: &Route, units: u64) {
         self.changed = true;
         self.charge(route, units, Window::give_back);
+    }
+
+    /// What a request holds while its block runs is counted elsewhere.
+    pub fn give_back_held(&mut self, route: &Route, units: u64) {
+        self.changed = true;
+        self.charge_held(route, units, Window::give_back);
     }
 
     /// All waiting requests, in no order.
@@ -254,6 +298,14 @@ impl<W> Gate<W> {
     #[inline]
     pub(super) fn charge(&mut self, route: &Route, units: u64, mut how: impl FnMut(&mut Window, u64)) {
         for charge in &route.charges {
+            how(&mut self.limits[charge.limit as usize].window, charge.weight * units);
+        }
+    }
+
+    /// The same for what a request holds while its block runs.
+    #[inline]
+    pub(super) fn charge_held(&mut self, route: &Route, units: u64, mut how: impl FnMut(&mut Window, u64)) {
+        for charge in route.charges.iter().filter(|charge| charge.held) {
             how(&mut self.limits[charge.limit as usize].window, charge.weight * units);
         }
     }

@@ -14,6 +14,7 @@ mod nesting;
 mod plan;
 mod profile;
 mod queue;
+mod ramp;
 mod route;
 mod sharing;
 mod table;
@@ -28,6 +29,12 @@ mod brute_force;
 mod cost_tests;
 #[cfg(test)]
 mod effective_tests;
+#[cfg(test)]
+mod flood_tests;
+#[cfg(test)]
+mod kinds_tests;
+#[cfg(test)]
+mod known_instants;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

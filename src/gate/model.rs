@@ -1,14 +1,14 @@
 //! A model of the gate's world: random tables, requests, cancellations and changes of limits, and the gate run through
 //! them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use proptest::prelude::*;
 
 use crate::clock::{Nanos, WallNanos};
-use crate::limit::{Period, RateLimit, Resets, Zone};
+use crate::limit::{Kind, Period, RateLimit, Resets, ServerClock, Zone};
 
 use super::enter::{Decided, Gate};
 use super::queue::{Place, Rank, Waiter};
@@ -55,6 +55,8 @@ pub(super) struct World {
     pub(super) table: Vec<RateLimit>,
     /// What the clock on the wall shows at 0.
     pub(super) wall: WallNanos,
+    /// How far the exchange's clock is ahead: at least, and how much more at most. And how much more it is.
+    pub(super) server: (Nanos, Nanos, Nanos),
     pub(super) requests: Vec<Request>,
     /// How many requests are planned for, if not as many as ever.
     pub(super) plans_for: Option<(usize, usize)>,
@@ -71,15 +73,32 @@ pub(super) const LATE: Nanos = 20;
 pub(super) const NEVER: Nanos = 2 * END;
 
 impl World {
-    /// When units that a request takes from a limit at `at` come free, if it is answered at once.
+    /// When units that a request takes from a limit at `at` come free, if it is answered at once: of a window that opens with
+    /// a request, if that is this one; of a bucket, when they surely have.
     pub(super) fn end(&self, limit: usize, at: Nanos) -> Nanos {
-        let RateLimit { interval, resets, .. } = &self.table[limit];
-        let interval = interval.as_nanos() as Nanos;
-        if resets.is_none() {
-            return at + interval;
+        let interval = self.interval(limit);
+        match self.table[limit].kind {
+            // As few nanoseconds as that are aligned to the epoch, whether they divide a day or not.
+            Kind::Quota(_) => at + interval - self.wall_at(at).rem_euclid(interval as WallNanos) as Nanos,
+            Kind::Fixed => {
+                let (least, width, _) = self.server;
+                (((at + least + width) / interval + 1) * interval - least).min(at + interval)
+            }
+            Kind::Concurrent => at,
+            _ => at + interval,
         }
-        // As few nanoseconds as that are aligned to the epoch, whether they divide a day or not.
-        at + interval - self.wall_at(at).rem_euclid(interval as WallNanos) as Nanos
+    }
+
+    pub(super) fn interval(&self, limit: usize) -> Nanos {
+        self.table[limit].interval.as_nanos() as Nanos
+    }
+
+    /// What a request for a route takes from a limit.
+    pub(super) fn weight(&self, route: usize, limit: usize) -> u64 {
+        let RateLimit { weight, links, .. } = &self.table[route];
+        let own = if route == limit { *weight } else { 0 };
+        let linked = links.iter().filter(|link| link.id == limit.to_string());
+        own + linked.map(|link| link.weight).sum::<u64>()
     }
 
     /// The limits that requests for a route take from.
@@ -100,13 +119,23 @@ impl World {
     }
 }
 
+/// Kinds of limits: rolling ones and quotas most of all.
+const KINDS: [Kind; 4] = [Kind::Bucket, Kind::Fixed, Kind::First, Kind::Concurrent];
+
+/// Worlds with limits of all kinds whose units come free at instants that are known as soon as their request is answered.
 pub(super) fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
+    worlds_of(max_requests, KINDS.len() - 1)
+}
+
+/// The same with limits on what is in flight, too.
+pub(super) fn all_worlds(max_requests: usize) -> impl Strategy<Value = World> {
+    worlds_of(max_requests, KINDS.len())
+}
+
+fn worlds_of(max_requests: usize, kinds: usize) -> impl Strategy<Value = World> {
+    let kind = prop_oneof![3 => Just(None), 2 => (0..=kinds).prop_map(Some)];
     let limits = prop::collection::vec(
-        (
-            (1..6_u64, 1..12_u64, prop::bool::weighted(0.4)),
-            0..2_u64,
-            prop::collection::vec((0..4_usize, 0..4_u64), 0..3),
-        ),
+        ((1..6_u64, 1..12_u64, kind), 0..2_u64, prop::collection::vec((0..4_usize, 0..4_u64), 0..3)),
         1..5,
     );
     let utc = Zone::named("UTC").expect("UTC");
@@ -120,12 +149,14 @@ pub(super) fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
     );
     let requests = prop::collection::vec(request, 1..max_requests);
     let plans_for = prop_oneof![2 => Just(None), 1 => (0..3_usize, 0..2_usize).prop_map(Some)];
-    (limits, requests, 0..100 as WallNanos, plans_for).prop_map(move |(limits, requests, wall, plans_for)| {
+    let server = (0..50 as Nanos, 0..7 as Nanos, 0..7 as Nanos);
+    let worlds = (limits, requests, 0..100 as WallNanos, server, plans_for);
+    worlds.prop_map(move |(limits, requests, wall, (least, width, more), plans_for)| {
         let count = limits.len();
         let table: Vec<RateLimit> = limits
             .iter()
             .enumerate()
-            .map(|(at, ((limit, interval, quota), weight, links))| RateLimit {
+            .map(|(at, ((limit, interval, kind), weight, links))| RateLimit {
                 links: links
                     .iter()
                     .filter(|(other, _)| other % count != at)
@@ -138,7 +169,11 @@ pub(super) fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
                     })
                     .flatten()
                     .collect(),
-                resets: quota.then_some(Resets { period: Period::Span(*interval), zone: utc }),
+                kind: match kind {
+                    None => Kind::Rolling,
+                    Some(0) => Kind::Quota(Resets { period: Period::Span(*interval), zone: utc }),
+                    Some(kind) => KINDS[kind - 1],
+                },
                 ..RateLimit::new(at.to_string(), *limit, Duration::from_nanos(*interval)).weight(*weight)
             })
             .collect();
@@ -163,7 +198,8 @@ pub(super) fn worlds(max_requests: usize) -> impl Strategy<Value = World> {
             })
             .collect();
         requests.sort_by_key(|request| request.arrives);
-        World { table, wall, requests, plans_for, changes: Vec::new() }
+        let server = (least, width, more.min(width));
+        World { table, wall, server, requests, plans_for, changes: Vec::new() }
     })
 }
 
@@ -187,9 +223,14 @@ pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = Worl
         let restored = (0..count).map(|limit| (60, limit, What::Allow(u64::MAX)));
         world.changes = (changes.into_iter().chain(restored))
             .map(|(at, limit, what)| Change { at, limit: limit % count, what })
+            // Who opens a window before us is not known: others than ours are not for such a limit.
+            .filter(|change| {
+                let first = world.table[change.limit].kind == Kind::First;
+                !(first && matches!(change.what, What::Foreign(..)))
+            })
             .map(|change| match change.what {
                 What::Foreign(units, later) => {
-                    let interval = world.table[change.limit].interval.as_nanos() as Nanos;
+                    let interval = world.interval(change.limit);
                     Change { what: What::Foreign(units, later.min(interval)), ..change }
                 }
                 _ => change,
@@ -202,7 +243,7 @@ pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = Worl
 /// Runs a world through the gate. `polls`: look at every instant, not only when the gate asks for it.
 /// `loner`: from this instant on, only the requests up to this one exist.
 pub(super) struct Run<'a> {
-    world: &'a World,
+    pub(super) world: &'a World,
     /// Who gives up does so by a deadline that the gate knows, not by being cancelled.
     pub(super) deadlines: bool,
     pub(super) gate: Gate<usize>,
@@ -221,6 +262,9 @@ impl<'a> Run<'a> {
     pub(super) fn new(world: &'a World, hold: Hold) -> Self {
         let mut gate = Gate::new(&world.table, Options { hold, ..Options::default() }).expect("a fine table");
         gate.walk.plans_for = world.plans_for.unwrap_or(gate.walk.plans_for);
+        let (least, width, _) = world.server;
+        let clock = ServerClock::between(least.into(), (least + width).into());
+        gate.limits.iter_mut().for_each(|limit| limit.window.learn(0, clock));
         let routes =
             world.table.iter().map(|limit| gate.lookup(&limit.id).expect("present").clone()).collect();
         let count = world.requests.len();
@@ -365,29 +409,5 @@ impl<'a> Run<'a> {
         let endless = self.world.requests.iter().any(|request| request.lasts >= LATE);
         assert!(endless || self.places.is_empty(), "{:?} still wait", self.places);
         self
-    }
-
-    /// Every instant at which the clock alone changes anything: what was stamped comes free, a window of a quota ends, or
-    /// a request gives up.
-    pub(super) fn known_instants(&self) -> BTreeSet<Nanos> {
-        let mut instants: BTreeSet<Nanos> =
-            self.world.requests.iter().filter_map(|one| one.gives_up).collect();
-        let stamped = if self.gate.options.hold == Hold::Start { &self.started } else { &self.ended };
-        for (request, at) in
-            self.world.requests.iter().zip(stamped).filter_map(|(one, at)| Some((one, (*at)?)))
-        {
-            instants.extend(self.world.takes(request.route).map(|limit| self.world.end(limit, at)));
-        }
-        let quotas = (0..self.world.table.len()).filter(|&limit| self.world.table[limit].resets.is_some());
-        instants.extend(self.world.changes.iter().filter_map(|&Change { at, limit, what }| match what {
-            What::Allow(_) | What::GoFirst(_) => None,
-            What::Pause(length) => Some(at + length),
-            What::Foreign(_, later) => Some(self.world.foreign_end(limit, at, later)),
-        }));
-        instants.extend(quotas.flat_map(|limit| {
-            let boundary = move |&at: &Nanos| Some(self.world.end(limit, at)).filter(|&end| end < END);
-            std::iter::successors(Some(0), boundary).skip(1)
-        }));
-        instants
     }
 }

@@ -6,7 +6,7 @@ use crate::limit::Window;
 use super::enter::{Gate, LimitState};
 use super::queue::{Place, Rank};
 use super::route::{Charge, Index, Route};
-use super::table::{Hold, Row};
+use super::table::Row;
 
 /// How many units of a limit may be in flight before others might have to wait for an answer: a sixteenth, so that the
 /// heaviest request fits beside them many times over.
@@ -22,7 +22,8 @@ impl LimitState {
     /// To be called after the limit or the weights of its requests have changed.
     pub(super) fn measure_room(&mut self) {
         self.unknown = self.unknown.max(self.roomy).min(self.window.in_flight());
-        self.roomy = roomy(self.window.limit(), self.heaviest);
+        let is_concurrent = self.window.is_concurrent();
+        self.roomy = if is_concurrent { 0 } else { roomy(self.window.limit(), self.heaviest) };
     }
 
     /// Whether units that may be in flight in blocks that nobody knows of leave no room for the heaviest request. They do
@@ -51,7 +52,7 @@ impl<W> Gate<W> {
     /// long as no limit shrinks. A shared one may do so at any time.
     #[inline]
     pub fn is_tight(&self, route: &Route) -> bool {
-        route.hold == Hold::Response
+        route.is_held
             && (self.allowed_at_first == 0
                 || route.charges.iter().any(|charge| {
                     let limit = &self.limits[charge.limit as usize];
@@ -62,7 +63,7 @@ impl<W> Gate<W> {
     /// Whether a limit has shrunk so far that others may have to wait for requests that were not tight when they entered. To
     /// be asked when one has.
     pub fn is_crowded(&self) -> bool {
-        self.options.hold == Hold::Response && self.limits.iter().any(LimitState::is_crowded)
+        self.limits.iter().any(LimitState::is_crowded)
     }
 
     /// Everything in flight counts as just answered.
@@ -98,7 +99,7 @@ impl<W> Gate<W> {
     /// Whether a waiting request cannot pass by the clock alone: units in flight keep it, or an older one that it may
     /// have to wait for, from passing.
     pub fn hangs_on_answers(&self, place: Place) -> bool {
-        if self.options.hold == Hold::Start {
+        if self.is_exact() {
             return false;
         }
         let Some(own) = &self.limits[place.route as usize].route else { return false };
@@ -114,6 +115,9 @@ impl<W> Gate<W> {
             let older = self.queues.places(routes.swap_remove(at)).take_while(|&(other, _)| other <= place);
             let units = older.map(|(_, waiter)| waiter.units).max().unwrap_or(0);
             let full = |charge: &Charge| {
+                if !charge.held {
+                    return false;
+                }
                 let window = &self.limits[charge.limit as usize].window;
                 window.in_flight().saturating_add(charge.weight.saturating_mul(units)) > window.limit()
             };
@@ -159,6 +163,6 @@ impl<W> Gate<W> {
     /// What a block took counts as in flight again, whether there is room or not.
     pub fn take_again(&mut self, route: &Route, units: u64) {
         self.changed = true;
-        self.charge(route, units, Window::take);
+        self.charge_held(route, units, Window::take);
     }
 }

@@ -10,7 +10,7 @@
 //! until the next event, and never lets one through that would delay an older one.
 
 use crate::clock::Nanos;
-use crate::limit::Window;
+use crate::limit::{Slope, Window};
 
 use super::profile::Profile;
 use super::route::{Charge, Index};
@@ -80,13 +80,20 @@ impl Plan {
         self.add(charges, units);
         for charge in charges.iter().filter(|_| start != NEVER) {
             let limit = limit_of(charge.limit);
-            let (units, end) = (charge.weight * units, limit.frees_at(start));
-            let held_until = if head { NEVER } else { end };
+            let held_until = if head { NEVER } else { limit.frees_at(start) };
             let profile = &mut self.by_limit[charge.limit as usize];
             if profile.is_clear() {
                 self.reserved.push(charge.limit);
             }
-            profile.reserve(start, end, held_until, units, limit);
+            profile.reserve(start, held_until, charge.weight * units, self.event, limit);
+        }
+    }
+
+    /// A request has gone at `now`: what it takes is used.
+    pub fn follow<'a>(&mut self, now: Nanos, charges: &[Charge], limit_of: impl Fn(Index) -> &'a Window) {
+        self.event = now;
+        for charge in charges {
+            self.by_limit[charge.limit as usize].follow(now, limit_of(charge.limit));
         }
     }
 
@@ -121,6 +128,13 @@ impl Plan {
 pub(super) fn after_units(units: u64, now: Nanos, limit: &Window) -> Nanos {
     if limit.limit() == 0 {
         return NEVER;
+    }
+    if let Some(slope) = limit.slope(now) {
+        let level = slope.level.saturating_add(slope.amount(units));
+        return Slope { level, ..slope }
+            .down_to(slope.amount(limit.limit()))
+            .max(limit.paused_until().unwrap_or(0))
+            .max(now);
     }
     let rounds = units.saturating_sub(1) / limit.limit();
     let rest = units - rounds * limit.limit();

@@ -1,13 +1,14 @@
 //! What is reserved of one limit, over time: the one place that knows the shape of a reservation.
 //!
-//! Units of the kinds that there are leave all at once, so that a reservation is a rectangle: so many units, from its
-//! start until [`Window::frees_at`]. A kind whose units leave one after the other needs another shape here, and nothing
-//! else of the plan changes: [`plan`](super::plan) asks for starts, and never how the units leave.
+//! Units of most kinds leave all at once, so that a reservation is a rectangle: so many units, from its start until
+//! [`Window::frees_at`]. (Of limits without windows that is its start, with all answered at once.) Those of a bucket drain: see
+//! [`ramp`](super::ramp). [`plan`](super::plan) asks for starts, and never how the units leave.
 
 use crate::clock::Nanos;
 use crate::limit::Window;
 
 use super::plan::NEVER;
+use super::ramp::Ramp;
 
 /// Units of one limit, set aside for a waiting request from `start` on.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +34,8 @@ struct Step {
 pub(super) struct Profile {
     /// With every request answered at once. Sorted by time; before the first step nothing is reserved.
     steps: Vec<Step>,
+    /// The same, of a bucket.
+    ramp: Ramp,
     reservations: Vec<Reservation>,
     /// The largest load of any reservation.
     heaviest: u64,
@@ -41,6 +44,7 @@ pub(super) struct Profile {
 impl Profile {
     pub fn clear(&mut self) {
         self.steps.clear();
+        self.ramp.clear();
         self.reservations.clear();
         self.heaviest = 0;
     }
@@ -51,9 +55,20 @@ impl Profile {
     }
 
     /// Sets units aside from `start` until `end`, and for a longer time where nobody knows how long requests last.
-    pub fn reserve(&mut self, start: Nanos, end: Nanos, held_until: Nanos, units: u64, limit: &Window) {
-        self.raise(start, end, units);
+    /// Units in flight count as answered at `event`.
+    pub fn reserve(&mut self, start: Nanos, held_until: Nanos, units: u64, event: Nanos, limit: &Window) {
+        match limit.slope(event) {
+            Some(slope) => self.ramp.reserve(start, units, slope, limit),
+            None => self.raise(start, limit.frees_at(start), units),
+        }
         self.load(start, held_until, units, limit);
+    }
+
+    /// What is used of the limit has changed.
+    pub fn follow(&mut self, event: Nanos, limit: &Window) {
+        if let Some(slope) = limit.slope(event) {
+            self.ramp.measure(slope, limit);
+        }
     }
 
     /// Whether units taken now leave every reservation as it is, with what is in flight, and them, held for good.
@@ -65,13 +80,16 @@ impl Profile {
     /// The earliest instant from `from` on at which units fit, for as long as they stay if the request is answered at
     /// once. One sweep over the steps: the start only ever moves on.
     pub fn earliest(&self, units: u64, from: Nanos, event: Nanos, limit: &Window) -> Nanos {
+        if let Some(slope) = limit.slope(event) {
+            return self.ramp.earliest(units, from, slope, limit);
+        }
         let Some(room) = limit.limit().checked_sub(units) else { return NEVER };
         let mut next = self.steps.partition_point(|step| step.at <= from);
         let mut level = next.checked_sub(1).map_or(0, |at| self.steps[at].level);
         let (mut start, mut at) = (from, from);
         loop {
             #[cfg(test)]
-            SWEEPS.with(|sweeps| sweeps.set(sweeps.get() + 1));
+            count_sweep();
             // What is used only falls: from `free` on the units fit, until the next step.
             let free = room.checked_sub(level).map_or(NEVER, |room| limit.used_down_to(room, event).max(at));
             let Some(&step) = self.steps.get(next) else { return if free > at { free } else { start } };
@@ -127,6 +145,12 @@ impl Profile {
 #[cfg(test)]
 thread_local! {
     static SWEEPS: std::cell::Cell<u64> = const { std::cell::Cell::new(0) };
+}
+
+/// Another step.
+#[cfg(test)]
+pub(super) fn count_sweep() {
+    SWEEPS.with(|sweeps| sweeps.set(sweeps.get() + 1));
 }
 
 /// How many steps of profiles this thread has gone through.

@@ -4,8 +4,6 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use super::table::Hold;
-
 /// Where a limit stands in the gate. A limit and the route of the same id share one number, for good.
 pub(crate) type Index = u32;
 
@@ -14,6 +12,8 @@ pub(crate) type Index = u32;
 pub(crate) struct Charge {
     pub limit: Index,
     pub weight: u64,
+    /// Whether the units are in flight until the request ends; if not, they are stamped when it enters.
+    pub held: bool,
 }
 
 /// Everything that a request for one id takes, resolved against the table.
@@ -23,7 +23,10 @@ pub(crate) struct Route {
     pub index: Index,
     /// Which table this was resolved against; a later one may say otherwise.
     pub version: u32,
-    pub hold: Hold,
+    /// Whether it matters when its requests end: some of their units are held until then.
+    pub is_held: bool,
+    /// Whether the time must be known at which a request enters, also where there is room.
+    pub is_timed: bool,
     /// Each limit at most once. A weight of 0 takes nothing, and waits while the limit is paused.
     pub charges: SmallVec<[Charge; 4]>,
 }

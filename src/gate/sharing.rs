@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use crate::clock::Nanos;
 use crate::error::Error;
-use crate::limit::{RateLimit, Settled};
+use crate::limit::{Kind, RateLimit, Settled};
 
 use super::enter::{Decided, Gate};
 use super::queue::{Order, Place};
@@ -105,6 +105,16 @@ impl<W> Gate<W> {
         self.limits[limit as usize].window.hand_over(units);
     }
 
+    /// From now on other processes take from the same limits: see [`Span::shared`]. [`Gate::advance`] must follow.
+    pub fn share(&mut self, now: Nanos) {
+        self.is_shared = true;
+        for limit in &mut self.limits {
+            limit.window.expire(now);
+            limit.window.share(now);
+        }
+        self.allow_nothing();
+    }
+
     /// Nothing may be used of any limit from now on, nor of one that comes with a new table, until it is allowed.
     /// [`Gate::advance`] must follow.
     pub fn allow_nothing(&mut self) {
@@ -128,6 +138,7 @@ impl<W> Gate<W> {
         let mut limits: Vec<_> =
             table.iter().rev().filter(|limit| seen.insert(limit.id.as_str())).filter_map(of).collect();
         limits.reverse();
+        limits.retain(|(_, limit, _)| limit.kind != Kind::Route);
         limits
     }
 
@@ -137,7 +148,7 @@ impl<W> Gate<W> {
         if window.used() == 0 {
             return None;
         }
-        Some(window.next_expiry(now).unwrap_or_else(|| window.frees_at(now)))
+        Some(window.next_expiry(now).unwrap_or_else(|| window.first_frees_at(now)))
     }
 
     /// How much of a limit the table lets this process use: its share of it.

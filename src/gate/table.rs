@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::{Error, closest};
-use crate::limit::{MAX_LIMIT, MAX_PERIOD, RateLimit, Resets, Shape, Span};
+use crate::limit::{Kind, MAX_LIMIT, MAX_PERIOD, RateLimit, Shape, Span};
 
 /// When a request's units go from *in flight* into the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -119,11 +119,17 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
                 None => takes.push((target, link.weight)),
             }
         }
+        if let Some(&(at, _)) =
+            takes.iter().find(|&&(at, weight)| weight > 0 && unique[at].kind == Kind::Route)
+        {
+            let (what, id) = (format!("what {:?} takes from", limit.id), &unique[at].id);
+            return Err(Error::invalid(what, "an id with a limit of its own", format_args!("{id:?}")));
+        }
         takes.retain(|&(_, weight)| weight > 0);
         rows.push(Row {
             id: limit.id.clone(),
             limit: limit.limit.min(MAX_LIMIT),
-            shape: Shape { limit: options.share_of(limit.limit), span: span_of(limit, options) },
+            shape: shape_of(limit, options),
             takes,
         });
     }
@@ -139,8 +145,18 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
     Ok(rows)
 }
 
-fn span_of(limit: &RateLimit, options: &Options) -> Span {
-    limit.resets.map_or_else(|| Span::Rolling(options.stretch(nanos(limit.interval))), Span::Quota)
+fn shape_of(limit: &RateLimit, options: &Options) -> Shape {
+    let share = options.share_of(limit.limit);
+    let (length, interval) = (nanos(limit.interval), options.stretch(nanos(limit.interval)));
+    let span = match limit.kind {
+        Kind::Rolling => Span::Rolling(interval),
+        Kind::Quota(resets) => Span::Quota(resets),
+        Kind::Bucket => Span::Bucket { limit: share, interval },
+        Kind::Concurrent | Kind::Route => Span::Concurrent,
+        Kind::Fixed => Span::Fixed { interval: length, margin: interval - length },
+        Kind::First => Span::First(interval),
+    };
+    Shape { limit: share, span }
 }
 
 fn check_values(limit: &RateLimit) -> Result<(), Error> {
@@ -148,8 +164,13 @@ fn check_values(limit: &RateLimit) -> Result<(), Error> {
         let what = format!("the limit of {:?}", limit.id);
         return Err(Error::invalid(what, "1 or more", limit.limit));
     }
-    let of_resets = |resets: Resets| Duration::from_nanos(resets.period.nanos());
-    let interval = limit.resets.map_or(limit.interval, of_resets);
+    let interval = match limit.kind {
+        Kind::Quota(resets) => Duration::from_nanos(resets.period.nanos()),
+        _ => limit.interval,
+    };
+    if !limit.kind.has_interval() {
+        return Ok(());
+    }
     if interval.is_zero() || interval > MAX_INTERVAL {
         let what = format!("the time_interval of {:?}", limit.id);
         let must = "over 0 s and at most 100 years";
@@ -161,7 +182,7 @@ fn check_values(limit: &RateLimit) -> Result<(), Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limit::{Period, Zone};
+    use crate::limit::{Period, Resets, Zone};
 
     const SECOND: Duration = Duration::from_secs(1);
 

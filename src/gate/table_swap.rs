@@ -7,12 +7,12 @@ use smallvec::SmallVec;
 
 use crate::clock::Nanos;
 use crate::error::{Error, closest};
-use crate::limit::{RateLimit, Window};
+use crate::limit::{RateLimit, Shape, Window};
 
 use super::enter::{Decided, Gate, LimitState};
 use super::listening::Heard;
 use super::route::{Charge, Index, Route};
-use super::table::{self, Row};
+use super::table::{self, Hold, Row};
 
 impl<W> Gate<W> {
     /// Replaces the table: whole, or not at all. What is used of ids that stay, stays used. Requests that wait for
@@ -27,22 +27,35 @@ impl<W> Gate<W> {
         self.limits.iter_mut().for_each(|limit| limit.route = None);
         let indices: Vec<Index> = rows.iter().map(|row| self.index_of(row, &mut unused)).collect();
         for (row, &index) in rows.iter().zip(&indices) {
-            let charge = |&(at, weight): &(usize, u64)| Charge { limit: indices[at], weight };
+            let (shape, clock) = (self.shape_of(row), self.server_clock);
+            let window = &mut self.limits[index as usize].window;
+            window.expire(now);
+            window.reshape(now, shape);
+            clock.into_iter().for_each(|clock| window.learn(now, clock));
+        }
+        for (row, &index) in rows.iter().zip(&indices) {
+            let charge = |&(at, weight): &(usize, u64)| {
+                let limit = indices[at];
+                let held = self.options.hold == Hold::Response || self.window(limit).is_concurrent();
+                Charge { limit, weight, held }
+            };
+            let mut charges: SmallVec<[Charge; 4]> = row.takes.iter().map(charge).collect();
+            if self.limits[index as usize].stops_without_units
+                && charges.iter().all(|charge| charge.limit != index)
+            {
+                charges.push(Charge { limit: index, weight: 0, held: false });
+            }
+            let is_timed = charges.iter().any(|charge| self.window(charge.limit).needs_entering());
             let limit = &mut self.limits[index as usize];
-            limit.window.expire(now);
-            limit.window.reshape(now, row.shape);
             if std::mem::replace(&mut limit.published, row.limit) != row.limit {
                 limit.heard.limit = None;
-            }
-            let mut charges: SmallVec<[Charge; 4]> = row.takes.iter().map(charge).collect();
-            if limit.stops_without_units && charges.iter().all(|charge| charge.limit != index) {
-                charges.push(Charge { limit: index, weight: 0 });
             }
             limit.route = Some(Arc::new(Route {
                 id: limit.id.clone(),
                 index,
                 version: self.version,
-                hold: self.options.hold,
+                is_held: charges.iter().any(|charge| charge.held),
+                is_timed,
                 charges,
             }));
         }
@@ -51,11 +64,21 @@ impl<W> Gate<W> {
             limit.window.allow(self.allowed_at_first);
         }
         self.measure_room(&rows, &indices);
-        self.quotas =
-            (0..).zip(&self.limits).filter(|(_, limit)| limit.window.is_quota()).map(|(at, _)| at).collect();
+        self.quotas = self.those(Window::is_quota);
+        self.concurrent = self.those(Window::is_concurrent);
         self.queues.resize(self.limits.len());
         self.waited.resize(self.limits.len());
         Ok(self.refuse_hopeless())
+    }
+
+    /// The limits of which something is true.
+    fn those(&self, is: impl Fn(&Window) -> bool) -> Vec<Index> {
+        (0..).zip(&self.limits).filter(|(_, limit)| is(&limit.window)).map(|(at, _)| at).collect()
+    }
+
+    fn shape_of(&self, row: &Row) -> Shape {
+        let Shape { limit, span } = row.shape;
+        Shape { limit, span: if self.is_shared { span.shared() } else { span } }
     }
 
     fn index_of(&mut self, row: &Row, unused: &mut Vec<Index>) -> Index {
@@ -63,7 +86,7 @@ impl<W> Gate<W> {
             return index;
         }
         let id: Arc<str> = row.id.as_str().into();
-        let mut window = Window::new(row.shape);
+        let mut window = Window::new(self.shape_of(row));
         window.allow(self.allowed_at_first);
         window.pause(self.paused_until);
         let limit = LimitState {

@@ -44,7 +44,7 @@ impl<W> Gate<W> {
         let window = &limit.window;
         let resets_at = match window.next_expiry(now) {
             Some(at) => at,
-            None if window.in_flight() > 0 => window.frees_at(now),
+            None if window.in_flight() > 0 => window.first_frees_at(now),
             None => now,
         };
         Usage {

@@ -38,8 +38,10 @@ impl<W> Gate<W> {
             return if at == NEVER { NEVER } else { at - now };
         }
         // It fits, but a reservation that hangs on requests in flight is in its way.
-        let shortest = route.charges.iter().map(|charge| self.window(charge.limit).frees_at(now) - now).min();
-        self.wake.filter(|&wake| wake > now).map(|wake| wake - now).or(shortest).unwrap_or(1)
+        let shortest =
+            route.charges.iter().map(|charge| self.window(charge.limit).first_frees_at(now) - now).min();
+        // At once, where that is as soon as a request in flight ends.
+        self.wake.filter(|&wake| wake > now).map(|wake| wake - now).or(shortest).unwrap_or(1).max(1)
     }
 
     /// Adds the units of each limit that the waiters of a route take before a newcomer to `own`. `head` is the next one,

@@ -101,6 +101,9 @@ impl Window {
     /// Units that others have used, and that come free at `until`, or as the units of this limit do if that is before.
     /// They may be more than the limit.
     pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: bool) {
+        if self.stamps.stamp_foreign(now, units) {
+            return;
+        }
         let latest = self.frees_at(now);
         let until = until.map_or(latest, |until| until.min(latest));
         let interval = self.interval();
@@ -149,7 +152,7 @@ impl Window {
         let credit = self.credit.min(units);
         self.credit -= credit;
         self.give_back(units - credit);
-        self.stamp(now, units - credit);
+        self.stamps.stamp(now, units - credit);
     }
 }
 

@@ -2,22 +2,24 @@
 
 use std::time::Duration;
 
+use super::kind::Kind;
 use super::resets::Resets;
 
 /// The largest limit there is; a larger one (Hummingbot's tables say `sys.maxsize` for "no limit") means this.
 /// Small enough that the sum of a window and what is in flight cannot overflow.
 pub const MAX_LIMIT: u64 = 1 << 62;
 
-/// At most `limit` units in any window of `interval` (or, of a quota, between two resets), and what a request for `id` takes from other limits.
+/// At most `limit` units, counted as its [`Kind`] says, and what a request for `id` takes from other limits.
 ///
 /// ```
-/// use sluicegate::RateLimit;
+/// use sluicegate::{Kind, RateLimit};
 /// use std::time::Duration;
 ///
 /// let minute = Duration::from_secs(60);
 /// let table = [
 ///     RateLimit::new("REQUEST_WEIGHT", 6000, minute),
-///     RateLimit::new("/depth", 6000, minute).link("REQUEST_WEIGHT", 100),
+///     RateLimit::new("ORDERS", 20, minute).kind(Kind::Bucket),
+///     RateLimit::route("/depth").link("REQUEST_WEIGHT", 100),
 /// ];
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,10 +28,10 @@ pub struct RateLimit {
     pub id: String,
     /// How many units fit in a window: 1 or more.
     pub limit: u64,
-    /// The length of the window: 1 ns or more. Of a quota, that of most windows.
+    /// The length of the window: 1 ns or more. Of a quota, that of most windows; of kinds without windows, nothing.
     pub interval: Duration,
-    /// When a quota's windows start; `None` for a window that rolls.
-    pub resets: Option<Resets>,
+    /// How the exchange counts.
+    pub kind: Kind,
     /// Who is counted, should the limit be shared with other processes.
     pub scope: Scope,
     /// How many units of this limit a request for `id` takes. 0 leaves its own limit out.
@@ -64,7 +66,7 @@ impl RateLimit {
             id: id.into(),
             limit,
             interval,
-            resets: None,
+            kind: Kind::Rolling,
             scope: Scope::Account,
             weight: 1,
             links: Vec::new(),
@@ -82,7 +84,42 @@ impl RateLimit {
     /// ```
     pub fn quota(id: impl Into<String>, limit: u64, resets: Resets) -> Self {
         let interval = Duration::from_nanos(resets.period.nanos());
-        Self { resets: Some(resets), ..Self::new(id, limit, interval) }
+        Self { kind: Kind::Quota(resets), ..Self::new(id, limit, interval) }
+    }
+
+    /// At most `limit` units in flight at any time. See [`Kind::Concurrent`].
+    pub fn concurrent(id: impl Into<String>, limit: u64) -> Self {
+        Self { kind: Kind::Concurrent, ..Self::new(id, limit, Duration::ZERO) }
+    }
+
+    /// No limit of its own: requests for `id` take from the linked limits only.
+    ///
+    /// ```
+    /// use sluicegate::{Options, RateLimit, Throttler};
+    /// use std::time::Duration;
+    ///
+    /// let pool = RateLimit::new("POOL", 10, Duration::from_secs(1));
+    /// let table = [pool, RateLimit::route("/depth").link("POOL", 4)];
+    /// let throttler = Throttler::new(&table, Options::default())?;
+    /// assert!(throttler.charge("/depth", 2)? && !throttler.charge("/depth", 1)?);
+    /// # Ok::<(), sluicegate::Error>(())
+    /// ```
+    pub fn route(id: impl Into<String>) -> Self {
+        Self { kind: Kind::Route, weight: 0, ..Self::new(id, MAX_LIMIT, Duration::ZERO) }
+    }
+
+    /// The same limit, which the exchange counts so.
+    ///
+    /// ```
+    /// use sluicegate::{Kind, RateLimit};
+    /// use std::time::Duration;
+    ///
+    /// // 20 at once, and then one each second.
+    /// let counter = RateLimit::new("COUNTER", 20, Duration::from_secs(20)).kind(Kind::Bucket);
+    /// ```
+    pub fn kind(mut self, kind: Kind) -> Self {
+        self.kind = kind;
+        self
     }
 
     /// The same limit, of which the exchange counts so.

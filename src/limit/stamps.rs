@@ -5,16 +5,26 @@
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::bucket::{Bucket, Slope};
+use super::ends::Ends;
+use super::first::First;
+use super::fixed::Fixed;
 use super::quota::Quota;
 use super::rolling::Rolling;
+use super::server_clock::ServerClock;
 use super::window::Span;
 
 /// What is in the window of a limit.
 #[derive(Debug)]
 pub(super) enum Stamps {
     Rolling(Rolling),
-    /// Boxed: it is the larger one, and rolling limits shall lie close together.
+    /// Boxed, as all others are: they are larger, and rolling limits shall lie close together.
     Quota(Box<Quota>),
+    Bucket(Box<Bucket>),
+    /// Of requests that have ended, nothing stays; of others than ours it may.
+    Concurrent(Box<Ends>),
+    Fixed(Box<Fixed>),
+    First(Box<First>),
 }
 
 /// When units leave the window.
@@ -33,12 +43,22 @@ pub(crate) struct Settled {
     pub end: End,
 }
 
-/// The same call for either kind.
-macro_rules! either {
-    ($stamps:expr, $each:ident => $call:expr) => {
+/// The same call for each kind.
+macro_rules! each {
+    ($stamps:expr, $each:ident => $call:expr, $ends:ident => $of_ends:expr) => {
         match $stamps {
             Stamps::Rolling($each) => $call,
             Stamps::Quota($each) => $call,
+            Stamps::Bucket($each) => $call,
+            Stamps::Concurrent($ends) => $of_ends,
+            Stamps::Fixed(fixed) => {
+                let $ends = fixed.ends();
+                $of_ends
+            }
+            Stamps::First(first) => {
+                let $ends = first.ends();
+                $of_ends
+            }
         }
     };
 }
@@ -53,6 +73,14 @@ impl Stamps {
                 Self::Rolling(rolling)
             }
             Span::Quota(resets) => Self::Quota(Box::new(Quota::new(resets, units))),
+            Span::Bucket { limit, interval } => {
+                Self::Bucket(Box::new(Bucket::new(limit, interval, now, units)))
+            }
+            Span::Concurrent => Self::Concurrent(Box::default()),
+            Span::Fixed { interval, margin } => {
+                Self::Fixed(Box::new(Fixed::new(interval, margin, now, units)))
+            }
+            Span::First(interval) => Self::First(Box::new(First::new(interval, now, units))),
         }
     }
 
@@ -61,6 +89,10 @@ impl Stamps {
         match (&mut *self, span) {
             (Self::Rolling(rolling), Span::Rolling(interval)) => rolling.reshape(now, interval),
             (Self::Quota(quota), Span::Quota(resets)) if quota.resets() == resets => {}
+            (Self::Bucket(bucket), Span::Bucket { limit, interval }) => bucket.reshape(now, limit, interval),
+            (Self::Concurrent(_), Span::Concurrent) => {}
+            (Self::Fixed(fixed), Span::Fixed { interval, margin }) => fixed.reshape(now, interval, margin),
+            (Self::First(first), Span::First(interval)) => first.reshape(now, interval),
             _ => *self = Self::holding(span, now, self.units()),
         }
     }
@@ -70,6 +102,10 @@ impl Stamps {
         match self {
             Self::Rolling(rolling) => rolling.interval(),
             Self::Quota(quota) => quota.resets().period.nanos(),
+            Self::Bucket(bucket) => bucket.interval(),
+            Self::Concurrent(_) => 0,
+            Self::Fixed(fixed) => fixed.interval(),
+            Self::First(first) => first.interval(),
         }
     }
 
@@ -81,107 +117,218 @@ impl Stamps {
         }
     }
 
-    /// Drops what has ended by `now`, as far as the monotonic clock alone decides it.
+    /// What is known of the server's clock; that is nothing to kinds that do not follow it.
+    pub fn learn(&mut self, now: Nanos, clock: ServerClock) {
+        if let Self::Fixed(fixed) = self {
+            fixed.learn(now, clock);
+        }
+    }
+
+    /// Drops what has ended by `now`, as far as the monotonic clock alone decides it, while so many units are in flight.
     #[inline]
-    pub fn expire(&mut self, now: Nanos) {
+    pub fn expire(&mut self, now: Nanos, in_flight: u64) {
         if let Self::Rolling(rolling) = self {
             rolling.expire(now);
+        } else {
+            self.expire_others(now, in_flight);
+        }
+    }
+
+    #[inline(never)]
+    fn expire_others(&mut self, now: Nanos, in_flight: u64) {
+        match self {
+            Self::Rolling(_) | Self::Quota(_) => {}
+            Self::Bucket(bucket) => bucket.expire(now),
+            Self::Concurrent(ends) => ends.expire(now),
+            Self::Fixed(fixed) => fixed.expire(now),
+            Self::First(first) => first.expire(now, in_flight),
         }
     }
 
     /// Units in the window, as of the last [`Stamps::expire`] or [`Stamps::observe`].
     #[inline]
     pub fn units(&self) -> u64 {
-        either!(self, stamps => stamps.units())
+        if let Self::Rolling(rolling) = self { rolling.units() } else { self.units_of_others() }
     }
 
+    #[inline(never)]
+    fn units_of_others(&self) -> u64 {
+        each!(self, stamps => stamps.units(), ends => ends.units())
+    }
+
+    /// A request enters beside so many units in flight, as of the last [`Stamps::expire`].
+    #[inline]
+    pub fn enter(&mut self, in_flight: u64) {
+        if let Self::First(first) = self {
+            first.enter(in_flight);
+        }
+    }
+
+    /// Units of a request that has ended at `now`.
     #[inline]
     pub fn stamp(&mut self, now: Nanos, units: u64) {
+        if let Self::Rolling(rolling) = self {
+            rolling.stamp(now, units);
+        } else {
+            self.stamp_others(now, units);
+        }
+    }
+
+    #[inline(never)]
+    fn stamp_others(&mut self, now: Nanos, units: u64) {
         match self {
             Self::Rolling(rolling) => rolling.stamp(now, units),
             Self::Quota(quota) => quota.stamp(units),
+            Self::Bucket(bucket) => bucket.stamp(now, units),
+            Self::Concurrent(_) => {}
+            Self::Fixed(fixed) => fixed.stamp(now, units),
+            Self::First(first) => first.stamp(now, units),
         }
     }
 
     /// Takes the oldest units out of the window; how many there were to take, no more than `units`.
     pub fn take_back(&mut self, units: u64) -> u64 {
-        either!(self, stamps => stamps.take_back(units))
+        match self {
+            Self::Rolling(rolling) => rolling.take_back(units),
+            Self::Quota(quota) => quota.take_back(units),
+            Self::Bucket(bucket) => bucket.take_back(units),
+            Self::Concurrent(ends) => ends.take_back(units),
+            Self::Fixed(fixed) => fixed.ends_mut().take_back(units),
+            Self::First(first) => first.ends_mut().take_back(units),
+        }
     }
 
     /// From now on it is known what was in the window up to `longer` ago.
     pub fn remember(&mut self, now: Nanos, longer: Nanos) {
-        if let Self::Rolling(rolling) = self {
-            rolling.remember(now, longer);
+        match self {
+            Self::Rolling(rolling) => rolling.remember(now, longer),
+            Self::Quota(_) | Self::Bucket(_) | Self::Concurrent(_) => {}
+            Self::Fixed(fixed) => fixed.ends_mut().remember(longer),
+            Self::First(first) => first.ends_mut().remember(longer),
         }
     }
 
     /// Units that were in the window at `since` or came later; `None` where that is not known, or another window began
     /// after it.
     pub fn units_since(&self, since: Nanos) -> Option<u64> {
-        either!(self, stamps => stamps.units_since(since))
+        match self {
+            // What was in flight since then, nobody knows.
+            Self::Concurrent(_) => None,
+            _ => each!(self, stamps => stamps.units_since(since), ends => ends.units_since(since)),
+        }
+    }
+
+    /// Others have used the same limit: units of a bucket drain from now on. Whether that is all that there is to note.
+    pub fn stamp_foreign(&mut self, now: Nanos, units: u64) -> bool {
+        match self {
+            Self::Bucket(bucket) => {
+                bucket.stamp(now, units);
+                true
+            }
+            Self::First(first) => {
+                first.doubt();
+                false
+            }
+            _ => false,
+        }
     }
 
     /// When the window began and when it ends, if all of its units end together.
     #[inline]
     pub fn window(&self) -> Option<(Nanos, Nanos)> {
-        match self {
-            Self::Rolling(_) => None,
-            Self::Quota(quota) => Some(quota.window()),
-        }
+        if let Self::Quota(quota) = self { Some(quota.window()) } else { None }
     }
 
     /// What is in the window, oldest first.
     pub fn settled(&self) -> Vec<Settled> {
+        let at = |(at, units)| Settled { units, end: End::At(at) };
         match self {
-            Self::Rolling(rolling) => {
-                rolling.ends().map(|(at, units)| Settled { units, end: End::At(at) }).collect()
-            }
+            Self::Rolling(rolling) => rolling.ends().map(at).collect(),
             Self::Quota(quota) if quota.units() == 0 => Vec::new(),
             Self::Quota(quota) => {
                 vec![Settled { units: quota.units(), end: End::Boundary(quota.boundary()) }]
             }
+            Self::Bucket(bucket) if bucket.units() == 0 => Vec::new(),
+            Self::Bucket(bucket) => vec![Settled { units: bucket.units(), end: End::At(bucket.down_to(0)) }],
+            Self::Concurrent(ends) => ends.iter().map(at).collect(),
+            Self::Fixed(fixed) => fixed.ends().iter().map(at).collect(),
+            Self::First(first) => first.ends().iter().map(at).collect(),
         }
     }
 
     /// Takes the oldest units out of the window.
     pub fn hand_over(&mut self, units: u64) {
-        either!(self, stamps => stamps.hand_over(units));
+        match self {
+            Self::Rolling(rolling) => rolling.hand_over(units),
+            Self::Quota(quota) => quota.hand_over(units),
+            _ => {
+                self.take_back(units);
+            }
+        }
     }
 
-    /// When units stamped at `at` end: later for a later `at`, or at the same instant.
+    /// When units stamped at `at` have surely ended: later for a later `at`, or at the same instant.
     pub fn frees_at(&self, at: Nanos) -> Nanos {
         match self {
             Self::Rolling(rolling) => at.saturating_add(rolling.interval()),
             Self::Quota(quota) => quota.frees_at(at),
+            Self::Bucket(bucket) => at.saturating_add(bucket.interval()),
+            Self::Concurrent(_) => at,
+            Self::Fixed(fixed) => fixed.frees_at(at),
+            Self::First(first) => first.frees_at(at),
         }
+    }
+
+    /// When the first of many units stamped at `at` ends at the earliest.
+    pub fn first_frees_at(&self, at: Nanos) -> Nanos {
+        if let Self::Bucket(bucket) = self { at.saturating_add(bucket.shortest()) } else { self.frees_at(at) }
+    }
+
+    /// The level of a bucket, with so many units in flight that begin to drain at `answered`.
+    pub fn slope(&self, in_flight: u64, answered: Nanos) -> Option<Slope> {
+        if let Self::Bucket(bucket) = self { Some(bucket.slope(in_flight, answered)) } else { None }
     }
 
     /// Units of today's window that will still be in it at `at`.
     pub fn units_at(&self, at: Nanos) -> u64 {
-        either!(self, stamps => stamps.units_at(at))
+        each!(self, stamps => stamps.units_at(at), ends => ends.units_at(at))
     }
 
     /// The first instant at which at most `units` of today's window are left in it; 0 if that is so already.
     pub fn down_to(&self, units: u64) -> Nanos {
-        either!(self, stamps => stamps.down_to(units))
+        each!(self, stamps => stamps.down_to(units), ends => ends.down_to(units))
     }
 
     /// Whether nothing is in the window, nor would be in the longest interval that it ever had.
     pub fn is_unused(&mut self, now: Nanos) -> bool {
-        match self {
-            Self::Rolling(rolling) => rolling.is_unused(now),
-            Self::Quota(quota) => quota.units() == 0,
-        }
+        if let Self::Rolling(rolling) = self { rolling.is_unused(now) } else { self.units() == 0 }
     }
 
     /// When units last ended, or a window of a quota in which any were used; 0 if none has.
     #[inline]
     pub fn expired_at(&self) -> Nanos {
-        either!(self, stamps => stamps.expired_at())
+        if let Self::Rolling(rolling) = self { rolling.expired_at() } else { self.expired_at_of_others() }
+    }
+
+    #[inline(never)]
+    fn expired_at_of_others(&self) -> Nanos {
+        match self {
+            Self::Rolling(rolling) => rolling.expired_at(),
+            Self::Quota(quota) => quota.expired_at(),
+            Self::Bucket(bucket) => bucket.expired_at(),
+            Self::Concurrent(ends) => ends.expired_at(),
+            Self::Fixed(fixed) => fixed.ends().expired_at(),
+            Self::First(first) => first.expired_at(),
+        }
     }
 
     /// When the next units end after `at`.
     pub fn next_expiry(&self, at: Nanos) -> Option<Nanos> {
-        either!(self, stamps => stamps.next_expiry(at))
+        each!(self, stamps => stamps.next_expiry(at), ends => ends.next_expiry(at))
+    }
+
+    /// The next instant after `at` of which [`Stamps::expired_at`] will tell.
+    pub fn next_event(&self, at: Nanos) -> Option<Nanos> {
+        if let Self::Bucket(bucket) = self { bucket.next_event(at) } else { self.next_expiry(at) }
     }
 }

@@ -2,10 +2,12 @@
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::bucket::Slope;
 use super::listening::down_beside;
 use super::others::Others;
 use super::resets::Resets;
 use super::rolling::Rolling;
+use super::server_clock::ServerClock;
 use super::stamps::{Settled, Stamps};
 
 /// What of a limit is fixed by the table.
@@ -23,6 +25,25 @@ pub(crate) enum Span {
     Rolling(Nanos),
     /// Until the next boundary.
     Quota(Resets),
+    /// As so many units drain in an interval.
+    Bucket { limit: u64, interval: Nanos },
+    /// Until its request has ended.
+    Concurrent,
+    /// Until the end of the latest window of the server's clock in which its request may have arrived, and a margin longer.
+    Fixed { interval: Nanos, margin: Nanos },
+    /// Until the end of a window that the first request opens.
+    First(Nanos),
+}
+
+impl Span {
+    /// As processes count it that share the limit: no kind lets more through than a rolling window of the same length.
+    pub fn shared(self) -> Self {
+        match self {
+            Self::Bucket { interval, .. } | Self::First(interval) => Self::Rolling(interval),
+            Self::Fixed { interval, margin } => Self::Rolling(interval.saturating_add(margin)),
+            Self::Rolling(_) | Self::Quota(_) | Self::Concurrent => self,
+        }
+    }
 }
 
 /// A limit, with the units that it holds.
@@ -87,6 +108,10 @@ impl Window {
         }
         self.nominal = shape.limit;
         let (latest, interval) = (self.frees_at(now), self.interval());
+        // What others have used of a bucket drains with the rest.
+        if self.others_units > 0 && self.stamps.stamp_foreign(now, self.others_units) {
+            self.others = None;
+        }
         if let Some(others) = &mut self.others {
             others.end_by(latest, interval);
         }
@@ -102,6 +127,19 @@ impl Window {
     /// What was last allowed of the nominal limit.
     pub fn allowed(&self) -> u64 {
         self.allowed
+    }
+
+    /// Counts as it must where other processes take from the same limit.
+    pub fn share(&mut self, now: Nanos) {
+        let interval = self.stamps.interval();
+        match &self.stamps {
+            Stamps::Bucket(_) | Stamps::First(_) => self.stamps.reshape(now, Span::Rolling(interval)),
+            Stamps::Fixed(fixed) => {
+                let longest = fixed.longest();
+                self.stamps.reshape(now, Span::Rolling(longest));
+            }
+            Stamps::Rolling(_) | Stamps::Quota(_) | Stamps::Concurrent(_) => {}
+        }
     }
 
     /// A rolling limit is so large at most and its interval so long at least, until it takes another shape.
@@ -150,7 +188,7 @@ impl Window {
     pub fn rolling_mut(&mut self) -> Option<&mut Rolling> {
         match &mut self.stamps {
             Stamps::Rolling(rolling) => Some(rolling),
-            Stamps::Quota(_) => None,
+            _ => None,
         }
     }
 
@@ -164,18 +202,43 @@ impl Window {
         }
     }
 
-    /// Drops what has left a rolling window by `now`, and ends a pause whose time has come.
+    /// Tells a limit that follows the server's clock what is known of it.
+    pub fn learn(&mut self, now: Nanos, clock: ServerClock) {
+        self.stamps.learn(now, clock);
+    }
+
+    /// Whether units are held until their request ends, whatever the [`Hold`](crate::Hold).
+    pub fn is_concurrent(&self) -> bool {
+        matches!(self.stamps, Stamps::Concurrent(_))
+    }
+
+    /// Whether it must know when each request enters.
+    pub fn needs_entering(&self) -> bool {
+        matches!(self.stamps, Stamps::First(_))
+    }
+
+    /// The level of a bucket, with all that is in flight draining from `answered` on; `None` for all other kinds.
+    pub fn slope(&self, answered: Nanos) -> Option<Slope> {
+        self.stamps.slope(self.in_flight, answered)
+    }
+
+    /// Drops what has left the window by `now`, and ends a pause whose time has come.
     #[inline]
     pub fn expire(&mut self, now: Nanos) {
-        self.stamps.expire(now);
+        self.stamps.expire(now, self.in_flight);
         if self.changes_at <= now {
             self.recount(now);
         }
     }
 
-    /// When units stamped at `at` come free: later for a later `at`, or at the same instant.
+    /// When units stamped at `at` have surely come free: later for a later `at`, or at the same instant.
     pub fn frees_at(&self, at: Nanos) -> Nanos {
         self.stamps.frees_at(at)
+    }
+
+    /// When units are first free that are stamped at `at`.
+    pub fn first_frees_at(&self, at: Nanos) -> Nanos {
+        self.stamps.first_frees_at(at)
     }
 
     /// When units stamped at `at` have come free and been stamped anew so many times.
@@ -208,6 +271,7 @@ impl Window {
     /// Takes units: in flight from now on.
     #[inline]
     pub fn take(&mut self, units: u64) {
+        self.stamps.enter(self.in_flight);
         self.in_flight += units;
     }
 
@@ -220,9 +284,10 @@ impl Window {
         self.in_flight -= units;
     }
 
-    /// Puts units into the window.
+    /// Puts units into the window: those of a request that has neither an answer nor an end.
     #[inline]
     pub fn stamp(&mut self, now: Nanos, units: u64) {
+        self.stamps.enter(self.in_flight);
         self.stamps.stamp(now, units);
     }
 
@@ -233,7 +298,7 @@ impl Window {
             return self.settle_credited(now, units);
         }
         self.give_back(units);
-        self.stamp(now, units);
+        self.stamps.stamp(now, units);
     }
 
     /// Moves everything in flight into the window.
@@ -277,6 +342,9 @@ impl Window {
 
     /// When at most `room` units are used and no pause is on, if all that is in flight is answered at `answered`.
     pub fn used_down_to(&self, room: u64, answered: Nanos) -> Nanos {
+        if let Some(slope) = self.slope(answered) {
+            return slope.down_to(slope.amount(room)).max(self.paused_until);
+        }
         match room.checked_sub(self.in_flight) {
             Some(window) => self.window_down_to(window),
             None => {
@@ -306,7 +374,7 @@ impl Window {
         let stamps = if self.is_quota() {
             (self.used() > 0).then(|| self.frees_at(at))
         } else {
-            self.stamps.next_expiry(at)
+            self.stamps.next_event(at)
         };
         let resumes = Some(self.paused_until).filter(|&until| until > at);
         let others = self.others.as_ref().and_then(|others| others.next_end(at));
@@ -317,115 +385,5 @@ impl Window {
     pub fn next_expiry(&self, at: Nanos) -> Option<Nanos> {
         let others = self.others.as_ref().and_then(|others| others.next_end(at));
         self.stamps.next_expiry(at).into_iter().chain(others).min()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::period::Period;
-    use super::super::zone::Zone;
-    use super::*;
-
-    const ROLLING: Shape = Shape { limit: 5, span: Span::Rolling(10) };
-
-    fn quota() -> Shape {
-        let zone = Zone::named("UTC").expect("UTC");
-        Shape { limit: 5, span: Span::Quota(Resets { period: Period::Span(10), zone }) }
-    }
-
-    fn rolling(limit: u64, interval: Nanos) -> Window {
-        Window::new(Shape { limit, span: Span::Rolling(interval) })
-    }
-
-    #[test]
-    fn a_unit_leaves_at_exactly_one_interval() {
-        let mut window = rolling(1, 10);
-        window.stamp(5, 1);
-        window.expire(14);
-        assert!(!window.fits(1));
-        window.expire(15);
-        assert!(window.fits(1));
-    }
-
-    #[test]
-    fn in_flight_units_stay_until_settled_and_then_one_interval() {
-        let mut window = rolling(2, 10);
-        window.take(2);
-        window.expire(1_000);
-        assert!(!window.fits(1));
-        window.settle(1_000, 1);
-        window.give_back(1);
-        assert!(window.fits(1) && !window.fits(2));
-        assert_eq!(window.window_down_to(0), 1_010);
-    }
-
-    #[test]
-    fn a_changed_interval_applies_to_what_is_in_the_window() {
-        let mut window = rolling(1, 10);
-        window.stamp(0, 1);
-        window.reshape(0, Shape { limit: 1, span: Span::Rolling(20) });
-        window.expire(19);
-        assert!(!window.fits(1));
-        window.reshape(19, Shape { limit: 1, span: Span::Rolling(5) });
-        window.expire(19);
-        assert!(window.fits(1));
-    }
-
-    #[test]
-    fn endless_limits_do_not_overflow() {
-        let limit = crate::MAX_LIMIT;
-        let mut window = rolling(limit, 10);
-        for now in (0..1_000).step_by(10) {
-            window.expire(now);
-            assert!(window.fits(limit) && !window.fits(limit + 1));
-            window.stamp(now, limit);
-            assert!(!window.fits(1));
-            assert_eq!(window.in_window_at(now + 9), limit);
-        }
-    }
-
-    #[test]
-    fn a_change_of_kind_keeps_what_is_used() {
-        for (before, after, free_at) in [(ROLLING, quota(), 10), (quota(), ROLLING, 17)] {
-            let mut window = Window::new(before);
-            window.observe(7, 7);
-            window.take(1);
-            window.stamp(7, 2);
-            window.reshape(7, after);
-            window.observe(7, 7);
-            assert_eq!((window.used(), window.in_flight()), (3, 1));
-            assert_eq!(window.window_down_to(0), free_at);
-        }
-    }
-
-    #[test]
-    fn the_same_boundaries_keep_the_window_as_it_is() {
-        let mut window = Window::new(quota());
-        window.observe(7, 7);
-        window.stamp(7, 2);
-        window.reshape(9, Shape { limit: 3, ..quota() });
-        assert_eq!((window.limit(), window.used(), window.frees_at(9)), (3, 2, 10));
-    }
-
-    #[test]
-    fn less_may_be_used_of_a_limit_and_all_of_it_again() {
-        let mut window = rolling(5, 10);
-        window.stamp(0, 3);
-        window.allow(2);
-        assert_eq!((window.limit(), window.nominal(), window.used(), window.fits(1)), (2, 5, 3, false));
-        window.reshape(0, Shape { limit: 9, span: Span::Rolling(10) });
-        assert_eq!((window.limit(), window.nominal()), (2, 9));
-        window.allow(u64::MAX);
-        assert!(window.fits(6) && !window.fits(7));
-    }
-
-    #[test]
-    fn rounds_of_either_kind_come_free_one_after_the_other() {
-        let rolling = Window::new(ROLLING);
-        assert_eq!(rolling.frees_after(7, 3), 37);
-        let mut window = Window::new(quota());
-        window.observe(7, 7);
-        assert_eq!((window.frees_after(7, 0), window.frees_after(7, 3)), (7, 30));
-        assert_eq!(window.frees_after(7, 5_000), 50_000);
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, boottime};
 use crate::gate::{Gate, Index};
-use crate::limit::{End, RateLimit, Resets, Scope};
+use crate::limit::{self, End, RateLimit, Resets, Scope};
 use crate::share::{Answer, FreeAt, GateView, Kind, Membership, Request, Settled, Terms, Waiting};
 use crate::wait::Turn;
 
@@ -50,14 +50,20 @@ fn quota_text(resets: &Resets) -> String {
     format!("{} {}", resets.period, resets.zone)
 }
 
+/// When a quota resets. All other kinds count as rolling: see `Span::shared`.
+fn resets_of(limit: &RateLimit) -> Option<Resets> {
+    if let limit::Kind::Quota(resets) = limit.kind { Some(resets) } else { None }
+}
+
 /// The limits of a scope as its rules know them.
 pub(super) fn terms(scope: Scope, limits: &[Limit]) -> Arc<[Terms]> {
     let own = limits.iter().filter(|(_, limit, _)| limit.scope == scope);
     let terms = own.map(|(_, limit, interval)| Terms {
         id: limit.id.clone(),
         limit: limit.limit.min(crate::limit::MAX_LIMIT),
-        interval: *interval,
-        kind: limit.resets.as_ref().map_or(Kind::Rolling, |resets| Kind::Quota(quota_text(resets))),
+        // What is in flight elsewhere comes free as soon as it ends: after no time that a clock can tell.
+        interval: (*interval).max(1),
+        kind: resets_of(limit).map_or(Kind::Rolling, |resets| Kind::Quota(quota_text(&resets))),
     });
     terms.collect()
 }
@@ -81,7 +87,7 @@ impl Part {
     fn find(&mut self, limits: &[Limit]) {
         let own = || limits.iter().filter(|(_, limit, _)| limit.scope == self.scope);
         self.by_id = own().map(|(index, limit, _)| (limit.id.clone(), *index)).collect();
-        let quotas = own().filter_map(|(_, limit, _)| limit.resets);
+        let quotas = own().filter_map(|(_, limit, _)| resets_of(limit));
         self.quotas = quotas.map(|resets| (quota_text(&resets), resets)).collect();
         self.follow();
     }

@@ -71,6 +71,7 @@ pub(crate) struct Conflict {
 pub(super) fn in_words(limit: u64, interval: Nanos, kind: &Kind) -> String {
     let seconds = interval as f64 / 1e9;
     match kind {
+        Kind::Rolling if interval <= 1 => format!("{limit} in flight"),
         Kind::Rolling => format!("{limit} per {seconds} s"),
         Kind::Quota(resets) => format!("{limit} per {seconds} s, a quota that resets at {resets:?}"),
     }

@@ -6,7 +6,7 @@ use parking_lot::MutexGuard;
 
 use crate::clock::Nanos;
 use crate::error::Error;
-use crate::gate::{Hold, Rank, Route};
+use crate::gate::{Rank, Route};
 
 use super::effects::Effects;
 use super::pass::HeldUnits;
@@ -88,7 +88,7 @@ impl Throttler {
     /// A request's block has ended.
     #[inline]
     pub(crate) fn leave(&self, route: &Route, units: u64, epoch: u32) {
-        if route.hold == Hold::Start {
+        if !route.is_held {
             return;
         }
         let mut shared = self.shared.lock();

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, Weak};
 use std::task::Waker;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 
-use crate::clock::{Clock, Nanos};
+use crate::clock::{Clock, Nanos, WallNanos, nanos};
 use crate::error::Error;
 use crate::gate::{Gate, Options, Route, Usage};
 use crate::limit::RateLimit;
@@ -168,6 +169,32 @@ impl Throttler {
     #[inline]
     pub fn try_acquire(&self, id: &str, units: u64) -> Result<bool, Error> {
         self.charge(id, units)
+    }
+
+    /// The clock of the exchange shows `shown` now (nanoseconds since 1970), give or take `uncertainty`. Limits of
+    /// [`Kind::Fixed`](crate::Kind::Fixed) follow it.
+    ///
+    /// Each call adds to what is known: many coarse times make a fine one. Where one contradicts those before it, the exchange
+    /// has set its clock. Between two calls the clocks count as drifting apart by up to 100 ppm, and by that of a minute at
+    /// least. The clock on the wall of this machine plays no part, whatever it does.
+    ///
+    /// ```
+    /// use sluicegate::{Kind, Options, RateLimit, Throttler};
+    /// use std::time::Duration;
+    ///
+    /// let weight = RateLimit::new("REQUEST_WEIGHT", 6000, Duration::from_secs(60)).kind(Kind::Fixed);
+    /// let throttler = Throttler::new(&[weight], Options::default())?;
+    /// // The exchange answered in 80 ms that it was so late, in milliseconds: 40 ms ago, give or take as much.
+    /// let shown = 1_790_000_000_123 * 1_000_000 + 40_000_000;
+    /// throttler.set_server_time(shown, Duration::from_millis(40));
+    /// # Ok::<(), sluicegate::Error>(())
+    /// ```
+    pub fn set_server_time(&self, shown: WallNanos, uncertainty: Duration) {
+        self.locked(|shared, now, effects| {
+            if shared.gate.observe_server(now, shown, nanos(uncertainty)) {
+                shared.advance(now, effects);
+            }
+        });
     }
 
     /// How long a request that came now would wait, in nanoseconds; 0 only if it could pass at once. Requests in flight

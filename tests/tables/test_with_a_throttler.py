@@ -121,3 +121,27 @@ def test_a_throttler_of_each_table_hears_each_refusal(name: str) -> None:
     headers |= {x.name: "5" for x in table.headers}
     for one in table.endpoints[:20]:
         table.listen(throttler, one.method, one.path, 200, headers | DATE, elapsed=0.1)
+
+
+@pytest.mark.parametrize("name", tables.names())
+def test_a_throttler_counts_each_limit_as_its_kind(name: str) -> None:
+    table = tables.load(name)
+    rows = {row.limit_id: row for row in table.throttler().rate_limits}
+    for limit in table.limits:
+        row = rows[limit.name]
+        assert (row.kind, row.limit) == (limit.kind, limit.limit)
+        assert row.time_interval == pytest.approx(limit.interval)
+    for endpoint in table.endpoints:
+        if not endpoint.limit:
+            assert rows[endpoint.id].limit is None
+
+
+def test_krakens_counter_lets_one_call_leave_each_third_second_after_a_burst() -> None:
+    """And not all of them again when the last of the burst is 45 seconds old."""
+    kraken = tables.load("kraken")
+    throttler, clock = bot(kraken)
+    limit_id = kraken.find("POST", "/0/private/Balance")
+    assert units(throttler, limit_id) == 15
+    assert throttler.wait_time(limit_id) < 3.5
+    clock.advance(3.5)
+    assert units(throttler, limit_id) == 1

@@ -28,7 +28,7 @@ def throttler() -> Throttler:
         (lambda: RateLimit("x", 5, "60"), ValueError, 'not "60"; write "60s" for 60 seconds'),
         (lambda: RateLimit("x", 5, 1, weight=-1), ValueError, 'weight of "x" must be'),
         (lambda: RateLimit(5, 5, 1), TypeError, "limit_id of a rate limit must be a str, not 5"),
-        (lambda: RateLimit("x", 5, 1, kind="weekly"), ValueError, "'rolling' or 'quota'"),
+        (lambda: RateLimit("x", 5, 1, kind="weekly"), ValueError, "one of 'rolling', 'quota'"),
         (lambda: RateLimit("x", 5, 1, timezone="UTC"), ValueError, 'did you mean kind="quota"?'),
         (
             lambda: RateLimit("x", 5, "1d", kind="quota", timezone="Shanghai"),

@@ -239,7 +239,7 @@ def test_limits_come_back_as_they_were_given(clock: ManualClock) -> None:
         (
             lambda: RateLimit("a", 1, 1, kind="rate"),
             ValueError,
-            "kind of \"a\" must be 'rolling' or 'q",
+            "kind of \"a\" must be one of 'rolling', 'q",
         ),  # type: ignore[arg-type]
         (lambda: RateLimit("a", 1, 1, timezone="UTC"), ValueError, 'timezone of "a".*kind="quota"'),
         (lambda: RateLimit("a", 1, 1, kind="quota", timezone="UTX"), ValueError, '"UTX"'),

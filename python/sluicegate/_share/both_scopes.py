@@ -24,7 +24,9 @@ def both_scopes(table: Iterable[RateLimit]) -> list[RateLimit]:
     """
     # Of rows with the same id, the last one stands.
     rows = {row.limit_id: row for row in table}
-    twins = {row.limit_id for row in rows.values() if row.limit < _ENDLESS}
+    twins = {
+        row.limit_id for row in rows.values() if row.limit is not None and row.limit < _ENDLESS
+    }
 
     def doubled(row: RateLimit) -> RateLimit:
         links = row.linked_limits or []

@@ -9,9 +9,6 @@ from sluicegate.tables.route import Route
 if TYPE_CHECKING:
     from sluicegate import LinkedLimitWeightPair, RateLimit
 
-NEVER_BINDING = 1_000_000_000
-"""Own limit of an endpoint that costs nothing: a client's table has no endpoint without one."""
-
 
 def pool(limit: Limit, limit_id: str) -> "RateLimit":
     """A limit as it stands, under an id."""
@@ -25,14 +22,7 @@ def request(route: Route) -> "RateLimit":
     links = [(name, units) for name, (_, units) in route.takes.items() if name != route.id]
     if route.own and route.own == route.id:
         return _row(route.takes[route.id][0], route.id, links, route.takes[route.id][1])
-    first = next((limit for limit, _ in route.takes.values() if limit.interval), None)
-    return RateLimit(
-        route.id,
-        # One unit a request: as many as the pool could pass if each cost but one.
-        limit=first.limit if first else NEVER_BINDING,
-        time_interval=first.interval if first else 1.0,
-        linked_limits=_links(links),
-    )
+    return RateLimit(route.id, limit=None, linked_limits=_links(links) or None)
 
 
 def all_of(route: Route) -> "list[RateLimit]":
@@ -60,9 +50,11 @@ def _row(
     return RateLimit(
         limit_id,
         limit=limit.limit,
-        time_interval=limit.interval or 1.0,
+        time_interval=limit.interval or None,
         weight=weight,
         linked_limits=_links(links) or None,
+        kind=limit.kind,  # type: ignore[arg-type]
+        # Keys of one account share what is meant for each: that is less than they may use.
         scope="address" if limit.scope == "address" else "account",
     )
 

@@ -497,6 +497,34 @@ impl PyThrottler {
         Ok(())
     }
 
+    /// Tells what the clock of the exchange shows now: limits of ``kind="fixed"`` follow it.
+    ///
+    /// Each call adds to what is known: many coarse times make a fine one. If a call contradicts
+    /// the ones before it, the exchange has set its clock, and the last one counts. The clock of
+    /// this machine may step as it likes. Call it every few minutes, because clocks drift: what is
+    /// known is taken to be worse by 6 ms for each minute since the last call.
+    ///
+    /// Args:
+    ///     seconds: What the clock of the exchange shows, in seconds since 1970-01-01 00:00 UTC.
+    ///         The header ``Date`` has whole seconds: it showed half a second more, give or take
+    ///         half a second.
+    ///     uncertainty: The most seconds by which ``seconds`` may be wrong, both ways: half of what
+    ///         the request took, and half of the resolution.
+    ///
+    /// Raises:
+    ///     ValueError: A value is not finite, ``uncertainty`` is negative, or ``seconds`` is more
+    ///         than 9e9 before or after 1970.
+    ///     TypeError: A value is not a number.
+    ///
+    /// Example:
+    ///     >>> throttler.set_server_time(1_790_000_000.25, uncertainty=0.05)
+    fn set_server_time(&self, seconds: &Bound<'_, PyAny>, uncertainty: &Bound<'_, PyAny>) -> PyResult<()> {
+        let shown = numbers::wall("the server time", seconds)?;
+        let uncertainty = numbers::span("uncertainty", uncertainty)?;
+        self.throttler()?.set_server_time(shown, uncertainty);
+        Ok(())
+    }
+
     /// Gives back what this throttler has of a shared budget, so that others have it at once.
     ///
     /// From now on nothing passes: requests that wait fail with `ClosedError`, and so do later

@@ -9,7 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString};
 
 use crate::clock::nanos;
-use crate::limit::{Link, Period, RateLimit, Resets, Scope, Zone};
+use crate::error::closest;
+use crate::limit::{Kind, Link, Period, RateLimit, Resets, Scope, Zone};
 
 use super::{numbers, period};
 
@@ -75,37 +76,42 @@ pub fn check_link(link: &Bound<'_, PyAny>) -> PyResult<()> {
 fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
     let id = id_of(row, ROW, "limit_id")?;
     let of = |name: &str| format!("{name} of {id:?}");
-    let units = numbers::limit(&of("limit"), &attribute(row, ROW, "limit")?)?;
-    let interval = attribute(row, ROW, "time_interval")?;
+    let units = attribute(row, ROW, "limit")?;
+    let kind = kind_of(row, &of("kind"))?;
     let zone = row.getattr_opt("timezone")?.filter(|zone| !zone.is_none());
-    let mut limit = match kind_of(row, &of("kind"))? {
-        LimitKind::Rolling if zone.is_some() => {
-            let zone = numbers::shown(&zone.expect("it is there"));
-            return Err(PyValueError::new_err(format!(
-                "{} must be None for a rolling window, which has no boundaries in any time zone, not {zone}; \
-                 did you mean kind=\"quota\"?",
-                of("timezone")
-            )));
+    if let Some(zone) = zone.as_ref().filter(|_| !matches!(kind, Kind::Quota(_))) {
+        let zone = numbers::shown(zone);
+        return Err(PyValueError::new_err(format!(
+            "{} must be None for a limit that is no quota, and has no boundaries in any time zone, not {zone}; \
+             did you mean kind=\"quota\"?",
+            of("timezone")
+        )));
+    }
+    let mut limit = if units.is_none() {
+        if kind != Kind::Rolling {
+            let must = format!(
+                "a number of units for kind={:?}; without a limit there is nothing to count",
+                name_of(kind)
+            );
+            return Err(numbers::wrong_value(&of("limit"), &must, &units));
         }
-        LimitKind::Rolling => {
-            let span = match interval.cast::<PyString>() {
-                Ok(text) => Duration::from_nanos(Period::parse_span(&text.to_cow()?)?),
-                Err(_) => numbers::interval(&of("time_interval"), &interval)?,
-            };
-            RateLimit::new(id.clone(), units, span)
-        }
-        LimitKind::Quota => {
-            let period = match interval.cast::<PyString>() {
-                Ok(text) => Period::parse(&text.to_cow()?)?,
-                Err(_) => Period::Span(nanos(numbers::interval(&of("time_interval"), &interval)?)),
-            };
-            let zone = zone.map_or(Ok(Zone::Machine), |zone| period::zone(&of("timezone"), &zone))?;
-            RateLimit::quota(id.clone(), units, Resets { period, zone })
-        }
+        RateLimit::route(id.clone())
+    } else {
+        let units = numbers::limit(&of("limit"), &units)?;
+        read_counted(row, &of("time_interval"), RateLimit::new(id.clone(), units, Duration::ZERO).kind(kind))?
     };
+    if let (Kind::Quota(resets), Some(zone)) = (&mut limit.kind, zone) {
+        resets.zone = period::zone(&of("timezone"), &zone)?;
+    }
     limit.scope = scope_of(row, &of("scope"))?;
     if let Some(weight) = row.getattr_opt("weight")? {
-        limit.weight = numbers::units(&of("weight"), 0, &weight)?;
+        let units = numbers::units(&of("weight"), 0, &weight)?;
+        if limit.kind != Kind::Route {
+            limit.weight = units;
+        } else if units > 1 {
+            let must = "0 or 1 where limit=None: the weights of linked_limits say what a request takes";
+            return Err(numbers::wrong_value(&of("weight"), must, &weight));
+        }
     }
     let Some(links) = row.getattr_opt("linked_limits")?.filter(|links| !links.is_none()) else {
         return Ok(limit);
@@ -122,6 +128,27 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
     Ok(limit)
 }
 
+/// A limit that counts something, with the interval in which it does.
+fn read_counted(row: &Bound<'_, PyAny>, what: &str, limit: RateLimit) -> PyResult<RateLimit> {
+    let interval = attribute(row, ROW, "time_interval")?;
+    if limit.kind == Kind::Concurrent {
+        let is_none = interval.is_none() || interval.extract::<f64>().is_ok_and(|seconds| seconds == 0.0);
+        let must = "None for kind=\"concurrent\", which counts what is in flight";
+        return if is_none { Ok(limit) } else { Err(numbers::wrong_value(what, must, &interval)) };
+    }
+    let text = interval.cast::<PyString>().ok();
+    let period = match (text, limit.kind) {
+        (Some(text), Kind::Quota(_)) => Period::parse(&text.to_cow()?)?,
+        (Some(text), _) => Period::Span(Period::parse_span(&text.to_cow()?)?),
+        (None, _) => Period::Span(nanos(numbers::interval(what, &interval)?)),
+    };
+    let kind = match limit.kind {
+        Kind::Quota(resets) => Kind::Quota(Resets { period, ..resets }),
+        kind => kind,
+    };
+    Ok(RateLimit { interval: Duration::from_nanos(period.nanos()), kind, ..limit })
+}
+
 fn read_link(link: &Bound<'_, PyAny>, a_link: &str, the_link: &str) -> PyResult<Link> {
     let id = id_of(link, a_link, "limit_id")?;
     let weight = match link.getattr_opt("weight")? {
@@ -134,18 +161,39 @@ fn read_link(link: &Bound<'_, PyAny>, a_link: &str, the_link: &str) -> PyResult<
 /// What errors call one limit of a table.
 const ROW: &str = "a rate limit";
 
-enum LimitKind {
-    Rolling,
-    Quota,
+/// A quota as far as its kind alone says it.
+const QUOTA: Kind = Kind::Quota(Resets { period: Period::Daily(0), zone: Zone::Machine });
+
+/// What Python calls them.
+const KINDS: [(&str, Kind); 6] = [
+    ("rolling", Kind::Rolling),
+    ("quota", QUOTA),
+    ("bucket", Kind::Bucket),
+    ("concurrent", Kind::Concurrent),
+    ("fixed", Kind::Fixed),
+    ("first", Kind::First),
+];
+
+fn name_of(kind: Kind) -> &'static str {
+    let same = |&&(_, other): &&(&str, Kind)| std::mem::discriminant(&other) == std::mem::discriminant(&kind);
+    KINDS.iter().find(same).map_or("", |&(name, _)| name)
 }
 
 /// Rolling, unless the limit says otherwise: Hummingbot's say nothing.
-fn kind_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<LimitKind> {
-    let Some(kind) = row.getattr_opt("kind")? else { return Ok(LimitKind::Rolling) };
-    match kind.extract::<String>().as_deref() {
-        Ok("rolling") => Ok(LimitKind::Rolling),
-        Ok("quota") => Ok(LimitKind::Quota),
-        _ => Err(numbers::wrong_value(what, "'rolling' or 'quota'", &kind)),
+fn kind_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<Kind> {
+    let Some(named) = row.getattr_opt("kind")? else { return Ok(Kind::Rolling) };
+    let name = named.extract::<String>().ok();
+    if let Some(&(_, kind)) = KINDS.iter().find(|&&(known, _)| name.as_deref() == Some(known)) {
+        return Ok(kind);
+    }
+    let known: Vec<String> = KINDS.iter().map(|(name, _)| format!("'{name}'")).collect();
+    let must = format!("one of {}", known.join(", "));
+    let error = numbers::wrong_value(what, &must, &named);
+    match name.and_then(|name| closest(&name, KINDS.iter().map(|&(known, _)| known))) {
+        Some(close) => {
+            Err(PyValueError::new_err(format!("{}; did you mean '{close}'?", error.value(row.py()))))
+        }
+        None => Err(error),
     }
 }
 
@@ -188,21 +236,25 @@ pub fn write<'py>(py: Python<'py>, table: &[RateLimit]) -> PyResult<Bound<'py, P
     for limit in table {
         let kwargs = PyDict::new(py);
         kwargs.set_item("limit_id", &limit.id)?;
-        kwargs.set_item("limit", limit.limit)?;
-        match limit.resets {
-            None => kwargs.set_item("time_interval", limit.interval.as_secs_f64())?,
-            Some(Resets { period, zone }) => {
-                kwargs.set_item("kind", "quota")?;
-                match period {
-                    Period::Span(_) => kwargs.set_item("time_interval", limit.interval.as_secs_f64())?,
-                    Period::Daily(_) => kwargs.set_item("time_interval", period.to_string())?,
-                }
-                if let Zone::Named(zone) = zone {
-                    kwargs.set_item("timezone", zone.name())?;
-                }
-            }
+        if limit.kind == Kind::Route {
+            kwargs.set_item("limit", py.None())?;
+        } else {
+            kwargs.set_item("limit", limit.limit)?;
+            kwargs.set_item("weight", limit.weight)?;
         }
-        kwargs.set_item("weight", limit.weight)?;
+        match limit.kind {
+            Kind::Concurrent | Kind::Route => {}
+            Kind::Quota(Resets { period: period @ Period::Daily(_), .. }) => {
+                kwargs.set_item("time_interval", period.to_string())?;
+            }
+            _ => kwargs.set_item("time_interval", limit.interval.as_secs_f64())?,
+        }
+        if !matches!(limit.kind, Kind::Rolling | Kind::Route) {
+            kwargs.set_item("kind", name_of(limit.kind))?;
+        }
+        if let Kind::Quota(Resets { zone: Zone::Named(zone), .. }) = limit.kind {
+            kwargs.set_item("timezone", zone.name())?;
+        }
         let scope = match limit.scope {
             Scope::Account => "account",
             Scope::Address => "address",
