@@ -1,7 +1,7 @@
 """A fork while other threads wait, fail or use a cache for the first time in the process.
 
-What is made at the first use (a class that is looked up, a name, a module that is imported) must not be copied half made: the
-child would wait for ever for a thread that it does not have.
+What is made at the first use (a class, a name, an imported module) must not be copied half made:
+the child would wait for ever for a thread that it does not have.
 """
 
 from __future__ import annotations
@@ -35,11 +35,15 @@ for thread in threads: thread.join()
 
 
 def check(code: str) -> None:
-    done = run_python("import os, signal, sys, tempfile, threading, time\n" + code + FORK_ALL_THE_TIME)
+    imports = "import os, signal, tempfile, threading, time\n"
+    done = run_python(imports + code + FORK_ALL_THE_TIME)
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize("share", ["None", "Share('sqlite:///' + tempfile.mkdtemp() + '/b.db', arrival=0)"])
+BUDGET = "Share('sqlite:///' + tempfile.mkdtemp() + '/b.db', arrival=0)"
+
+
+@pytest.mark.parametrize("share", ["None", BUDGET])
 def test_a_child_waits_though_others_made_their_first_waits(share: str) -> None:
     check(
         f"""
