@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from weakref import WeakSet
 
 if TYPE_CHECKING:
@@ -15,6 +15,23 @@ log = logging.getLogger("sluicegate.hummingbot")
 
 PATIENCE = 2.0
 """Seconds for which requests wait for the first answer of an exchange."""
+
+
+class Closed(NamedTuple):
+    """What is closed.
+
+    Attributes:
+        limit_id: A limit, as connectors call it; ``None`` for all.
+        is_everybodys: Whether all who ask the exchange take from it, also if their tables have no
+            such limit: these ask nothing at all then.
+    """
+
+    limit_id: str | None = None
+    is_everybodys: bool = True
+
+    def __str__(self) -> str:
+        """For a line of the log."""
+        return "" if self.limit_id is None else f" that takes from {self.limit_id}"
 
 
 class Address:
@@ -27,32 +44,39 @@ class Address:
     def __init__(self) -> None:
         """Nothing was asked yet."""
         self.throttlers: WeakSet[AsyncThrottler] = WeakSet()
-        self._until = 0.0
-        self._reason = ""
+        self._closed: dict[Closed, tuple[float, str]] = {}
         self._answered = False
         self._asking: asyncio.Future[None] | None = None
 
     def join(self, throttler: AsyncThrottler) -> bool:
-        """A throttler takes part from now on. Returns whether that closed it."""
+        """A throttler takes part from now on. Returns whether that closed something of it."""
         if throttler in self.throttlers:
             return False
         self.throttlers.add(throttler)
-        left = self._until - time.monotonic()
-        if left > 0:
-            throttler.pause(None, seconds=left, reason=self._reason)
-        return left > 0
+        closed = False
+        for what, (until, reason) in list(self._closed.items()):
+            left = until - time.monotonic()
+            if left > 0:
+                closed |= _pause(throttler, what, left, reason)
+        return closed
 
-    def close(self, seconds: float, reason: str) -> None:
-        """Nobody asks this exchange for so many seconds, those who join later neither."""
-        until = time.monotonic() + seconds
-        if until > self._until:
-            self._until, self._reason = until, reason
+    def close(self, what: Closed, seconds: float, reason: str) -> None:
+        """Nobody takes from a limit for so many seconds, those who join later neither.
+
+        Args:
+            what: The limit.
+            seconds: How long.
+            reason: Why, for the log.
+        """
+        now = time.monotonic()
+        until, _ = self._closed.get(what, (0.0, ""))
+        if now + seconds > until:
+            self._closed[what] = now + seconds, reason
+        if until <= now:
+            # Those that were in flight are refused, too: that is no second line.
+            log.warning("%s: nothing%s is sent for %.1f s", reason, what, seconds)
         for throttler in list(self.throttlers):
-            try:
-                throttler.pause(None, seconds=seconds, reason=reason)
-            except Exception:
-                # One that cannot be told must not keep the others from it.
-                log.warning("a throttler could not be paused (%s)", reason, exc_info=True)
+            _pause(throttler, what, seconds, reason)
 
     async def turn(self) -> tuple[asyncio.Future[None] | None, bool]:
         """Waits for the first answer.
@@ -86,3 +110,18 @@ class Address:
     def answered(self) -> None:
         """The exchange has answered: what it said is known."""
         self._answered = True
+
+
+def _pause(throttler: AsyncThrottler, what: Closed, seconds: float, reason: str) -> bool:
+    """Pauses what one throttler takes from it. Returns whether there was something."""
+    limit_id = what.limit_id
+    try:
+        if limit_id is not None and limit_id not in throttler._id_to_limit_map:
+            if not what.is_everybodys:
+                return False
+            limit_id = None
+        throttler.pause(limit_id, seconds=seconds, reason=reason)
+    except Exception:
+        # One that cannot be told must not keep the others from it.
+        log.warning("a throttler could not be paused (%s)", reason, exc_info=True)
+    return True

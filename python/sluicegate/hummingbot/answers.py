@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate import RateLimit, Usage
 from sluicegate.errors import UnknownLimitError
-from sluicegate.hummingbot.address import Address
+from sluicegate.hummingbot.address import Address, Closed
 from sluicegate.hummingbot.exchanges import pool_id
 from sluicegate.hummingbot.sharing import whole_of
 from sluicegate.tables import Limit, Route, Table
@@ -88,8 +88,6 @@ class AnswerScope:
             throttler.observe(own, **_for_share(throttler, own, limit, told))
         if limit is not None and limit.scope == "address":
             for other, name in self._others(limit_id):
-                if name is None:
-                    continue
                 try:
                     other.observe(name, **_for_share(other, name, limit, told))
                 except Exception:
@@ -101,18 +99,19 @@ class AnswerScope:
     def pause(self, limit_id: str | None = None, *, seconds: float, reason: str = "") -> None:
         """As `Throttler.pause`, for all who take from this limit; without an id, for all."""
         if limit_id is None or self._throttler is None:
-            self._address.close(seconds, reason)
+            self._address.close(Closed(), seconds, reason)
             return
         throttler, own = self._own(limit_id)
-        throttler.pause(own, seconds=seconds, reason=reason)
         limit = self._limit(limit_id)
         if limit is not None and limit.scope != "address":
+            if throttler.usage(own).paused <= 0:
+                log.warning(
+                    "%s; nothing that takes from %s is sent for %.1f s", reason, own, seconds
+                )
+            throttler.pause(own, seconds=seconds, reason=reason)
             return
-        for other, name in self._others(limit_id, everything=limit is not None):
-            try:
-                other.pause(name, seconds=seconds, reason=reason)
-            except Exception:
-                log.warning("a throttler could not be paused (%s)", reason, exc_info=True)
+        # A limit of the connector's own is that of all who have the same table.
+        self._address.close(Closed(own, limit is not None), seconds, reason)
 
     def _limit(self, limit_id: str) -> Limit | None:
         taken = self._route.takes.get(limit_id)
@@ -138,22 +137,12 @@ class AnswerScope:
                 return throttler, str(self._limit_id)
         raise UnknownLimitError(f"the connector has no limit {limit_id!r}", limit_id, None)
 
-    def _others(
-        self, limit_id: str, *, everything: bool = False
-    ) -> Iterator[tuple[AsyncThrottler, str | None]]:
-        """Who else asks this exchange, and what he calls a limit.
-
-        Args:
-            limit_id: The limit, as the table or the connector calls it.
-            everything: Whether one without such a limit is among them, with None for its name.
-        """
+    def _others(self, limit_id: str) -> Iterator[tuple[AsyncThrottler, str]]:
+        """Who else asks this exchange and has a limit, and what he calls it."""
         pool = pool_id(self._table, limit_id)
         for other in list(self._address.throttlers):
-            if other is not self._throttler:
-                if pool in other._id_to_limit_map:
-                    yield other, pool
-                elif everything:
-                    yield other, None
+            if other is not self._throttler and pool in other._id_to_limit_map:
+                yield other, pool
 
 
 def _for_share(

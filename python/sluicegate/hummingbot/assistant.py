@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
+from sluicegate._core import HummingbotThrottler
 from sluicegate.hummingbot import listening, resending
 from sluicegate.hummingbot.throttler import AsyncThrottler
 
@@ -35,16 +36,17 @@ def install() -> None:
         if _original is None:
             return await send()
         throttler = getattr(self, "_throttler", None)
-        ours = throttler if isinstance(throttler, AsyncThrottler) else None
 
         async def attempt() -> Any:
             if not listening.is_wanted():
                 return await send()
-            return await listening.call(ours, request, send)
+            # Hummingbot's own class counts as ours, and has nothing to be told.
+            own = throttler if isinstance(throttler, HummingbotThrottler) else None
+            return await listening.call(cast("AsyncThrottler | None", own), request, send)
 
-        if ours is None:
+        if not isinstance(throttler, AsyncThrottler):
             return await attempt()
-        return await resending.call(self, ours, request, attempt)
+        return await resending.call(self, throttler, request, attempt)
 
     call.__doc__ = original.__doc__
     assistant.call = call

@@ -313,9 +313,10 @@ class Listener:
         Nobody says which limit it was. So a window of a day does not count as full beside one of a
         minute: a bot would not trade for a day, because of a second.
         """
-        lengths = {limit_id: throttler.usage(limit_id).time_interval for limit_id in ids}
-        longest = max(LONGEST_FILLED, min(lengths.values(), default=0.0))
-        ids = [limit_id for limit_id in ids if lengths[limit_id] <= longest]
+        if len(ids) > 1:
+            lengths = self._lengths(throttler, ids)
+            longest = max(LONGEST_FILLED, min(lengths.values()))
+            ids = [limit_id for limit_id in ids if lengths[limit_id] <= longest]
         for limit_id in ids:
             limit = self._limit(limit_id)
             if limit is not None and limit.kind == "concurrent":
@@ -323,6 +324,15 @@ class Listener:
             else:
                 _observe(throttler, limit_id, remaining=0)
         return ids
+
+    def _lengths(self, throttler: "Throttler", ids: list[str]) -> dict[str, float]:
+        """The lengths of windows in seconds; 0 of those that nobody knows."""
+        lengths = {x: limit.interval for x in ids if (limit := self._limit(x)) is not None}
+        if len(lengths) < len(ids):
+            for row in throttler.rate_limits:
+                if row.limit_id in ids and isinstance(row.time_interval, (int, float)):
+                    lengths.setdefault(row.limit_id, row.time_interval)
+        return {x: lengths.get(x, 0.0) for x in ids}
 
     def _limit(self, limit_id: str) -> Limit | None:
         name = limit_id.partition(" [")[0]
