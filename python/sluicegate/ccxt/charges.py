@@ -19,7 +19,7 @@ from sluicegate.ccxt.pace import Pace, units_of
 from sluicegate.ccxt.places import Places, host_of
 from sluicegate.ccxt.request import Request
 from sluicegate.ccxt.table_of import BY_ID, budget_name, find
-from sluicegate.ccxt.websockets import METHOD, exchange_of, url_of
+from sluicegate.ccxt.websockets import METHOD, exchange_of, path_of
 from sluicegate.exchange.gate import Pass
 from sluicegate.exchange.limits import Limits
 from sluicegate.exchange.requests import REQUEST, limits_of
@@ -120,8 +120,7 @@ class Charges:
         if exchange is None or not name or not exchange.enableRateLimit:
             yield
             return
-        url = url_of(client, name)
-        found = find(exchange.id, "", METHOD, url, params)
+        found = find(exchange.id, "", METHOD, path_of(client, name), params)
         if found is None:
             yield
             return
