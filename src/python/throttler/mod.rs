@@ -16,7 +16,6 @@ use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
 use crate::clock::{Clock, nanos};
@@ -267,9 +266,8 @@ impl PyThrottler {
         units: Option<&Bound<'py, PyAny>>,
         timeout: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
-        static LIMITING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-        let limiting = LIMITING.import(slf.py(), "sluicegate._decorating", "limiting")?;
-        limiting.call1((slf, limit_id, units, timeout))
+        let decorating = slf.py().import("sluicegate._decorating")?;
+        decorating.call_method1("limiting", (slf, limit_id, units, timeout))
     }
 
     /// Charges a request now, for good, if there is room. Returns whether there was room.
