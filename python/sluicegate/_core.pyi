@@ -62,6 +62,8 @@ __version__: str
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 _D = TypeVar("_D")
+#: A function that `Throttler.limit` decorates.
+_F = TypeVar("_F", bound=Callable[..., Any])
 #: What the timer tells.
 _T = TypeVarWithDefault("_T", default=float)
 _Told = TypeVar("_Told")
@@ -375,6 +377,43 @@ class Throttler:
             ...     async with throttler.execute_task("/depth", timeout=5):
             ...         async with session.get("/depth") as response:
             ...             return await response.read()
+        """
+
+    def limit(
+        self,
+        limit_id: str,
+        *,
+        units: int | None = None,
+        timeout: SupportsFloat | SupportsIndex | None = None,
+        priority: int | None = None,
+    ) -> Callable[[_F], _F]:
+        """Returns a decorator: each call of its function is one request.
+
+        The call waits until the request may leave. The function's code is the block of the
+        request, as within `execute_task`: a coroutine function waits without blocking its event
+        loop, and any other function blocks its thread. Methods can be decorated, too. Generators
+        cannot, because their code runs after the call.
+
+        Args:
+            limit_id: The id of a limit of the table. It is looked up at each call.
+            units: How many times its weights each call takes: a whole number, 1 or more. The
+                default is 1.
+            timeout: The most seconds that a call waits, which then raises `RateLimitTimeout`. By
+                default there is no timeout.
+            priority: The priority of each call: see `execute_task`.
+
+        Raises:
+            TypeError: ``limit_id`` is not a ``str``, as in ``@throttler.limit`` without an id; or
+                the decorated object is a generator function, a class, or nothing that can be
+                called. A call raises what `execute_task` does, and a ``TypeError`` if a plain
+                function returns a coroutine, whose code has not run yet.
+
+        Example:
+            >>> @throttler.limit("/depth")
+            ... def depth(symbol):
+            ...     return f"the book of {symbol}"  # send the request, read the answer
+            >>> depth("BTCUSDT")
+            'the book of BTCUSDT'
         """
 
     def charge(

@@ -142,6 +142,34 @@ fn a_younger_request_uses_what_drains_before_an_older_one_wants_it() {
 }
 
 #[test]
+fn what_drains_while_a_bucket_would_be_empty_is_free_for_a_younger_request() {
+    // Two older ones wait for other limits: one unit is wanted at 15, and the whole bucket at 200.
+    let table = [
+        limit("x", 4, 40, Kind::Bucket),
+        limit("soon", 1, 15, Kind::Rolling),
+        limit("late", 1, 200, Kind::Rolling),
+        RateLimit::route("first").link("x", 1).link("soon", 1),
+        RateLimit::route("second").link("x", 4).link("late", 1),
+        RateLimit::route("younger").link("x", 2),
+    ];
+    let mut gate = gate(&table, Hold::Start);
+    for id in ["soon", "late"] {
+        let route = route(&gate, id);
+        assert!(gate.try_acquire(0, &route, 1));
+    }
+    join(&mut gate, 1, "first", 1);
+    join(&mut gate, 1, "second", 2);
+    assert!(advance(&mut gate, 1).is_empty());
+    // Part of its units is left at 15, and none at 200.
+    join(&mut gate, 1, "younger", 3);
+    assert_eq!(advance(&mut gate, 1), [3]);
+    gate.advance(1, &mut Vec::new());
+    assert_eq!(advance(&mut gate, 15), [1]);
+    gate.advance(15, &mut Vec::new());
+    assert_eq!(advance(&mut gate, 200), [2]);
+}
+
+#[test]
 fn a_counter_that_falls_quickly_wakes_nobody_as_often() {
     const SECOND: Nanos = 1_000_000_000;
     let table = [

@@ -215,6 +215,7 @@ impl Throttler {
     #[inline]
     pub(crate) fn enter_block(&self, route: &Route, units: u64) -> Option<Entered> {
         let mut shared = self.shared.lock();
+        shared.check_lease();
         shared.threads.note();
         let Shared { gate, clock, epoch, .. } = &mut *shared;
         let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);

@@ -175,3 +175,41 @@ impl Throttler {
         });
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[derive(Debug)]
+    struct Nobody;
+
+    impl Sharer for Nobody {
+        fn wanted(&self) {}
+
+        fn ended(&self, _last: Gate<Arc<Turn>>, _now: Nanos) {}
+    }
+
+    #[test]
+    fn nothing_passes_once_the_lease_has_ended_however_it_enters() {
+        let table = [RateLimit::new("a", 10_000, Duration::from_secs(10))];
+        let enters: [fn(&Throttler, &crate::gate::Route) -> bool; 3] = [
+            |throttler, route| throttler.enter_at_once(route, 1).is_some(),
+            |throttler, route| throttler.enter_block(route, 1).is_some(),
+            |throttler, route| throttler.charge_at_once(route, 1),
+        ];
+        for enter in enters {
+            for (end, passes) in [(Nanos::MAX, true), (0, false)] {
+                let throttler = Throttler::new(&table, Options::default()).expect("a fine table");
+                throttler.share(Arc::new(Nobody));
+                let route = throttler.lookup("a").expect("known");
+                throttler.in_gate(|gate, _, lease_end| {
+                    *lease_end = end;
+                    ((), gate.allow_of(route.index, 10_000))
+                });
+                assert_eq!(enter(&throttler, &route), passes, "with a lease until {end}");
+            }
+        }
+    }
+}

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from sluicegate import Throttler
 from sluicegate.ccxt.budget import Budget
@@ -42,6 +43,15 @@ class Charges:
         """Nothing is charged yet."""
         self.budgets = budgets
         self._places = Places()
+        self._latest: WeakKeyDictionary[Any, Budget] = WeakKeyDictionary()
+
+    def budget_of(self, exchange: Any) -> Budget:
+        """The budget of an object's latest request; of its public address before the first one."""
+        found = self._latest.get(exchange)
+        if found is None:
+            name = budget_name(exchange.id, host_of(exchange))
+            found = self.budgets.of(name, egress_of(exchange), account_of(exchange))
+        return found
 
     def enter(self, request: Request) -> None:
         """Waits in a thread until a request may leave; it holds what it takes."""
@@ -127,6 +137,7 @@ class Charges:
                 path = place.path_for(exchange, params)
                 found = find(exchange.id, host, method, path, params)
         budget = self.budgets.of(budget_name(exchange.id, host), egress, account)
+        self._latest[exchange] = budget
         takes: list[Take] = []
         pace = Pace.of(exchange)
         if (

@@ -14,6 +14,8 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
+from ccxt.base import errors as ccxt_errors
+
 from sluicegate.ccxt.charges import Charges
 from sluicegate.ccxt.request import CURRENT, Request
 from sluicegate.ccxt.websockets import CONNECT, operation
@@ -21,6 +23,10 @@ from sluicegate.ccxt.websockets import CONNECT, operation
 log = logging.getLogger("sluicegate.ccxt")
 
 Method = Callable[..., Any]
+#: The errors after which ccxt would send a request again; older versions never do.
+_RETRYABLE: tuple[type[Exception], ...] = tuple(
+    getattr(ccxt_errors, name) for name in ("OperationFailed",) if hasattr(ccxt_errors, name)
+)
 _RETRIES = "maxRetriesOnFailure"
 _DELAY = "maxRetriesOnFailureDelay"
 
@@ -199,7 +205,7 @@ def _is_under_way(exchange: Any) -> bool:
 def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:
     """How often a request may be sent, milliseconds between, and parameters without retries."""
     options = exchange.options
-    if not (_RETRIES in options or path in options or _RETRIES in params):
+    if not _RETRYABLE or not (_RETRIES in options or path in options or _RETRIES in params):
         return 1, 0, params
     if not isinstance(params, dict):
         # A list of orders has no room for options; ccxt sends it again by itself then.
@@ -211,9 +217,7 @@ def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:
 
 def _may_succeed(error: Exception) -> bool:
     """Whether ccxt would send the request again."""
-    import ccxt
-
-    return isinstance(error, ccxt.OperationFailed)
+    return isinstance(error, _RETRYABLE)
 
 
 def _say(exchange: Any, error: Exception) -> None:

@@ -1,11 +1,11 @@
 //! The methods that both caches have.
 
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::cache::{Found, Store};
+use crate::python::once::intern;
 
 use super::arguments::Argument;
 use super::classes::abc;

@@ -240,6 +240,45 @@ impl PyThrottler {
         Ok(Task::new(route.unbind(), units, timeout, numbers::rank(priority)?))
     }
 
+    /// Returns a decorator: each call of its function is one request.
+    ///
+    /// The call waits until the request may leave. The function's code is the block of the
+    /// request, as within `execute_task`: a coroutine function waits without blocking its event
+    /// loop, and any other function blocks its thread. Methods can be decorated, too. Generators
+    /// cannot, because their code runs after the call.
+    ///
+    /// Args:
+    ///     limit_id: The id of a limit of the table. It is looked up at each call.
+    ///     units: How many times its weights each call takes: a whole number, 1 or more. The
+    ///         default is 1.
+    ///     timeout: The most seconds that a call waits, which then raises `RateLimitTimeout`. By
+    ///         default there is no timeout.
+    ///     priority: The priority of each call: see `execute_task`.
+    ///
+    /// Raises:
+    ///     TypeError: ``limit_id`` is not a ``str``, as in ``@throttler.limit`` without an id; or
+    ///         the decorated object is a generator function, a class, or nothing that can be
+    ///         called. A call raises what `execute_task` does, and a ``TypeError`` if a plain
+    ///         function returns a coroutine, whose code has not run yet.
+    ///
+    /// Example:
+    ///     >>> @throttler.limit("/depth")
+    ///     ... def depth(symbol):
+    ///     ...     return f"the book of {symbol}"  # send the request, read the answer
+    ///     >>> depth("BTCUSDT")
+    ///     'the book of BTCUSDT'
+    #[pyo3(signature = (limit_id, *, units=None, timeout=None, priority=None))]
+    fn limit<'py>(
+        slf: &Bound<'py, Self>,
+        limit_id: &Bound<'py, PyAny>,
+        units: Option<&Bound<'py, PyAny>>,
+        timeout: Option<&Bound<'py, PyAny>>,
+        priority: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let decorating = slf.py().import("sluicegate._decorating")?;
+        decorating.call_method1("limiting", (slf, limit_id, units, timeout, priority))
+    }
+
     /// Charges a request now, for good, if there is room. Returns whether there was room.
     ///
     /// Nothing needs to be left or given back: the interval of the units begins now, whatever
