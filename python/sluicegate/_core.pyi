@@ -360,17 +360,17 @@ class Throttler:
                 default is 1.
             timeout: The most seconds to wait. 0 does not wait at all: of a shared limit it sees
                 only the units that this process has. By default there is no timeout.
-            priority: Who goes first of those that wait: a whole number from -1000 to 1000. The higher
-                goes first, also before those of its id that came earlier; equal ones go in the order
-                of arrival. The default is the ``priority`` of the id in the table, which is 0 if the
-                table does not say it.
+            priority: Who goes first of those that wait: a whole number from -1000 to 1000. The
+                higher goes first, also before those of its id that came earlier; equal ones go in
+                the order of arrival. The default is the ``priority`` of the id in the table, which
+                is 0 if the table does not say it.
 
         Raises:
             UnknownLimitError: No limit of the table has this id. The message names the closest id.
             ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
                 could never pass; or ``timeout`` is negative; or ``priority`` is out of range.
-            TypeError: ``limit_id`` is not a ``str``, or ``units``, ``timeout`` or ``priority`` is not
-                a number.
+            TypeError: ``limit_id`` is not a ``str``, or ``units``, ``timeout`` or ``priority`` is
+                not a number.
 
         Example:
             >>> async def depth(session):
@@ -416,9 +416,7 @@ class Throttler:
             'the book of BTCUSDT'
         """
 
-    def charge(
-        self, limit_id: str, units: int | None = None, priority: int | None = None
-    ) -> bool:
+    def charge(self, limit_id: str, units: int | None = None, priority: int | None = None) -> bool:
         """Charges a request now, for good, if there is room. Returns whether there was room.
 
         Nothing needs to be left or given back: the interval of the units begins now, whatever
