@@ -17,6 +17,7 @@ import httpx
 from sluicegate import Throttler
 from sluicegate.clients.pacing import Pacing, Request
 from sluicegate.tables import Table
+from sluicegate.tables.answer import RawHeaders
 
 __all__ = ["AsyncTransport", "Transport"]
 
@@ -77,11 +78,11 @@ class AsyncTransport(httpx.AsyncBaseTransport):
                 asked.sent = time.monotonic()
                 response = await self._transport.handle_async_request(request)
             try:
-                body = None
-                most = pacing.bytes_to_read(asked, response.status_code, response.headers)
+                body, headers = None, RawHeaders(response.headers.raw)
+                most = pacing.bytes_to_read(asked, response.status_code, headers)
                 if most:
-                    body = await _begin_async(response, most)
-                if not pacing.is_refused(asked, response.status_code, response.headers, body):
+                    body = await _begin_async(response, most, headers)
+                if not pacing.is_refused(asked, response.status_code, headers, body):
                     return response
             except BaseException:
                 # Nobody else has it, to close it.
@@ -157,11 +158,11 @@ class Transport(httpx.BaseTransport):
                 asked.sent = time.monotonic()
                 response = self._transport.handle_request(request)
             try:
-                body = None
-                most = pacing.bytes_to_read(asked, response.status_code, response.headers)
+                body, headers = None, RawHeaders(response.headers.raw)
+                most = pacing.bytes_to_read(asked, response.status_code, headers)
                 if most:
-                    body = _begin(response, most)
-                if not pacing.is_refused(asked, response.status_code, response.headers, body):
+                    body = _begin(response, most, headers)
+                if not pacing.is_refused(asked, response.status_code, headers, body):
                     return response
             except BaseException:
                 response.close()
@@ -244,58 +245,62 @@ class _Replayed(httpx.SyncByteStream):
         self._stream.close()
 
 
-async def _begin_async(response: httpx.Response, most: int) -> bytes | None:
-    """The body as text bytes, if it is shorter than `most`; None if it is not."""
+async def _begin_async(response: httpx.Response, most: int, headers: RawHeaders) -> bytes | None:
+    """The body without its `Content-Encoding`, if it is shorter than `most`; None if it is not."""
     if hasattr(response, "_content"):
         return response.content
     stream = response.stream
     assert isinstance(stream, httpx.AsyncByteStream)
-    rest = aiter(stream)
+    parts = stream.__aiter__()
     read: list[bytes] = []
-    size, error, ended = 0, None, False
+    size, error = 0, None
     try:
-        while size < most:
-            try:
-                part = await anext(rest)
-            except StopAsyncIteration:
-                ended = True
-                break
+        async for part in parts:
             read.append(part)
             size += len(part)
+            if size >= most:
+                break
     except Exception as raised:
         # The program gets it where it reads the body, as without us.
         error = raised
-    response.stream = _AsyncReplayed(read, error, rest, stream)
-    return _decoded(response, read) if ended else None
+    if error is not None or size >= most:
+        response.stream = _AsyncReplayed(read, error, parts, stream)
+        return None
+    # To close it gives its connection back.
+    await stream.aclose()
+    whole = read[0] if len(read) == 1 else b"".join(read)
+    response.stream = httpx.ByteStream(whole)
+    return _decoded(whole, headers.get("content-encoding"))
 
 
-def _begin(response: httpx.Response, most: int) -> bytes | None:
+def _begin(response: httpx.Response, most: int, headers: RawHeaders) -> bytes | None:
     """The same for threads."""
     if hasattr(response, "_content"):
         return response.content
     stream = response.stream
     assert isinstance(stream, httpx.SyncByteStream)
-    rest = iter(stream)
+    parts = iter(stream)
     read: list[bytes] = []
-    size, error, ended = 0, None, False
+    size, error = 0, None
     try:
-        while size < most:
-            part = next(rest, None)
-            if part is None:
-                ended = True
-                break
+        for part in parts:
             read.append(part)
             size += len(part)
+            if size >= most:
+                break
     except Exception as raised:
         error = raised
-    response.stream = _Replayed(read, error, rest, stream)
-    return _decoded(response, read) if ended else None
+    if error is not None or size >= most:
+        response.stream = _Replayed(read, error, parts, stream)
+        return None
+    stream.close()
+    whole = read[0] if len(read) == 1 else b"".join(read)
+    response.stream = httpx.ByteStream(whole)
+    return _decoded(whole, headers.get("content-encoding"))
 
 
-def _decoded(response: httpx.Response, read: list[bytes]) -> bytes | None:
+def _decoded(raw: bytes, encoding: str | None) -> bytes | None:
     """A whole body as it was before its `Content-Encoding`; None if that cannot be read."""
-    raw = read[0] if len(read) == 1 else b"".join(read)
-    encoding = response.headers.get("content-encoding")
     if not encoding:
         return raw
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import lru_cache
 from typing import Any
 
 from sluicegate import Task, Throttler, tables
@@ -105,7 +106,7 @@ class Pacing:
         Args:
             request: What was asked.
             status: The HTTP status.
-            headers: A mapping that ignores case.
+            headers: What finds a header by its name in lower case.
         """
         if request.method == "HEAD" or status in _WITHOUT_BODY:
             return 0
@@ -113,7 +114,7 @@ class Pacing:
         is_sent_again = request.again > 0 and status >= 400
         if not is_sent_again and not self.table.needs_body(status):
             return 0
-        kind = headers.get("content-type", "")
+        kind = headers.get("content-type")
         if kind and not _may_tell(kind):
             return 0
         if self._reads_all and 200 <= status < 300:
@@ -121,7 +122,7 @@ class Pacing:
             if route.endpoint is not None and route.endpoint.returned:
                 return EVERYTHING
         most = LONGEST_BODY if status >= 400 else LONGEST_SUCCESS
-        length = headers.get("content-length", "")
+        length = headers.get("content-length") or ""
         is_known = length.isdecimal() and len(length) < 20
         return 0 if is_known and not 0 < int(length) <= most else most + 1
 
@@ -164,6 +165,7 @@ class Pacing:
         return self.retries
 
 
+@lru_cache(maxsize=100)
 def _may_tell(content_type: str) -> bool:
     """Whether a body of this type may say why a request was refused, and ends by itself."""
     kind = content_type.partition(";")[0].strip().lower()
