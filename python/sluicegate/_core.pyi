@@ -345,6 +345,7 @@ class Throttler:
         limit_id: str,
         units: int | None = None,
         timeout: SupportsFloat | SupportsIndex | None = None,
+        priority: int | None = None,
     ) -> Task:
         """Returns the context of one request, for ``async with`` or, in a thread, for ``with``.
 
@@ -352,8 +353,9 @@ class Throttler:
         its answer is read. A context that is never entered limits nothing, and a
         ``RuntimeWarning`` says so.
 
-        Requests for the same id leave in the order in which they came. A later request never
-        delays an earlier one.
+        Requests of the same priority for the same id leave in the order in which they came. A later
+        request never delays an earlier one, unless its priority is higher. A request of a lower
+        priority never delays one of a higher that waits.
 
         Args:
             limit_id: The id of a limit of the table.
@@ -361,12 +363,17 @@ class Throttler:
                 default is 1.
             timeout: The most seconds to wait. 0 does not wait at all: of a shared limit it sees
                 only the units that this process has. By default there is no timeout.
+            priority: Who goes first of those that wait: a whole number from -1000 to 1000. The
+                higher goes first, also before those of its id that came earlier; equal ones go in
+                the order of arrival. The default is the ``priority`` of the id in the table, which
+                is 0 if the table does not say it.
 
         Raises:
             UnknownLimitError: No limit of the table has this id. The message names the closest id.
             ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-                could never pass; or ``timeout`` is negative.
-            TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``timeout`` is not a number.
+                could never pass; or ``timeout`` is negative; or ``priority`` is out of range.
+            TypeError: ``limit_id`` is not a ``str``, or ``units``, ``timeout`` or ``priority`` is
+                not a number.
 
         Example:
             >>> async def depth(session):
@@ -381,6 +388,7 @@ class Throttler:
         *,
         units: int | None = None,
         timeout: SupportsFloat | SupportsIndex | None = None,
+        priority: int | None = None,
     ) -> Callable[[_F], _F]:
         """Returns a decorator: each call of its function is one request.
 
@@ -395,6 +403,7 @@ class Throttler:
                 default is 1.
             timeout: The most seconds that a call waits, which then raises `RateLimitTimeout`. By
                 default there is no timeout.
+            priority: The priority of each call: see `execute_task`.
 
         Raises:
             TypeError: ``limit_id`` is not a ``str``, as in ``@throttler.limit`` without an id; or
@@ -410,7 +419,7 @@ class Throttler:
             'the book of BTCUSDT'
         """
 
-    def charge(self, limit_id: str, units: int | None = None) -> bool:
+    def charge(self, limit_id: str, units: int | None = None, priority: int | None = None) -> bool:
         """Charges a request now, for good, if there is room. Returns whether there was room.
 
         Nothing needs to be left or given back: the interval of the units begins now, whatever
@@ -424,22 +433,27 @@ class Throttler:
             limit_id: The id of a limit of the table.
             units: How many times its weights the request takes: a whole number, 1 or more. The
                 default is 1.
+            priority: As in `execute_task`: those of a lower priority that wait are not in its way.
 
         Raises:
             UnknownLimitError: No limit of the table has this id.
             ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-                could never pass.
-            TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+                could never pass; or ``priority`` is out of range.
+            TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
 
         Example:
             >>> if throttler.charge("/depth"):
             ...     print("send the request now")
             send the request now
         """
-    def try_acquire(self, limit_id: str, units: int | None = None) -> bool:
+    def try_acquire(
+        self, limit_id: str, units: int | None = None, priority: int | None = None
+    ) -> bool:
         """The older name of `charge`, which does the same."""
 
-    def wait_time(self, limit_id: str, units: int | None = None) -> float:
+    def wait_time(
+        self, limit_id: str, units: int | None = None, priority: int | None = None
+    ) -> float:
         """Returns the seconds until a request that came now could leave. Nothing is charged.
 
         It is 0.0 only if the request could leave now. It is an estimate if requests are in flight,
@@ -454,12 +468,13 @@ class Throttler:
             limit_id: The id of a limit of the table.
             units: How many times its weights the request takes: a whole number, 1 or more. The
                 default is 1.
+            priority: As in `execute_task`: those of a lower priority that wait are not in its way.
 
         Raises:
             UnknownLimitError: No limit of the table has this id.
             ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-                could never pass.
-            TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+                could never pass; or ``priority`` is out of range.
+            TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
 
         Example:
             >>> throttler.wait_time("/depth")
