@@ -2,9 +2,11 @@
 //!
 //! `throttler/` uses `waiting/` and `sharing/`, `hummingbot.rs` uses all of them, and `cache/` none.
 
+mod asyncio;
 mod cache;
 mod errors;
 mod hummingbot;
+mod once;
 #[cfg(feature = "share")]
 mod sharing;
 #[cfg(not(feature = "share"))]
@@ -30,16 +32,18 @@ mod _core {
     };
     #[pymodule_export]
     use super::throttler::{
-        PyManualClock, PyThrottler, PyUsage, Task, check_link, check_rate_limit, check_timezone, parse_period,
+        PyEvent, PyManualClock, PyThrottler, PyUsage, Task, check_link, check_rate_limit, check_timezone,
+        parse_period,
     };
     #[pymodule_export]
     use super::waiting::ready::Ready;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::once::install(module.py());
         super::cache::register(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        super::waiting::fork::install(module.py())?;
+        super::waiting::install(module.py())?;
         // What was registered last is called first: no thread waits any more when the budgets are given back.
         super::sharing::install(module.py())?;
         super::waiting::at_exit::install(module.py())

@@ -11,6 +11,8 @@ mod deadlock;
 mod effects;
 mod enter;
 mod epoch;
+mod event;
+mod events;
 mod fork;
 mod grants;
 mod leases;
@@ -32,6 +34,8 @@ mod turn;
 mod wake_groups;
 
 #[cfg(test)]
+mod events_tests;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod model_loop;
@@ -44,6 +48,8 @@ mod nested_model_tests;
 #[cfg(test)]
 mod nested_tests;
 
+pub use event::{Event, EventKind};
+pub use events::Listener;
 pub use manual_clock::ManualClock;
 pub use pass::Pass;
 pub use route::Route;

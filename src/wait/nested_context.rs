@@ -59,7 +59,8 @@ impl Context {
         }
         match throttler.enter_block(&route, units) {
             Some(Entered { epoch, is_tight }) => {
-                self.begin(throttler, HeldUnits { route, units, epoch, is_tight });
+                let held = HeldUnits { epoch, is_tight, ..HeldUnits::new(route, units) };
+                self.begin(throttler, held);
             }
             None => self.ask(throttler, id, units),
         }

@@ -11,6 +11,7 @@ use super::block::Block;
 use super::deadlock::Threads;
 use super::effects::Effects;
 use super::epoch::Epoch;
+use super::events::Events;
 use super::leases::Leases;
 use super::nested::Nested;
 use super::pass::HeldUnits;
@@ -41,6 +42,10 @@ pub(super) struct Shared {
     pub runtimes: super::tokio::Runtimes,
     /// The part that this takes in a budget of several processes.
     pub sharing: Option<Sharing>,
+    /// `None` until somebody listens.
+    pub events: Option<Box<Events>>,
+    /// When the first pause ends, if somebody is to be told; [`Nanos::MAX`] if not.
+    pub resumes_at: Nanos,
     /// Kept for its allocation.
     pub decided: Vec<Decided<Arc<Turn>>>,
 }
@@ -61,6 +66,8 @@ impl Shared {
             #[cfg(feature = "tokio")]
             runtimes: Vec::new(),
             sharing: None,
+            events: None,
+            resumes_at: Nanos::MAX,
             decided: Vec::new(),
         }
     }
