@@ -1,6 +1,7 @@
 //! What a budget that processes share asks the gate, and takes from it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::clock::Nanos;
 use crate::error::Error;
@@ -92,6 +93,13 @@ impl<W> Gate<W> {
             Some(NextWaiting { order: head.order, since: waiter.since, needs: needs.collect() })
         };
         self.queues.heads().take(most).filter_map(next).collect()
+    }
+
+    /// What is left of the pause of a limit, and why; `None` if it is not paused.
+    pub fn pause_of(&self, limit: Index, now: Nanos) -> Option<(Nanos, Arc<str>)> {
+        let limit = &self.limits[limit as usize];
+        let left = limit.window.paused_until()?.checked_sub(now).filter(|&left| left > 0)?;
+        Some((left, limit.heard.reason.clone()))
     }
 
     /// What is in the window of a limit, oldest first.
