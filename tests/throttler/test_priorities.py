@@ -185,5 +185,5 @@ def test_bad_reserves_are_refused(reserve: Any, error: type[Exception], message:
 
 
 def test_a_reserve_of_all_of_a_limit_is_refused() -> None:
-    with pytest.raises(ValueError, match='a reserve of "x" must be .* less than its limit of 5'):
+    with pytest.raises(ValueError, match=r'a reserve of "x" must be .* less than its limit of 5'):
         Throttler([RateLimit("x", 5, 1, reserve={1: 5})])
