@@ -89,7 +89,8 @@ fn with_second_limits(world: &World) -> World {
             .collect();
         // Those of an id that leave different reserves alone wait in queues of their own.
         let concerned = |&&(at, kept_for, _): &&(usize, i16, usize)| {
-            kept_for > own && (at == route || links.iter().any(|link| link.id == at.to_string()))
+            kept_for > own
+                && (at == route || links.iter().any(|link| link.weight > 0 && link.id == at.to_string()))
         };
         let Some(from) = companions.iter().filter(concerned).map(|&(_, kept_for, _)| kept_for).min() else {
             continue;
