@@ -169,6 +169,7 @@ impl ModelGate {
                 } else {
                     Vec::new()
                 },
+                pause: None,
             });
         }
         views

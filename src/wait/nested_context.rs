@@ -37,7 +37,7 @@ pub(super) struct Context {
 impl Context {
     /// Enters, or joins the queue.
     pub fn ask(&mut self, throttler: &Throttler, id: &str, units: u64) {
-        let mut held = HeldUnits::new(throttler.lookup(id).expect("a known id"), units);
+        let mut held = HeldUnits::new(&throttler.lookup(id).expect("a known id"), units, None);
         throttler.check_units(&held.route, units).expect("units that fit");
         let turn = || Turn::new(WakeGroup::Threads, Waker::noop().clone());
         match throttler.enter(&mut held, None, turn).expect("no time-out") {
@@ -59,7 +59,7 @@ impl Context {
         }
         match throttler.enter_block(&route, units) {
             Some(Entered { epoch, is_tight }) => {
-                let held = HeldUnits { epoch, is_tight, ..HeldUnits::new(route, units) };
+                let held = HeldUnits { epoch, is_tight, ..HeldUnits::new(&route, units, None) };
                 self.begin(throttler, held);
             }
             None => self.ask(throttler, id, units),
