@@ -38,6 +38,8 @@ mod known_instants;
 #[cfg(test)]
 mod listening_tests;
 #[cfg(test)]
+mod crowd_tests;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod model_tests;

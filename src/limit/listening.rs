@@ -4,7 +4,7 @@
 use crate::clock::Nanos;
 
 use super::MAX_LIMIT;
-use super::others::Others;
+use super::others::{Likely, Others};
 use super::window::Window;
 
 /// An answer that says how much is left may be so old at most: what left a rolling window is known for so long.
@@ -21,6 +21,13 @@ pub(crate) struct Told {
     pub until: Option<Nanos>,
     /// Whether others go on as they did.
     pub expect: bool,
+}
+
+/// How much of a limit is used by everybody, as the exchange counted at some instant since `since`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Number {
+    pub used: u64,
+    pub since: Nanos,
 }
 
 impl Window {
@@ -48,6 +55,10 @@ impl Window {
     /// The limit by the table and the exchange, whichever is smaller.
     pub fn told_limit(&self) -> u64 {
         self.nominal.min(self.told)
+    }
+
+    pub fn dump(&self) -> String {
+        format!("own {} others {} {}", self.stamps.units(), self.others_units, self.others.as_ref().map_or(String::new(), |o| o.dump()))
     }
 
     /// Ends a pause and drops units of others whose time has come.
@@ -101,7 +112,7 @@ impl Window {
 
     /// Units that others have used, and that come free at `until`, or as the units of this limit do if that is before.
     /// They may be more than the limit.
-    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: Option<u64>) {
+    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: Option<Number>) {
         if self.stamps.stamp_foreign(now, units) {
             return;
         }
@@ -112,11 +123,20 @@ impl Window {
         // Where a window ends for all units at once, they are expected again from its end on.
         let told_window = told_end.map(|end| (end.saturating_sub(interval), end));
         let window = told_window.or_else(|| self.stamps.window_at(now));
-        let most = self.told_limit() / 2;
+        let cap = self.told_limit() / 2;
+        let (own, in_flight) = (self.stamps.units_of_window(now), self.in_flight);
         let others = self.others.get_or_insert_default();
         others.add(now, interval, units, until, (expect.is_some() && window.is_none()).then_some(now));
-        if let Some(seen) = expect {
-            others.expect(now, seen, most, interval, window);
+        if let Some(number) = expect {
+            // It may be of the window before, of which others' last share stands until this one is told of.
+            let is_doubtful = told_window.is_none() && window.is_some_and(|(began, _)| number.since < began);
+            if !is_doubtful {
+                let newest = others.newest(number.used, interval, window);
+                let most = newest.saturating_sub(own);
+                // Of what is in flight, half has arrived by then on the average.
+                let middle = if window.is_some() { most.saturating_sub(in_flight / 2) } else { most };
+                others.expect(now, Likely { since: number.since, middle, most, cap }, interval, window);
+            }
         }
         self.recount(now);
     }
@@ -144,10 +164,10 @@ impl Window {
             let new = i128::from(self.limit()) - i128::from(own) - told.remaining;
             u64::try_from(new.clamp(0, i128::from(MAX_LIMIT))).unwrap_or(0)
         };
-        // Most likely none of those in flight now is in the number.
-        let (new, likely) = (beyond(used), beyond(own));
+        let new = beyond(used);
         if new > 0 || told.expect {
-            self.stamp_foreign(now, new, told.until, told.expect.then_some(likely));
+            let number = Number { used: beyond(0), since: told.since };
+            self.stamp_foreign(now, new, told.until, told.expect.then_some(number));
         }
         new
     }

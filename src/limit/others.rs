@@ -46,6 +46,19 @@ fn add(sum: u64, some: &Entry) -> u64 {
     sum.saturating_add(some.units)
 }
 
+/// How much others have used, as far as an answer tells it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Likely {
+    /// When the request left: the exchange counted since then.
+    pub since: Nanos,
+    /// The most likely figure.
+    pub middle: u64,
+    /// It is no more: as if nothing in flight had arrived.
+    pub most: u64,
+    /// No more is kept for those of them that are to come in an interval.
+    pub cap: u64,
+}
+
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Others {
@@ -55,6 +68,8 @@ pub(super) struct Others {
     counted_at: Nanos,
     /// The window that others were last seen in: its end, and how much they had used.
     seen: Option<(Nanos, u64)>,
+    /// The end of the window that the exchange last told of, and the largest number that it told.
+    newest: Option<(Nanos, u64)>,
     /// What they used in the window before that, if they were seen in it.
     before: Option<u64>,
     /// When they were first listened to.
@@ -94,20 +109,29 @@ impl Others {
         self.all.sort_by_key(|some| some.kept_until);
     }
 
+    /// The largest number that the exchange has told of a window that ends for all units at once, with this one; of a window
+    /// that rolls, this one. Answers overtake each other, and within a window the exchange's number only grows.
+    pub fn newest(&mut self, used: u64, interval: Nanos, window: Option<(Nanos, Nanos)>) -> u64 {
+        let Some((_, end)) = window else { return used };
+        let same = self.newest.filter(|&(last, _)| last.abs_diff(end) < interval / 2);
+        let newest = same.map_or(used, |(_, before)| before.max(used));
+        self.newest = Some((end, newest));
+        newest
+    }
+
     /// Others are expected to go on as they did, from the answer at `now` on. `window`: when it began and ends, if all of its
-    /// units end together. `seen`: how much they have used most likely, where it is certain for less. No more than `most` is kept for them beside what they have used.
-    pub fn expect(
-        &mut self,
-        now: Nanos,
-        seen: u64,
-        most: u64,
-        interval: Nanos,
-        window: Option<(Nanos, Nanos)>,
-    ) {
+    /// units end together.
+    pub fn expect(&mut self, now: Nanos, seen: Likely, interval: Nanos, window: Option<(Nanos, Nanos)>) {
         let since = *self.since.get_or_insert(now);
-        let certain = self.used_at(now);
-        let used = certain.max(seen);
         let (began, end) = window.unwrap_or((since, since.saturating_add(interval)));
+        if window.is_some() {
+            // This one has begun, so that the one before has ended, if later than it seemed.
+            for old in self.all.iter_mut().filter(|some| some.used_until < end.saturating_sub(interval / 2)) {
+                old.used_until = old.used_until.min(now);
+            }
+        }
+        let certain = self.used_at(now);
+        let used = certain.max(seen.middle);
         if window.is_some() {
             match self.seen {
                 // The end of one window is not known to the nanosecond.
@@ -121,13 +145,16 @@ impl Others {
             // What is kept for the next window.
             self.all.retain(|some| 0 < some.used_until && some.used_until <= now);
             self.all.iter_mut().for_each(|some| some.kept_until = some.kept_until.min(now));
-            let mut left = certain;
-            for step in 1..=STEPS {
-                let units = left / (STEPS + 1 - step);
-                left -= units;
-                let kept_until = end.saturating_add(interval / STEPS * step);
-                self.all.push(Entry { units, used_until: end, kept_until });
+            let unsure = seen.most.saturating_sub(certain);
+            for (mut left, used_until) in [(certain, end), (unsure.min(seen.cap), 0)] {
+                for step in 1..=STEPS {
+                    let units = left / (STEPS + 1 - step);
+                    left -= units;
+                    let kept_until = end.saturating_add(interval / STEPS * step);
+                    self.all.push(Entry { units, used_until, kept_until });
+                }
             }
+            self.all.push(Entry { units: unsure.saturating_sub(seen.cap), used_until: 0, kept_until: end });
         } else {
             // Those that have ended are of use for answers that tell of the past.
             self.all.retain(|some| some.used_until > 0);
@@ -136,19 +163,22 @@ impl Others {
         // it at once learns only after that what has come of them meanwhile.
         let part = part_of(now, end, interval);
         let rate = match self.before {
-            Some(before) => {
-                ((used as f64 + BEFORE * before as f64) / (part + BEFORE)).min(before.max(used) as f64)
-            }
+            Some(before) => (used as f64 + BEFORE * before as f64) / (part + BEFORE),
             None => used as f64 / part,
         };
-        let to_come =
-            ((1.0 + MORE) * rate.min(most as f64) * (1.0 - part)).ceil() as u64 + (used - certain).min(most);
+        // Those that have come since the exchange counted are in no number yet.
+        let left = if window.is_some() { 1.0 - part_of(seen.since, end, interval) } else { 1.0 - part };
+        let unsure = if window.is_some() { 0 } else { seen.most.saturating_sub(certain).min(seen.cap) };
+        let to_come = ((1.0 + MORE) * rate.min(seen.cap as f64) * left).ceil() as u64 + unsure;
         let (middle, mut left) = (now + end.saturating_sub(now) / 2, to_come);
+        // Before more of it is given up, those that took what was given up are answered.
+        let answered = now.saturating_sub(seen.since).saturating_mul(2);
+        let pause = (end.saturating_sub(middle) / STEPS).max(if window.is_some() { answered } else { 0 });
         let mut steps = Vec::new();
         for step in 1..=STEPS {
             let units = left / (STEPS + 1 - step);
             left -= units;
-            let kept_until = middle + end.saturating_sub(middle) / STEPS * step;
+            let kept_until = middle.saturating_add(pause.saturating_mul(step)).min(end);
             steps.push(Entry { units, used_until: 0, kept_until });
         }
         self.all.extend(steps);
@@ -230,12 +260,17 @@ impl Others {
         self.all.sort_by_key(|some| some.kept_until);
     }
 
+    pub fn dump(&self) -> String {
+        let now = self.counted_at;
+        format!("certain {} seen {:?} newest {:?} before {:?}", self.used_at(now), self.seen, self.newest, self.before)
+    }
+
     /// Forgets what has ended by `at`.
     pub fn forget(&mut self, at: Nanos) {
         self.all.retain(|some| some.units > 0 && some.kept_until > at);
     }
 
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.all.is_empty() && self.seen.is_none()
     }
 }
