@@ -36,17 +36,9 @@ enum Pattern {
 #[derive(Debug, Default)]
 struct Outcome {
     refused: u64,
-    /// Refused in the worst of all windows.
-    worst: u64,
     /// Own units that were served in windows that began and ended, and what others left.
     served: u64,
     left: u64,
-}
-
-impl Outcome {
-    fn used(&self) -> u64 {
-        100 * self.served / self.left.max(1)
-    }
 }
 
 struct Random(u64);
@@ -75,7 +67,7 @@ fn run(pattern: Pattern, bots: usize, share: f64, seed: u64) -> Outcome {
         random.next();
     }
     let ahead = random.within(0, INTERVAL);
-    let (mut out, mut used, mut window, mut refused_here) = (Outcome::default(), 0, ahead / INTERVAL, 0);
+    let (mut out, mut used, mut window) = (Outcome::default(), 0, ahead / INTERVAL);
     if matches!(pattern, Pattern::Steady | Pattern::Bursts | Pattern::Stops) {
         used = (share * LIMIT as f64 * ahead as f64 / INTERVAL as f64) as u64;
     }
@@ -97,8 +89,7 @@ fn run(pattern: Pattern, bots: usize, share: f64, seed: u64) -> Outcome {
                 out.served += own_here;
                 out.left += LIMIT.saturating_sub(others_here);
             }
-            out.worst = out.worst.max(refused_here);
-            (window, used, refused_here, own_here, others_here) = (server / INTERVAL, 0, 0, 0, 0);
+            (window, used, own_here, others_here) = (server / INTERVAL, 0, 0, 0);
         }
         let nth = now / INTERVAL;
         let phase = (server % INTERVAL) as f64 / INTERVAL as f64;
@@ -112,7 +103,11 @@ fn run(pattern: Pattern, bots: usize, share: f64, seed: u64) -> Outcome {
             Pattern::AtTheStart if phase < 0.05 => each * 20.0,
             _ => 0.0,
         };
-        let lump = if matches!(pattern, Pattern::Bursts) { share * LIMIT as f64 / 12.0 } else { share * LIMIT as f64 / 100.0 };
+        let lump = if matches!(pattern, Pattern::Bursts) {
+            share * LIMIT as f64 / 12.0
+        } else {
+            share * LIMIT as f64 / 100.0
+        };
         while owed > 0.0 && owed >= lump {
             owed -= lump;
             used += lump as u64;
@@ -129,10 +124,6 @@ fn run(pattern: Pattern, bots: usize, share: f64, seed: u64) -> Outcome {
                     let refused = used + weight > LIMIT;
                     used += weight;
                     own_here += if refused { 0 } else { weight };
-                    if refused && refused_here == 0 && std::env::var("TRACE").is_ok() {
-                        println!("first refused: sent {} now {} srv {} used {used}", sent / MS, now / MS, server % INTERVAL / MS);
-                    }
-                    refused_here += u64::from(refused);
                     out.refused += u64::from(refused);
                     // The way back takes as long as the way there.
                     flying.push(Reverse((now + (now - sent), order, sent, weight, Some((used, refused)))));
@@ -160,11 +151,6 @@ fn run(pattern: Pattern, bots: usize, share: f64, seed: u64) -> Outcome {
                 }
             }
         }
-        if std::env::var("TRACE").is_ok_and(|t| now / MS >= t.parse().unwrap()) && (now % (100 * MS) == 0) {
-            let at = gate.now(&clock);
-            let usage = gate.usage(at, &route);
-            println!("{:>6} srv {:>5} used {used} others {others_here} refused {refused_here} | gate used {} inflight {} {}", now / MS, server % INTERVAL / MS, usage.used, usage.in_flight, gate.dump(&route));
-        }
         while let Some(&weight) = idle.front() {
             if !gate.try_enter(&clock, &route, weight) {
                 break;
@@ -178,18 +164,37 @@ fn run(pattern: Pattern, bots: usize, share: f64, seed: u64) -> Outcome {
     out
 }
 
+/// 50 bots take all of a window in little more than a second, and some 650 units are in flight all the time. So nobody knows
+/// what of them is in the number that an answer tells. 20 refusals in a window would be a ban.
 #[test]
-fn a_crowd_beside_others() {
-    for pattern in [Pattern::Nobody, Pattern::Steady, Pattern::Bursts, Pattern::Starts, Pattern::Stops, Pattern::Ramps, Pattern::AtTheStart] {
-        for bots in [1, 10, 50, 100] {
-            let all: Vec<_> = (0..8).map(|seed| run(pattern, bots, 0.35, seed)).collect();
-            let line: Vec<_> = all.iter().map(|out| format!("{}/{}/{}", out.refused, out.worst, out.used())).collect();
-            println!("{pattern:?} {bots}: {}", line.join("  "));
+fn a_crowd_leaves_others_their_part_and_is_hardly_refused() {
+    let patterns = [
+        (Pattern::Nobody, 0, 95),
+        (Pattern::Steady, 6, 80),
+        (Pattern::Bursts, 8, 80),
+        (Pattern::Starts, 4, 90),
+        (Pattern::Stops, 6, 85),
+        (Pattern::Ramps, 4, 85),
+        (Pattern::AtTheStart, 0, 60),
+    ];
+    for (pattern, most, least) in patterns {
+        let mut calm = 0;
+        for seed in 0..8 {
+            let out = run(pattern, 50, 0.35, seed);
+            let used = 100 * out.served / out.left;
+            assert!(out.refused <= most, "{pattern:?}, seed {seed}: {out:?}");
+            assert!(used >= least, "{pattern:?}, seed {seed}: {used} % of {out:?}");
+            calm += u64::from(out.refused <= 2);
         }
+        assert!(calm >= 6, "{pattern:?}: only {calm} of 8 runs had two refusals at the most");
     }
 }
 
+/// As at a user's with one bot, or a few: what they leave unused is what latency keeps them from.
 #[test]
-fn trace() {
-    println!("{:?}", run(Pattern::Steady, std::env::var("BOTS").map_or(50, |x| x.parse().unwrap()), 0.35, std::env::var("SEED").map_or(2, |x| x.parse().unwrap())));
+fn few_bots_are_held_back_by_nothing_but_their_latency() {
+    let alone = run(Pattern::Nobody, 10, 0.0, 3);
+    let beside = run(Pattern::Steady, 10, 0.35, 3);
+    assert_eq!((alone.refused, beside.refused), (0, 0));
+    assert!(100 * beside.served >= 95 * alone.served, "{beside:?}, alone {alone:?}");
 }

@@ -109,10 +109,6 @@ impl<W> Gate<W> {
         Ok(seen)
     }
 
-    pub fn dump(&self, route: &Route) -> String {
-        self.limits[route.index as usize].window.dump()
-    }
-
     /// Lets nothing that takes from a limit pass before `until`, nor any request for its id; `None`: nothing at all. An end
     /// that was set before, and is later, stays. Whether this one is the later one; and whether the table must be set anew,
     /// as requests are concerned that take nothing of what is paused.

@@ -28,6 +28,8 @@ mod brute_force;
 #[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
+mod crowd_tests;
+#[cfg(test)]
 mod effective_tests;
 #[cfg(test)]
 mod flood_tests;
@@ -37,8 +39,6 @@ mod kinds_tests;
 mod known_instants;
 #[cfg(test)]
 mod listening_tests;
-#[cfg(test)]
-mod crowd_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]

@@ -57,10 +57,6 @@ impl Window {
         self.nominal.min(self.told)
     }
 
-    pub fn dump(&self) -> String {
-        format!("own {} others {} {}", self.stamps.units(), self.others_units, self.others.as_ref().map_or(String::new(), |o| o.dump()))
-    }
-
     /// Ends a pause and drops units of others whose time has come.
     #[cold]
     pub(super) fn recount(&mut self, now: Nanos) {
@@ -125,6 +121,7 @@ impl Window {
         let window = told_window.or_else(|| self.stamps.window_at(now));
         let cap = self.told_limit() / 2;
         let (own, in_flight) = (self.stamps.units_of_window(now), self.in_flight);
+        let room = self.limit().saturating_sub(own + in_flight);
         let others = self.others.get_or_insert_default();
         others.add(now, interval, units, until, (expect.is_some() && window.is_none()).then_some(now));
         if let Some(number) = expect {
@@ -135,7 +132,7 @@ impl Window {
                 let most = newest.saturating_sub(own);
                 // Of what is in flight, half has arrived by then on the average.
                 let middle = if window.is_some() { most.saturating_sub(in_flight / 2) } else { most };
-                others.expect(now, Likely { since: number.since, middle, most, cap }, interval, window);
+                others.expect(now, Likely { since: number.since, middle, most, room, cap }, interval, window);
             }
         }
         self.recount(now);

@@ -4,9 +4,14 @@
 //! Of each it is known when the exchange will have forgotten them (`used_until`), and until when there is no room in their
 //! place (`kept_until`). The two differ where others are expected to go on as they did. Then, of a window that ends for all
 //! units at once, so much is kept for them as they will use until its end at the rate at which they were seen in it (and,
-//! while little of it is over, in the one before). With the window it becomes less, and at its end it is what they used in
-//! it, for the next one. In a window that rolls it is so for the first interval; from then on, those that come replace those
-//! that leave, and what leaves is kept for a little longer. All of this are steps at known instants.
+//! while little of it is over, in the one before). With each answer it is reckoned anew, and at the window's end it is what
+//! they used in it, for the next one. In a window that rolls it is so for the first interval; from then on, those that come
+//! replace those that leave, and what leaves is kept for a little longer. All of this are steps at known instants.
+//!
+//! While requests are in flight, nobody knows which of them are in the exchange's number. Where windows end for all units at
+//! once, the number as it stands and all that is in flight beside it are never too little. So much counts: as if others had used
+//! all that no answered request of ours has. Near the limit nothing more leaves then, what is in flight is answered, and the
+//! two become one.
 
 use crate::clock::Nanos;
 
@@ -55,6 +60,8 @@ pub(super) struct Likely {
     pub middle: u64,
     /// It is no more: as if nothing in flight had arrived.
     pub most: u64,
+    /// What own ones leave of the limit.
+    pub room: u64,
     /// No more is kept for those of them that are to come in an interval.
     pub cap: u64,
 }
@@ -159,8 +166,7 @@ impl Others {
             // Those that have ended are of use for answers that tell of the past.
             self.all.retain(|some| some.used_until > 0);
         }
-        // What they will use until the end. Nothing of it is given up in the first half of the time until then: who takes
-        // it at once learns only after that what has come of them meanwhile.
+        // What they will use until the end.
         let part = part_of(now, end, interval);
         let rate = match self.before {
             Some(before) => (used as f64 + BEFORE * before as f64) / (part + BEFORE),
@@ -169,19 +175,31 @@ impl Others {
         // Those that have come since the exchange counted are in no number yet.
         let left = if window.is_some() { 1.0 - part_of(seen.since, end, interval) } else { 1.0 - part };
         let unsure = if window.is_some() { 0 } else { seen.most.saturating_sub(certain).min(seen.cap) };
-        let to_come = ((1.0 + MORE) * rate.min(seen.cap as f64) * left).ceil() as u64 + unsure;
-        let (middle, mut left) = (now + end.saturating_sub(now) / 2, to_come);
+        let to_come = rate.min(seen.cap as f64) * left;
+        // In a window that ends for all at once, only what is kept beyond that is given up before the end: they may have come
+        // meanwhile. Who takes it hears how many have, and then the rest is given up if they have not.
+        let kept = if window.is_some() { to_come.ceil() as u64 } else { 0 };
+        let mut left = ((1.0 + MORE) * to_come).ceil() as u64 + unsure - kept;
+        // All of that happens before half of the time is over: later, those who go on as they did have used more than half.
+        let left_time = end.saturating_sub(now);
+        let (first, last) = match window {
+            Some(_) => (now + left_time / 4, now + left_time / 2),
+            None => (now + left_time / 2, end),
+        };
+        // What is kept beyond the limit would keep everybody from hearing it.
+        let beyond = (seen.most.max(certain) + kept + left).saturating_sub(seen.room).min(kept / 2);
+        self.all.push(Entry { units: beyond, used_until: 0, kept_until: first });
+        self.all.push(Entry { units: kept - beyond, used_until: 0, kept_until: end });
         // Before more of it is given up, those that took what was given up are answered.
         let answered = now.saturating_sub(seen.since).saturating_mul(2);
-        let pause = (end.saturating_sub(middle) / STEPS).max(if window.is_some() { answered } else { 0 });
-        let mut steps = Vec::new();
+        let pause = (last.saturating_sub(first) / STEPS).max(if window.is_some() { answered } else { 0 });
         for step in 1..=STEPS {
             let units = left / (STEPS + 1 - step);
             left -= units;
-            let kept_until = middle.saturating_add(pause.saturating_mul(step)).min(end);
-            steps.push(Entry { units, used_until: 0, kept_until });
+            let at = first.saturating_add(pause.saturating_mul(step));
+            let kept_until = if at <= last { at } else { end };
+            self.all.push(Entry { units, used_until: 0, kept_until });
         }
-        self.all.extend(steps);
         self.all.sort_by_key(|some| some.kept_until);
     }
 
@@ -258,11 +276,6 @@ impl Others {
             (some.used_until, some.kept_until) = (to, again.unwrap_or(to).max(to));
         }
         self.all.sort_by_key(|some| some.kept_until);
-    }
-
-    pub fn dump(&self) -> String {
-        let now = self.counted_at;
-        format!("certain {} seen {:?} newest {:?} before {:?}", self.used_at(now), self.seen, self.newest, self.before)
     }
 
     /// Forgets what has ended by `at`.
