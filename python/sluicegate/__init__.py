@@ -21,7 +21,7 @@
 from typing import TYPE_CHECKING, Any
 
 # With the package: an import that is under way when a process forks never ends in the child.
-from sluicegate import _waiting  # noqa: F401
+from sluicegate import _views, _waiting  # noqa: F401
 from sluicegate._core import (
     CacheStats,
     LRUCache,
@@ -29,6 +29,7 @@ from sluicegate._core import (
     ShareMember,
     Task,
     Throttler,
+    ThrottlerEvent,
     TTLCache,
     Usage,
     __version__,
@@ -57,6 +58,7 @@ __all__ = [
     "TTLCache",
     "Task",
     "Throttler",
+    "ThrottlerEvent",
     "UnknownLimitError",
     "Usage",
     "__version__",

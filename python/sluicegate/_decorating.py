@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def limiting(
-    throttler: Throttler, limit_id: str, units: int | None, timeout: float | None
+    throttler: Throttler,
+    limit_id: str,
+    units: int | None,
+    timeout: float | None,
+    priority: int | None = None,
 ) -> Callable[[Any], Any]:
     """The decorator of `Throttler.limit`.
 
@@ -33,6 +37,8 @@ def limiting(
         options["units"] = units
     if timeout is not None:
         options["timeout"] = timeout
+    if priority is not None:
+        options["priority"] = priority
 
     def task() -> Task:
         return throttler.execute_task(limit_id, **options)

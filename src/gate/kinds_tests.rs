@@ -71,8 +71,8 @@ fn a_bucket_lets_a_burst_through_and_then_one_each_time_that_one_has_drained() {
         assert_eq!(starts, std::iter::repeat_n(5, 20).chain(then).collect::<Vec<_>>());
         assert!(woken <= 5, "{woken}");
         let route = route(&gate, "x");
-        assert_eq!(gate.wait_time(5 + 5 * SECOND, &route, 1), SECOND);
-        assert_eq!(gate.wait_time(5 + 5 * SECOND, &route, 20), 20 * SECOND);
+        assert_eq!(gate.wait_time(5 + 5 * SECOND, &route, 1, Rank::ORDINARY), SECOND);
+        assert_eq!(gate.wait_time(5 + 5 * SECOND, &route, 20, Rank::ORDINARY), 20 * SECOND);
         assert_eq!(gate.usage(5 + 5 * SECOND, &route).resets_in, Duration::from_secs(1));
     }
 }
@@ -217,7 +217,7 @@ fn at_most_so_many_are_in_flight_whatever_the_hold_and_the_next_goes_with_the_en
         let (clock, pool, x) = (Clock::manual(), route(&gate, "pool"), route(&gate, "x"));
         assert!(gate.try_enter(&clock, &pool, 1) && gate.try_enter(&clock, &x, 1));
         assert!(!gate.try_enter(&clock, &pool, 1) && !gate.try_acquire(0, &x, 1));
-        assert_eq!(gate.wait_time(5, &x, 1), 1);
+        assert_eq!(gate.wait_time(5, &x, 1, Rank::ORDINARY), 1);
         let usage = gate.usage(5, &x);
         assert_eq!((usage.used, usage.in_flight, usage.resets_in), (2, 2, Duration::ZERO));
         join(&mut gate, 5, "pool", 1);
@@ -287,7 +287,10 @@ fn a_window_opens_with_its_first_request_and_ends_for_all_at_once() {
     for at in [5, 20, 34] {
         assert!(gate.try_acquire(at, &x, 1));
     }
-    assert_eq!((gate.wait_time(34, &x, 1), gate.usage(34, &x).resets_in), (1, Duration::from_nanos(1)));
+    assert_eq!(
+        (gate.wait_time(34, &x, 1, Rank::ORDINARY), gate.usage(34, &x).resets_in),
+        (1, Duration::from_nanos(1))
+    );
     assert!(!gate.try_acquire(34, &x, 1) && gate.try_acquire(35, &x, 3));
     assert!(!gate.try_acquire(64, &x, 1) && gate.try_acquire(70, &x, 3));
     assert!(!gate.try_acquire(99, &x, 1) && gate.try_acquire(100, &x, 1));
@@ -374,10 +377,14 @@ fn a_pause_and_a_limit_of_nothing_hold_for_each_kind() {
             gate.pause(&x, 30);
             join(&mut gate, 1, "x", 1);
             assert!(advance(&mut gate, 1).is_empty());
-            assert_eq!((gate.wake_at(), gate.wait_time(1, &x, 1)), (Some(30), 29), "{kind:?} {hold:?}");
+            assert_eq!(
+                (gate.wake_at(), gate.wait_time(1, &x, 1, Rank::ORDINARY)),
+                (Some(30), 29),
+                "{kind:?} {hold:?}"
+            );
             assert_eq!(advance(&mut gate, 30), [1]);
             gate.allow(&x, 0);
-            assert_eq!(gate.wait_time(31, &x, 1), NEVER);
+            assert_eq!(gate.wait_time(31, &x, 1, Rank::ORDINARY), NEVER);
         }
     }
 }

@@ -56,6 +56,7 @@ impl<W> Gate<W> {
                 version: self.version,
                 is_held: charges.iter().any(|charge| charge.held),
                 is_timed,
+                rank: row.rank,
                 charges,
             }));
         }

@@ -67,7 +67,7 @@ impl HummingbotThrottler {
         let py = slf.py();
         match slf.as_super().get().route(limit_id) {
             Ok(route) => {
-                let task = PyClassInitializer::from(Task::new(route.unbind(), 1, None))
+                let task = PyClassInitializer::from(Task::new(route.unbind(), 1, None, None))
                     .add_subclass(HummingbotTask { owner: slf.clone().unbind() });
                 Ok(Bound::new(py, task)?.into_any())
             }

@@ -17,6 +17,7 @@ impl Throttler {
         shared.epoch = shared.epoch.wrapping_add(1);
         let groups = shared.groups.clear();
         shared.leases.clear();
+        let untold = shared.events.as_deref_mut().map(|events| events.start_anew());
         let now = shared.now();
         let waiters = shared.gate.forget_others(now);
         let mut effects = Effects::default();
@@ -26,7 +27,7 @@ impl Throttler {
             let Phase::Waiting(place) = *phase else { continue };
             let Some(route) = shared.gate.route_at(place) else { continue };
             let standing = Standing { order: place.order, since: waiter.since, deadline: waiter.deadline };
-            *phase = Phase::Lapsed(HeldUnits::new(route, units), standing);
+            *phase = Phase::Lapsed(HeldUnits::new(route, units).of_rank(Some(turn.rank)), standing);
             drop(phase);
             // No loop runs on in a child; a thread may.
             effects.wake_thread(turn);
@@ -34,7 +35,7 @@ impl Throttler {
         drop(shared);
         Some(move || {
             effects.carry_out();
-            drop((groups, waiters));
+            drop((groups, waiters, untold));
         })
     }
 }

@@ -14,8 +14,6 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from ccxt.base import errors as ccxt_errors
-
 from sluicegate.ccxt.charges import Charges
 from sluicegate.ccxt.request import CURRENT, Request
 from sluicegate.ccxt.websockets import CONNECT, operation
@@ -23,10 +21,6 @@ from sluicegate.ccxt.websockets import CONNECT, operation
 log = logging.getLogger("sluicegate.ccxt")
 
 Method = Callable[..., Any]
-#: The errors after which ccxt would send a request again; older versions never do.
-_RETRYABLE: tuple[type[Exception], ...] = tuple(
-    getattr(ccxt_errors, name) for name in ("OperationFailed",) if hasattr(ccxt_errors, name)
-)
 _RETRIES = "maxRetriesOnFailure"
 _DELAY = "maxRetriesOnFailureDelay"
 
@@ -40,11 +34,17 @@ class Hooks:
 
     def __init__(self, charges: Charges) -> None:
         """Not in place yet."""
+        from ccxt.base import errors
+
         self._charges = charges
+        #: After which ccxt would send a request again. Older versions never do, and do not have it.
+        self._retried: tuple[type[Exception], ...] = tuple(
+            getattr(errors, name) for name in ("OperationFailed",) if hasattr(errors, name)
+        )
 
     def fetch2(self, own: Method) -> Method:
         """Of the synchronous class."""
-        charges = self._charges
+        charges, retried = self._charges, self._retried
 
         def fetch2(
             self: Any,
@@ -55,7 +55,7 @@ class Hooks:
             *args: Any,
             **kwargs: Any,
         ) -> Any:
-            attempts, delay, params = _attempts(self, path, params)
+            attempts, delay, params = _attempts(self, path, params) if retried else (1, 0, params)
             while True:
                 request = Request(self, path, api, method, params, args, kwargs)
                 token = CURRENT.set(request)
@@ -65,7 +65,7 @@ class Hooks:
                     return own(self, path, api, method, params, *args, **kwargs)
                 except Exception as error:
                     attempts -= 1
-                    if attempts <= 0 or not _may_succeed(error):
+                    if attempts <= 0 or not isinstance(error, retried):
                         raise
                     _say(self, error)
                 finally:
@@ -78,7 +78,7 @@ class Hooks:
 
     def fetch2_async(self, own: Method) -> Method:
         """Of the asynchronous class."""
-        charges = self._charges
+        charges, retried = self._charges, self._retried
 
         async def fetch2(
             self: Any,
@@ -89,7 +89,7 @@ class Hooks:
             *args: Any,
             **kwargs: Any,
         ) -> Any:
-            attempts, delay, params = _attempts(self, path, params)
+            attempts, delay, params = _attempts(self, path, params) if retried else (1, 0, params)
             while True:
                 request = Request(self, path, api, method, params, args, kwargs)
                 token = CURRENT.set(request)
@@ -99,7 +99,7 @@ class Hooks:
                     return await own(self, path, api, method, params, *args, **kwargs)
                 except Exception as error:
                     attempts -= 1
-                    if attempts <= 0 or not _may_succeed(error):
+                    if attempts <= 0 or not isinstance(error, retried):
                         raise
                     _say(self, error)
                 finally:
@@ -205,7 +205,7 @@ def _is_under_way(exchange: Any) -> bool:
 def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:
     """How often a request may be sent, milliseconds between, and parameters without retries."""
     options = exchange.options
-    if not _RETRYABLE or not (_RETRIES in options or path in options or _RETRIES in params):
+    if not (_RETRIES in options or path in options or _RETRIES in params):
         return 1, 0, params
     if not isinstance(params, dict):
         # A list of orders has no room for options; ccxt sends it again by itself then.
@@ -213,11 +213,6 @@ def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:
     retries, params = exchange.handle_option_and_params(params, path, _RETRIES, 0)
     delay, params = exchange.handle_option_and_params(params, path, _DELAY, 0)
     return int(retries or 0) + 1, delay or 0, {**params, _RETRIES: 0}
-
-
-def _may_succeed(error: Exception) -> bool:
-    """Whether ccxt would send the request again."""
-    return isinstance(error, _RETRYABLE)
 
 
 def _say(exchange: Any, error: Exception) -> None:

@@ -4,6 +4,7 @@ import logging
 import math
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.tables.answer import Body, HeaderGetter, header_getter
@@ -33,6 +34,9 @@ LONGEST_WAIT = 7 * 86_400.0
 UNTOLD_BAN = 120.0
 """Seconds of a ban that does not say how long it is: the shortest that is documented."""
 
+LONGEST_FILLED = 3_600.0
+"""Seconds: longer windows do not count as full if a shorter one does."""
+
 LARGEST = 2**53
 """Larger numbers of units are not believed."""
 
@@ -56,6 +60,7 @@ class Listener:
         self._has_returned = any(x.returned for x in table.endpoints)
         self._warned: set[str] = set()
         self._by_status: dict[int, tuple[Refusal, ...]] = {}
+        self._needs_body: dict[int, bool] = {}
         self._signs_by_status: dict[int, re.Pattern[str] | None] = {}
 
     def refusals(self, status: int) -> tuple[Refusal, ...]:
@@ -89,9 +94,14 @@ class Listener:
 
     def needs_body(self, status: int) -> bool:
         """Whether the body decides what an answer with this status means."""
-        return (self._has_returned and 200 <= status < 300) or any(
-            refusal.needs_body or _wait_needs_body(refusal) for refusal in self.refusals(status)
-        )
+        needs = self._needs_body.get(status)
+        if needs is None:
+            needs = (self._has_returned and 200 <= status < 300) or any(
+                refusal.needs_body or _wait_needs_body(refusal) for refusal in self.refusals(status)
+            )
+            if len(self._needs_body) < 1_000:
+                self._needs_body[status] = needs
+        return needs
 
     def listen(
         self,
@@ -122,7 +132,7 @@ class Listener:
         if refusal is None:
             if route.endpoint is not None and route.endpoint.returned and 200 <= status < 300:
                 _give_back(throttler, route, content.items)
-            return Heard("ok", limit_id=asked)
+            return _ok(asked)
         reason = self._reason(refusal, status, content)
         wait = self._wait(refusal, get, content, now)
         if refusal.pauses == "nothing" or (refusal.means == "overloaded" and wait is None):
@@ -282,13 +292,14 @@ class Listener:
                 taken = [key for key, (limit, _) in route.takes.items() if limit.name == name]
                 ids += taken or [name]
         known = [name for name in ids if _has(throttler, name)]
-        if known or limit_id is None:
+        if limit_id is None or (known and len(known) == len(ids)):
             return known or None
         # A program with ids of its own: the limit of its request, and those linked to it.
         for row in throttler.rate_limits:
             if row.limit_id == limit_id:
-                return [limit_id, *(pair.limit_id for pair in row.linked_limits or ())]
-        return None
+                linked = (pair.limit_id for pair in row.linked_limits or ())
+                return list(dict.fromkeys([*known, limit_id, *linked]))
+        return known or None
 
     def _of_scope(self, throttler: "Throttler", scope: str) -> list[str] | None:
         """The ids of all limits of a scope that a throttler has."""
@@ -304,7 +315,15 @@ class Listener:
         return ids or None
 
     def _fill(self, throttler: "Throttler", ids: list[str], reason: str) -> list[str]:
-        """Has the windows of limits count as full."""
+        """Has the windows of limits count as full.
+
+        Nobody says which limit it was. So a window of a day does not count as full beside one of a
+        minute: a bot would not trade for a day, because of a second.
+        """
+        if len(ids) > 1:
+            lengths = self._lengths(throttler, ids)
+            longest = max(LONGEST_FILLED, min(lengths.values()))
+            ids = [limit_id for limit_id in ids if lengths[limit_id] <= longest]
         for limit_id in ids:
             limit = self._limit(limit_id)
             if limit is not None and limit.kind == "concurrent":
@@ -312,6 +331,15 @@ class Listener:
             else:
                 _observe(throttler, limit_id, remaining=0)
         return ids
+
+    def _lengths(self, throttler: "Throttler", ids: list[str]) -> dict[str, float]:
+        """The lengths of windows in seconds; 0 of those that nobody knows."""
+        lengths = {x: limit.interval for x in ids if (limit := self._limit(x)) is not None}
+        if len(lengths) < len(ids):
+            for row in throttler.rate_limits:
+                if row.limit_id in ids and isinstance(row.time_interval, (int, float)):
+                    lengths.setdefault(row.limit_id, row.time_interval)
+        return {x: lengths.get(x, 0.0) for x in ids}
 
     def _limit(self, limit_id: str) -> Limit | None:
         name = limit_id.partition(" [")[0]
@@ -334,6 +362,12 @@ class Listener:
             shown(text),
             wanted,
         )
+
+
+@lru_cache(maxsize=1_000)
+def _ok(limit_id: str) -> Heard:
+    """Most answers say nothing else."""
+    return Heard("ok", limit_id=limit_id)
 
 
 def _wait_needs_body(refusal: Refusal) -> bool:

@@ -335,8 +335,8 @@ impl Cache {
     }
 }
 
-/// A view of `sluicegate.cache.views`.
+/// A view of `sluicegate._views`.
 fn view<'py>(slf: &Bound<'py, Cache>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    let views = slf.py().import("sluicegate.cache.views")?;
+    let views = slf.py().import("sluicegate._views")?;
     views.getattr(name)?.call1((slf,))
 }

@@ -3,6 +3,7 @@
 //! Long because a class has one block of methods, with all that `help()` tells.
 
 mod clock;
+mod events;
 pub mod numbers;
 mod options;
 mod period;
@@ -15,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
@@ -26,9 +28,11 @@ use crate::wait::Throttler;
 use super::waiting::{Loops, fork};
 use super::{seconds, sharing};
 
+use self::events::Callbacks;
 use self::routes::{RouteHandle, Routes};
 
 pub use self::clock::PyManualClock;
+pub use self::events::PyEvent;
 pub use self::options::manual_clock_shared;
 pub use self::period::{check_timezone, parse_period};
 pub use self::table::{check_link, check_rate_limit};
@@ -81,6 +85,7 @@ pub use self::usage::PyUsage;
 pub struct PyThrottler {
     inner: OnceLock<Inner>,
     routes: Routes,
+    callbacks: Arc<Callbacks>,
 }
 
 struct Inner {
@@ -101,11 +106,12 @@ impl PyThrottler {
 
     /// A throttler that gets its table later.
     pub fn empty(py: Python<'_>) -> Self {
-        Self { inner: OnceLock::new(), routes: Routes::new(py) }
+        Self { inner: OnceLock::new(), routes: Routes::new(py), callbacks: Arc::default() }
     }
 
     pub fn begin(&self, throttler: Throttler, options: Options) -> PyResult<()> {
         fork::register(&throttler);
+        self.callbacks.log(&throttler);
         let inner = Inner { throttler, loops: Arc::default(), options };
         let again = |_| PyRuntimeError::new_err("this throttler has its table: use set_rate_limits()");
         self.inner.set(inner).map_err(again)
@@ -199,8 +205,9 @@ impl PyThrottler {
     /// its answer is read. A context that is never entered limits nothing, and a
     /// ``RuntimeWarning`` says so.
     ///
-    /// Requests for the same id leave in the order in which they came. A later request never
-    /// delays an earlier one.
+    /// Requests of the same priority for the same id leave in the order in which they came. A later
+    /// request never delays an earlier one, unless its priority is higher. A request of a lower
+    /// priority never delays one of a higher that waits.
     ///
     /// Args:
     ///     limit_id: The id of a limit of the table.
@@ -208,29 +215,35 @@ impl PyThrottler {
     ///         default is 1.
     ///     timeout: The most seconds to wait. 0 does not wait at all: of a shared limit it sees
     ///         only the units that this process has. By default there is no timeout.
+    ///     priority: Who goes first of those that wait: a whole number from -1000 to 1000. The
+    ///         higher goes first, also before those of its id that came earlier; equal ones go in
+    ///         the order of arrival. The default is the ``priority`` of the id in the table, which
+    ///         is 0 if the table does not say it.
     ///
     /// Raises:
     ///     UnknownLimitError: No limit of the table has this id. The message names the closest id.
     ///     ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-    ///         could never pass; or ``timeout`` is negative.
-    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``timeout`` is not a number.
+    ///         could never pass; or ``timeout`` is negative; or ``priority`` is out of range.
+    ///     TypeError: ``limit_id`` is not a ``str``, or ``units``, ``timeout`` or ``priority`` is
+    ///         not a number.
     ///
     /// Example:
     ///     >>> async def depth(session):
     ///     ...     async with throttler.execute_task("/depth", timeout=5):
     ///     ...         async with session.get("/depth") as response:
     ///     ...             return await response.read()
-    #[pyo3(signature = (limit_id, units=None, timeout=None))]
+    #[pyo3(signature = (limit_id, units=None, timeout=None, priority=None))]
     fn execute_task(
         &self,
         limit_id: &Bound<'_, PyAny>,
         units: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
+        priority: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Task> {
         let route = self.route(limit_id)?;
         let units = self.units(&route.get().route, units)?;
         let timeout = numbers::timeout(timeout)?.map(nanos);
-        Ok(Task::new(route.unbind(), units, timeout))
+        Ok(Task::new(route.unbind(), units, timeout, numbers::rank(priority)?))
     }
 
     /// Returns a decorator: each call of its function is one request.
@@ -246,6 +259,7 @@ impl PyThrottler {
     ///         default is 1.
     ///     timeout: The most seconds that a call waits, which then raises `RateLimitTimeout`. By
     ///         default there is no timeout.
+    ///     priority: The priority of each call: see `execute_task`.
     ///
     /// Raises:
     ///     TypeError: ``limit_id`` is not a ``str``, as in ``@throttler.limit`` without an id; or
@@ -259,15 +273,16 @@ impl PyThrottler {
     ///     ...     return f"the book of {symbol}"  # send the request, read the answer
     ///     >>> depth("BTCUSDT")
     ///     'the book of BTCUSDT'
-    #[pyo3(signature = (limit_id, *, units=None, timeout=None))]
+    #[pyo3(signature = (limit_id, *, units=None, timeout=None, priority=None))]
     fn limit<'py>(
         slf: &Bound<'py, Self>,
         limit_id: &Bound<'py, PyAny>,
         units: Option<&Bound<'py, PyAny>>,
         timeout: Option<&Bound<'py, PyAny>>,
+        priority: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let decorating = slf.py().import("sluicegate._decorating")?;
-        decorating.call_method1("limiting", (slf, limit_id, units, timeout))
+        decorating.call_method1("limiting", (slf, limit_id, units, timeout, priority))
     }
 
     /// Charges a request now, for good, if there is room. Returns whether there was room.
@@ -283,28 +298,40 @@ impl PyThrottler {
     ///     limit_id: The id of a limit of the table.
     ///     units: How many times its weights the request takes: a whole number, 1 or more. The
     ///         default is 1.
+    ///     priority: As in `execute_task`: those of a lower priority that wait are not in its way.
     ///
     /// Raises:
     ///     UnknownLimitError: No limit of the table has this id.
     ///     ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-    ///         could never pass.
-    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+    ///         could never pass; or ``priority`` is out of range.
+    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
     ///
     /// Example:
     ///     >>> if throttler.charge("/depth"):
     ///     ...     print("send the request now")
     ///     send the request now
-    #[pyo3(signature = (limit_id, units=None))]
-    fn charge(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+    #[pyo3(signature = (limit_id, units=None, priority=None))]
+    fn charge(
+        &self,
+        limit_id: &Bound<'_, PyAny>,
+        units: Option<&Bound<'_, PyAny>>,
+        priority: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
         let handle = self.route(limit_id)?;
         let route = &handle.get().route;
-        Ok(self.throttler()?.charge(route.id(), self.units(route, units)?)?)
+        let (units, rank) = (self.units(route, units)?, numbers::rank(priority)?);
+        Ok(self.throttler()?.charge_as(route.id(), units, rank)?)
     }
 
     /// The older name of `charge`, which does the same.
-    #[pyo3(signature = (limit_id, units=None))]
-    fn try_acquire(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        self.charge(limit_id, units)
+    #[pyo3(signature = (limit_id, units=None, priority=None))]
+    fn try_acquire(
+        &self,
+        limit_id: &Bound<'_, PyAny>,
+        units: Option<&Bound<'_, PyAny>>,
+        priority: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        self.charge(limit_id, units, priority)
     }
 
     /// Returns the seconds until a request that came now could leave. Nothing is charged.
@@ -321,21 +348,28 @@ impl PyThrottler {
     ///     limit_id: The id of a limit of the table.
     ///     units: How many times its weights the request takes: a whole number, 1 or more. The
     ///         default is 1.
+    ///     priority: As in `execute_task`: those of a lower priority that wait are not in its way.
     ///
     /// Raises:
     ///     UnknownLimitError: No limit of the table has this id.
     ///     ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-    ///         could never pass.
-    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+    ///         could never pass; or ``priority`` is out of range.
+    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
     ///
     /// Example:
     ///     >>> throttler.wait_time("/depth")
     ///     0.0
-    #[pyo3(signature = (limit_id, units=None))]
-    fn wait_time(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<f64> {
+    #[pyo3(signature = (limit_id, units=None, priority=None))]
+    fn wait_time(
+        &self,
+        limit_id: &Bound<'_, PyAny>,
+        units: Option<&Bound<'_, PyAny>>,
+        priority: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<f64> {
         let handle = self.route(limit_id)?;
         let route = &handle.get().route;
-        Ok(seconds(self.throttler()?.wait_time(route.id(), self.units(route, units)?)?))
+        let (units, rank) = (self.units(route, units)?, numbers::rank(priority)?);
+        Ok(seconds(self.throttler()?.wait_time_as(route.id(), units, rank)?))
     }
 
     /// Returns how much of a limit is used now, as a `Usage`; without an id, of every limit.
@@ -501,6 +535,60 @@ impl PyThrottler {
         Ok(self.throttler()?.correct(handle.get().route.id(), numbers::signed("units", units)?)?)
     }
 
+    /// Has a function called with each event: a pause, its end, use by others, a changed limit.
+    ///
+    /// Each event is a `ThrottlerEvent`. It is also one line of the log (``"sluicegate"``), at most
+    /// one for each limit and kind in ten seconds.
+    ///
+    /// The callback is called in the thread that made it happen, or in one that waits; one event
+    /// at a time, in order. It may use the throttler. It should be short, because that thread or
+    /// event loop waits for it. If it raises an exception, ``sys.unraisablehook`` reports it. While
+    /// no request waits, nothing is woken: the end of a pause is then told with the next request.
+    ///
+    /// Args:
+    ///     callback: A function of one argument. It is kept for as long as the throttler is.
+    ///     waited_longer_than: Has it called as well for each request that has waited for so many
+    ///         seconds, once, while the request waits on. By default it is not.
+    ///
+    /// Returns:
+    ///     The callback, so that ``@throttler.on`` can decorate it.
+    ///
+    /// Raises:
+    ///     TypeError: ``callback`` cannot be called, or is a coroutine function; or
+    ///         ``waited_longer_than`` is not a number.
+    ///     ValueError: ``waited_longer_than`` is negative, not a number, or infinite.
+    ///
+    /// Example:
+    ///     >>> def tell(event):
+    ///     ...     print(event.kind, event.limit_id, event.seconds, event.reason)
+    ///     >>> _ = throttler.on(tell)
+    ///     >>> throttler.pause("/depth", 60, reason="HTTP 429")
+    ///     paused /depth 60.0 HTTP 429
+    ///     True
+    #[pyo3(signature = (callback, *, waited_longer_than=None))]
+    fn on<'py>(
+        &self,
+        callback: Bound<'py, PyAny>,
+        waited_longer_than: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let span = |span| numbers::span("waited_longer_than", span);
+        let waited_longer_than = waited_longer_than.map(span).transpose()?;
+        self.callbacks.add(self.throttler()?, &callback, waited_longer_than)?;
+        Ok(callback)
+    }
+
+    /// Has a callback of `on` called no more. Another thread may be within it at this moment.
+    ///
+    /// Args:
+    ///     callback: The function that was given to `on`. If it was given several times, all of
+    ///         them end.
+    ///
+    /// Returns:
+    ///     Whether it was there.
+    fn off(&self, callback: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.callbacks.remove(callback)
+    }
+
     /// Replaces the whole table. If it raises, nothing has changed.
     ///
     /// Used units stay used for every id that is in both tables. Requests that wait for an id that
@@ -636,6 +724,14 @@ impl PyThrottler {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         self.__aenter__()
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.callbacks.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.callbacks.clear();
     }
 
     fn __repr__(&self) -> PyResult<String> {
