@@ -23,11 +23,10 @@ pub(crate) struct Told {
     pub expect: bool,
 }
 
-/// How much of a limit is used by everybody, as the exchange counted at some instant since `since`.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Number {
-    pub used: u64,
-    pub since: Nanos,
+/// How many units must have been used beside `own` ones, if so many are left.
+fn beyond(limit: u64, own: u64, left: i128) -> u64 {
+    let used = i128::from(limit) - i128::from(own) - left;
+    u64::try_from(used.clamp(0, i128::from(MAX_LIMIT))).unwrap_or(0)
 }
 
 impl Window {
@@ -108,7 +107,7 @@ impl Window {
 
     /// Units that others have used, and that come free at `until`, or as the units of this limit do if that is before.
     /// They may be more than the limit.
-    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: Option<Number>) {
+    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: Option<Told>) {
         if self.stamps.stamp_foreign(now, units) {
             return;
         }
@@ -121,18 +120,19 @@ impl Window {
         let window = told_window.or_else(|| self.stamps.window_at(now));
         let cap = self.told_limit() / 2;
         let (own, in_flight) = (self.stamps.units_of_window(now), self.in_flight);
-        let room = self.limit().saturating_sub(own + in_flight);
+        let limit = self.limit();
+        let room = limit.saturating_sub(own + in_flight);
         let others = self.others.get_or_insert_default();
         others.add(now, interval, units, until, (expect.is_some() && window.is_none()).then_some(now));
-        if let Some(number) = expect {
+        if let Some(told) = expect {
             // It may be of the window before, of which others' last share stands until this one is told of.
-            let is_doubtful = told_window.is_none() && window.is_some_and(|(began, _)| number.since < began);
+            let is_doubtful = told_window.is_none() && window.is_some_and(|(began, _)| told.since < began);
             if !is_doubtful {
-                let newest = others.newest(number.used, interval, window);
-                let most = newest.saturating_sub(own);
+                let unused = others.newest(told.remaining, interval, window);
+                let most = beyond(limit, own, unused);
                 // Of what is in flight, half has arrived by then on the average.
                 let middle = if window.is_some() { most.saturating_sub(in_flight / 2) } else { most };
-                others.expect(now, Likely { since: number.since, middle, most, room, cap }, interval, window);
+                others.expect(now, Likely { since: told.since, middle, most, room, cap }, interval, window);
             }
         }
         self.recount(now);
@@ -157,14 +157,9 @@ impl Window {
         let Some(own) = known else { return 0 };
         let others = self.others.as_ref().map_or(0, |others| others.used_at(told.since));
         let used = own.saturating_add(self.in_flight).saturating_add(others);
-        let beyond = |own: u64| {
-            let new = i128::from(self.limit()) - i128::from(own) - told.remaining;
-            u64::try_from(new.clamp(0, i128::from(MAX_LIMIT))).unwrap_or(0)
-        };
-        let new = beyond(used);
+        let new = beyond(self.limit(), used, told.remaining);
         if new > 0 || told.expect {
-            let number = Number { used: beyond(0), since: told.since };
-            self.stamp_foreign(now, new, told.until, told.expect.then_some(number));
+            self.stamp_foreign(now, new, told.until, told.expect.then_some(told));
         }
         new
     }

@@ -75,8 +75,8 @@ pub(super) struct Others {
     counted_at: Nanos,
     /// The window that others were last seen in: its end, and how much they had used.
     seen: Option<(Nanos, u64)>,
-    /// The end of the window that the exchange last told of, and the largest number that it told.
-    newest: Option<(Nanos, u64)>,
+    /// The end of the window that the exchange last told of, and the fewest units left of it that it told.
+    newest: Option<(Nanos, i128)>,
     /// What they used in the window before that, if they were seen in it.
     before: Option<u64>,
     /// When they were first listened to.
@@ -116,12 +116,12 @@ impl Others {
         self.all.sort_by_key(|some| some.kept_until);
     }
 
-    /// The largest number that the exchange has told of a window that ends for all units at once, with this one; of a window
-    /// that rolls, this one. Answers overtake each other, and within a window the exchange's number only grows.
-    pub fn newest(&mut self, used: u64, interval: Nanos, window: Option<(Nanos, Nanos)>) -> u64 {
-        let Some((_, end)) = window else { return used };
+    /// The fewest units that the exchange has told to be left of a window that ends for all units at once, with this answer; of
+    /// a window that rolls, as this answer says. Answers overtake each other, and within a window it only becomes less.
+    pub fn newest(&mut self, left: i128, interval: Nanos, window: Option<(Nanos, Nanos)>) -> i128 {
+        let Some((_, end)) = window else { return left };
         let same = self.newest.filter(|&(last, _)| last.abs_diff(end) < interval / 2);
-        let newest = same.map_or(used, |(_, before)| before.max(used));
+        let newest = same.map_or(left, |(_, before)| before.min(left));
         self.newest = Some((end, newest));
         newest
     }
