@@ -15,6 +15,7 @@ mod plan;
 mod profile;
 mod queue;
 mod ramp;
+mod reserve;
 mod route;
 mod sharing;
 mod table;
@@ -45,6 +46,8 @@ mod model;
 mod model_tests;
 #[cfg(test)]
 mod quota_tests;
+#[cfg(test)]
+mod reserve_tests;
 
 pub(crate) use enter::{Decided, Gate};
 pub(crate) use listening::check_pause;

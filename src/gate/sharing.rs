@@ -1,6 +1,7 @@
 //! What a budget that processes share asks the gate, and takes from it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::clock::Nanos;
 use crate::error::Error;
@@ -8,6 +9,7 @@ use crate::limit::{Kind, RateLimit, Settled};
 
 use super::enter::{Decided, Gate};
 use super::queue::{Order, Place};
+use super::reserve::companions;
 use super::route::{Index, Route};
 
 /// One limit, as a shared budget sees it.
@@ -94,6 +96,13 @@ impl<W> Gate<W> {
         self.queues.heads().take(most).filter_map(next).collect()
     }
 
+    /// What is left of the pause of a limit, and why; `None` if it is not paused.
+    pub fn pause_of(&self, limit: Index, now: Nanos) -> Option<(Nanos, Arc<str>)> {
+        let limit = &self.limits[limit as usize];
+        let left = limit.window.paused_until()?.checked_sub(now).filter(|&left| left > 0)?;
+        Some((left, limit.heard.reason.clone()))
+    }
+
     /// What is in the window of a limit, oldest first.
     pub fn settled(&self, limit: Index) -> Vec<Settled> {
         self.window(limit).settled()
@@ -130,7 +139,7 @@ impl<W> Gate<W> {
     /// The limits of the table, where each stands, and how long a unit stays at the least.
     pub fn shared_limits(&self, table: &[RateLimit]) -> Vec<(Index, RateLimit, Nanos)> {
         let of = |limit: &RateLimit| {
-            let index = self.lookup(&limit.id).ok()?.index;
+            let index = *self.by_id.get(limit.id.as_str())?;
             Some((index, limit.clone(), self.window(index).interval()))
         };
         // Of equal ids, the last one stands.
@@ -139,6 +148,9 @@ impl<W> Gate<W> {
             table.iter().rev().filter(|limit| seen.insert(limit.id.as_str())).filter_map(of).collect();
         limits.reverse();
         limits.retain(|(_, limit, _)| limit.kind != Kind::Route);
+        // What lower classes may use is shared as the limit is.
+        let companions: Vec<RateLimit> = limits.iter().flat_map(|(_, limit, _)| companions(limit)).collect();
+        limits.extend(companions.iter().filter_map(of));
         limits
     }
 

@@ -67,7 +67,7 @@ pub(super) struct Likely {
 }
 
 /// See the [module](self).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Others {
     /// In the order of `kept_until`. Those that have ended stay for a while: an answer tells of the past.
     all: Vec<Entry>,

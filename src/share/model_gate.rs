@@ -145,6 +145,7 @@ impl ModelGate {
                 } else {
                     Vec::new()
                 },
+                pause: None,
             });
         }
         views

@@ -27,7 +27,7 @@ impl Throttler {
             let Phase::Waiting(place) = *phase else { continue };
             let Some(route) = shared.gate.route_at(place) else { continue };
             let standing = Standing { order: place.order, since: waiter.since, deadline: waiter.deadline };
-            *phase = Phase::Lapsed(HeldUnits::new(route, units).of_rank(Some(turn.rank)), standing);
+            *phase = Phase::Lapsed(HeldUnits::new(&route, units, Some(turn.rank)), standing);
             drop(phase);
             // No loop runs on in a child; a thread may.
             effects.wake_thread(turn);

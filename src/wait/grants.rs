@@ -52,7 +52,7 @@ impl Shared {
             *phase = match outcome {
                 Ok(route) => {
                     let standing = Standing { order: place.order, since, deadline };
-                    let held = HeldUnits::new(route, units).of_rank(Some(turn.rank));
+                    let held = HeldUnits::new(&route, units, Some(turn.rank));
                     Phase::Granted(HeldUnits { epoch: self.epoch, ..held }, standing)
                 }
                 Err(error) => Phase::Refused(error),
@@ -126,7 +126,7 @@ impl Shared {
         };
         let Waiter { units, since, deadline, tag } = waiter;
         let standing = Standing { order: place.order, since, deadline };
-        *turn.phase.lock() = Phase::Lapsed(HeldUnits::new(route, units).of_rank(Some(turn.rank)), standing);
+        *turn.phase.lock() = Phase::Lapsed(HeldUnits::new(&route, units, Some(turn.rank)), standing);
         self.groups.leave(place, &turn, effects);
         // It comes as soon as it runs.
         effects.wake(&turn);
