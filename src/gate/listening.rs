@@ -45,7 +45,7 @@ pub struct Observation {
     /// interval, and no more than 1 s.
     pub age: Option<Duration>,
     /// Whether others are expected to go on as they did: what they used in one window is kept for them in the next, and
-    /// given up as it turns out unused.
+    /// given up as it turns out unused. Of what is in flight, nothing counts as if it were in the number already.
     pub expect: bool,
 }
 
