@@ -134,6 +134,27 @@ fn a_heavy_request_is_served_beside_busy_processes() {
     assert!(heavy.0 < 10 * SECOND);
 }
 
+/// A process holds more in such blocks than its fair share is now, and the others never ask for less.
+#[test]
+fn a_request_within_blocks_of_which_the_gate_does_not_know_is_served_beside_busy_processes() {
+    let mut requests: Vec<_> = (0..60).map(|_| (0, 0, 0)).collect();
+    let busy = spread(4, 1_000, 20 * SECOND);
+    requests.extend(busy.into_iter().map(|(at, process, route)| (3 * SECOND + at, process + 1, route)));
+    let world = world(5, vec![rolling(0, 100, SECOND)], vec![vec![(0, 1)]], requests);
+    let mut cluster = Cluster::new(World { by_start: false, ..world });
+    cluster.run_until(2 * SECOND);
+    let limit = &mut cluster.processes[0].gate.limits[0];
+    assert!(limit.effective > 30);
+    (limit.in_flight, limit.unknown) = (25, 25);
+    cluster.run_until(6 * SECOND);
+    assert_eq!(cluster.processes[0].gate.limits[0].effective, 20);
+    cluster.ask(0, vec![(0, 4)]);
+    cluster.run_until(9 * SECOND);
+    assert!(cluster.processes[0].gate.queue.is_empty());
+    let waiting: usize = cluster.processes.iter().map(|process| process.gate.queue.len()).sum();
+    assert!(waiting > 100, "the others are not busy");
+}
+
 #[test]
 fn a_newcomer_gets_its_share_of_a_busy_process_within_an_interval() {
     let mut requests: Vec<(Nanos, usize, usize)> = (0..4_000).map(|nth| (nth * 2 * MS, 0, 0)).collect();
