@@ -163,6 +163,7 @@ impl<W> Gate<W> {
             let route = self.limits[place.route as usize].route.clone();
             let full = route.map_or_else(Full::default, |route| {
                 self.remember_refused(&route, waiter.units);
+                self.count_turned_away(&route, at <= waiter.since);
                 self.expire(now, &route);
                 self.full(now, &route, waiter.units)
             });

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use smallvec::SmallVec;
 
@@ -9,6 +10,7 @@ use crate::clock::Nanos;
 use crate::error::{Error, closest};
 use crate::limit::{RateLimit, Shape, Window};
 
+use super::counts::Counts;
 use super::enter::{Decided, Gate, LimitState};
 use super::listening::Heard;
 use super::route::{Charge, Index, Route};
@@ -22,6 +24,7 @@ impl<W> Gate<W> {
         let rows = table::check(table, &self.options)?;
         self.version += 1;
         self.changed = true;
+        self.keep_counts();
         // Those that went with the table before this one are no longer named by anybody but who waits or is in flight.
         let mut unused = self.unused(now, &rows);
         self.limits.iter_mut().for_each(|limit| limit.route = None);
@@ -57,6 +60,7 @@ impl<W> Gate<W> {
                 is_held: charges.iter().any(|charge| charge.held),
                 is_timed,
                 charges,
+                passed: AtomicU64::new(0),
             }));
         }
         // What is shared with others goes back to them with the limit.
@@ -100,6 +104,7 @@ impl<W> Gate<W> {
             roomy: 0,
             unknown: 0,
             route: None,
+            counts: Counts::default(),
         };
         let index = match unused.pop() {
             Some(index) => {

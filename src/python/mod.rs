@@ -1,10 +1,12 @@
 //! The Python module `sluicegate._core`: conversion, and how Python waits. Nothing is decided here.
 //!
-//! `throttler/` uses `waiting/` and `sharing/`, `hummingbot.rs` uses all of them, and `cache/` none.
+//! `throttler/` uses `waiting/`, `sharing/` and `meter/`, `hummingbot.rs` uses all of them, and `cache/` none. `meter/` reads
+//! what `waiting/` and `cache/` keep.
 
 mod cache;
 mod errors;
 mod hummingbot;
+mod meter;
 #[cfg(feature = "share")]
 mod sharing;
 #[cfg(not(feature = "share"))]
@@ -25,6 +27,8 @@ mod _core {
     #[pymodule_export]
     use super::hummingbot::{HummingbotTask, HummingbotThrottler};
     #[pymodule_export]
+    use super::meter::meter_snapshot;
+    #[pymodule_export]
     use super::sharing::{
         PyShareMember, PySharedUsage, check_share, hide_password, share_overview, share_visits,
     };
@@ -42,7 +46,8 @@ mod _core {
         super::waiting::fork::install(module.py())?;
         // What was registered last is called first: no thread waits any more when the budgets are given back.
         super::sharing::install(module.py())?;
-        super::waiting::at_exit::install(module.py())
+        super::waiting::at_exit::install(module.py())?;
+        super::meter::install(module.py())
     }
 }
 

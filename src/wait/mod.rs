@@ -53,7 +53,7 @@ pub(crate) use self::{
     nested::Nested,
     pass::HeldUnits,
     sharing::Sharer,
-    throttler::WeakThrottler,
+    throttler::{Snapshot, WeakThrottler},
     turn::{Claim, Ticket, Turn},
     wake_groups::WakeGroup,
 };
