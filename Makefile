@@ -47,7 +47,7 @@ build: $(VENV)/.built
 demo: build
 	$(BIN)/sluicegate demo
 
-test: test-rust test-python test-freqtrade
+test: test-rust test-python test-ccxt test-freqtrade
 
 test-rust: tools
 	cargo test --locked --features tokio,sqlite,redis
@@ -72,7 +72,7 @@ bench-cache: $(VENV)/.bench
 	$(BIN)/python -m benches.bench_cache --write
 
 clean:
-	rm -rf $(VENV) $(PEERS) $(FREQTRADE) target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(PEERS) $(FREQTRADE) .venv-ccxt-* target dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find python tests benches peers -name __pycache__ -type d -prune -exec rm -rf {} +
 	find python -name '_core*.so' -delete
 

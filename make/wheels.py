@@ -220,8 +220,10 @@ def runs_here(target: str) -> bool:
 
 
 def maturin(*words: str) -> None:
-    """Run maturin; what it says is shown."""
-    subprocess.run([sys.executable, "-m", "maturin", *words], cwd=ROOT, check=True)
+    """Run maturin, which finds zig by this interpreter; what it says is shown."""
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    words = (sys.executable, "-m", "maturin", *words)
+    subprocess.run(words, cwd=ROOT, check=True, env={**os.environ, "PATH": path})
 
 
 def run(*words: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> str:

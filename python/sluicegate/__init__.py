@@ -20,6 +20,8 @@
 
 from typing import TYPE_CHECKING, Any
 
+# With the package: an import that is under way when a process forks never ends in the child.
+from sluicegate import _views, _waiting  # noqa: F401
 from sluicegate._core import (
     CacheStats,
     LRUCache,

@@ -52,6 +52,7 @@ __all__ = [
     "check_share",
     "check_timezone",
     "hide_password",
+    "meter_snapshot",
     "parse_period",
     "share_overview",
     "share_visits",
@@ -62,6 +63,8 @@ __version__: str
 _K = TypeVar("_K")
 _V = TypeVar("_V")
 _D = TypeVar("_D")
+#: A function that `Throttler.limit` decorates.
+_F = TypeVar("_F", bound=Callable[..., Any])
 #: What the timer tells.
 _T = TypeVarWithDefault("_T", default=float)
 _Told = TypeVar("_Told")
@@ -340,6 +343,7 @@ class Throttler:
         limit_id: str,
         units: int | None = None,
         timeout: SupportsFloat | SupportsIndex | None = None,
+        priority: int | None = None,
     ) -> Task:
         """Returns the context of one request, for ``async with`` or, in a thread, for ``with``.
 
@@ -347,8 +351,9 @@ class Throttler:
         its answer is read. A context that is never entered limits nothing, and a
         ``RuntimeWarning`` says so.
 
-        Requests for the same id leave in the order in which they came. A later request never
-        delays an earlier one.
+        Requests of the same priority for the same id leave in the order in which they came. A later
+        request never delays an earlier one, unless its priority is higher. A request of a lower
+        priority never delays one of a higher that waits.
 
         Args:
             limit_id: The id of a limit of the table.
@@ -356,12 +361,17 @@ class Throttler:
                 default is 1.
             timeout: The most seconds to wait. 0 does not wait at all: of a shared limit it sees
                 only the units that this process has. By default there is no timeout.
+            priority: Who goes first of those that wait: a whole number from -1000 to 1000. The
+                higher goes first, also before those of its id that came earlier; equal ones go in
+                the order of arrival. The default is the ``priority`` of the id in the table, which
+                is 0 if the table does not say it.
 
         Raises:
             UnknownLimitError: No limit of the table has this id. The message names the closest id.
             ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-                could never pass; or ``timeout`` is negative.
-            TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``timeout`` is not a number.
+                could never pass; or ``timeout`` is negative; or ``priority`` is out of range.
+            TypeError: ``limit_id`` is not a ``str``, or ``units``, ``timeout`` or ``priority`` is
+                not a number.
 
         Example:
             >>> async def depth(session):
@@ -370,7 +380,44 @@ class Throttler:
             ...             return await response.read()
         """
 
-    def charge(self, limit_id: str, units: int | None = None) -> bool:
+    def limit(
+        self,
+        limit_id: str,
+        *,
+        units: int | None = None,
+        timeout: SupportsFloat | SupportsIndex | None = None,
+        priority: int | None = None,
+    ) -> Callable[[_F], _F]:
+        """Returns a decorator: each call of its function is one request.
+
+        The call waits until the request may leave. The function's code is the block of the
+        request, as within `execute_task`: a coroutine function waits without blocking its event
+        loop, and any other function blocks its thread. Methods can be decorated, too. Generators
+        cannot, because their code runs after the call.
+
+        Args:
+            limit_id: The id of a limit of the table. It is looked up at each call.
+            units: How many times its weights each call takes: a whole number, 1 or more. The
+                default is 1.
+            timeout: The most seconds that a call waits, which then raises `RateLimitTimeout`. By
+                default there is no timeout.
+            priority: The priority of each call: see `execute_task`.
+
+        Raises:
+            TypeError: ``limit_id`` is not a ``str``, as in ``@throttler.limit`` without an id; or
+                the decorated object is a generator function, a class, or nothing that can be
+                called. A call raises what `execute_task` does, and a ``TypeError`` if a plain
+                function returns a coroutine, whose code has not run yet.
+
+        Example:
+            >>> @throttler.limit("/depth")
+            ... def depth(symbol):
+            ...     return f"the book of {symbol}"  # send the request, read the answer
+            >>> depth("BTCUSDT")
+            'the book of BTCUSDT'
+        """
+
+    def charge(self, limit_id: str, units: int | None = None, priority: int | None = None) -> bool:
         """Charges a request now, for good, if there is room. Returns whether there was room.
 
         Nothing needs to be left or given back: the interval of the units begins now, whatever
@@ -384,22 +431,27 @@ class Throttler:
             limit_id: The id of a limit of the table.
             units: How many times its weights the request takes: a whole number, 1 or more. The
                 default is 1.
+            priority: As in `execute_task`: those of a lower priority that wait are not in its way.
 
         Raises:
             UnknownLimitError: No limit of the table has this id.
             ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-                could never pass.
-            TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+                could never pass; or ``priority`` is out of range.
+            TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
 
         Example:
             >>> if throttler.charge("/depth"):
             ...     print("send the request now")
             send the request now
         """
-    def try_acquire(self, limit_id: str, units: int | None = None) -> bool:
+    def try_acquire(
+        self, limit_id: str, units: int | None = None, priority: int | None = None
+    ) -> bool:
         """The older name of `charge`, which does the same."""
 
-    def wait_time(self, limit_id: str, units: int | None = None) -> float:
+    def wait_time(
+        self, limit_id: str, units: int | None = None, priority: int | None = None
+    ) -> float:
         """Returns the seconds until a request that came now could leave. Nothing is charged.
 
         It is 0.0 only if the request could leave now. It is an estimate if requests are in flight,
@@ -414,12 +466,13 @@ class Throttler:
             limit_id: The id of a limit of the table.
             units: How many times its weights the request takes: a whole number, 1 or more. The
                 default is 1.
+            priority: As in `execute_task`: those of a lower priority that wait are not in its way.
 
         Raises:
             UnknownLimitError: No limit of the table has this id.
             ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-                could never pass.
-            TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+                could never pass; or ``priority`` is out of range.
+            TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
 
         Example:
             >>> throttler.wait_time("/depth")
@@ -448,10 +501,10 @@ class Throttler:
         """How much of every limit is used, all at one instant, by id."""
 
     def counters(self) -> dict[str, dict[str, float]]:
-        """Returns what has become of the requests of every limit, by id, since the throttler was made.
+        """Returns what has become of the requests of every limit, by id.
 
         A request counts for each limit that it takes from, and for the limit of its own id. The
-        child of a fork begins at 0.
+        counters begin at 0 when the throttler is made, and in the child of a fork.
 
         Each value is a dictionary for ``json.dumps``:
 
@@ -1003,7 +1056,7 @@ class ManualClock:
         """
 
 def meter_snapshot() -> str:
-    """Returns all that is known of this process's throttlers and caches, as JSON: what `sluicegate top` shows."""
+    """Returns all that is known of this process's throttlers and caches, as JSON."""
 
 def parse_period(text: str, *, quota: bool = False) -> float:
     """Returns the seconds of a period, as `RateLimit.time_interval` takes it.

@@ -62,6 +62,9 @@ class RateLimit:
         scope: Whose requests the exchange counts together for this limit: ``"account"``, the
             default, or ``"address"``, the IP address. It matters if the throttler shares its
             limits with other processes: see `Share`.
+        priority: Who goes first of the requests that wait: a whole number from -1000 to 1000. The
+            higher goes first; equal ones go in the order of arrival. It is that of the requests for
+            ``limit_id`` that name none. The default is 0.
 
     Raises:
         ValueError: A value is out of range. The message shows it and says what would be right.
@@ -76,6 +79,7 @@ class RateLimit:
     kind: Literal["rolling", "quota", "bucket", "concurrent", "fixed", "first"] = "rolling"
     timezone: str | None = None
     scope: Literal["account", "address"] = "account"
+    priority: int = 0
 
     def __post_init__(self) -> None:
         """Refuses a wrong value where it is written, and not where the table is used."""

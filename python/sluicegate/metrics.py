@@ -1,4 +1,4 @@
-"""Metrics for Prometheus: what the limits and caches of this process do. It needs ``prometheus_client``.
+"""Metrics for Prometheus: what limits and caches of this process do. Needs ``prometheus_client``.
 
 >>> from prometheus_client import REGISTRY
 >>> from sluicegate.metrics import Collector

@@ -80,7 +80,7 @@ fn a_request_above_what_may_be_used_waits_for_more_and_holds_up_nobody() {
         join(&mut gate, "a", Rank::ORDINARY, "heavy");
         join(&mut gate, "pool", Rank::ORDINARY, "light");
         assert_eq!(advance(&mut gate, 1), ["light"]);
-        assert_eq!((gate.wake_at(), gate.wait_time(1, &a, 1)), (None, NEVER));
+        assert_eq!((gate.wake_at(), gate.wait_time(1, &a, 1, Rank::ORDINARY)), (None, NEVER));
         // It could pass by the table, so that it is not refused.
         assert!(gate.check_units(&a, 1).is_ok() && gate.check_units(&a, 3).is_err());
         gate.allow(&pool, 5);
@@ -111,7 +111,7 @@ fn nothing_may_be_used_of_a_limit_of_which_nothing_is_left() {
         assert!(!gate.try_acquire(0, &pool, 1));
         join(&mut gate, "pool", Rank::ORDINARY, "light");
         assert_eq!(advance(&mut gate, 0), [""; 0]);
-        assert_eq!((gate.wait_time(0, &pool, 1), gate.usage(0, &pool).limit), (NEVER, 0));
+        assert_eq!((gate.wait_time(0, &pool, 1, Rank::ORDINARY), gate.usage(0, &pool).limit), (NEVER, 0));
         gate.allow(&pool, u64::MAX);
         assert_eq!(advance(&mut gate, 0), ["light"]);
         assert_eq!(gate.usage(0, &pool).limit, 8);
@@ -131,7 +131,7 @@ fn a_pause_outlives_a_new_table_and_ends_by_itself() {
         assert!(!gate.try_acquire(29, &pool, 1));
         join(&mut gate, "pool", Rank::ORDINARY, "light");
         assert_eq!(advance(&mut gate, 29), [""; 0]);
-        assert_eq!((gate.wake_at(), gate.wait_time(29, &pool, 1)), (Some(30), 1));
+        assert_eq!((gate.wake_at(), gate.wait_time(29, &pool, 1, Rank::ORDINARY)), (Some(30), 1));
         assert_eq!(advance(&mut gate, 30), ["light"]);
     }
 }
@@ -184,6 +184,39 @@ fn those_of_a_smaller_rank_go_first_in_the_order_of_arrival() {
             assert_eq!(advance(&mut gate, 0), [count.to_string()]);
         }
     }
+}
+
+#[test]
+fn those_of_a_lower_class_that_wait_are_in_nobodys_way_and_in_no_estimate() {
+    for hold in [Hold::Start, Hold::Response] {
+        let mut gate = gate(hold);
+        let [pool, a] = ["pool", "a"].map(|id| gate.lookup(id).expect("known").clone());
+        assert!(gate.try_acquire(0, &pool, 6));
+        for _ in 0..20 {
+            join(&mut gate, "a", Rank::ORDINARY, "low");
+        }
+        assert_eq!(advance(&mut gate, 0), [""; 0]);
+        let high = Rank::of(3).expect("in range");
+        let waits = |gate: &mut Gate<&'static str>, route, units, rank| gate.wait_time(0, route, units, rank);
+        assert_eq!(waits(&mut gate, &pool, 2, high), 0);
+        assert_eq!(waits(&mut gate, &pool, 3, high), 10);
+        assert_eq!(waits(&mut gate, &a, 1, high), 10);
+        // Twenty of 4 units each go first, two in a window.
+        assert_eq!(waits(&mut gate, &a, 1, Rank::ORDINARY), 110);
+        join(&mut gate, "pool", high, "high");
+        join(&mut gate, "a", high, "higher than its own kind");
+        assert_eq!(advance(&mut gate, 0), ["high"]);
+        assert_eq!(advance(&mut gate, 10)[0], "higher than its own kind");
+    }
+}
+
+#[test]
+fn priorities_are_whole_numbers_of_which_the_higher_go_first() {
+    let ranks = [1000, 1, 0, -1, -1000].map(|priority| Rank::of(priority).expect("in range"));
+    assert!(ranks.is_sorted() && Rank::FIRST < ranks[0] && ranks[4] < Rank::LAST);
+    assert_eq!(Rank::of(0), Ok(Rank::ORDINARY));
+    let refused = Rank::of(1001).expect_err("out of range").to_string();
+    assert_eq!(refused, "a priority must be a whole number from -1000 to 1000, not 1001");
 }
 
 #[test]

@@ -71,8 +71,8 @@ fn a_bucket_lets_a_burst_through_and_then_one_each_time_that_one_has_drained() {
         assert_eq!(starts, std::iter::repeat_n(5, 20).chain(then).collect::<Vec<_>>());
         assert!(woken <= 5, "{woken}");
         let route = route(&gate, "x");
-        assert_eq!(gate.wait_time(5 + 5 * SECOND, &route, 1), SECOND);
-        assert_eq!(gate.wait_time(5 + 5 * SECOND, &route, 20), 20 * SECOND);
+        assert_eq!(gate.wait_time(5 + 5 * SECOND, &route, 1, Rank::ORDINARY), SECOND);
+        assert_eq!(gate.wait_time(5 + 5 * SECOND, &route, 20, Rank::ORDINARY), 20 * SECOND);
         assert_eq!(gate.usage(5 + 5 * SECOND, &route).resets_in, Duration::from_secs(1));
     }
 }
@@ -142,6 +142,34 @@ fn a_younger_request_uses_what_drains_before_an_older_one_wants_it() {
 }
 
 #[test]
+fn what_drains_while_a_bucket_would_be_empty_is_free_for_a_younger_request() {
+    // Two older ones wait for other limits: one unit is wanted at 15, and the whole bucket at 200.
+    let table = [
+        limit("x", 4, 40, Kind::Bucket),
+        limit("soon", 1, 15, Kind::Rolling),
+        limit("late", 1, 200, Kind::Rolling),
+        RateLimit::route("first").link("x", 1).link("soon", 1),
+        RateLimit::route("second").link("x", 4).link("late", 1),
+        RateLimit::route("younger").link("x", 2),
+    ];
+    let mut gate = gate(&table, Hold::Start);
+    for id in ["soon", "late"] {
+        let route = route(&gate, id);
+        assert!(gate.try_acquire(0, &route, 1));
+    }
+    join(&mut gate, 1, "first", 1);
+    join(&mut gate, 1, "second", 2);
+    assert!(advance(&mut gate, 1).is_empty());
+    // Part of its units is left at 15, and none at 200.
+    join(&mut gate, 1, "younger", 3);
+    assert_eq!(advance(&mut gate, 1), [3]);
+    gate.advance(1, &mut Vec::new());
+    assert_eq!(advance(&mut gate, 15), [1]);
+    gate.advance(15, &mut Vec::new());
+    assert_eq!(advance(&mut gate, 200), [2]);
+}
+
+#[test]
 fn a_counter_that_falls_quickly_wakes_nobody_as_often() {
     const SECOND: Nanos = 1_000_000_000;
     let table = [
@@ -189,7 +217,7 @@ fn at_most_so_many_are_in_flight_whatever_the_hold_and_the_next_goes_with_the_en
         let (clock, pool, x) = (Clock::manual(), route(&gate, "pool"), route(&gate, "x"));
         assert!(gate.try_enter(&clock, &pool, 1) && gate.try_enter(&clock, &x, 1));
         assert!(!gate.try_enter(&clock, &pool, 1) && !gate.try_acquire(0, &x, 1));
-        assert_eq!(gate.wait_time(5, &x, 1), 1);
+        assert_eq!(gate.wait_time(5, &x, 1, Rank::ORDINARY), 1);
         let usage = gate.usage(5, &x);
         assert_eq!((usage.used, usage.in_flight, usage.resets_in), (2, 2, Duration::ZERO));
         join(&mut gate, 5, "pool", 1);
@@ -259,7 +287,10 @@ fn a_window_opens_with_its_first_request_and_ends_for_all_at_once() {
     for at in [5, 20, 34] {
         assert!(gate.try_acquire(at, &x, 1));
     }
-    assert_eq!((gate.wait_time(34, &x, 1), gate.usage(34, &x).resets_in), (1, Duration::from_nanos(1)));
+    assert_eq!(
+        (gate.wait_time(34, &x, 1, Rank::ORDINARY), gate.usage(34, &x).resets_in),
+        (1, Duration::from_nanos(1))
+    );
     assert!(!gate.try_acquire(34, &x, 1) && gate.try_acquire(35, &x, 3));
     assert!(!gate.try_acquire(64, &x, 1) && gate.try_acquire(70, &x, 3));
     assert!(!gate.try_acquire(99, &x, 1) && gate.try_acquire(100, &x, 1));
@@ -346,10 +377,14 @@ fn a_pause_and_a_limit_of_nothing_hold_for_each_kind() {
             gate.pause(&x, 30);
             join(&mut gate, 1, "x", 1);
             assert!(advance(&mut gate, 1).is_empty());
-            assert_eq!((gate.wake_at(), gate.wait_time(1, &x, 1)), (Some(30), 29), "{kind:?} {hold:?}");
+            assert_eq!(
+                (gate.wake_at(), gate.wait_time(1, &x, 1, Rank::ORDINARY)),
+                (Some(30), 29),
+                "{kind:?} {hold:?}"
+            );
             assert_eq!(advance(&mut gate, 30), [1]);
             gate.allow(&x, 0);
-            assert_eq!(gate.wait_time(31, &x, 1), NEVER);
+            assert_eq!(gate.wait_time(31, &x, 1, Rank::ORDINARY), NEVER);
         }
     }
 }

@@ -100,8 +100,8 @@ impl<W> Gate<W> {
         }
         let state = &mut self.limits[route.index as usize];
         let limit = limit.or(state.heard.limit.map(|(limit, _)| limit)).unwrap_or(state.published);
-        let unused = used.map(|used| limit.saturating_sub(used));
-        if let Some(remaining) = unused.into_iter().chain(remaining).min() {
+        let unused = used.map(|used| i128::from(limit) - i128::from(used));
+        if let Some(remaining) = unused.into_iter().chain(remaining.map(i128::from)).min() {
             let until = reset.map(|reset| now.saturating_add(nanos(reset)));
             seen.foreign = state.window.hear(now, Told { since, remaining, until, expect });
         }

@@ -37,6 +37,8 @@ mod kinds_tests;
 #[cfg(test)]
 mod known_instants;
 #[cfg(test)]
+mod listening_tests;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod model_tests;

@@ -101,6 +101,11 @@ impl World {
         own + linked.map(|link| link.weight).sum::<u64>()
     }
 
+    /// Who goes first: by rank, and then in the order of arrival.
+    pub(super) fn order(&self, at: usize) -> (Rank, usize) {
+        (self.requests[at].rank, at)
+    }
+
     /// The limits that requests for a route take from.
     pub(super) fn takes(&self, route: usize) -> impl Iterator<Item = usize> {
         let RateLimit { weight, links, .. } = &self.table[route];
@@ -203,9 +208,20 @@ fn worlds_of(max_requests: usize, kinds: usize) -> impl Strategy<Value = World> 
     })
 }
 
+/// Worlds with limits of all kinds, whose requests are of several ranks.
+pub(super) fn ranked_worlds(max_requests: usize) -> impl Strategy<Value = World> {
+    let ranks = prop::collection::vec(0..3_u16, max_requests);
+    (all_worlds(max_requests), ranks).prop_map(|(mut world, ranks)| {
+        for (request, rank) in world.requests.iter_mut().zip(ranks) {
+            request.rank = Rank(Rank::ORDINARY.0 + rank);
+        }
+        world
+    })
+}
+
 /// Worlds whose requests are of several ranks, and whose limits change under way.
 pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = World> {
-    let ranks = prop::collection::vec(0..3_u8, max_requests);
+    let ranks = prop::collection::vec(0..3_u16, max_requests);
     let what = prop_oneof![
         (0..6_u64).prop_map(What::Allow),
         (1..15 as Nanos).prop_map(What::Pause),
@@ -241,7 +257,7 @@ pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = Worl
 }
 
 /// Runs a world through the gate. `polls`: look at every instant, not only when the gate asks for it.
-/// `loner`: from this instant on, only the requests up to this one exist.
+/// `loner`: from this instant on, only the requests up to this one, in the order of the queue, exist.
 pub(super) struct Run<'a> {
     pub(super) world: &'a World,
     /// Who gives up does so by a deadline that the gate knows, not by being cancelled.
@@ -252,7 +268,7 @@ pub(super) struct Run<'a> {
     running: Vec<(Nanos, usize, Arc<Route>)>,
     pub(super) started: Vec<Option<Nanos>>,
     pub(super) ended: Vec<Option<Nanos>>,
-    /// When each request became the oldest that waits on any of its limits.
+    /// When each request became the first, in the order of the queue, that waits on any of its limits.
     pub(super) oldest_since: Vec<Option<Nanos>>,
     /// When the gate was looked at because it had asked for it.
     pub(super) woken: Vec<Nanos>,
@@ -325,7 +341,8 @@ impl<'a> Run<'a> {
             }
         }
         assert!(self.gate.wake_at().is_none_or(|at| at > now), "asks at {now} for {:?}", self.gate.wake_at());
-        let waiting: Vec<usize> = self.places.keys().copied().collect();
+        let mut waiting: Vec<usize> = self.places.keys().copied().collect();
+        waiting.sort_by_key(|&at| self.world.order(at));
         for (nth, &at) in waiting.iter().enumerate() {
             let takes = |at: usize| self.world.takes(self.world.requests[at].route);
             let shares = |&older: &usize| takes(older).any(|limit| takes(at).any(|own| own == limit));
@@ -382,12 +399,9 @@ impl<'a> Run<'a> {
                 self.ended[at] = Some(now);
                 self.advance(now);
             }
-            let quitters: Vec<usize> = (self.places.keys().copied())
-                .filter(|&at| {
-                    (!self.deadlines && self.world.requests[at].gives_up.is_some_and(|quits| quits <= now))
-                        || loner.is_some_and(|(since, last)| now >= since && at > last)
-                })
-                .collect();
+            let quits = |at: &usize| self.world.requests[*at].gives_up.is_some_and(|quits| quits <= now);
+            let quitters: Vec<usize> =
+                self.places.keys().copied().filter(|at| !self.deadlines && quits(at)).collect();
             for at in quitters {
                 if let Some(place) = self.places.remove(&at) {
                     self.gate.remove(place).expect("it waits");
@@ -395,12 +409,28 @@ impl<'a> Run<'a> {
                 }
             }
             for (at, request) in self.world.requests.iter().enumerate() {
-                let exists = loner.is_none_or(|(since, last)| now < since || at <= last);
+                let exists = loner.is_none_or(|(since, last)| {
+                    now < since
+                        || (now == since && at < last)
+                        || self.world.order(at) <= self.world.order(last)
+                });
                 if request.arrives == now && exists {
                     let deadline = request.gives_up.filter(|_| self.deadlines);
                     let waiter = Waiter { units: request.units, since: now, deadline, tag: at };
                     let place = self.gate.join(&self.routes[request.route], request.rank, waiter);
                     self.places.insert(at, place);
+                    self.advance(now);
+                }
+            }
+            // All at once: none of them shall go because another one is gone.
+            if let Some((_, last)) = loner.filter(|&(since, _)| now >= since) {
+                let mut gone = self.places.clone();
+                gone.retain(|&at, _| self.world.order(at) > self.world.order(last));
+                for (at, place) in &gone {
+                    self.places.remove(at);
+                    self.gate.remove(*place).expect("it waits");
+                }
+                if !gone.is_empty() {
                     self.advance(now);
                 }
             }

@@ -6,18 +6,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use crate::clock::Nanos;
+use crate::error::Error;
+use crate::limit::PRIORITIES;
 
 use super::route::Index;
 
 /// A class of requests. All of a smaller rank go before all of a larger one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Rank(pub u8);
+pub(crate) struct Rank(pub u16);
 
 impl Rank {
-    /// Before everybody.
+    /// Before everybody: requests within the blocks of others, whatever their priority.
     pub const FIRST: Self = Self(0);
-    /// Where nobody says otherwise.
-    pub const ORDINARY: Self = Self(1 << 7);
+    /// After everybody.
+    pub const LAST: Self = Self(u16::MAX);
+    /// That of priority 0.
+    pub const ORDINARY: Self = Self(1 << 15);
+
+    /// That of a priority: the higher the priority, the smaller the rank.
+    pub fn of(priority: i16) -> Result<Self, Error> {
+        if !PRIORITIES.contains(&priority) {
+            return Err(Error::invalid("a priority", "a whole number from -1000 to 1000", priority));
+        }
+        Ok(Self(Self::ORDINARY.0.wrapping_add_signed(-priority)))
+    }
 }
 
 /// When a waiting request goes, over all queues: the smallest first. A rank and a number in one: the queues hold many.
@@ -25,15 +37,15 @@ impl Rank {
 pub(crate) struct Order(u64);
 
 impl Order {
-    /// As many bits are the number: with a million arrivals a second they last for two thousand years.
-    const NUMBER: u32 = 56;
+    /// As many bits are the number: with a million arrivals a second they last for nine years.
+    const NUMBER: u32 = 48;
 
     fn new(rank: Rank, number: u64) -> Self {
         Self(u64::from(rank.0) << Self::NUMBER | number)
     }
 
     pub fn rank(self) -> Rank {
-        Rank((self.0 >> Self::NUMBER) as u8)
+        Rank((self.0 >> Self::NUMBER) as u16)
     }
 
     /// Earlier arrivals have smaller ones.
@@ -111,6 +123,15 @@ impl<W> Queues<W> {
     /// The sum of the units that requests of a route wait for.
     pub fn units_of(&self, route: Index) -> u64 {
         self.by_route[route as usize].units
+    }
+
+    /// The same of those only that go before one of this rank that comes now.
+    pub fn units_before(&self, route: Index, rank: Rank) -> u64 {
+        if self.last <= rank {
+            return self.units_of(route);
+        }
+        let behind = self.places(route).take_while(|(place, _)| place.order.rank() <= rank);
+        behind.map(|(_, waiter)| waiter.units).fold(0, u64::saturating_add)
     }
 
     /// The oldest waiter of each route that somebody waits for, in the order over all queues.

@@ -104,14 +104,14 @@ fn wait_time_of_a_quota_counts_boundaries() {
     let mut gate = gate(&[quota("quota", 2, 10)], Hold::Start);
     let route = route(&gate, "quota");
     assert!(pass(&mut gate, 3).is_empty());
-    assert_eq!(gate.wait_time(3, &route, 2), 0);
+    assert_eq!(gate.wait_time(3, &route, 2, Rank::ORDINARY), 0);
     assert!(gate.try_acquire(3, &route, 2));
-    assert_eq!(gate.wait_time(3, &route, 1), 7);
+    assert_eq!(gate.wait_time(3, &route, 1, Rank::ORDINARY), 7);
     for tag in ["a", "b", "c"] {
         join(&mut gate, 3, "quota", tag);
     }
     assert!(pass(&mut gate, 3).is_empty());
-    assert_eq!(gate.wait_time(3, &route, 1), 17);
+    assert_eq!(gate.wait_time(3, &route, 1, Rank::ORDINARY), 17);
 }
 
 #[test]

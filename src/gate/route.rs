@@ -5,6 +5,8 @@ use std::sync::atomic::AtomicU64;
 
 use smallvec::SmallVec;
 
+use super::queue::Rank;
+
 /// Where a limit stands in the gate. A limit and the route of the same id share one number, for good.
 pub(crate) type Index = u32;
 
@@ -28,6 +30,8 @@ pub(crate) struct Route {
     pub is_held: bool,
     /// Whether the time must be known at which a request enters, also where there is room.
     pub is_timed: bool,
+    /// The class of requests that name none.
+    pub rank: Rank,
     /// Each limit at most once. A weight of 0 takes nothing, and waits while the limit is paused.
     pub charges: SmallVec<[Charge; 4]>,
     /// How many of its requests have passed. Added to under the lock of the gate alone.

@@ -7,6 +7,8 @@ use crate::clock::{Nanos, nanos};
 use crate::error::{Error, closest};
 use crate::limit::{Kind, MAX_LIMIT, MAX_PERIOD, RateLimit, Shape, Span};
 
+use super::queue::Rank;
+
 /// When a request's units go from *in flight* into the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Hold {
@@ -89,6 +91,8 @@ pub(crate) struct Row {
     pub shape: Shape,
     /// (position in the table, weight), the limit's own weight first.
     pub takes: Vec<(usize, u64)>,
+    /// The class of its requests, where they name none.
+    pub rank: Rank,
 }
 
 /// Checks a table and resolves its links. Of limits with the same id, the last one stands.
@@ -131,6 +135,7 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
             limit: limit.limit.min(MAX_LIMIT),
             shape: shape_of(limit, options),
             takes,
+            rank: Rank::of(limit.priority)?,
         });
     }
     for row in rows.iter().filter(|_| !options.hopeless_routes) {

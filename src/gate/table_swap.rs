@@ -59,6 +59,7 @@ impl<W> Gate<W> {
                 version: self.version,
                 is_held: charges.iter().any(|charge| charge.held),
                 is_timed,
+                rank: row.rank,
                 charges,
                 passed: AtomicU64::new(0),
             }));

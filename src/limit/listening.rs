@@ -3,6 +3,7 @@
 
 use crate::clock::Nanos;
 
+use super::MAX_LIMIT;
 use super::others::Others;
 use super::window::Window;
 
@@ -14,8 +15,8 @@ const OLDEST_ANSWER: Nanos = 10_000_000_000;
 pub(crate) struct Told {
     /// When the request left, at the earliest: the exchange counted at some instant from then on.
     pub since: Nanos,
-    /// How many units were left then.
-    pub remaining: u64,
+    /// How many units were left then; below 0 where more were used than the limit has.
+    pub remaining: i128,
     /// When the exchange's window ends, if that was said.
     pub until: Option<Nanos>,
     /// Whether others go on as they did.
@@ -88,7 +89,7 @@ impl Window {
         self.recount(now);
     }
 
-    /// Gives back units that turned out not to be used, or to be others': the newest in the window first, and then those in
+    /// Gives back units that turned out not to be used: the oldest in the window first, and then those in
     /// flight. How many there were to give back, no more than `units`.
     pub fn take_back(&mut self, units: u64) -> u64 {
         let settled = self.stamps.take_back(units);
@@ -100,15 +101,23 @@ impl Window {
 
     /// Units that others have used, and that come free at `until`, or as the units of this limit do if that is before.
     /// They may be more than the limit.
-    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: bool) {
+    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: Option<u64>) {
         if self.stamps.stamp_foreign(now, units) {
             return;
         }
         let latest = self.frees_at(now);
+        let told_end = until.map(|until| until.min(latest)).filter(|&until| until > now);
         let until = until.map_or(latest, |until| until.min(latest));
         let interval = self.interval();
+        // Where a window ends for all units at once, they are expected again from its end on.
+        let told_window = told_end.map(|end| (end.saturating_sub(interval), end));
+        let window = told_window.or_else(|| self.stamps.window_at(now));
+        let most = self.told_limit() / 2;
         let others = self.others.get_or_insert_default();
-        others.add(now, interval, units, until, expect.then_some(now));
+        others.add(now, interval, units, until, (expect.is_some() && window.is_none()).then_some(now));
+        if let Some(seen) = expect {
+            others.expect(now, seen, most, interval, window);
+        }
         self.recount(now);
     }
 
@@ -131,9 +140,14 @@ impl Window {
         let Some(own) = known else { return 0 };
         let others = self.others.as_ref().map_or(0, |others| others.used_at(told.since));
         let used = own.saturating_add(self.in_flight).saturating_add(others);
-        let new = self.limit().saturating_sub(used).saturating_sub(told.remaining);
-        if new > 0 {
-            self.stamp_foreign(now, new, told.until, told.expect);
+        let beyond = |own: u64| {
+            let new = i128::from(self.limit()) - i128::from(own) - told.remaining;
+            u64::try_from(new.clamp(0, i128::from(MAX_LIMIT))).unwrap_or(0)
+        };
+        // Most likely none of those in flight now is in the number.
+        let (new, likely) = (beyond(used), beyond(own));
+        if new > 0 || told.expect {
+            self.stamp_foreign(now, new, told.until, told.expect.then_some(likely));
         }
         new
     }
@@ -201,11 +215,11 @@ mod tests {
         window.stamp(10, 1);
         window.stamp(14, 2);
         for (units, until) in [(4, 22), (1, 24), (8, 5), (1, 99)] {
-            window.stamp_foreign(15, units, Some(until), false);
+            window.stamp_foreign(15, units, Some(until), None);
         }
         assert_eq!([19, 20, 22, 24, 25].map(|at| window.in_window_at(at)), [9, 8, 4, 1, 0]);
         assert_eq!((window.window_down_to(8), window.window_down_to(4)), (20, 22));
-        window.stamp_foreign(15, u64::MAX, Some(23), false);
+        window.stamp_foreign(15, u64::MAX, Some(23), None);
         assert!(!window.fits(1) && window.used() <= 2 * crate::MAX_LIMIT);
     }
 }

@@ -26,7 +26,7 @@ pub use kind::Kind;
 pub(crate) use listening::Told;
 pub(crate) use period::MAX_PERIOD;
 pub use period::Period;
-pub use rate_limit::{Link, MAX_LIMIT, RateLimit, Scope};
+pub use rate_limit::{Link, MAX_LIMIT, PRIORITIES, RateLimit, Scope};
 pub use resets::Resets;
 pub(crate) use server_clock::ServerClock;
 pub(crate) use stamps::{End, Settled};

@@ -2,10 +2,11 @@
 //! go on as they did.
 //!
 //! Of each it is known when the exchange will have forgotten them (`used_until`), and until when there is no room in their
-//! place (`kept_until`). The two differ where others are expected to come again: what they used at some instant is kept
-//! for them until the same instant of the next window, and a little longer. What is seen of them in that window uses up
-//! what was kept for them, the earliest first. So what they use as before is kept all the time, and what they do not use
-//! any more is given up bit by bit.
+//! place (`kept_until`). The two differ where others are expected to go on as they did. Then, of a window that ends for all
+//! units at once, so much is kept for them as they will use until its end at the rate at which they were seen in it (and,
+//! while little of it is over, in the one before). With the window it becomes less, and at its end it is what they used in
+//! it, for the next one. In a window that rolls it is so for the first interval; from then on, those that come replace those
+//! that leave, and what leaves is kept for a little longer. All of this are steps at known instants.
 
 use crate::clock::Nanos;
 
@@ -14,8 +15,15 @@ use super::MAX_LIMIT;
 /// Units whose ends are closer together than this part of the interval end together, with the later one.
 const GRAINS: u64 = 64;
 
-/// What is kept for others is kept longer by this part of the interval: they are seen late, and come unevenly.
+/// What is kept for others in a window that rolls is kept longer by this part of the interval: they are seen late, and come
+/// unevenly.
 const LATER: u64 = 8;
+
+/// What is kept for others until the end of a window is given up in so many steps.
+const STEPS: u64 = 16;
+
+/// What others used in the window before counts as if it had been seen in this part of the present one.
+const BEFORE: f64 = 0.25;
 
 #[derive(Clone, Copy, Debug)]
 struct Entry {
@@ -23,6 +31,16 @@ struct Entry {
     used_until: Nanos,
     kept_until: Nanos,
 }
+
+/// How much of a window that ends at `end` is over: not nothing, so that a rate can be made of what came in it. (It may have
+/// begun before the clock did.)
+fn part_of(now: Nanos, end: Nanos, interval: Nanos) -> f64 {
+    let left = end.saturating_sub(now) as f64 / interval.max(1) as f64;
+    (1.0 - left).clamp(1.0 / GRAINS as f64, 1.0)
+}
+
+/// So much more is kept for others than they will use most likely.
+const MORE: f64 = 0.15;
 
 fn add(sum: u64, some: &Entry) -> u64 {
     sum.saturating_add(some.units)
@@ -35,6 +53,12 @@ pub(super) struct Others {
     all: Vec<Entry>,
     /// When those that count were last counted.
     counted_at: Nanos,
+    /// The window that others were last seen in: its end, and how much they had used.
+    seen: Option<(Nanos, u64)>,
+    /// What they used in the window before that, if they were seen in it.
+    before: Option<u64>,
+    /// When they were first listened to.
+    since: Option<Nanos>,
 }
 
 impl Others {
@@ -70,10 +94,71 @@ impl Others {
         self.all.sort_by_key(|some| some.kept_until);
     }
 
+    /// Others are expected to go on as they did, from the answer at `now` on. `window`: when it began and ends, if all of its
+    /// units end together. `seen`: how much they have used most likely, where it is certain for less. No more than `most` is kept for them beside what they have used.
+    pub fn expect(
+        &mut self,
+        now: Nanos,
+        seen: u64,
+        most: u64,
+        interval: Nanos,
+        window: Option<(Nanos, Nanos)>,
+    ) {
+        let since = *self.since.get_or_insert(now);
+        let certain = self.used_at(now);
+        let used = certain.max(seen);
+        let (began, end) = window.unwrap_or((since, since.saturating_add(interval)));
+        if window.is_some() {
+            match self.seen {
+                // The end of one window is not known to the nanosecond.
+                Some((last, units)) if last.saturating_add(interval / 2) < end => {
+                    self.before = (last.saturating_add(interval / 2) >= began).then_some(units);
+                }
+                _ => {}
+            }
+            // They go on as they did, also where this is the last answer of the window.
+            self.seen = Some((end, (used as f64 / part_of(now, end, interval)) as u64));
+            // What is kept for the next window.
+            self.all.retain(|some| 0 < some.used_until && some.used_until <= now);
+            self.all.iter_mut().for_each(|some| some.kept_until = some.kept_until.min(now));
+            let mut left = certain;
+            for step in 1..=STEPS {
+                let units = left / (STEPS + 1 - step);
+                left -= units;
+                let kept_until = end.saturating_add(interval / STEPS * step);
+                self.all.push(Entry { units, used_until: end, kept_until });
+            }
+        } else {
+            // Those that have ended are of use for answers that tell of the past.
+            self.all.retain(|some| some.used_until > 0);
+        }
+        // What they will use until the end. Nothing of it is given up in the first half of the time until then: who takes
+        // it at once learns only after that what has come of them meanwhile.
+        let part = part_of(now, end, interval);
+        let rate = match self.before {
+            Some(before) => {
+                ((used as f64 + BEFORE * before as f64) / (part + BEFORE)).min(before.max(used) as f64)
+            }
+            None => used as f64 / part,
+        };
+        let to_come =
+            ((1.0 + MORE) * rate.min(most as f64) * (1.0 - part)).ceil() as u64 + (used - certain).min(most);
+        let (middle, mut left) = (now + end.saturating_sub(now) / 2, to_come);
+        let mut steps = Vec::new();
+        for step in 1..=STEPS {
+            let units = left / (STEPS + 1 - step);
+            left -= units;
+            let kept_until = middle + end.saturating_sub(middle) / STEPS * step;
+            steps.push(Entry { units, used_until: 0, kept_until });
+        }
+        self.all.extend(steps);
+        self.all.sort_by_key(|some| some.kept_until);
+    }
+
     /// What was seen of others was kept for them: that of it which would be given up next is not kept any more.
     fn use_up(&mut self, now: Nanos, mut units: u64) {
         for some in &mut self.all {
-            if some.used_until <= now && now < some.kept_until {
+            if 0 < some.used_until && some.used_until <= now && now < some.kept_until {
                 let part = some.units.min(units);
                 (some.units, units) = (some.units - part, units - part);
             }

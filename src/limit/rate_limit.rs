@@ -1,5 +1,6 @@
 //! A limit as its user writes it down.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::kind::Kind;
@@ -38,7 +39,12 @@ pub struct RateLimit {
     pub weight: u64,
     /// The other limits that a request for `id` takes from.
     pub links: Vec<Link>,
+    /// The priority of requests for `id` that name none: one of [`PRIORITIES`]. The higher goes first.
+    pub priority: i16,
 }
+
+/// The priorities of requests: from the lowest to the highest. 0 is that of a request of which nobody says otherwise.
+pub const PRIORITIES: RangeInclusive<i16> = -1000..=1000;
 
 /// Whose requests an exchange counts together for a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,6 +76,7 @@ impl RateLimit {
             scope: Scope::Account,
             weight: 1,
             links: Vec::new(),
+            priority: 0,
         }
     }
 
@@ -131,6 +138,19 @@ impl RateLimit {
     /// The same limit, with requests that take `weight` units of it.
     pub fn weight(mut self, weight: u64) -> Self {
         self.weight = weight;
+        self
+    }
+
+    /// The same limit, with requests of this priority where they name none: a whole number from -1000 to 1000.
+    ///
+    /// ```
+    /// use sluicegate::RateLimit;
+    /// use std::time::Duration;
+    ///
+    /// let cancel = RateLimit::new("DELETE /order", 50, Duration::from_secs(10)).priority(2);
+    /// ```
+    pub fn priority(mut self, priority: i16) -> Self {
+        self.priority = priority;
         self
     }
 

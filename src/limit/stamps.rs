@@ -239,6 +239,18 @@ impl Stamps {
         if let Self::Quota(quota) = self { Some(quota.window()) } else { None }
     }
 
+    /// When the window that units stamped at `now` are in began and ends, as far as it is known, if all of its units end
+    /// together.
+    pub fn window_at(&self, now: Nanos) -> Option<(Nanos, Nanos)> {
+        match self {
+            Self::Fixed(fixed) => {
+                let end = fixed.frees_at(now);
+                Some((end.saturating_sub(fixed.interval()), end))
+            }
+            _ => self.window(),
+        }
+    }
+
     /// What is in the window, oldest first.
     pub fn settled(&self) -> Vec<Settled> {
         let at = |(at, units)| Settled { units, end: End::At(at) };

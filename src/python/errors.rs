@@ -2,19 +2,19 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::PyType;
 
 use super::waiting::at_exit::check_end;
 use crate::error::Error;
+use crate::python::once::Once;
 
 /// A class of `sluicegate.errors`, looked up once.
-struct Class(PyOnceLock<Py<PyType>>, &'static str);
+struct Class(Once<Py<PyType>>, &'static str);
 
-static UNKNOWN_LIMIT: Class = Class(PyOnceLock::new(), "UnknownLimitError");
-static STORE: Class = Class(PyOnceLock::new(), "StoreError");
-static CLOSED: Class = Class(PyOnceLock::new(), "ClosedError");
-static TIMEOUT: Class = Class(PyOnceLock::new(), "RateLimitTimeout");
+static UNKNOWN_LIMIT: Class = Class(Once::new(), "UnknownLimitError");
+static STORE: Class = Class(Once::new(), "StoreError");
+static CLOSED: Class = Class(Once::new(), "ClosedError");
+static TIMEOUT: Class = Class(Once::new(), "RateLimitTimeout");
 
 impl Class {
     fn raise(&self, py: Python<'_>, args: impl for<'py> pyo3::call::PyCallArgs<'py>) -> PyErr {

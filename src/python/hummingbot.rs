@@ -10,6 +10,7 @@ use pyo3::types::{PyDict, PyTuple};
 
 use crate::clock::{Clock, Nanos, nanos};
 use crate::gate::{LogEntry, Options};
+use crate::python::once::intern;
 use crate::wait::Throttler;
 
 use super::seconds;
@@ -66,13 +67,11 @@ impl HummingbotThrottler {
         let py = slf.py();
         match slf.as_super().get().route(limit_id) {
             Ok(route) => {
-                let task = PyClassInitializer::from(Task::new(route.unbind(), 1, None))
+                let task = PyClassInitializer::from(Task::new(route.unbind(), 1, None, None))
                     .add_subclass(HummingbotTask { owner: slf.clone().unbind() });
                 Ok(Bound::new(py, task)?.into_any())
             }
-            Err(error) => {
-                slf.call_method1(pyo3::intern!(py, "_without_limit"), (limit_id, error.into_value(py)))
-            }
+            Err(error) => slf.call_method1(intern!(py, "_without_limit"), (limit_id, error.into_value(py))),
         }
     }
 
@@ -118,7 +117,7 @@ impl HummingbotTask {
         let (py, task) = (slf.py(), slf.as_super());
         let Some(charge) = task.get().start(py)? else { return ready(py) };
         let wait = || {
-            slf.get().owner.call_method1(py, pyo3::intern!(py, "_must_wait"), (charge.route.id(),))?;
+            slf.get().owner.call_method1(py, intern!(py, "_must_wait"), (charge.route.id(),))?;
             Task::wait_in_loop(task, charge)
         };
         wait().inspect_err(|_| task.get().give_up())
@@ -129,7 +128,7 @@ impl HummingbotTask {
         let task = slf.as_super().get();
         task.serves_otherwise();
         let owner = slf.get().owner.bind(slf.py());
-        owner.call_method1(pyo3::intern!(slf.py(), "_task_attribute"), (task.route().id(), name))
+        owner.call_method1(intern!(slf.py(), "_task_attribute"), (task.route().id(), name))
     }
 
     fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {

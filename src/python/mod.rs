@@ -3,10 +3,12 @@
 //! `throttler/` uses `waiting/`, `sharing/` and `meter/`, `hummingbot.rs` uses all of them, and `cache/` none. `meter/` reads
 //! what `waiting/` and `cache/` keep.
 
+mod asyncio;
 mod cache;
 mod errors;
 mod hummingbot;
 mod meter;
+mod once;
 #[cfg(feature = "share")]
 mod sharing;
 #[cfg(not(feature = "share"))]
@@ -41,9 +43,10 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        super::once::install(module.py());
         super::cache::register(module.py())?;
         module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-        super::waiting::fork::install(module.py())?;
+        super::waiting::install(module.py())?;
         // What was registered last is called first: no thread waits any more when the budgets are given back.
         super::sharing::install(module.py())?;
         super::waiting::at_exit::install(module.py())?;

@@ -6,7 +6,7 @@ use parking_lot::MutexGuard;
 
 use crate::clock::Nanos;
 use crate::error::Error;
-use crate::gate::{Rank, Route};
+use crate::gate::Route;
 
 use super::effects::Effects;
 use super::pass::HeldUnits;
@@ -58,10 +58,10 @@ impl Throttler {
             held.is_tight = true;
             return Ok(Admission::Entered);
         }
-        let turn = Arc::new(turn());
+        let turn = Arc::new(turn().of_rank(held.rank));
         self.locked(|shared, now, effects| {
             shared.refresh(held)?;
-            let others = shared.gate.waits_before(&held.route, Rank::ORDINARY);
+            let others = shared.gate.waits_before(&held.route, held.rank);
             let deadline = timeout.map(|timeout| now.saturating_add(timeout));
             let changes = shared.join(now, held, deadline, &turn, effects);
             // Behind others of the same route it cannot pass yet, and the gate is polled for them; but it must be

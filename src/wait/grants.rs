@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::clock::Nanos;
-use crate::gate::{Decided, Place, Rank, Waiter};
+use crate::gate::{Decided, Place, Waiter};
 
 use super::effects::Effects;
 use super::leases::LEASE;
@@ -31,7 +31,7 @@ impl Shared {
             self.set_aside(place, outer, effects);
         }
         let waiter = Waiter { units: held.units, since: now, deadline, tag: turn.clone() };
-        let place = self.gate.join(&held.route, Rank::ORDINARY, waiter);
+        let place = self.gate.join(&held.route, held.rank, waiter);
         *turn.phase.lock() = Phase::Waiting(place);
         self.groups.join(place, turn);
         changes
@@ -52,7 +52,8 @@ impl Shared {
                 Ok(route) => {
                     let waited = now.saturating_sub(since);
                     let standing = Standing { order: place.order, since, deadline, waited };
-                    Phase::Granted(HeldUnits { epoch: self.epoch, ..HeldUnits::new(route, units) }, standing)
+                    let held = HeldUnits::new(route, units).of_rank(Some(turn.rank));
+                    Phase::Granted(HeldUnits { epoch: self.epoch, ..held }, standing)
                 }
                 Err(error) => Phase::Refused(error),
             };
@@ -126,7 +127,7 @@ impl Shared {
         };
         let Waiter { units, since, deadline, tag } = waiter;
         let standing = Standing { order: place.order, since, deadline, waited: 0 };
-        *turn.phase.lock() = Phase::Lapsed(HeldUnits::new(route, units), standing);
+        *turn.phase.lock() = Phase::Lapsed(HeldUnits::new(route, units).of_rank(Some(turn.rank)), standing);
         self.groups.leave(place, &turn, effects);
         // It comes as soon as it runs.
         effects.wake(&turn);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::gate;
+use crate::gate::{self, Rank};
 
 use super::route::Route;
 use super::throttler::Throttler;
@@ -12,6 +12,8 @@ use super::throttler::Throttler;
 pub(crate) struct HeldUnits {
     pub route: Arc<gate::Route>,
     pub units: u64,
+    /// The class of the request.
+    pub rank: Rank,
     /// What was taken in an earlier epoch was settled with it, and is not given back: see `Shared::epoch`.
     pub epoch: u32,
     /// Others may have to wait for its answer: see `Gate::is_tight`.
@@ -19,9 +21,16 @@ pub(crate) struct HeldUnits {
 }
 
 impl HeldUnits {
-    /// What a request is about to take.
+    /// What a request is about to take, of the class that the table has for it.
     pub fn new(route: Arc<gate::Route>, units: u64) -> Self {
-        Self { route, units, epoch: 0, is_tight: false }
+        let rank = route.rank;
+        Self { route, units, rank, epoch: 0, is_tight: false }
+    }
+
+    /// The same for a request of another class, if it names one.
+    pub fn of_rank(self, rank: Option<Rank>) -> Self {
+        let rank = rank.unwrap_or(self.rank);
+        Self { rank, ..self }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::clock::Nanos;
 use crate::error::Error;
-use crate::gate;
+use crate::gate::{self, Rank};
 
 use super::pass::Pass;
 use super::throttler::Throttler;
@@ -33,6 +33,8 @@ pub struct Route(Arc<Known>);
 struct Known {
     throttler: Throttler,
     route: Arc<gate::Route>,
+    /// The class of its requests, if that is not the table's.
+    rank: Option<Rank>,
 }
 
 impl Throttler {
@@ -41,7 +43,7 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`].
     pub fn route(&self, id: &str) -> Result<Route, Error> {
-        Ok(Route(Arc::new(Known { throttler: self.clone(), route: self.lookup(id)? })))
+        Ok(Route(Arc::new(Known { throttler: self.clone(), route: self.lookup(id)?, rank: None })))
     }
 }
 
@@ -49,6 +51,32 @@ impl Route {
     /// The id that requests name.
     pub fn id(&self) -> &str {
         self.0.route.id()
+    }
+
+    /// The same route, for requests of this priority, whatever the table says: a whole number from -1000 to 1000. The
+    /// higher goes first; equal ones go in the order of arrival.
+    ///
+    /// ```
+    /// use sluicegate::{Options, RateLimit, Throttler};
+    /// use std::time::Duration;
+    ///
+    /// let table = [RateLimit::new("/order", 20, Duration::from_secs(1))];
+    /// let cancel = Throttler::new(&table, Options::default())?.route("/order")?.priority(2)?;
+    /// let pass = cancel.enter_blocking(1, None)?;
+    /// # Ok::<(), sluicegate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Invalid`].
+    pub fn priority(&self, priority: i16) -> Result<Route, Error> {
+        let Known { throttler, route, .. } = &*self.0;
+        let rank = Some(Rank::of(priority)?);
+        Ok(Route(Arc::new(Known { throttler: throttler.clone(), route: route.clone(), rank })))
+    }
+
+    /// The class of its requests, if that is not the table's.
+    pub(super) fn rank(&self) -> Option<Rank> {
+        self.0.rank
     }
 
     /// The throttler that this is a route of.
@@ -64,7 +92,7 @@ impl Route {
     pub fn try_enter(&self, units: u64) -> Result<Option<Pass>, Error> {
         match self.enter_at_once(units) {
             Some(pass) => Ok(Some(pass)),
-            None => self.0.throttler.try_enter(self.id(), units),
+            None => self.0.throttler.try_enter_as(self.id(), units, self.0.rank),
         }
     }
 
@@ -77,7 +105,7 @@ impl Route {
         if self.0.throttler.charge_at_once(&self.0.route, units) {
             return Ok(true);
         }
-        self.0.throttler.charge(self.id(), units)
+        self.0.throttler.charge_as(self.id(), units, self.0.rank)
     }
 
     /// Waits for the turn of a request, in this thread: as [`Throttler::enter_blocking`].
@@ -87,7 +115,7 @@ impl Route {
     pub fn enter_blocking(&self, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
         match self.enter_at_once(units) {
             Some(pass) => Ok(pass),
-            None => self.0.throttler.enter_blocking(self.id(), units, timeout),
+            None => self.0.throttler.enter_blocking_as(self.id(), units, timeout, self.0.rank),
         }
     }
 
@@ -96,7 +124,7 @@ impl Route {
     /// # Errors
     /// As [`Route::try_enter`].
     pub fn wait_time(&self, units: u64) -> Result<Nanos, Error> {
-        self.0.throttler.wait_time(self.id(), units)
+        self.0.throttler.wait_time_as(self.id(), units, self.0.rank)
     }
 
     /// Enters by the route that was looked up, if that can be done at once.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
+use crate::gate::Rank;
 
 use super::enter::Admission;
 use super::pass::{HeldUnits, Pass};
@@ -33,10 +34,19 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`], [`Error::Invalid`] for 0 units, [`Error::NeverPasses`], [`Error::Timeout`].
     pub fn enter_blocking(&self, id: &str, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
-        let route = self.lookup(id)?;
-        self.check_units(&route, units)?;
+        self.enter_blocking_as(id, units, timeout, None)
+    }
+
+    /// The same for a request of this class; `None`: of the class that the table has for it.
+    pub(super) fn enter_blocking_as(
+        &self,
+        id: &str,
+        units: u64,
+        timeout: Option<Duration>,
+        rank: Option<Rank>,
+    ) -> Result<Pass, Error> {
+        let mut held = self.request(id, units, rank)?;
         let new_turn = || Turn::new(WakeGroup::Threads, Waker::from(Arc::new(Unpark(thread::current()))));
-        let mut held = HeldUnits::new(route, units);
         if let Admission::Waiting(ticket) = self.enter(&mut held, timeout.map(nanos), new_turn)? {
             let park = |span: Option<Nanos>| {
                 match span {

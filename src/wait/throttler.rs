@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::clock::{Clock, Nanos, WallNanos, nanos};
 use crate::error::Error;
-use crate::gate::{Counters, Gate, Options, Route, Usage};
+use crate::gate::{Counters, Gate, Options, Rank, Route, Usage};
 use crate::limit::RateLimit;
 
 use super::effects::Effects;
@@ -142,9 +142,17 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`], [`Error::Invalid`] for 0 units, [`Error::NeverPasses`].
     pub fn try_enter(&self, id: &str, units: u64) -> Result<Option<Pass>, Error> {
-        let route = self.lookup(id)?;
-        self.check_units(&route, units)?;
-        let mut held = HeldUnits::new(route, units);
+        self.try_enter_as(id, units, None)
+    }
+
+    /// The same for a request of this class; `None`: of the class that the table has for it.
+    pub(super) fn try_enter_as(
+        &self,
+        id: &str,
+        units: u64,
+        rank: Option<Rank>,
+    ) -> Result<Option<Pass>, Error> {
+        let mut held = self.request(id, units, rank)?;
         // Where others wait, only the queue can tell whether this one may go before them.
         let new_turn = || Turn::new(WakeGroup::Threads, Waker::noop().clone());
         match self.enter(&mut held, Some(0), new_turn) {
@@ -162,6 +170,11 @@ impl Throttler {
     /// # Errors
     /// As [`Throttler::try_enter`].
     pub fn charge(&self, id: &str, units: u64) -> Result<bool, Error> {
+        self.charge_as(id, units, None)
+    }
+
+    /// The same for a request of this class; `None`: of the class that the table has for it.
+    pub(crate) fn charge_as(&self, id: &str, units: u64, rank: Option<Rank>) -> Result<bool, Error> {
         let at_once = {
             let mut shared = self.shared.lock();
             let route = shared.gate.lookup(id)?.clone();
@@ -169,7 +182,14 @@ impl Throttler {
             let now = shared.now();
             shared.gate.try_acquire(now, &route, units)
         };
-        Ok(at_once || self.try_enter(id, units)?.is_some())
+        Ok(at_once || self.try_enter_as(id, units, rank)?.is_some())
+    }
+
+    /// What a request is about to take that could pass at some time.
+    pub(super) fn request(&self, id: &str, units: u64, rank: Option<Rank>) -> Result<HeldUnits, Error> {
+        let route = self.lookup(id)?;
+        self.check_units(&route, units)?;
+        Ok(HeldUnits::new(route, units).of_rank(rank))
     }
 
     /// The same as [`Throttler::charge`], by its older name.
@@ -213,11 +233,16 @@ impl Throttler {
     /// # Errors
     /// As [`Throttler::try_enter`].
     pub fn wait_time(&self, id: &str, units: u64) -> Result<Nanos, Error> {
+        self.wait_time_as(id, units, None)
+    }
+
+    /// The same for a request of this class; `None`: of the class that the table has for it.
+    pub(crate) fn wait_time_as(&self, id: &str, units: u64, rank: Option<Rank>) -> Result<Nanos, Error> {
         self.locked(|shared, now, effects| {
             let route = shared.gate.lookup(id)?.clone();
             shared.gate.check_units(&route, units)?;
             shared.advance(now, effects);
-            let wait = shared.gate.wait_time(now, &route, units);
+            let wait = shared.gate.wait_time(now, &route, units, rank.unwrap_or(route.rank));
             if wait > 0 {
                 shared.gate.remember_refused(&route, units);
                 shared.tell_wanted();

@@ -12,10 +12,11 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::clock::{Clock, Nanos, nanos};
 use crate::error::Error;
+use crate::gate::Rank;
 
 use super::enter::Admission;
 use super::loop_timer::{Call, EventLoop, LoopTimer};
-use super::pass::{HeldUnits, Pass};
+use super::pass::Pass;
 use super::route::Route;
 use super::throttler::Throttler;
 use super::turn::Turn;
@@ -33,10 +34,19 @@ impl Throttler {
     /// # Panics
     /// Where it must wait, outside of a tokio runtime with timers.
     pub async fn enter_async(&self, id: &str, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
-        let route = self.lookup(id)?;
-        self.check_units(&route, units)?;
+        self.enter_async_as(id, units, timeout, None).await
+    }
+
+    /// The same for a request of this class; `None`: of the class that the table has for it.
+    pub(super) async fn enter_async_as(
+        &self,
+        id: &str,
+        units: u64,
+        timeout: Option<Duration>,
+        rank: Option<Rank>,
+    ) -> Result<Pass, Error> {
+        let mut held = self.request(id, units, rank)?;
         let new_turn = || Turn::new(WakeGroup::Loop(self.runtime_timer()), Waker::noop().clone());
-        let mut held = HeldUnits::new(route, units);
         if let Admission::Waiting(ticket) = self.enter(&mut held, timeout.map(nanos), new_turn)? {
             held = poll_fn(|context| {
                 ticket.set_waker(context.waker());
@@ -78,7 +88,7 @@ impl Route {
     pub async fn enter_async(&self, units: u64, timeout: Option<Duration>) -> Result<Pass, Error> {
         match self.enter_at_once(units) {
             Some(pass) => Ok(pass),
-            None => self.throttler().enter_async(self.id(), units, timeout).await,
+            None => self.throttler().enter_async_as(self.id(), units, timeout, self.rank()).await,
         }
     }
 }

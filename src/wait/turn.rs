@@ -7,7 +7,7 @@ use parking_lot::Mutex;
 
 use crate::clock::Nanos;
 use crate::error::Error;
-use crate::gate::{Order, Place};
+use crate::gate::{Order, Place, Rank};
 
 use super::pass::HeldUnits;
 use super::throttler::Throttler;
@@ -58,13 +58,19 @@ pub(crate) enum Claim {
 #[derive(Debug)]
 pub(crate) struct Turn {
     pub(super) group: WakeGroup,
+    /// The class of the request, also where it goes before all.
+    pub(super) rank: Rank,
     pub(super) phase: Mutex<Phase>,
     pub(super) waker: Mutex<Waker>,
 }
 
 impl Turn {
     pub fn new(group: WakeGroup, waker: Waker) -> Self {
-        Self { group, phase: Mutex::new(Phase::New), waker: Mutex::new(waker) }
+        Self { group, rank: Rank::ORDINARY, phase: Mutex::new(Phase::New), waker: Mutex::new(waker) }
+    }
+
+    pub(super) fn of_rank(self, rank: Rank) -> Self {
+        Self { rank, ..self }
     }
 
     pub(super) fn waker(&self) -> Waker {

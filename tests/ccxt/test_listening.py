@@ -67,7 +67,8 @@ def test_another_proxy_is_not_held(stand_in: StandInExchange) -> None:
     install()
     with pytest.raises(ccxt.NetworkError):
         answers(binance(stand_in), 418, {"Retry-After": "30"}).publicGetPing()
-    elsewhere = answers(binance(stand_in, httpsProxy="http://proxy:1"), 200, {})
+    elsewhere = answers(binance(stand_in), 200, {})
+    elsewhere.httpsProxy = "http://proxy:1"
     assert elsewhere.publicGetPing() == {}
 
 

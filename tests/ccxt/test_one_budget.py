@@ -100,7 +100,8 @@ def test_each_proxy_has_limits_of_its_own_and_its_password_is_not_shown() -> Non
     install()
     server = Server()
     direct = synchronous(server)
-    proxied = synchronous(server, httpsProxy="http://user:secret@proxy:8080")
+    proxied = synchronous(server)
+    proxied.httpsProxy = "http://user:secret@proxy:8080"
     ask(direct)
     ask(proxied)
     assert throttler(direct) is throttler(proxied)

@@ -153,7 +153,7 @@ def test_a_hummingbot_without_a_throttler_is_left_as_it_is(hummingbot: SimpleNam
 
 def test_a_throttler_that_can_do_more_is_left_as_it_is(hummingbot: SimpleNamespace) -> None:
     """Half of a newer Hummingbot's throttler would fail in the middle of a bot's work."""
-    hummingbot.early.AsyncThrottler.pause = lambda self: None
-    with pytest.raises(ImportError, match="has pause, which sluicegate's has not"):
+    hummingbot.early.AsyncThrottler.stand_still = lambda self: None
+    with pytest.raises(ImportError, match="has stand_still, which sluicegate's has not"):
         install()
     assert hummingbot.early.AsyncThrottler is not ours.AsyncThrottler

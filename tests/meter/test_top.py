@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -95,6 +97,33 @@ sys.stdin.read()
     assert "4/5" in table
     assert "\x1b" not in table
     assert table == top() or "4/5" in top(), "a pipe gets one table"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such socket")
+def test_the_view_lives_in_a_terminal_until_it_is_interrupted(start: Start) -> None:
+    import pty
+
+    code = """
+import sys
+from sluicegate import RateLimit, Throttler
+throttler = Throttler([RateLimit("/x", 5, 60)])
+throttler.charge("/x", units=4)
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    process = start(code)
+    ours, theirs = pty.openpty()
+    words = [sys.executable, "-c", WITH_FOLDER]
+    env = {**os.environ, "TERM": "xterm", "PYTHONUTF8": "1", "COLUMNS": "120", "LINES": "30"}
+    view = subprocess.Popen(words, stdout=theirs, stderr=theirs, stdin=theirs, env=env)
+    os.close(theirs)
+    shown = ""
+    while f"{process.pid}  " not in shown or "4/5" not in shown:
+        shown += os.read(ours, 1 << 16).decode(errors="replace")
+    view.send_signal(signal.SIGINT)
+    assert view.wait(20) == 0
+    os.close(ours)
+    assert "█" in shown
 
 
 #: The folder of the test alone: other bots may run on this machine.

@@ -64,6 +64,7 @@ def test_binance_spot_limits_are_the_published_ones() -> None:
         ("ORDERS", 100, 10),
         ("ORDERS_1D", 200_000, 86_400),
         ("RAW_REQUESTS", 300_000, 300),
+        ("WS_CONNECTIONS", 300, 300),
     ]
 
 

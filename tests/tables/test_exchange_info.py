@@ -34,6 +34,7 @@ def test_what_the_exchange_tells_now_stands() -> None:
         "ORDERS": (50, 10),
         "ORDERS_1D": (160_000, 86_400),
         "RAW_REQUESTS": (6_100, 300),
+        "WS_CONNECTIONS": (300, 300),
     }
 
 

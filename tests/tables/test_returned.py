@@ -10,7 +10,7 @@ from sluicegate import tables
 from sluicegate.tables import Endpoint, Limit, Returned, Table
 from sluicegate.testing import ManualClock
 from tests.tables.fake_throttler import FakeThrottler
-from tests.tables.test_listening import listen
+from tests.tables.listener import listen
 
 RETURNED = {"ALL": Returned(10, 100), "OWN": Returned(20, 100)}
 LIST = Endpoint("GET", "/list", {"ALL": 2}, returned={"ALL": Returned(10, 100)})

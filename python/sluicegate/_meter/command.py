@@ -32,9 +32,7 @@ def _parser() -> argparse.ArgumentParser:
         f"others ({SIGNS[2]}), reserved ({SIGNS[3]}) and free ({SIGNS[4]}). A bot with "
         "SLUICEGATE_METER=0 in its environment is not shown.",
     )
-    parser.add_argument(
-        "--share", metavar="URL", help="show the whole of a shared budget as well"
-    )
+    parser.add_argument("--share", metavar="URL", help="show the whole of a shared budget as well")
     parser.add_argument("--once", action="store_true", help="print a table, and end")
     parser.add_argument("--json", action="store_true", help="print all data as JSON, and end")
     parser.add_argument(
@@ -112,13 +110,13 @@ def _live(pace: Pace, options: argparse.Namespace) -> None:
         whole.rstrip()
         return whole
 
+    # Before rich takes the place of the standard output.
+    signs = _signs()
     console = Console()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             began = time.monotonic()
             bots, budgets = _look(pace, options.share)
-            shown = list(
-                lines(bots, scopes_of(budgets), everything=options.all, signs=_signs())
-            )
+            shown = list(lines(bots, scopes_of(budgets), everything=options.all, signs=signs))
             live.update(text(shown, console.height), refresh=True)
             time.sleep(max(0.05, INTERVAL - (time.monotonic() - began)))

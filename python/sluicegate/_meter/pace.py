@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from sluicegate._meter.sockets import Bot, limits_of
 
@@ -26,7 +25,7 @@ class Pace:
         self._last = new
 
     @staticmethod
-    def _between(before: Any, now: tuple[float, int]) -> float | None:
+    def _between(before: tuple[float, int] | None, now: tuple[float, int]) -> float | None:
         if before is None or now[0] <= before[0]:
             return None
         return max(0.0, (now[1] - before[1]) / (now[0] - before[0]))

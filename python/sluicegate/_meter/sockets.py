@@ -95,7 +95,8 @@ def ask_all(patience: float = PATIENCE) -> list[Bot]:
                     waiting -= 1
         for key in list(selector.get_map().values()):
             key.fileobj.close()  # type: ignore[union-attr]
-            bots.append(Bot(key.data[0], _why_not(key.data[0])))
+            if sys.platform != "linux" or Path("/proc", str(key.data[0])).exists():
+                bots.append(Bot(key.data[0], _why_not(key.data[0])))
     return sorted(bots, key=lambda bot: bot.pid)
 
 

@@ -97,7 +97,7 @@ def _of_bot(bot: Bot, everything: bool, signs: str) -> Iterable[Line]:
 
 
 def _is_shown(limit: dict[str, Any], everything: bool) -> bool:
-    if limit["limit"] >= _ENDLESS and not limit["waiting"] and not limit["paused"]:
+    if limit["limit"] >= _ENDLESS and not limit["paused"]:
         return False
     busy = limit["used"] or limit["waiting"] or limit["paused"] or limit.get("passed_per_second")
     return everything or bool(busy)
@@ -106,7 +106,7 @@ def _is_shown(limit: dict[str, Any], everything: bool) -> bool:
 def _pressure(limit: dict[str, Any]) -> float:
     if limit["paused"] or limit["waiting"]:
         return 2.0
-    return float(limit["used"]) / max(limit["limit"], 1)
+    return float(limit["used"] / max(limit["limit"], 1))
 
 
 def _of_limit(limit: dict[str, Any], before: str, signs: str) -> Iterable[Line]:
@@ -171,14 +171,16 @@ def _of_scope(scope: Scope, signs: str) -> Iterable[Line]:
         for member in limit.members:
             text = f"    {member.pid} on {clean(member.host)} has {member.held:,}"
             command = clean(member.command)[:60]
-            yield [Part(text), Part(f" {member.state}" if member.state else "", "red"), Part(f"  {command}")]
+            yield [
+                Part(text),
+                Part(f" {member.state}" if member.state else "", "red"),
+                Part(f"  {command}"),
+            ]
     yield []
 
 
 def _of_whole(limit: Limit, signs: str) -> Line:
-    bar = _bar(
-        {"limit": limit.limit, "used": limit.used, "in_flight": 0, "foreign": 0}, signs
-    )
+    bar = _bar({"limit": limit.limit, "used": limit.used, "in_flight": 0, "foreign": 0}, signs)
     name = clean(limit.limit_id)
     return [
         Part(f"  {name if len(name) <= 28 else name[:27] + '…':<28}  "),

@@ -38,8 +38,9 @@ Options:
                   from the program's own process. ADDRESS:PORT: for others, too.
 
   The environment can say the same: SLUICEGATE_SHARE=URL, SLUICEGATE_ACCOUNT=NAME,
-  SLUICEGATE_ADDRESS=NAME, SLUICEGATE_METRICS=PORT. An option comes before its variable. A password is
-  safer in the environment, because everybody on a machine sees command lines.
+  SLUICEGATE_ADDRESS=NAME, SLUICEGATE_METRICS=PORT. An option comes before its
+  variable. A password is safer in the environment, because everybody on a machine
+  sees command lines.
 """
 
 SITE = Path(__file__).parent / "site"

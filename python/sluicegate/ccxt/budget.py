@@ -105,7 +105,8 @@ def everything(egress: str) -> str:
 
 
 def _everything(egress: str) -> RateLimit:
-    return RateLimit(everything(egress), limit=sys.maxsize, time_interval=1, scope="address")
+    # Any number may be in flight: it is there to be paused.
+    return RateLimit(everything(egress), limit=sys.maxsize, kind="concurrent", scope="address")
 
 
 def _link(limit_id: str) -> LinkedLimitWeightPair:

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
+from weakref import WeakKeyDictionary
 
 from sluicegate import Throttler
 from sluicegate.ccxt.budget import Budget
@@ -18,7 +19,10 @@ from sluicegate.ccxt.pace import Pace, units_of
 from sluicegate.ccxt.places import Places, host_of
 from sluicegate.ccxt.request import Request
 from sluicegate.ccxt.table_of import BY_ID, budget_name, find
-from sluicegate.ccxt.websockets import METHOD, exchange_of, url_of
+from sluicegate.ccxt.websockets import METHOD, exchange_of, path_of
+from sluicegate.exchange.gate import Pass
+from sluicegate.exchange.limits import Limits
+from sluicegate.exchange.requests import REQUEST, limits_of
 from sluicegate.tables.generic import generic
 
 #: What is heard of an exchange that sluicegate has no table of: 429, 418, `Retry-After`.
@@ -42,9 +46,20 @@ class Charges:
         """Nothing is charged yet."""
         self.budgets = budgets
         self._places = Places()
+        self._latest: WeakKeyDictionary[Any, Budget] = WeakKeyDictionary()
+
+    def budget_of(self, exchange: Any) -> Budget:
+        """The budget of an object's latest request; of its public address before the first one."""
+        found = self._latest.get(exchange)
+        if found is None:
+            name = budget_name(exchange.id, host_of(exchange))
+            found = self.budgets.of(name, egress_of(exchange), account_of(exchange))
+        return found
 
     def enter(self, request: Request) -> None:
         """Waits in a thread until a request may leave; it holds what it takes."""
+        for limits in limits_of(request.exchange):
+            request.held.append(_passed(limits.enter(REQUEST), limits))
         for throttler, limit_id, units, whole in self._takes(request):
             for _ in range(whole[0]):
                 with throttler.execute_task(limit_id, units=whole[1]):
@@ -56,6 +71,8 @@ class Charges:
 
     async def enter_async(self, request: Request) -> None:
         """The same in an event loop."""
+        for limits in limits_of(request.exchange):
+            request.held.append(_passed(await limits.enter_async(REQUEST), limits))
         for throttler, limit_id, units, whole in self._takes(request):
             for _ in range(whole[0]):
                 async with throttler.execute_task(limit_id, units=whole[1]):
@@ -103,8 +120,7 @@ class Charges:
         if exchange is None or not name or not exchange.enableRateLimit:
             yield
             return
-        url = url_of(client, name)
-        found = find(exchange.id, "", METHOD, url, params)
+        found = find(exchange.id, "", METHOD, path_of(client, name), params)
         if found is None:
             yield
             return
@@ -127,6 +143,7 @@ class Charges:
                 path = place.path_for(exchange, params)
                 found = find(exchange.id, host, method, path, params)
         budget = self.budgets.of(budget_name(exchange.id, host), egress, account)
+        self._latest[exchange] = budget
         takes: list[Take] = []
         pace = Pace.of(exchange)
         if (
@@ -149,6 +166,20 @@ def _paced(budget: Budget, pace: Pace, egress: str, cost: float) -> Take:
     units, most = units_of(cost), pace.units
     windows = (units - 1) // most
     return budget.throttler, budget.pace(pace, egress), units - windows * most, (windows, most)
+
+
+def _passed(entered: Pass | None, limits: Limits) -> Pass:
+    """What a request holds of the rules for all requests.
+
+    Raises:
+        ccxt.RateLimitExceeded: A rule has no room, and does not delay. A request in the midst of a
+            call cannot be left out.
+    """
+    if entered is None:
+        from ccxt import RateLimitExceeded
+
+        raise RateLimitExceeded(limits.last_error)
+    return entered
 
 
 def _heard(budget: Budget, egress: str, account: str) -> Throttler:

@@ -21,6 +21,7 @@ _PROXIES = (
     "socksProxy",
     "socks_proxy",
     "aiohttp_proxy",
+    "proxies",
     "proxyUrlCallback",
     "proxy_url_callback",
     "httpProxyCallback",
@@ -45,7 +46,7 @@ def egress_of(exchange: Any) -> str:
     for name in _PROXIES:
         proxy = own.get(name)
         if proxy:
-            return proxy if isinstance(proxy, str) else f"{name} {id(proxy):x}"
+            return _name_of(name, proxy)
     return ""
 
 
@@ -64,6 +65,14 @@ def account_of(exchange: Any) -> str:
         if key:
             return _digest(str(key))
     return ""
+
+
+def _name_of(name: str, proxy: Any) -> str:
+    if isinstance(proxy, str):
+        return proxy
+    if isinstance(proxy, dict):
+        return " ".join(sorted({str(address) for address in proxy.values()}))
+    return f"{name} {id(proxy):x}"
 
 
 @lru_cache(maxsize=1024)

@@ -34,11 +34,17 @@ class Hooks:
 
     def __init__(self, charges: Charges) -> None:
         """Not in place yet."""
+        from ccxt.base import errors
+
         self._charges = charges
+        #: After which ccxt would send a request again. Older versions never do, and do not have it.
+        self._retried: tuple[type[Exception], ...] = tuple(
+            getattr(errors, name) for name in ("OperationFailed",) if hasattr(errors, name)
+        )
 
     def fetch2(self, own: Method) -> Method:
         """Of the synchronous class."""
-        charges = self._charges
+        charges, retried = self._charges, self._retried
 
         def fetch2(
             self: Any,
@@ -49,7 +55,7 @@ class Hooks:
             *args: Any,
             **kwargs: Any,
         ) -> Any:
-            attempts, delay, params = _attempts(self, path, params)
+            attempts, delay, params = _attempts(self, path, params) if retried else (1, 0, params)
             while True:
                 request = Request(self, path, api, method, params, args, kwargs)
                 token = CURRENT.set(request)
@@ -59,7 +65,7 @@ class Hooks:
                     return own(self, path, api, method, params, *args, **kwargs)
                 except Exception as error:
                     attempts -= 1
-                    if attempts <= 0 or not _may_succeed(error):
+                    if attempts <= 0 or not isinstance(error, retried):
                         raise
                     _say(self, error)
                 finally:
@@ -72,7 +78,7 @@ class Hooks:
 
     def fetch2_async(self, own: Method) -> Method:
         """Of the asynchronous class."""
-        charges = self._charges
+        charges, retried = self._charges, self._retried
 
         async def fetch2(
             self: Any,
@@ -83,7 +89,7 @@ class Hooks:
             *args: Any,
             **kwargs: Any,
         ) -> Any:
-            attempts, delay, params = _attempts(self, path, params)
+            attempts, delay, params = _attempts(self, path, params) if retried else (1, 0, params)
             while True:
                 request = Request(self, path, api, method, params, args, kwargs)
                 token = CURRENT.set(request)
@@ -93,7 +99,7 @@ class Hooks:
                     return await own(self, path, api, method, params, *args, **kwargs)
                 except Exception as error:
                     attempts -= 1
-                    if attempts <= 0 or not _may_succeed(error):
+                    if attempts <= 0 or not isinstance(error, retried):
                         raise
                     _say(self, error)
                 finally:
@@ -207,13 +213,6 @@ def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:
     retries, params = exchange.handle_option_and_params(params, path, _RETRIES, 0)
     delay, params = exchange.handle_option_and_params(params, path, _DELAY, 0)
     return int(retries or 0) + 1, delay or 0, {**params, _RETRIES: 0}
-
-
-def _may_succeed(error: Exception) -> bool:
-    """Whether ccxt would send the request again."""
-    import ccxt
-
-    return isinstance(error, ccxt.OperationFailed)
 
 
 def _say(exchange: Any, error: Exception) -> None:

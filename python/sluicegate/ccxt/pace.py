@@ -56,13 +56,14 @@ class Pace(NamedTuple):
         If a unit takes longer than that, its own time is the window, with one unit in it.
         """
         # ccxt fills a bucket from `rateLimit`, unless the user has given one that fills otherwise.
+        # Older versions do not say what they made a bucket of: there the slower one stands.
         refill = tokenBucket.get("refillRate") if tokenBucket else None
-        if (
-            refill
-            and tokenBucket
-            and refill not in (_refill(tokenBucket.get("rateLimit")), _refill(rateLimit))
-        ):
-            rateLimit = 1 / refill  # noqa: N806
+        if tokenBucket and refill and refill != _refill(rateLimit):
+            made_of = tokenBucket.get("rateLimit")
+            if made_of is None:
+                rateLimit = max(rateLimit or 0, 1 / refill)  # noqa: N806
+            elif refill != _refill(made_of):
+                rateLimit = 1 / refill  # noqa: N806
         rolling = rollingWindowSize if rateLimiterAlgorithm == "rollingWindow" else None
         return _pace(rateLimit, rolling or None)
 

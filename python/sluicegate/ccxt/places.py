@@ -91,10 +91,10 @@ def _seen(exchange: Any, api: Any, method: str, path: str, params: Any, base: ob
 
 
 def host_of(exchange: Any) -> str:
-    """The host of the first address that an object has."""
+    """The host of an object's public requests, or of the first address that it has."""
     found = exchange.urls.get("api")
     while isinstance(found, Mapping):
-        found = next(iter(found.values()), None)
+        found = found.get("public") or next(iter(found.values()), None)
     if not isinstance(found, str):
         return str(exchange.id)
     address = exchange.implode_hostname(found) if "{" in found else found

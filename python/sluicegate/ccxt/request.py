@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sluicegate import Task
     from sluicegate.ccxt.charge import Charge
+    from sluicegate.exchange.gate import Pass
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -65,7 +66,7 @@ class Request:
         self.api = api
         self.method = method
         self.params = params
-        self.held: list[Task] = []
+        self.held: list[Task | Pass] = []
         self.charge: Charge | None = None
         self._more = args, kwargs
         self._cost: float | None = None

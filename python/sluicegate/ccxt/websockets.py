@@ -1,7 +1,7 @@
 """What connecting, subscribing and the requests of a WebSocket API are in a table.
 
-In a table they are endpoints with the method ``WS``. The path is ``/connect`` for a new connection.
-For a message it is ``/`` with the operation: ``/SUBSCRIBE``, ``/order.place``.
+In a table they are endpoints with the method ``WS``. The path is the host and ``connect`` for a new
+connection, and the host and the operation for a message: ``/ws-api.binance.com/order.place``.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ def operation(message: Any) -> tuple[str, Any]:
     return name, message.get("params") or message.get("args")
 
 
-def url_of(client: Any, name: str) -> str:
-    """The host of a connection, with an operation as the path."""
-    return f"wss://{urlsplit(client.url).netloc}/{name}"
+def path_of(client: Any, name: str) -> str:
+    """The host of a connection and an operation, as the path of an endpoint."""
+    return f"/{urlsplit(client.url).hostname}/{name}"
 
 
 def exchange_of(client: Any) -> Any:

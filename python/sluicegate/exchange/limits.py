@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sluicegate.errors import UnknownLimitError
 from sluicegate.exchange.book import Book
 from sluicegate.exchange.gate import Gate, Pass
-from sluicegate.exchange.names import IO_API, Names
+from sluicegate.exchange.names import EVERYTHING, IO_API, Names
+from sluicegate.exchange.requests import REQUEST, are_counted, follow
 from sluicegate.exchange.rules import Rule
 from sluicegate.exchange.waits import Waits
 
@@ -57,6 +58,12 @@ class Limits:
         self._changed = changed
         self._gates: dict[str, Gate] = {}
         self._calls: dict[str, Call] = {}
+        follow(self)
+
+    @property
+    def counts_requests(self) -> bool:
+        """Whether a rule covers each request, rather than each call."""
+        return REQUEST in self._gates
 
     # ---- what the book asks
 
@@ -67,6 +74,8 @@ class Limits:
         """
         functions = {function for rule in rules for function in rule.functions}
         covered = self.names.methods(functions)
+        if EVERYTHING in functions and are_counted(self.inner):
+            covered[REQUEST] = (EVERYTHING,)
         if "Go" in functions:
             by_go = {through_go(method): (*of, "Go") for method, of in covered.items()}
             return {**covered, **by_go, through_go(""): ("Go",)}
@@ -75,7 +84,7 @@ class Limits:
     def follow(self, gates: dict[str, Gate]) -> None:
         """Has every call pass its gate from now on; those with none are not limited."""
         self._gates = gates
-        names = [name for name in gates if not name.startswith(_THROUGH_GO)]
+        names = [name for name in gates if name != REQUEST and not name.startswith(_THROUGH_GO)]
         self._calls = {name: self._calls.get(name) or self._call(name) for name in names}
         self._changed({name: call for name, call in self._calls.items() if name != IO_API})
 

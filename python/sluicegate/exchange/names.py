@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
 from typing import Any
 
+from sluicegate.exchange.requests import are_counted
+
 FUNCTIONS = (
     "CreateOrder",
     "CancelOrder",
@@ -155,7 +157,7 @@ class Names:
         found = {}
         for method in {*self._spellings(), *self._more, *self._public()} - {"Go", "IO"}:
             charged = (*self.functions(method), plain(method))
-            if self._counts(method):
+            if self._counts(method) and not are_counted(self._inner):
                 charged = (*charged, EVERYTHING)
             here = callable(getattr(self._inner, "IO" if method == IO_API else method, None))
             if here and not wanted.isdisjoint(charged):

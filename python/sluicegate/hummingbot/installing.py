@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from sluicegate.hummingbot import resending
+from sluicegate.hummingbot import assistant
 from sluicegate.hummingbot.context import AsyncRequestContext, AsyncRequestContextBase
 from sluicegate.hummingbot.data_types import LinkedLimitWeightPair, RateLimit, TaskLog
 from sluicegate.hummingbot.stands_for import PACKAGE, StandsFor
@@ -82,7 +82,7 @@ def install() -> None:
     # What still refers to Hummingbot's own base classes shall take ours for theirs.
     _register(AsyncThrottlerBase, AsyncThrottler)
     _register(AsyncRequestContextBase, AsyncRequestContext)
-    resending.install()
+    assistant.install()
 
 
 def uninstall() -> None:
@@ -99,7 +99,7 @@ def uninstall() -> None:
             _unregister(_originals[base])
     _originals.clear()
     _ours_before.clear()
-    resending.uninstall()
+    assistant.uninstall()
 
 
 def _original(ours: type[StandsFor]) -> type:

@@ -23,6 +23,8 @@ from sluicegate.exchange.added_limits import (
     read_added_limit,
     warn_of_slips,
 )
+from sluicegate.hummingbot import listening
+from sluicegate.hummingbot.connector import connector_of
 from sluicegate.hummingbot.context import (
     AsyncRequestContext,
     AsyncRequestContextBase,
@@ -40,10 +42,12 @@ from sluicegate.hummingbot.gate_table import (
 )
 from sluicegate.hummingbot.notices import Notices
 from sluicegate.hummingbot.percentage import part_of, warn_of_small
+from sluicegate.hummingbot.published import Published
 from sluicegate.hummingbot.sharing import Sharing, remember_whole, whole_of, with_whole
 from sluicegate.hummingbot.stands_for import PACKAGE, StandsFor
 from sluicegate.hummingbot.task_logs import TaskLogs
 from sluicegate.share import Share
+from sluicegate.tables import Limit
 
 
 class AsyncThrottlerBase(StandsFor):
@@ -170,7 +174,11 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
             share: Where the limits are shared with other processes, as for `sluicegate.Throttler`.
                 By default the environment says it: with the bots that have the same connector.
         """
-        self._shared = Sharing.asked(share, self._clock, sys._getframe(1))
+        maker = sys._getframe(1)
+        self._shared = Sharing.asked(share, self._clock, maker)
+        #: The name of the connector that has made it, or of what else it was.
+        self.connector = connector_of(maker)
+        self._published = Published(self.connector if listening.is_wanted() else "")
         percentage = min(float(part_of(limits_share_percentage)) * 100, 100.0)
         if self._shared is None:
             self._begin(clock=self._clock)
@@ -184,6 +192,8 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         self._rows: list[core.RateLimit] = []
         self._routes: dict[str, tuple[core.RateLimit, Takes]] = {}
         super().__init__(rate_limits, retry_interval, safety_margin_pct, limits_share_percentage)
+        if listening.is_wanted():
+            listening.join(self, self.connector)
 
     if TYPE_CHECKING:
 
@@ -258,7 +268,15 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         if self._shared is not None:
             # What is shared is the whole limit; the gate knows this bot's share of it.
             limit = with_whole(limit)
+        pct = self.limits_pct if self._shared is None else None
+        limit = self._published.held(limit_id, limit, pct)
         return row_of(limit, self._ids.of(limit_id, limits), margin, links)
+
+    def _learn(self, limit_id: str, endpoint_id: str, own: Limit) -> None:
+        """A request for an id was to an endpoint that has a limit of its own."""
+        limit = self._limit_map.get(limit_id)
+        if limit is not None and self._published.learn(limit_id, limit, endpoint_id, own):
+            self._use_limits(self._limit_map)
 
     # ---- a subclass that decides what requests take
 

@@ -1,7 +1,7 @@
 """What an answer has: its headers in any case, and its body, read as little as it must be."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from sluicegate.tables.values import shown
@@ -15,12 +15,33 @@ LONGEST_SUCCESS = 8_192
 HeaderGetter = Callable[[str], "str | None"]
 
 
+class RawHeaders:
+    """The headers of an answer as they came over the wire, read as little as they must be.
+
+    Args:
+        pairs: Names and values, as bytes.
+    """
+
+    __slots__ = ("_found",)
+
+    def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        """Reads nothing yet."""
+        self._found = {name.lower(): value for name, value in pairs}
+
+    def get(self, name: str) -> str | None:
+        """The value of the header with this name in lower case; None if there is none."""
+        value = self._found.get(name.encode())
+        return None if value is None else value.decode("latin-1")
+
+
 def header_getter(headers: object) -> HeaderGetter:
     """A function that finds a header's value by its name in lower case; None if there is none.
 
     Args:
         headers: A mapping of any client, or pairs. Names and values may be bytes.
     """
+    if type(headers) is RawHeaders:
+        return headers.get
     if headers is None:
         return _nothing
     # httpx, aiohttp and requests have mappings that ignore case; a plain one must be made so.

@@ -33,6 +33,9 @@ LONGEST_WAIT = 7 * 86_400.0
 UNTOLD_BAN = 120.0
 """Seconds of a ban that does not say how long it is: the shortest that is documented."""
 
+LONGEST_FILLED = 3_600.0
+"""Seconds: longer windows do not count as full if a shorter one does."""
+
 LARGEST = 2**53
 """Larger numbers of units are not believed."""
 
@@ -282,13 +285,14 @@ class Listener:
                 taken = [key for key, (limit, _) in route.takes.items() if limit.name == name]
                 ids += taken or [name]
         known = [name for name in ids if _has(throttler, name)]
-        if known or limit_id is None:
+        if limit_id is None or (known and len(known) == len(ids)):
             return known or None
         # A program with ids of its own: the limit of its request, and those linked to it.
         for row in throttler.rate_limits:
             if row.limit_id == limit_id:
-                return [limit_id, *(pair.limit_id for pair in row.linked_limits or ())]
-        return None
+                linked = (pair.limit_id for pair in row.linked_limits or ())
+                return list(dict.fromkeys([*known, limit_id, *linked]))
+        return known or None
 
     def _of_scope(self, throttler: "Throttler", scope: str) -> list[str] | None:
         """The ids of all limits of a scope that a throttler has."""
@@ -304,7 +308,15 @@ class Listener:
         return ids or None
 
     def _fill(self, throttler: "Throttler", ids: list[str], reason: str) -> list[str]:
-        """Has the windows of limits count as full."""
+        """Has the windows of limits count as full.
+
+        Nobody says which limit it was. So a window of a day does not count as full beside one of a
+        minute: a bot would not trade for a day, because of a second.
+        """
+        if len(ids) > 1:
+            lengths = self._lengths(throttler, ids)
+            longest = max(LONGEST_FILLED, min(lengths.values()))
+            ids = [limit_id for limit_id in ids if lengths[limit_id] <= longest]
         for limit_id in ids:
             limit = self._limit(limit_id)
             if limit is not None and limit.kind == "concurrent":
@@ -312,6 +324,15 @@ class Listener:
             else:
                 _observe(throttler, limit_id, remaining=0)
         return ids
+
+    def _lengths(self, throttler: "Throttler", ids: list[str]) -> dict[str, float]:
+        """The lengths of windows in seconds; 0 of those that nobody knows."""
+        lengths = {x: limit.interval for x in ids if (limit := self._limit(x)) is not None}
+        if len(lengths) < len(ids):
+            for row in throttler.rate_limits:
+                if row.limit_id in ids and isinstance(row.time_interval, (int, float)):
+                    lengths.setdefault(row.limit_id, row.time_interval)
+        return {x: lengths.get(x, 0.0) for x in ids}
 
     def _limit(self, limit_id: str) -> Limit | None:
         name = limit_id.partition(" [")[0]

@@ -3,11 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use pyo3::IntoPyObjectExt;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::{IntoPyObjectExt, intern};
 
 use crate::cache::{Number, Store};
+use crate::python::once::intern;
 
 use super::number::number;
 use super::stats::LoadCounts;

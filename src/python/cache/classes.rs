@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyList, PyTuple, PyType};
 
 use crate::cache::Number;
+use crate::python::once::{Once, intern};
 
 use super::arguments::Argument;
 use super::pending_answers::PendingAnswers;
@@ -208,7 +207,7 @@ pub(super) fn befriend_cachetools(py: Python<'_>) {
 
 /// A class of `collections.abc`.
 pub(super) fn abc<'py>(py: Python<'py>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    static MODULE: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    static MODULE: Once<Py<PyModule>> = Once::new();
     let module = MODULE.get_or_try_init(py, || py.import("collections.abc").map(Bound::unbind))?;
     module.bind(py).getattr(name)
 }

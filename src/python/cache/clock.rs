@@ -4,7 +4,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
+
+use crate::python::once::Once;
 
 /// An instant of the monotonic clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,7 +42,7 @@ impl Tick {
 }
 
 /// `time.monotonic`.
-static MONOTONIC: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+static MONOTONIC: Once<Py<PyAny>> = Once::new();
 
 /// An instant, and what `time.monotonic` returned at it: the native clock goes on from there, so that
 /// both show the same time.

@@ -1,7 +1,8 @@
 //! Taking expired entries out before something is counted, listed or stored.
 
-use pyo3::intern;
 use pyo3::prelude::*;
+
+use crate::python::once::intern;
 
 use super::timer::Frozen;
 use super::{Cache, Entries, Removed};

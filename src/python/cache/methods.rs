@@ -1,11 +1,11 @@
 //! The methods that both caches have.
 
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::cache::{Found, Store};
+use crate::python::once::intern;
 
 use super::arguments::Argument;
 use super::classes::abc;
@@ -335,8 +335,8 @@ impl Cache {
     }
 }
 
-/// A view of `sluicegate.cache.views`.
+/// A view of `sluicegate._views`.
 fn view<'py>(slf: &Bound<'py, Cache>, name: &str) -> PyResult<Bound<'py, PyAny>> {
-    let views = slf.py().import("sluicegate.cache.views")?;
+    let views = slf.py().import("sluicegate._views")?;
     views.getattr(name)?.call1((slf,))
 }

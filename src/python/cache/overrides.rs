@@ -1,9 +1,10 @@
 //! Subclasses: which methods they have of their own, so that these are called, and what those raise.
 
 use pyo3::exceptions::PyKeyError;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
+
+use crate::python::once::intern;
 
 use super::Cache;
 

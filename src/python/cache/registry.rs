@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyWeakref, PyWeakrefMethods, PyWeakrefReference};
 
@@ -66,10 +65,9 @@ fn report(number: u64, cache: &Bound<'_, PyAny>) -> Option<CacheReport> {
 
 /// What a cache is called: as its attribute `_meter_name` says, or by its class and its number. `None`: it is hidden.
 fn name_of(number: u64, cache: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
-    let py = cache.py();
     let class = cache.get_type().name()?.to_string();
-    let own = cache.getattr(intern!(py, "__dict__"))?;
-    let given = own.cast::<PyDict>()?.get_item(intern!(py, "_meter_name"))?;
+    let own = cache.getattr("__dict__")?;
+    let given = own.cast::<PyDict>()?.get_item("_meter_name")?;
     let Some(given) = given else { return Ok(Some(format!("{class}-{number}"))) };
     let given = given.cast_into::<PyString>()?.to_string();
     Ok((!given.is_empty()).then_some(given))

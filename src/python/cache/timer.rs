@@ -7,10 +7,11 @@ use std::thread::{self, ThreadId};
 use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::gc::{PyTraverseError, PyVisit};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyWeakrefReference};
+
+use crate::python::asyncio::asyncio;
+use crate::python::once::intern;
 
 use super::clock::{Tick, monotonic};
 use super::time::TimeValue;
@@ -44,22 +45,7 @@ impl Holder {
 
 /// The asyncio task that runs in this thread, if any.
 fn current_task(py: Python<'_>) -> PyResult<Option<Bound<'_, PyAny>>> {
-    static ASYNCIO: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let asyncio = match ASYNCIO.get(py) {
-        Some(asyncio) => asyncio.bind(py).clone(),
-        None => {
-            let modules = py.import("sys")?.getattr(intern!(py, "modules"))?;
-            // No task runs without it.
-            let Ok(asyncio) = modules.get_item(intern!(py, "asyncio")) else {
-                return Ok(None);
-            };
-            if asyncio.getattr_opt(intern!(py, "current_task"))?.is_none() {
-                return Ok(None); // it is being imported just now
-            }
-            ASYNCIO.get_or_init(py, || asyncio.clone().unbind());
-            asyncio
-        }
-    };
+    let Some(asyncio) = asyncio(py)? else { return Ok(None) };
     let running = asyncio.call_method0(intern!(py, "_get_running_loop"))?;
     if running.is_none() {
         return Ok(None);

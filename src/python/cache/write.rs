@@ -3,10 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use pyo3::exceptions::PyValueError;
-use pyo3::intern;
 use pyo3::prelude::*;
 
 use crate::cache::{Insertion, Number};
+use crate::python::once::intern;
 
 use super::key::Query;
 use super::number::number;

@@ -98,7 +98,7 @@ fn cache(json: &mut Json, report: &CacheReport) {
     });
 }
 
-/// Returns all that is known of this process's throttlers and caches, as JSON: what `sluicegate top` shows.
+/// Returns all that is known of this process's throttlers and caches, as JSON.
 #[pyfunction]
 pub fn meter_snapshot(py: Python<'_>) -> String {
     let read = read(py);

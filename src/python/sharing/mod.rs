@@ -30,6 +30,8 @@ pub fn throttler(
     clock: Clock,
 ) -> PyResult<Throttler> {
     at_exit::check_end()?;
+    // Not by the thread that takes part: an import that is under way when a process forks never ends in the child.
+    py.import("logging")?;
     let share = share.on_notice(notices::log);
     Ok(py.detach(|| Throttler::shared_with_clock(table, options, share, clock))?)
 }

@@ -202,8 +202,9 @@ impl PyThrottler {
     /// its answer is read. A context that is never entered limits nothing, and a
     /// ``RuntimeWarning`` says so.
     ///
-    /// Requests for the same id leave in the order in which they came. A later request never
-    /// delays an earlier one.
+    /// Requests of the same priority for the same id leave in the order in which they came. A later
+    /// request never delays an earlier one, unless its priority is higher. A request of a lower
+    /// priority never delays one of a higher that waits.
     ///
     /// Args:
     ///     limit_id: The id of a limit of the table.
@@ -211,29 +212,74 @@ impl PyThrottler {
     ///         default is 1.
     ///     timeout: The most seconds to wait. 0 does not wait at all: of a shared limit it sees
     ///         only the units that this process has. By default there is no timeout.
+    ///     priority: Who goes first of those that wait: a whole number from -1000 to 1000. The
+    ///         higher goes first, also before those of its id that came earlier; equal ones go in
+    ///         the order of arrival. The default is the ``priority`` of the id in the table, which
+    ///         is 0 if the table does not say it.
     ///
     /// Raises:
     ///     UnknownLimitError: No limit of the table has this id. The message names the closest id.
     ///     ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-    ///         could never pass; or ``timeout`` is negative.
-    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``timeout`` is not a number.
+    ///         could never pass; or ``timeout`` is negative; or ``priority`` is out of range.
+    ///     TypeError: ``limit_id`` is not a ``str``, or ``units``, ``timeout`` or ``priority`` is
+    ///         not a number.
     ///
     /// Example:
     ///     >>> async def depth(session):
     ///     ...     async with throttler.execute_task("/depth", timeout=5):
     ///     ...         async with session.get("/depth") as response:
     ///     ...             return await response.read()
-    #[pyo3(signature = (limit_id, units=None, timeout=None))]
+    #[pyo3(signature = (limit_id, units=None, timeout=None, priority=None))]
     fn execute_task(
         &self,
         limit_id: &Bound<'_, PyAny>,
         units: Option<&Bound<'_, PyAny>>,
         timeout: Option<&Bound<'_, PyAny>>,
+        priority: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Task> {
         let route = self.route(limit_id)?;
         let units = self.units(&route.get().route, units)?;
         let timeout = numbers::timeout(timeout)?.map(nanos);
-        Ok(Task::new(route.unbind(), units, timeout))
+        Ok(Task::new(route.unbind(), units, timeout, numbers::rank(priority)?))
+    }
+
+    /// Returns a decorator: each call of its function is one request.
+    ///
+    /// The call waits until the request may leave. The function's code is the block of the
+    /// request, as within `execute_task`: a coroutine function waits without blocking its event
+    /// loop, and any other function blocks its thread. Methods can be decorated, too. Generators
+    /// cannot, because their code runs after the call.
+    ///
+    /// Args:
+    ///     limit_id: The id of a limit of the table. It is looked up at each call.
+    ///     units: How many times its weights each call takes: a whole number, 1 or more. The
+    ///         default is 1.
+    ///     timeout: The most seconds that a call waits, which then raises `RateLimitTimeout`. By
+    ///         default there is no timeout.
+    ///     priority: The priority of each call: see `execute_task`.
+    ///
+    /// Raises:
+    ///     TypeError: ``limit_id`` is not a ``str``, as in ``@throttler.limit`` without an id; or
+    ///         the decorated object is a generator function, a class, or nothing that can be
+    ///         called. A call raises what `execute_task` does, and a ``TypeError`` if a plain
+    ///         function returns a coroutine, whose code has not run yet.
+    ///
+    /// Example:
+    ///     >>> @throttler.limit("/depth")
+    ///     ... def depth(symbol):
+    ///     ...     return f"the book of {symbol}"  # send the request, read the answer
+    ///     >>> depth("BTCUSDT")
+    ///     'the book of BTCUSDT'
+    #[pyo3(signature = (limit_id, *, units=None, timeout=None, priority=None))]
+    fn limit<'py>(
+        slf: &Bound<'py, Self>,
+        limit_id: &Bound<'py, PyAny>,
+        units: Option<&Bound<'py, PyAny>>,
+        timeout: Option<&Bound<'py, PyAny>>,
+        priority: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let decorating = slf.py().import("sluicegate._decorating")?;
+        decorating.call_method1("limiting", (slf, limit_id, units, timeout, priority))
     }
 
     /// Charges a request now, for good, if there is room. Returns whether there was room.
@@ -249,28 +295,40 @@ impl PyThrottler {
     ///     limit_id: The id of a limit of the table.
     ///     units: How many times its weights the request takes: a whole number, 1 or more. The
     ///         default is 1.
+    ///     priority: As in `execute_task`: those of a lower priority that wait are not in its way.
     ///
     /// Raises:
     ///     UnknownLimitError: No limit of the table has this id.
     ///     ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-    ///         could never pass.
-    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+    ///         could never pass; or ``priority`` is out of range.
+    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
     ///
     /// Example:
     ///     >>> if throttler.charge("/depth"):
     ///     ...     print("send the request now")
     ///     send the request now
-    #[pyo3(signature = (limit_id, units=None))]
-    fn charge(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
+    #[pyo3(signature = (limit_id, units=None, priority=None))]
+    fn charge(
+        &self,
+        limit_id: &Bound<'_, PyAny>,
+        units: Option<&Bound<'_, PyAny>>,
+        priority: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
         let handle = self.route(limit_id)?;
         let route = &handle.get().route;
-        Ok(self.throttler()?.charge(route.id(), self.units(route, units)?)?)
+        let (units, rank) = (self.units(route, units)?, numbers::rank(priority)?);
+        Ok(self.throttler()?.charge_as(route.id(), units, rank)?)
     }
 
     /// The older name of `charge`, which does the same.
-    #[pyo3(signature = (limit_id, units=None))]
-    fn try_acquire(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<bool> {
-        self.charge(limit_id, units)
+    #[pyo3(signature = (limit_id, units=None, priority=None))]
+    fn try_acquire(
+        &self,
+        limit_id: &Bound<'_, PyAny>,
+        units: Option<&Bound<'_, PyAny>>,
+        priority: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<bool> {
+        self.charge(limit_id, units, priority)
     }
 
     /// Returns the seconds until a request that came now could leave. Nothing is charged.
@@ -287,21 +345,28 @@ impl PyThrottler {
     ///     limit_id: The id of a limit of the table.
     ///     units: How many times its weights the request takes: a whole number, 1 or more. The
     ///         default is 1.
+    ///     priority: As in `execute_task`: those of a lower priority that wait are not in its way.
     ///
     /// Raises:
     ///     UnknownLimitError: No limit of the table has this id.
     ///     ValueError: ``units`` is not a whole number of 1 or more, or so large that the request
-    ///         could never pass.
-    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+    ///         could never pass; or ``priority`` is out of range.
+    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
     ///
     /// Example:
     ///     >>> throttler.wait_time("/depth")
     ///     0.0
-    #[pyo3(signature = (limit_id, units=None))]
-    fn wait_time(&self, limit_id: &Bound<'_, PyAny>, units: Option<&Bound<'_, PyAny>>) -> PyResult<f64> {
+    #[pyo3(signature = (limit_id, units=None, priority=None))]
+    fn wait_time(
+        &self,
+        limit_id: &Bound<'_, PyAny>,
+        units: Option<&Bound<'_, PyAny>>,
+        priority: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<f64> {
         let handle = self.route(limit_id)?;
         let route = &handle.get().route;
-        Ok(seconds(self.throttler()?.wait_time(route.id(), self.units(route, units)?)?))
+        let (units, rank) = (self.units(route, units)?, numbers::rank(priority)?);
+        Ok(seconds(self.throttler()?.wait_time_as(route.id(), units, rank)?))
     }
 
     /// Returns how much of a limit is used now, as a `Usage`; without an id, of every limit.
@@ -336,10 +401,10 @@ impl PyThrottler {
         Ok(usages.into_any())
     }
 
-    /// Returns what has become of the requests of every limit, by id, since the throttler was made.
+    /// Returns what has become of the requests of every limit, by id.
     ///
     /// A request counts for each limit that it takes from, and for the limit of its own id. The
-    /// child of a fork begins at 0.
+    /// counters begin at 0 when the throttler is made, and in the child of a fork.
     ///
     /// Each value is a dictionary for ``json.dumps``:
     ///

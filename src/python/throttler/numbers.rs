@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt};
 
 use crate::clock::WallNanos;
-use crate::gate::MAX_INTERVAL;
-use crate::limit::MAX_LIMIT;
+use crate::gate::{MAX_INTERVAL, Rank};
+use crate::limit::{MAX_LIMIT, PRIORITIES};
 
 /// "a whole number…, not 'x' (str)".
 pub fn wrong_type(what: &str, must: &str, value: &Bound<'_, PyAny>) -> PyErr {
@@ -68,6 +68,25 @@ pub fn units(what: &str, least: u64, value: &Bound<'_, PyAny>) -> PyResult<u64> 
         return Err(wrong_value(what, "at most 2**62 units, more than any limit has", value));
     }
     Ok(units)
+}
+
+/// A priority: a whole number.
+pub fn priority(what: &str, value: &Bound<'_, PyAny>) -> PyResult<i16> {
+    let must = "a whole number from -1000 to 1000";
+    let priority = match whole(value) {
+        Some(priority) => i16::try_from(priority).ok(),
+        None => {
+            let priority = float(what, must, value)?;
+            (priority.fract() == 0.0).then_some(priority as i16)
+        }
+    };
+    priority.filter(|priority| PRIORITIES.contains(priority)).ok_or_else(|| wrong_value(what, must, value))
+}
+
+/// The class that a request names, if it names one.
+pub fn rank(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Rank>> {
+    let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(None) };
+    Ok(Some(Rank::of(priority("priority", value)?)?))
 }
 
 /// A Python int; what does not fit in 64 bits is cut to what does.

@@ -104,6 +104,9 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
         resets.zone = period::zone(&of("timezone"), &zone)?;
     }
     limit.scope = scope_of(row, &of("scope"))?;
+    if let Some(priority) = row.getattr_opt("priority")? {
+        limit.priority = numbers::priority(&of("priority"), &priority)?;
+    }
     if let Some(weight) = row.getattr_opt("weight")? {
         let units = numbers::units(&of("weight"), 0, &weight)?;
         if limit.kind != Kind::Route {
@@ -260,6 +263,7 @@ pub fn write<'py>(py: Python<'py>, table: &[RateLimit]) -> PyResult<Bound<'py, P
             Scope::Address => "address",
         };
         kwargs.set_item("scope", scope)?;
+        kwargs.set_item("priority", limit.priority)?;
         let links: Vec<_> = limit
             .links
             .iter()

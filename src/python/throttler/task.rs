@@ -11,7 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use crate::clock::Nanos;
-use crate::gate::Route;
+use crate::gate::{Rank, Route};
 use crate::python::waiting::future::{self, LoopWaiter};
 use crate::python::waiting::ready::ready;
 use crate::python::waiting::{innermost, threads};
@@ -55,17 +55,25 @@ pub struct Task {
     handle: Py<RouteHandle>,
     units: u64,
     timeout: Option<Nanos>,
+    /// The class of the request, if it is not that of its id.
+    rank: Option<Rank>,
     phase: AtomicU8,
     epoch: AtomicU32,
     block: Mutex<Option<Arc<Block>>>,
 }
 
 impl Task {
-    pub fn new(handle: Py<RouteHandle>, units: u64, timeout: Option<Nanos>) -> Self {
+    pub(crate) fn new(
+        handle: Py<RouteHandle>,
+        units: u64,
+        timeout: Option<Nanos>,
+        rank: Option<Rank>,
+    ) -> Self {
         Self {
             handle,
             units,
             timeout,
+            rank,
             phase: AtomicU8::new(phase::NEW),
             epoch: AtomicU32::new(0),
             block: Mutex::new(None),
@@ -112,7 +120,7 @@ impl Task {
     }
 
     fn held(&self) -> HeldUnits {
-        HeldUnits::new(self.route().clone(), self.units)
+        HeldUnits::new(self.route().clone(), self.units).of_rank(self.rank)
     }
 
     /// It has taken this.

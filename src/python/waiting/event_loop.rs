@@ -7,10 +7,11 @@ use std::cell::Cell;
 use pyo3::call::PyCallArgs;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyWeakrefMethods, PyWeakrefReference};
 
 use crate::clock::{Clock, Nanos};
+use crate::python::asyncio::asyncio;
+use crate::python::once::intern;
 use crate::python::seconds;
 use crate::wait::{Call, EventLoop, LoopTimer};
 
@@ -18,8 +19,10 @@ use super::undisturbed::{report, undisturbed};
 
 /// The event loop that runs in this thread.
 pub fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static RUNNING: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    RUNNING.import(py, "asyncio", "get_running_loop")?.call0()
+    match asyncio(py)? {
+        Some(asyncio) => asyncio.call_method0(intern!(py, "get_running_loop")),
+        None => Err(PyRuntimeError::new_err("no running event loop")),
+    }
 }
 
 /// Whether `event_loop` is the one that runs in this thread.
@@ -28,7 +31,7 @@ pub(super) fn runs_here(event_loop: &Bound<'_, PyAny>) -> bool {
 }
 
 fn is_closed(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
-    event_loop.call_method0(pyo3::intern!(event_loop.py(), "is_closed"))?.is_truthy()
+    event_loop.call_method0(intern!(event_loop.py(), "is_closed"))?.is_truthy()
 }
 
 /// The one timer of an event loop.
@@ -52,7 +55,7 @@ impl PyLoop {
     /// runs nothing any more.
     pub(super) fn call_soon<'py>(&self, py: Python<'py>, args: impl PyCallArgs<'py>) -> PyResult<bool> {
         let Some(event_loop) = self.get(py) else { return Ok(false) };
-        match event_loop.call_method1(pyo3::intern!(py, "call_soon_threadsafe"), args) {
+        match event_loop.call_method1(intern!(py, "call_soon_threadsafe"), args) {
             Err(error) if error.is_instance_of::<PyRuntimeError>(py) && is_closed(&event_loop)? => Ok(false),
             called => called.map(|_| true),
         }
@@ -75,7 +78,7 @@ impl EventLoop for PyLoop {
             let Some(event_loop) = self.get(py) else { return Ok(None) };
             let delay = seconds(at.saturating_sub(clock.now()));
             let call = (delay, LoopCall(call));
-            let handle = event_loop.call_method1(pyo3::intern!(py, "call_later"), call)?;
+            let handle = event_loop.call_method1(intern!(py, "call_later"), call)?;
             Ok(Some(PyWeakrefReference::new(&handle).ok().map(Bound::unbind)))
         })
     }
@@ -88,7 +91,7 @@ impl EventLoop for PyLoop {
         Python::attach(|py| {
             let handle = handle.as_ref().and_then(|handle| handle.bind(py).upgrade());
             let Some(handle) = handle else { return Ok(()) };
-            let cancel = handle.getattr(pyo3::intern!(py, "cancel"))?;
+            let cancel = handle.getattr(intern!(py, "cancel"))?;
             if self.runs_here() { cancel.call0().map(drop) } else { self.call_soon(py, (cancel,)).map(drop) }
         })
     }

@@ -10,10 +10,10 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyAttributeError, PyRuntimeError, PyStopIteration};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyIterator, PySet, PyWeakrefReference};
 
 use crate::clock::Nanos;
+use crate::python::once::{Once, intern};
 use crate::wait::{Admission, Claim, HeldUnits, Nested, Throttler, Ticket, Turn, WakeGroup};
 
 use super::event_loop::running_loop;
@@ -68,7 +68,7 @@ pub(crate) fn wait<'py>(
 
 /// A future of a loop, and a weak reference to it.
 fn new_future<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny>, Py<PyWeakrefReference>)> {
-    let future = event_loop.call_method0(pyo3::intern!(event_loop.py(), "create_future"))?;
+    let future = event_loop.call_method0(intern!(event_loop.py(), "create_future"))?;
     let reference = PyWeakrefReference::new(&future)?.unbind();
     Ok((future, reference))
 }
@@ -77,7 +77,7 @@ fn new_future<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<(Bound<'py, PyAny
 /// waits for nothing but us is held by nothing else. The set is an attribute of the loop, so that the loop's end is theirs.
 fn kept_by<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PySet>> {
     let py = event_loop.py();
-    let name = pyo3::intern!(py, "_sluicegate_waiting");
+    let name = intern!(py, "_sluicegate_waiting");
     if let Some(kept) = event_loop.getattr_opt(name)?
         && let Ok(kept) = kept.cast_into::<PySet>()
     {
@@ -88,7 +88,7 @@ fn kept_by<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PySet>> {
         Ok(()) => Ok(kept),
         // A loop that takes no attributes: its waiters are kept until their waits end.
         Err(error) if error.is_instance_of::<PyAttributeError>(py) => {
-            static KEPT: PyOnceLock<Py<PySet>> = PyOnceLock::new();
+            static KEPT: Once<Py<PySet>> = Once::new();
             Ok(KEPT.get_or_try_init(py, || PySet::empty(py).map(Bound::unbind))?.bind(py).clone())
         }
         Err(error) => Err(error),
@@ -104,8 +104,7 @@ struct Steps {
 
 impl Steps {
     fn new(event_loop: &Bound<'_, PyAny>, future: Bound<'_, PyAny>) -> PyResult<Self> {
-        let steps =
-            future.call_method0(pyo3::intern!(event_loop.py(), "__await__"))?.cast_into::<PyIterator>()?;
+        let steps = future.call_method0(intern!(event_loop.py(), "__await__"))?.cast_into::<PyIterator>()?;
         let kept = kept_by(event_loop)?;
         kept.add(&future)?;
         Ok(Self { future: future.unbind(), kept: kept.unbind(), steps: steps.unbind() })

@@ -5,9 +5,9 @@ use std::task::Wake;
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyCFunction, PyWeakrefMethods, PyWeakrefReference};
 
+use crate::python::once::{Once, intern};
 use crate::wait::Turn;
 
 use super::event_loop::{PyLoopTimer, runs_here};
@@ -42,7 +42,7 @@ impl FutureWaker {
         if event_loop.get(py).is_some_and(|event_loop| runs_here(&event_loop)) {
             return resolve(&future);
         }
-        static RESOLVE: PyOnceLock<Py<PyCFunction>> = PyOnceLock::new();
+        static RESOLVE: Once<Py<PyCFunction>> = Once::new();
         let resolve =
             RESOLVE.get_or_try_init(py, || wrap_pyfunction!(resolve, py).map(Bound::unbind))?.bind(py);
         if !event_loop.call_soon(py, (resolve, &future))? {
@@ -70,8 +70,8 @@ impl Wake for FutureWaker {
 #[pyfunction]
 fn resolve(future: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = future.py();
-    if !future.call_method0(pyo3::intern!(py, "done"))?.is_truthy()? {
-        future.call_method1(pyo3::intern!(py, "set_result"), (py.None(),))?;
+    if !future.call_method0(intern!(py, "done"))?.is_truthy()? {
+        future.call_method1(intern!(py, "set_result"), (py.None(),))?;
     }
     Ok(())
 }

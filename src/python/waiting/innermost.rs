@@ -7,9 +7,9 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use pyo3::types::IntoPyDict;
 
+use crate::python::once::Once;
 use crate::wait::{Block, HeldUnits, Throttler};
 
 /// A `ContextVar`, of which these are the methods.
@@ -20,7 +20,7 @@ struct Variable {
 
 impl Variable {
     fn of(py: Python<'_>) -> PyResult<&'static Self> {
-        static VARIABLE: PyOnceLock<Variable> = PyOnceLock::new();
+        static VARIABLE: Once<Variable> = Once::new();
         VARIABLE.get_or_try_init(py, || {
             let kwargs = [("default", py.None())].into_py_dict(py)?;
             let class = py.import("contextvars")?.getattr("ContextVar")?;

@@ -16,3 +16,14 @@ pub mod threads;
 pub mod undisturbed;
 
 pub use self::loops::Loops;
+
+use pyo3::prelude::*;
+
+/// Installs what forks and the end of the program need. What a wait imports is imported now: an import that is under way
+/// when a process forks never ends in the child.
+pub fn install(py: Python<'_>) -> PyResult<()> {
+    for module in ["contextvars", "threading"] {
+        py.import(module)?;
+    }
+    fork::install(py)
+}

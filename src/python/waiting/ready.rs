@@ -2,11 +2,12 @@
 
 use pyo3::exceptions::{PyBaseException, PyStopIteration};
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
+
+use crate::python::once::Once;
 
 /// The awaitable of this Python version: see `sluicegate/_waiting.py`.
 pub fn ready(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    static READY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static READY: Once<Py<PyAny>> = Once::new();
     Ok(READY.import(py, "sluicegate._waiting", "READY")?.clone())
 }
 

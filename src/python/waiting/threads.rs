@@ -7,9 +7,9 @@ use std::thread;
 
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 
 use crate::clock::Nanos;
+use crate::python::once::{Once, intern};
 use crate::wait::{Admission, Deadlock, HeldUnits, Nested, Throttler, Turn, WakeGroup};
 
 use super::at_exit::{Parked, check_end};
@@ -20,11 +20,11 @@ use super::loops::Loops;
 
 /// Where this thread waits. Signal handlers run in the main thread, whatever it waits for.
 fn wake_group(py: Python<'_>) -> PyResult<WakeGroup> {
-    static MAIN_THREAD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    static GET_IDENT: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    static MAIN_THREAD: Once<Py<PyAny>> = Once::new();
+    static GET_IDENT: Once<Py<PyAny>> = Once::new();
     let main = MAIN_THREAD.import(py, "threading", "main_thread")?.call0()?;
     let here = GET_IDENT.import(py, "threading", "get_ident")?.call0()?;
-    let is_main = main.getattr(pyo3::intern!(py, "ident"))?.eq(here)?;
+    let is_main = main.getattr(intern!(py, "ident"))?.eq(here)?;
     Ok(if is_main { WakeGroup::Thread(thread::current().id()) } else { WakeGroup::Threads })
 }
 

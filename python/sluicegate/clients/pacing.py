@@ -1,0 +1,193 @@
+"""`Pacing`: what all clients do with a request before it leaves, and with its answer."""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import lru_cache
+from typing import Any
+
+from sluicegate import Task, Throttler, tables
+from sluicegate.tables import Table
+from sluicegate.tables.answer import LONGEST_BODY, LONGEST_SUCCESS
+from sluicegate.tables.request import split_url
+from sluicegate.tables.values import is_number, shown
+
+log = logging.getLogger("sluicegate.clients")
+
+_WITHOUT_BODY = frozenset({101, 204, 304})
+
+EVERYTHING = 1 << 62
+"""So many bytes of a body are read that it is all of it."""
+
+
+class Request:
+    """One request, from before it waits until the program has its answer.
+
+    Attributes:
+        method: `GET`, `POST`, …
+        url: Where it goes.
+        body: What it sends, if that is known before it is sent.
+        again: How often it may still be sent again.
+        sent: When it was let through, by `time.monotonic`.
+    """
+
+    __slots__ = ("again", "body", "method", "sent", "url")
+
+    def __init__(self, method: str, url: str, body: Any, again: int) -> None:
+        """It takes nothing yet."""
+        self.method = method
+        self.url = url
+        self.body = body
+        self.again = again
+        self.sent = 0.0
+
+
+class Pacing:
+    """What requests to one exchange take, and what its answers say.
+
+    Args:
+        table: The exchange's limits: a table, or the name of one that comes with sluicegate.
+        throttler: Counts the requests. It is one that the table made, or has its limits; to one
+            without any limit they are added. Clients with the same throttler share it. By default a
+            new one.
+        retries: How often a request that was refused is sent again.
+        wait_timeout: The most seconds that a request waits; None for no such limit.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: There is no table of this name, the throttler has limits of another table, or a
+            number is negative.
+    """
+
+    def __init__(
+        self,
+        table: Table | str,
+        throttler: Throttler | None,
+        retries: int,
+        wait_timeout: float | None,
+    ) -> None:
+        """Checks all of it."""
+        if isinstance(table, str):
+            table = tables.load(table)
+        elif not isinstance(table, Table):
+            raise TypeError(f"table must be a Table or the name of one, got {shown(table)}")
+        if isinstance(retries, bool) or not isinstance(retries, int):
+            raise TypeError(f"retries must be a whole number, 0 or more, got {shown(retries)}")
+        if retries < 0:
+            raise ValueError(f"retries must be 0 or more, got {retries}")
+        if wait_timeout is not None and not (is_number(wait_timeout) and wait_timeout >= 0):
+            raise ValueError(
+                f"wait_timeout must be seconds, 0 or more, or None, got {shown(wait_timeout)}"
+            )
+        if throttler is None:
+            throttler = table.throttler()
+        elif not isinstance(throttler, Throttler):
+            raise TypeError(f"throttler must be a sluicegate.Throttler, got {shown(throttler)}")
+        else:
+            _give_limits(throttler, table)
+        self.table = table
+        self.throttler = throttler
+        self.retries = retries
+        self.wait_timeout = wait_timeout
+        self._reads_all = any(endpoint.returned for endpoint in table.endpoints)
+
+    def task(self, request: Request) -> Task:
+        """The block that a request must be sent within."""
+        table, throttler = self.table, self.throttler
+        limit_id = table.prepare(throttler, request.method, request.url, request.body)
+        return throttler.execute_task(limit_id, timeout=self.wait_timeout)
+
+    def bytes_to_read(self, request: Request, status: int, headers: Any) -> int:
+        """How much of an answer's body decides what it says; 0 for nothing of it.
+
+        One byte more than what may matter: so it is known whether there is more.
+
+        Args:
+            request: What was asked.
+            status: The HTTP status.
+            headers: What finds a header by its name in lower case.
+        """
+        if request.method == "HEAD" or status in _WITHOUT_BODY:
+            return 0
+        # The connection of an answer that is read to its end can be used again.
+        is_sent_again = request.again > 0 and status >= 400
+        if not is_sent_again and not self.table.needs_body(status):
+            return 0
+        kind = headers.get("content-type")
+        if kind and not _may_tell(kind):
+            return 0
+        if self._reads_all and 200 <= status < 300:
+            route = self.table.route(request.method, request.url, request.body)
+            if route.endpoint is not None and route.endpoint.returned:
+                return EVERYTHING
+        most = LONGEST_BODY if status >= 400 else LONGEST_SUCCESS
+        length = headers.get("content-length") or ""
+        is_known = length.isdecimal() and len(length) < 20
+        return 0 if is_known and not 0 < int(length) <= most else most + 1
+
+    def is_refused(self, request: Request, status: int, headers: Any, body: bytes | None) -> bool:
+        """Listens to an answer. Returns whether it was refused, and is to be sent again."""
+        elapsed = time.monotonic() - request.sent
+        try:
+            heard = self.table.listen(
+                self.throttler,
+                request.method,
+                request.url,
+                status,
+                headers,
+                body,
+                query=request.body,
+                elapsed=elapsed,
+            )
+        except Exception:
+            log.exception(
+                "the answer of %s %s was not understood; it counts as a plain one",
+                request.method,
+                split_url(request.url)[1],
+            )
+            return False
+        if request.again <= 0 or heard.means not in ("over", "banned"):
+            return False
+        request.again -= 1
+        return True
+
+    def attempts(self, can_be_sent_again: bool, method: str, url: str) -> int:
+        """How often a request may be sent again after it was refused."""
+        if self.retries and not can_be_sent_again:
+            log.info(
+                "%s %s has a body that can be read once only, so it is not sent again if it is "
+                "refused. Give the body as bytes or text.",
+                method,
+                split_url(url)[1],
+            )
+            return 0
+        return self.retries
+
+
+@lru_cache(maxsize=100)
+def _may_tell(content_type: str) -> bool:
+    """Whether a body of this type may say why a request was refused, and ends by itself."""
+    kind = content_type.partition(";")[0].strip().lower()
+    if kind.startswith("text/"):
+        return kind in ("text/plain", "text/html", "text/json", "text/xml")
+    return kind.endswith(("/json", "+json"))
+
+
+def _give_limits(throttler: Throttler, table: Table) -> None:
+    """Adds a table's limits to a throttler that has none.
+
+    Raises:
+        ValueError: It has those of another table.
+    """
+    rows = table.rate_limits()
+    known = {row.limit_id for row in throttler.rate_limits}
+    missing = [row.limit_id for row in rows if row.limit_id not in known]
+    if not missing:
+        return
+    if known:
+        raise ValueError(
+            f"the throttler has limits, but not those of the table {table.name!r}: it lacks "
+            f"{shown(missing[0])}. Make it with the table's throttler(), one for each exchange"
+        )
+    throttler.add_rate_limits(rows)

@@ -1,0 +1,109 @@
+"""Who goes first: `priority=` of a request and of an id."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
+from sluicegate.testing import ManualClock
+
+POOL = [LinkedLimitWeightPair("POOL")]
+
+
+def table(limit: int = 2) -> list[RateLimit]:
+    return [
+        RateLimit("POOL", limit, 10),
+        RateLimit("/klines", None, linked_limits=POOL),
+        RateLimit("/cancel", None, linked_limits=POOL, priority=2),
+    ]
+
+
+async def order_of(
+    throttler: Throttler, clock: ManualClock, requests: list[tuple[str, dict[str, Any]]]
+) -> list[int]:
+    """In which order requests leave that wait for a full pool."""
+    left: list[int] = []
+
+    async def request(nth: int, limit_id: str, options: dict[str, Any]) -> None:
+        async with throttler.execute_task(limit_id, **options):
+            left.append(nth)
+
+    while throttler.charge("POOL"):
+        pass
+    tasks = [asyncio.create_task(request(nth, *each)) for nth, each in enumerate(requests)]
+    await asyncio.sleep(0)
+    while not all(task.done() for task in tasks):
+        clock.advance(10)
+        await asyncio.sleep(0)
+    return left
+
+
+async def test_higher_priorities_go_first_and_equal_ones_in_the_order_of_arrival(
+    clock: ManualClock,
+) -> None:
+    throttler = Throttler(table(1), clock=clock, hold="start")
+    requests: list[tuple[str, dict[str, Any]]] = [
+        ("/klines", {}),
+        ("/klines", {"priority": 1}),
+        ("/cancel", {}),
+        ("/klines", {"priority": -1}),
+        ("/cancel", {"priority": 0}),
+        ("/klines", {"priority": 2}),
+    ]
+    assert await order_of(throttler, clock, requests) == [2, 5, 1, 0, 4, 3]
+
+
+def test_a_priority_is_a_way_past_those_that_wait_and_not_past_the_limit(
+    clock: ManualClock,
+) -> None:
+    throttler = Throttler(table(), clock=clock)
+
+    async def waiting() -> None:
+        tasks = [asyncio.create_task(one()) for _ in range(50)]
+        await asyncio.sleep(0)
+        # The pool is full: nobody's priority makes room.
+        assert throttler.wait_time("/cancel") == 10.0
+        assert throttler.wait_time("/klines") == 10.0 * 26
+        assert throttler.wait_time("/klines", priority=1) == 10.0
+        assert not throttler.charge("/cancel")
+        assert not throttler.try_acquire("/klines", priority=9)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def one() -> None:
+        async with throttler.execute_task("/klines"):
+            raise AssertionError("it was cancelled")
+
+    assert throttler.charge("/klines", 2)
+    asyncio.run(waiting())
+    assert throttler.usage("POOL").waiting == 0
+
+
+def test_the_table_says_the_priority_of_an_id_and_keeps_it(clock: ManualClock) -> None:
+    throttler = Throttler(table(), clock=clock)
+    assert [limit.priority for limit in throttler.rate_limits] == [0, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("priority", "error", "message"),
+    [
+        (1001, ValueError, "priority must be a whole number from -1000 to 1000, not 1001"),
+        (-(10**30), ValueError, "from -1000 to 1000, not -1000000"),
+        (0.5, ValueError, "a whole number from -1000 to 1000, not 0.5"),
+        ("high", TypeError, r"not 'high' \(str\)"),
+        (True, TypeError, r"not True \(bool\)"),
+    ],
+)
+def test_bad_priorities_are_refused(
+    priority: Any, error: type[Exception], message: str, clock: ManualClock
+) -> None:
+    throttler = Throttler(table(), clock=clock)
+    for ask in (throttler.charge, throttler.wait_time, throttler.execute_task):
+        with pytest.raises(error, match=message):
+            ask("/klines", priority=priority)
+    with pytest.raises(error, match=f'priority of "/x" must be .*{message[-10:]}'):
+        RateLimit("/x", 1, 1, priority=priority)
