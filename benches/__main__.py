@@ -11,6 +11,7 @@ from benches import (
     backfill,
     crowd,
     gate,
+    httpx,
     jitter,
     lateness,
     listening,
@@ -28,7 +29,7 @@ SCENARIOS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         *(uncontended, saturation, lateness, queue, crowd, jitter, backfill, soak, gate),
-        listening,
+        *(listening, httpx),
     )
 }
 

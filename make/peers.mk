@@ -1,7 +1,8 @@
 # Hummingbot itself, from PyPI, in an environment of its own that is kept between runs.
 #
 #   make test-peers        the drop-in inside the real program
-#   make bench-hummingbot  Hummingbot's own throttler beside the drop-in
+#   make bench-hummingbot  Hummingbot's own throttler beside the drop-in; writes its part of
+#                          benches/RESULTS.md, and takes some minutes
 #
 # Another Python: make test-peers PEERS_PYTHON=python3.12
 
@@ -35,5 +36,6 @@ $(PEERS)/.built: $(PEERS)/.hummingbot-$(HUMMINGBOT) $(RUST_SOURCES)
 test-peers: $(PEERS)/.built
 	$(PEERS_BIN)/python -m pytest -W default peers/hummingbot
 
-bench-hummingbot: $(PEERS)/.built
+bench-hummingbot: $(PEERS)/.built $(VENV)/.built
 	$(PEERS_BIN)/python -m peers.hummingbot.bench
+	$(BIN)/python -m peers.hummingbot.bench_trading --python $(PEERS_BIN)/python

@@ -34,4 +34,4 @@ pub use gate::{Counters, Hold, Observation, Options, Seen, Usage, WAIT_BUCKETS, 
 pub use limit::{Kind, Link, MAX_LIMIT, PRIORITIES, Period, RateLimit, Resets, Scope, Zone};
 #[cfg(feature = "share")]
 pub use member::{MemberUsage, Notice, Share, SharedUsage};
-pub use wait::{ManualClock, Pass, Route, Throttler};
+pub use wait::{Event, EventKind, Listener, ManualClock, Pass, Route, Throttler};

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from benches import report
 from benches.measure import Findings, Plan
-from benches.share import fleet, losses, one_pass, pace, turns
+from benches.share import fleet, losses, one_pass, pace, programs, turns
 from benches.share.cluster import program, warm_store
 from benches.share.limiters import LIMITERS, OTHERS
 from benches.share.rows import COLUMNS
@@ -19,7 +19,7 @@ from tests.helpers.servers import version_of
 
 MEASURED: dict[str, ModuleType] = {"pace": pace, "one_pass": one_pass, "fleet": fleet}
 """One after the other: they are about CPU time."""
-AT_ONCE: dict[str, ModuleType] = {"turns": turns, "losses": losses}
+AT_ONCE: dict[str, ModuleType] = {"turns": turns, "losses": losses, "programs": programs}
 """All at once: they are about what is let through, and take long."""
 ROWS = [row for module in (*MEASURED.values(), *AT_ONCE.values()) for row in module.ROWS]
 

@@ -19,6 +19,7 @@ from freqtrade.util import FtTTLCache
 import sluicegate.freqtrade as drop_in
 from peers.freqtrade.bot import price_calls
 from sluicegate import LoadingCache
+from sluicegate.ccxt import installing as ccxt
 from sluicegate.testing import StandInExchange
 
 MakeExchange = Callable[..., Exchange]
@@ -38,6 +39,19 @@ def test_uninstalling_leaves_no_trace() -> None:
     assert methods() != before
     drop_in.uninstall()
     assert methods() == before
+
+
+def test_what_the_exchange_answers_is_heard_without_another_call() -> None:
+    assert not ccxt.is_installed()
+    drop_in.install()
+    assert ccxt.is_installed()
+    drop_in.uninstall()
+    assert not ccxt.is_installed()
+    ccxt.install()
+    drop_in.install()
+    drop_in.uninstall()
+    assert ccxt.is_installed()
+    ccxt.uninstall()
 
 
 def test_installing_twice_is_installing_once() -> None:

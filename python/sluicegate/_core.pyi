@@ -45,6 +45,7 @@ __all__ = [
     "TTLCache",
     "Task",
     "Throttler",
+    "ThrottlerEvent",
     "Usage",
     "__version__",
     "check_link",
@@ -270,6 +271,8 @@ class LRUCache(Cache[_K, _V]):
         """Return the value of `key`, or `default`."""
     @overload
     def get(self, key: _K, default: _V | _D) -> _V | _D: ...
+
+_Callback = TypeVar("_Callback", bound=Callable[["ThrottlerEvent"], object])
 
 class _RateLimitLike(Protocol):
     """Any object with the attributes of `RateLimit`: Hummingbot's own fits."""
@@ -626,6 +629,55 @@ class Throttler:
             3
         """
 
+    def on(
+        self,
+        callback: _Callback,
+        *,
+        waited_longer_than: SupportsFloat | SupportsIndex | None = None,
+    ) -> _Callback:
+        """Has a function called with each event: a pause, its end, use by others, a changed limit.
+
+        Each event is a `ThrottlerEvent`. It is also one line of the log (``"sluicegate"``), at most
+        one for each limit and kind in ten seconds.
+
+        The callback is called in the thread that made it happen, or in one that waits; one event
+        at a time, in order. It may use the throttler. It should be short, because that thread or
+        event loop waits for it. If it raises an exception, ``sys.unraisablehook`` reports it. While
+        no request waits, nothing is woken: the end of a pause is then told with the next request.
+
+        Args:
+            callback: A function of one argument. It is kept for as long as the throttler is.
+            waited_longer_than: Has it called as well for each request that has waited for so many
+                seconds, once, while the request waits on. By default it is not.
+
+        Returns:
+            The callback, so that ``@throttler.on`` can decorate it.
+
+        Raises:
+            TypeError: ``callback`` cannot be called, or is a coroutine function; or
+                ``waited_longer_than`` is not a number.
+            ValueError: ``waited_longer_than`` is negative, not a number, or infinite.
+
+        Example:
+            >>> def tell(event):
+            ...     print(event.kind, event.limit_id, event.seconds, event.reason)
+            >>> _ = throttler.on(tell)
+            >>> throttler.pause("/depth", 60, reason="HTTP 429")
+            paused /depth 60.0 HTTP 429
+            True
+        """
+
+    def off(self, callback: Callable[[ThrottlerEvent], object]) -> bool:
+        """Has a callback of `on` called no more. Another thread may be within it at this moment.
+
+        Args:
+            callback: The function that was given to `on`. If it was given several times, all of
+                them end.
+
+        Returns:
+            Whether it was there.
+        """
+
     def set_rate_limits(self, rate_limits: Iterable[_RateLimitLike]) -> None:
         """Replaces the whole table. If it raises, nothing has changed.
 
@@ -848,7 +900,7 @@ class Usage:
         resets_in: float,
         foreign: int = 0,
         paused: float = 0.0,
-        pause_reason: str = "",
+        pause_reason: str = ...,
     ) -> Self: ...
     def __getnewargs__(
         self,
@@ -928,6 +980,68 @@ class Usage:
 
     def as_dict(self) -> dict[str, str | int | float]:
         """All of these values but `shared` by name, as a dictionary for ``json.dumps``."""
+    def __eq__(self, other: object, /) -> bool: ...
+    def __ne__(self, other: object, /) -> bool: ...
+
+@final
+class ThrottlerEvent:
+    """Something that happened to the limits of a throttler. `Throttler.on` says who gets it.
+
+    As text it is the line that the log gets.
+
+    Example:
+        >>> events = []
+        >>> _ = throttler.on(events.append)
+        >>> throttler.pause("/depth", 31, reason="HTTP 429")
+        True
+        >>> print(events[0])
+        "/depth" is paused for 31 s: HTTP 429
+    """
+
+    __hash__: None  # type: ignore[assignment]
+    @property
+    def kind(self) -> Literal["paused", "resumed", "foreign", "limit", "waited"]:
+        """What happened: one of five words.
+
+        ``"paused"``, ``"resumed"``, ``"foreign"`` (others have used units), ``"limit"`` (the
+        exchange changed it) or ``"waited"`` (a request has waited for long).
+        """
+
+    @property
+    def limit_id(self) -> str | None:
+        """The id of the limit. ``None``: all limits.
+
+        Of ``"waited"`` it is the id that the request named.
+        """
+
+    @property
+    def time(self) -> float:
+        """When it happened, in seconds since 1970-01-01 00:00 UTC, by the clock of this machine."""
+
+    @property
+    def seconds(self) -> float:
+        """Of ``"paused"``, how many seconds the pause lasts. It is 0.0 if the event tells none.
+
+        Of ``"waited"``, how many seconds the request has waited so far.
+        """
+
+    @property
+    def units(self) -> int:
+        """Of ``"foreign"``, how many units of others were not known before.
+
+        Of ``"waited"``, how many times its weights the request takes. Otherwise it is 0.
+        """
+
+    @property
+    def limit(self) -> int | None:
+        """Of ``"limit"``, how many units may be used from now on. Otherwise it is ``None``.
+
+        It is this throttler's share, and no more than the table says.
+        """
+
+    @property
+    def reason(self) -> str:
+        """Of ``"paused"``, why. It is empty if nobody said why."""
     def __eq__(self, other: object, /) -> bool: ...
     def __ne__(self, other: object, /) -> bool: ...
 

@@ -144,6 +144,15 @@ impl<W> Gate<W> {
         (later, without_units)
     }
 
+    /// When the pauses end that are not over: of each limit by its id, and of all of them. Limits that are paused with all
+    /// others, and no longer, are left out.
+    pub fn pauses(&self, now: Nanos) -> Vec<(Option<Arc<str>>, Nanos)> {
+        let own = self.limits.iter().filter(|limit| limit.route.is_some());
+        let own = own.filter_map(|limit| Some((Some(limit.id.clone()), limit.window.paused_until()?)));
+        let own = own.filter(|&(_, until)| until > self.paused_until);
+        own.chain([(None, self.paused_until)]).filter(|&(_, until)| until > now).collect()
+    }
+
     /// Counts units of which it turned out afterwards that they were used (positive) or not (negative). Those that are used
     /// count from now on. Of those that are not, the oldest in the window go first, and then those in flight: the newest may
     /// be those of another request, which would then be missing for longer than this one's would have counted. How many

@@ -36,7 +36,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::throttler::{
-        PyManualClock, PyThrottler, PyUsage, Task, check_link, check_rate_limit, check_timezone, parse_period,
+        PyEvent, PyManualClock, PyThrottler, PyUsage, Task, check_link, check_rate_limit, check_timezone,
+        parse_period,
     };
     #[pymodule_export]
     use super::waiting::ready::Ready;

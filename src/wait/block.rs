@@ -217,6 +217,9 @@ impl Throttler {
         let mut shared = self.shared.lock();
         shared.check_lease();
         shared.threads.note();
+        if shared.must_tell() {
+            return None;
+        }
         let Shared { gate, clock, epoch, .. } = &mut *shared;
         let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
         entered.then(|| Entered { epoch: *epoch, is_tight: gate.is_tight(route) })

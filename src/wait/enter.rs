@@ -27,6 +27,9 @@ impl Throttler {
     pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
         let mut shared = self.shared.lock();
         shared.check_lease();
+        if shared.must_tell() {
+            return None;
+        }
         let Shared { gate, clock, epoch, .. } = &mut *shared;
         let entered = units > 0 && gate.is_current(route) && gate.try_enter(clock, route, units);
         entered.then_some(*epoch)
@@ -37,8 +40,9 @@ impl Throttler {
     pub(super) fn charge_at_once(&self, route: &Route, units: u64) -> bool {
         let mut shared = self.shared.lock();
         shared.check_lease();
+        let must_tell = shared.must_tell();
         let Shared { gate, clock, .. } = &mut *shared;
-        if units == 0 || !gate.is_current(route) {
+        if must_tell || units == 0 || !gate.is_current(route) {
             return false;
         }
         let now = gate.now(clock);
@@ -98,17 +102,21 @@ impl Throttler {
         let now = shared.now();
         shared.gate.leave(now, route, units);
         if shared.gate.is_waited_for(route) {
-            Self::advance(shared, now);
+            self.advance(shared, now);
         }
     }
 
     /// Lets others through. Apart, so that leaving where nobody waits stays short.
     #[cold]
     #[inline(never)]
-    fn advance(mut shared: MutexGuard<'_, Shared>, now: Nanos) {
+    fn advance(&self, mut shared: MutexGuard<'_, Shared>, now: Nanos) {
         let mut effects = Effects::default();
         shared.advance(now, &mut effects);
+        let has_news = shared.has_news();
         drop(shared);
         effects.carry_out();
+        if has_news {
+            self.tell();
+        }
     }
 }

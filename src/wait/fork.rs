@@ -17,6 +17,7 @@ impl Throttler {
         shared.epoch = shared.epoch.wrapping_add(1);
         let groups = shared.groups.clear();
         shared.leases.clear();
+        let untold = shared.events.as_deref_mut().map(|events| events.start_anew());
         let now = shared.now();
         let waiters = shared.gate.forget_others(now);
         let mut effects = Effects::default();
@@ -35,7 +36,7 @@ impl Throttler {
         drop(shared);
         Some(move || {
             effects.carry_out();
-            drop((groups, waiters));
+            drop((groups, waiters, untold));
         })
     }
 }

@@ -34,6 +34,7 @@ impl Shared {
         let place = self.gate.join(&held.route, held.rank, waiter);
         *turn.phase.lock() = Phase::Waiting(place);
         self.groups.join(place, turn);
+        self.note_wait(now, held.units, &held.route, turn);
         changes
     }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::error::Error;
 use crate::gate::{Observation, Seen, check_pause};
 
+use super::event::EventKind;
 use super::throttler::Throttler;
 
 impl Throttler {
@@ -24,8 +25,12 @@ impl Throttler {
         let seen = self.locked(|shared, now, effects| {
             let route = shared.gate.lookup(id)?.clone();
             let seen = shared.gate.observe_answer(now, &route, &answer)?;
-            if seen.limit.is_some() {
+            if let Some(limit) = seen.limit {
+                shared.happened(Some(route.id.clone()), now, EventKind::LimitChanged { limit });
                 shared.settle_unknown(now, effects);
+            }
+            if seen.foreign > 0 {
+                shared.happened(Some(route.id.clone()), now, EventKind::ForeignUse { units: seen.foreign });
             }
             shared.advance(now, effects);
             Ok(seen)
@@ -63,6 +68,9 @@ impl Throttler {
             }
             let until = now.saturating_add(length);
             let (later, without_units) = shared.gate.pause_for(route.as_deref(), until, &reason);
+            if later {
+                shared.note_pause(route.map(|route| route.id.clone()), now, until, &reason);
+            }
             if without_units {
                 let table = shared.table.clone();
                 shared.set_table(now, table, effects)?;

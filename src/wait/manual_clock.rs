@@ -81,12 +81,12 @@ impl ManualClock {
         Ok(throttler)
     }
 
-    /// Moves time on, stopping at each instant at which a waiting request can pass.
+    /// Moves time on, stopping at each instant at which a waiting request can pass, or an event is to be told.
     pub fn advance(&self, by: Duration) {
         let end = self.clock.now().saturating_add(nanos(by));
         loop {
             let throttlers = self.throttlers();
-            let next = throttlers.iter().filter_map(Throttler::wake_at).min().filter(|&at| at < end);
+            let next = throttlers.iter().filter_map(Throttler::next_instant).min().filter(|&at| at < end);
             self.clock.set(next.unwrap_or(end));
             throttlers.iter().for_each(|throttler| throttler.poll_on_the_way_to(end));
             if next.is_none() {

@@ -10,6 +10,8 @@ mod block;
 mod deadlock;
 mod effects;
 mod enter;
+mod event;
+mod events;
 mod fork;
 mod grants;
 mod leases;
@@ -31,6 +33,8 @@ mod turn;
 mod wake_groups;
 
 #[cfg(test)]
+mod events_tests;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod model_loop;
@@ -39,6 +43,8 @@ mod model_tests;
 #[cfg(test)]
 mod nested_tests;
 
+pub use event::{Event, EventKind};
+pub use events::Listener;
 pub use manual_clock::ManualClock;
 pub use pass::Pass;
 pub use route::Route;

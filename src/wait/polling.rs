@@ -34,7 +34,8 @@ impl Shared {
 
     /// When somebody must poll the gate again if nothing happens before.
     pub fn wake_at(&mut self, now: Nanos) -> Option<Nanos> {
-        let wake = self.next_pass();
+        let event = self.next_event();
+        let wake = self.next_pass().into_iter().chain(event).min();
         // The thread that sets a manual clock polls.
         if self.clock.is_manual() || !self.gate.waits_for_wall_time() {
             return wake;
@@ -85,6 +86,7 @@ impl Shared {
         self.gate.advance(now, &mut decided);
         self.announce(now, decided.drain(..), effects);
         self.decided = decided;
+        self.note_time(now);
     }
 
     /// Has every group poll when next somebody can pass; the group that `polls` gets it as its answer.

@@ -10,6 +10,7 @@ use crate::limit::RateLimit;
 use super::block::Block;
 use super::deadlock::Threads;
 use super::effects::Effects;
+use super::events::Events;
 use super::leases::Leases;
 use super::nested::Nested;
 use super::pass::HeldUnits;
@@ -40,6 +41,10 @@ pub(super) struct Shared {
     pub runtimes: super::tokio::Runtimes,
     /// The part that this takes in a budget of several processes.
     pub sharing: Option<Sharing>,
+    /// `None` until somebody listens.
+    pub events: Option<Box<Events>>,
+    /// When the first pause ends, if somebody is to be told; [`Nanos::MAX`] if not.
+    pub resumes_at: Nanos,
     /// Kept for its allocation.
     pub decided: Vec<Decided<Arc<Turn>>>,
 }
@@ -60,6 +65,8 @@ impl Shared {
             #[cfg(feature = "tokio")]
             runtimes: Vec::new(),
             sharing: None,
+            events: None,
+            resumes_at: Nanos::MAX,
             decided: Vec::new(),
         }
     }

@@ -180,7 +180,7 @@ impl Throttler {
             let route = shared.gate.lookup(id)?.clone();
             shared.gate.check_units(&route, units)?;
             let now = shared.now();
-            shared.gate.try_acquire(now, &route, units)
+            !shared.must_tell() && shared.gate.try_acquire(now, &route, units)
         };
         Ok(at_once || self.try_enter_as(id, units, rank)?.is_some())
     }
@@ -293,6 +293,13 @@ impl Throttler {
         self.shared.lock().next_pass()
     }
 
+    /// When there is something to do next, should nothing happen before: for a manual clock.
+    pub(super) fn next_instant(&self) -> Option<Nanos> {
+        let mut shared = self.shared.lock();
+        let event = shared.next_event();
+        shared.next_pass().into_iter().chain(event).min()
+    }
+
     /// The instant now, on this throttler's clock.
     pub fn now(&self) -> Nanos {
         self.shared.lock().now()
@@ -306,12 +313,16 @@ impl Throttler {
     /// Runs `f` under the lock, and what it leaves to be done without it.
     pub(super) fn locked<T>(&self, f: impl FnOnce(&mut Shared, Nanos, &mut Effects) -> T) -> T {
         let mut effects = Effects::default();
-        let result = {
+        let (result, has_news) = {
             let mut shared = self.shared.lock();
             let now = shared.now();
-            f(&mut shared, now, &mut effects)
+            let result = f(&mut shared, now, &mut effects);
+            (result, shared.has_news())
         };
         effects.carry_out();
+        if has_news {
+            self.tell();
+        }
         result
     }
 

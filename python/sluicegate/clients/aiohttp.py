@@ -115,15 +115,11 @@ def middleware(
 
 
 async def _asked(pacing: Pacing, request: ClientRequest) -> Request:
-    method, url, body = request.method, str(request.url), None
-    sent = request.body
-    is_known = not sent or isinstance(sent, payload.BytesPayload)
-    if isinstance(sent, payload.BytesPayload):
-        body = await sent.as_bytes()
-    again = pacing.retries and pacing.attempts(is_known, method, url)
-    if request.url.scheme in ("ws", "wss"):
-        method, url, body = "WS", f"{request.url.origin()}/connect", None
-    return Request(method, url, body, again)
+    sent, url = request.body, request.url
+    if url.scheme in ("ws", "wss"):
+        return pacing.request("WS", f"{url.origin()}/connect", None)
+    body = await sent.as_bytes() if isinstance(sent, payload.BytesPayload) else None
+    return pacing.request(request.method, str(url), body, body is not None or not sent)
 
 
 if sys.version_info >= (3, 11):

@@ -189,11 +189,9 @@ class Transport(httpx.BaseTransport):
 
 
 def _asked(pacing: Pacing, request: httpx.Request) -> Request:
-    method, url = request.method, str(request.url)
     # A request that a redirect made has the stream of the first one, and was not read itself.
     body = request.read() if isinstance(request.stream, httpx.ByteStream) else None
-    again = pacing.retries and pacing.attempts(body is not None, method, url)
-    return Request(method, url, body or None, again)
+    return pacing.request(request.method, str(request.url), body, body is not None)
 
 
 # ---- The beginning of a body, read and put back

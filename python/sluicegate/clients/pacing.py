@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from sluicegate import Task, Throttler, tables
-from sluicegate.tables import Table
+from sluicegate.tables import Route, Table
 from sluicegate.tables.answer import LONGEST_BODY, LONGEST_SUCCESS
 from sluicegate.tables.request import split_url
 from sluicegate.tables.values import is_number, shown
@@ -27,18 +27,18 @@ class Request:
     Attributes:
         method: `GET`, `POST`, …
         url: Where it goes.
-        body: What it sends, if that is known before it is sent.
+        route: What it takes from which limits.
         again: How often it may still be sent again.
         sent: When it was let through, by `time.monotonic`.
     """
 
-    __slots__ = ("again", "body", "method", "sent", "url")
+    __slots__ = ("again", "method", "route", "sent", "url")
 
-    def __init__(self, method: str, url: str, body: Any, again: int) -> None:
+    def __init__(self, method: str, url: str, route: Route, again: int) -> None:
         """It takes nothing yet."""
         self.method = method
         self.url = url
-        self.body = body
+        self.route = route
         self.again = again
         self.sent = 0.0
 
@@ -94,8 +94,8 @@ class Pacing:
 
     def task(self, request: Request) -> Task:
         """The block that a request must be sent within."""
-        table, throttler = self.table, self.throttler
-        limit_id = table.prepare(throttler, request.method, request.url, request.body)
+        route, throttler = request.route, self.throttler
+        limit_id = self.table.prepare_route(throttler, route) if route.made else route.id
         return throttler.execute_task(limit_id, timeout=self.wait_timeout)
 
     def bytes_to_read(self, request: Request, status: int, headers: Any) -> int:
@@ -118,8 +118,8 @@ class Pacing:
         if kind and not _may_tell(kind):
             return 0
         if self._reads_all and 200 <= status < 300:
-            route = self.table.route(request.method, request.url, request.body)
-            if route.endpoint is not None and route.endpoint.returned:
+            endpoint = request.route.endpoint
+            if endpoint is not None and endpoint.returned:
                 return EVERYTHING
         most = LONGEST_BODY if status >= 400 else LONGEST_SUCCESS
         length = headers.get("content-length") or ""
@@ -137,8 +137,8 @@ class Pacing:
                 status,
                 headers,
                 body,
-                query=request.body,
                 elapsed=elapsed,
+                route=request.route,
             )
         except Exception:
             log.exception(
@@ -152,17 +152,27 @@ class Pacing:
         request.again -= 1
         return True
 
-    def attempts(self, can_be_sent_again: bool, method: str, url: str) -> int:
-        """How often a request may be sent again after it was refused."""
-        if self.retries and not can_be_sent_again:
+    def request(
+        self, method: str, url: str, body: bytes | str | None, is_whole: bool = True
+    ) -> Request:
+        """A request of a program.
+
+        Args:
+            method: `GET`, `POST`, …
+            url: Where it goes.
+            body: What it sends; None if that is nothing, or not known before it is sent.
+            is_whole: Whether all that it sends is known, so that it can be sent again.
+        """
+        again = self.retries
+        if again and not is_whole:
+            again = 0
             log.info(
                 "%s %s has a body that can be read once only, so it is not sent again if it is "
                 "refused. Give the body as bytes or text.",
                 method,
                 split_url(url)[1],
             )
-            return 0
-        return self.retries
+        return Request(method, url, self.table.route(method, url, body or None), again)
 
 
 @lru_cache(maxsize=100)

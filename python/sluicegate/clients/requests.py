@@ -131,10 +131,10 @@ def _connecting_only(given: Any) -> urllib3.Retry:
 
 
 def _asked(pacing: Pacing, request: requests.PreparedRequest) -> Request:
-    method, url, body = request.method or "GET", request.url or "", request.body
-    is_known = body is None or isinstance(body, bytes | str)
-    again = pacing.retries and pacing.attempts(is_known, method, url)
-    return Request(method, url, (body or None) if is_known else None, again)
+    body = request.body
+    is_whole = body is None or isinstance(body, bytes | str)
+    method, url = request.method or "GET", request.url or ""
+    return pacing.request(method, url, body if isinstance(body, bytes | str) else None, is_whole)
 
 
 # ---- The beginning of a body, read and put back

@@ -9,6 +9,8 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from sluicegate.ccxt import installing as ccxt
+
 #: The versions that the tests have run.
 KNOWN_VERSIONS = frozenset({"2026.9"})
 
@@ -34,8 +36,9 @@ class _Installation:
     stays, and ours, which it still calls, does from then on what Freqtrade's own does.
     """
 
-    def __init__(self, own: dict[tuple[type, str], Callable[..., Any]]) -> None:
+    def __init__(self, own: dict[tuple[type, str], Callable[..., Any]], with_ccxt: bool) -> None:
         self._own = own
+        self._with_ccxt = with_ccxt
         self._ours: dict[tuple[type, str], Callable[..., Any]] = {}
         self._ended = False
 
@@ -51,6 +54,8 @@ class _Installation:
         for (owner, name), method in self._ours.items():
             if getattr(owner, name, None) is method:
                 setattr(owner, name, self._own[owner, name])
+        if self._with_ccxt:
+            ccxt.uninstall()
 
     def _until_the_end(
         self, own: Callable[..., Any], ours: Callable[..., Any]
@@ -77,6 +82,9 @@ def version() -> str | None:
 def install() -> None:
     """Puts sluicegate's rates, fiat prices and limits in place of Freqtrade's.
 
+    It puts `sluicegate.ccxt` in place, too, if it is not yet: it hears what the exchange answers to
+    the bot's ccxt objects, and a ban or a `Retry-After` holds all of them.
+
     Bots that exist already stay what they are: install before one is made. Backtesting, hyperopt
     and everything else but live and dry-run trading stay as they are, too. A second call does
     nothing new.
@@ -98,7 +106,8 @@ def install() -> None:
         )
     from sluicegate.freqtrade.hooks import hooks
 
-    installation = _Installation(own)
+    installation = _Installation(own, with_ccxt=not ccxt.is_installed())
+    ccxt.install()
     installation.begin(hooks)
     _installation = installation
 

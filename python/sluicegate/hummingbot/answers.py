@@ -85,13 +85,19 @@ class AnswerScope:
             if self._throttler is not None:
                 raise
         else:
-            throttler.observe(own, **_for_share(throttler, own, limit, told))
+            _observe(throttler, own, limit, told)
         if limit is not None and limit.scope == "address":
             for other, name in self._others(limit_id):
                 try:
-                    other.observe(name, **_for_share(other, name, limit, told))
+                    _observe(other, name, limit, told)
                 except Exception:
                     log.debug("another throttler could not be told", exc_info=True)
+
+    def set_server_time(self, seconds: float, uncertainty: float) -> None:
+        """As `Throttler.set_server_time`, for all who count in windows of this exchange's clock."""
+        for throttler in list(self._address.throttlers):
+            if throttler._published.counts(self._table):
+                throttler.set_server_time(seconds, uncertainty)
 
     def correct(self, limit_id: str, units: int) -> None:
         """Nothing: what a connector charges is its own, and not what the table has."""
@@ -143,6 +149,13 @@ class AnswerScope:
         for other in list(self._address.throttlers):
             if other is not self._throttler and pool in other._id_to_limit_map:
                 yield other, pool
+
+
+def _observe(
+    throttler: AsyncThrottler, own: str, limit: Limit | None, told: dict[str, Any]
+) -> None:
+    told = _for_share(throttler, own, limit, told)
+    throttler.observe(throttler._published.window_of(own), **told)
 
 
 def _for_share(

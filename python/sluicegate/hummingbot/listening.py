@@ -129,12 +129,15 @@ async def _hear(
     if table is None:
         table = _unknown.get(exchange) or _unknown.setdefault(exchange, generic(exchange))
     status = int(response.status)
-    body = await _body(response) if table.needs_body(status) else None
     method = str(getattr(request.method, "value", request.method)).upper()
     query = getattr(request, "params", None) or getattr(request, "data", None)
     url = str(request.url or response.url)
     limit_id = None if ours is None else getattr(request, "throttler_limit_id", None)
     route = table.route(method, url, query)
+    path = "" if route.endpoint is None else route.endpoint.path
+    # Some tell their clock in a body, far finer than the header Date.
+    is_time = any(clock.path == path for clock in table.clock if clock.path)
+    body = await _body(response) if is_time or table.needs_body(status) else None
     if ours is not None and limit_id is not None and route.endpoint is not None and route.own:
         ours._learn(limit_id, route.endpoint.id, route.takes[route.own][0])
     scope = cast("Throttler", AnswerScope(table, route, address, ours, limit_id))
@@ -164,7 +167,8 @@ def _is_closed(throttler: AsyncThrottler, limit_id: Any) -> bool:
     try:
         limit, related = throttler.get_related_limits(limit_id)
         ids = [each.limit_id for each in [limit, *(x for x, _ in related)] if each is not None]
-        seen = [throttler.usage(each) for each in ids]
+        windows = [throttler._published.window_of(each) for each in ids]
+        seen = [throttler.usage(each) for each in dict.fromkeys([*ids, *windows])]
         # Of a shared limit, more than this bot holds may be used: what others took counts only.
         return any(x.paused > 0 or (x.foreign > 0 and x.used > x.limit) for x in seen)
     except Exception:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import copy
 import logging
 import math
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
+from sluicegate import limits as core
 from sluicegate.hummingbot.data_types import RateLimit
 from sluicegate.hummingbot.exchanges import pool_id, table_by_name
 from sluicegate.hummingbot.sharing import whole_of
@@ -51,6 +53,7 @@ class Published:
         self._pools: dict[Any, Limit] = {}
         if self._table is not None:
             self._pools = {pool_id(self._table, x.name): x for x in self._table.limits}
+        self._windows: dict[str, str] = {}
         self._endpoints: dict[Any, tuple[str, Limit] | None] = {}
 
     def held(self, limit_id: Any, limit: RateLimit, share: Decimal | None) -> RateLimit:
@@ -107,6 +110,44 @@ class Published:
         self._endpoints[limit_id] = (endpoint_id, own) if known is _NEVER else None
         return self._units(limit_id, limit) != before
 
+    def beside(self, rows: list[core.RateLimit], margin: float) -> list[core.RateLimit]:
+        """A gate's rows, and the windows of the exchange's clock in which it counts their pools.
+
+        The pool stays as the connector has it. But what a header tells is of such a window: in a
+        rolling one nobody could say which of the own units are among it.
+
+        Args:
+            rows: The rows.
+            margin: The share of the interval for which units stay longer.
+        """
+        windows = {
+            row.limit_id: core.RateLimit(
+                self._window_name(row.limit_id), row.limit, pool.interval, kind="fixed"
+            )
+            for row in rows
+            if (pool := self._pools.get(row.limit_id)) is not None
+            and pool.kind == "fixed"
+            and pool.told_by
+            and not pool.key
+            and isinstance(row.time_interval, (int, float))
+            and math.isclose(row.time_interval, pool.interval * (1 + margin))
+        }
+        self._windows = {name: window.limit_id for name, window in windows.items()}
+        if not windows:
+            return rows
+        return [*(_linked(row, windows) for row in rows), *windows.values()]
+
+    def window_of(self, limit_id: str) -> str:
+        """The id of the window in which the exchange counts a pool; the pool's own without one."""
+        return self._windows.get(limit_id, limit_id)
+
+    def counts(self, table: Table) -> bool:
+        """Whether there are windows of the clock of this table's exchange."""
+        return table is self._table and bool(self._windows)
+
+    def _window_name(self, limit_id: str) -> str:
+        return f"{limit_id} (windows of {self._table.name if self._table else ''})"
+
     def _say(self, limit_id: Any, limit: Any, interval: float, units: int) -> None:
         if (self._connector, str(limit_id)) in _said:
             return
@@ -121,3 +162,15 @@ class Published:
             f"{units:,}",
             "?" if self._table is None else self._table.name,
         )
+
+
+def _linked(row: core.RateLimit, windows: dict[str, core.RateLimit]) -> core.RateLimit:
+    """A row that takes from the windows of its pools, too."""
+    links = list(row.linked_limits or [])
+    if row.limit_id in windows:
+        links.append(core.LinkedLimitWeightPair(windows[row.limit_id].limit_id, row.weight))
+    for link in row.linked_limits or []:
+        if link.limit_id in windows:
+            name = windows[link.limit_id].limit_id
+            links.append(core.LinkedLimitWeightPair(name, link.weight))
+    return replace(row, linked_limits=links)

@@ -176,7 +176,6 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         """
         maker = sys._getframe(1)
         self._shared = Sharing.asked(share, self._clock, maker)
-        #: The name of the connector that has made it, or of what else it was.
         self.connector = connector_of(maker)
         self._published = Published(self.connector if listening.is_wanted() else "")
         percentage = min(float(part_of(limits_share_percentage)) * 100, 100.0)
@@ -254,7 +253,9 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
 
     def _set_gate(self, rows: list[core.RateLimit], added: dict[str, AddedLimit]) -> None:
         table = beside(rows, added.values())
-        if self._shared is not None:
+        if self._shared is None:
+            table = self._published.beside(table, float(self._safety_margin_pct))
+        else:
             table = both_scopes(table)
         HummingbotThrottler.set_rate_limits(self, table)
 
@@ -268,8 +269,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         if self._shared is not None:
             # What is shared is the whole limit; the gate knows this bot's share of it.
             limit = with_whole(limit)
-        pct = self.limits_pct if self._shared is None else None
-        limit = self._published.held(limit_id, limit, pct)
+        limit = self._published.held(limit_id, limit, None if self._shared else self.limits_pct)
         return row_of(limit, self._ids.of(limit_id, limits), margin, links)
 
     def _learn(self, limit_id: str, endpoint_id: str, own: Limit) -> None:

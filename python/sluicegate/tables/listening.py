@@ -4,6 +4,7 @@ import logging
 import math
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.tables.answer import Body, HeaderGetter, header_getter
@@ -59,6 +60,7 @@ class Listener:
         self._has_returned = any(x.returned for x in table.endpoints)
         self._warned: set[str] = set()
         self._by_status: dict[int, tuple[Refusal, ...]] = {}
+        self._needs_body: dict[int, bool] = {}
         self._signs_by_status: dict[int, re.Pattern[str] | None] = {}
 
     def refusals(self, status: int) -> tuple[Refusal, ...]:
@@ -92,9 +94,14 @@ class Listener:
 
     def needs_body(self, status: int) -> bool:
         """Whether the body decides what an answer with this status means."""
-        return (self._has_returned and 200 <= status < 300) or any(
-            refusal.needs_body or _wait_needs_body(refusal) for refusal in self.refusals(status)
-        )
+        needs = self._needs_body.get(status)
+        if needs is None:
+            needs = (self._has_returned and 200 <= status < 300) or any(
+                refusal.needs_body or _wait_needs_body(refusal) for refusal in self.refusals(status)
+            )
+            if len(self._needs_body) < 1_000:
+                self._needs_body[status] = needs
+        return needs
 
     def listen(
         self,
@@ -125,7 +132,7 @@ class Listener:
         if refusal is None:
             if route.endpoint is not None and route.endpoint.returned and 200 <= status < 300:
                 _give_back(throttler, route, content.items)
-            return Heard("ok", limit_id=asked)
+            return _ok(asked)
         reason = self._reason(refusal, status, content)
         wait = self._wait(refusal, get, content, now)
         if refusal.pauses == "nothing" or (refusal.means == "overloaded" and wait is None):
@@ -355,6 +362,12 @@ class Listener:
             shown(text),
             wanted,
         )
+
+
+@lru_cache(maxsize=1_000)
+def _ok(limit_id: str) -> Heard:
+    """Most answers say nothing else."""
+    return Heard("ok", limit_id=limit_id)
 
 
 def _wait_needs_body(refusal: Refusal) -> bool:

@@ -138,6 +138,13 @@ class Table:
         from the request is added to it.
         """
         route = self._router.route(method, path, query)
+        return self.prepare_route(throttler, route) if route.made else route.id
+
+    def prepare_route(self, throttler: "Throttler", route: Route) -> str:
+        """The id of a route (see `route`), which the throttler has from now on.
+
+        It is what `prepare` does for a request whose route is known.
+        """
         if route.made:
             try:
                 throttler.usage(route.id)
@@ -157,6 +164,7 @@ class Table:
         query: object = None,
         limit_id: str | None = None,
         elapsed: float | None = None,
+        route: Route | None = None,
     ) -> Heard:
         """Tells a throttler what an answer says about limits, and returns what it said.
 
@@ -177,8 +185,11 @@ class Table:
             limit_id: The id that the throttler was asked for, if it is not this table's.
             elapsed: Seconds from when the request was sent until now. With it, more of what others
                 use is told from one's own, and the offset of the server's clock is learned.
+            route: What `route` says of the request, if it was asked already. Then method, path and
+                query do not matter.
         """
-        route = self._router.route(method, path, query)
+        if route is None:
+            route = self._router.route(method, path, query)
         return self._listener.listen(throttler, route, status, headers, body, limit_id, elapsed)
 
     def needs_body(self, status: int) -> bool:

@@ -3,6 +3,7 @@
 //! Long because a class has one block of methods, with all that `help()` tells.
 
 mod clock;
+mod events;
 pub mod numbers;
 mod options;
 mod period;
@@ -15,6 +16,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
+use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 
@@ -26,9 +28,11 @@ use crate::wait::Throttler;
 use super::waiting::{Loops, fork};
 use super::{meter, seconds, sharing};
 
+use self::events::Callbacks;
 use self::routes::{RouteHandle, Routes};
 
 pub use self::clock::PyManualClock;
+pub use self::events::PyEvent;
 pub use self::options::manual_clock_shared;
 pub use self::period::{check_timezone, parse_period};
 pub use self::table::{check_link, check_rate_limit};
@@ -81,6 +85,7 @@ pub use self::usage::PyUsage;
 pub struct PyThrottler {
     inner: OnceLock<Inner>,
     routes: Routes,
+    callbacks: Arc<Callbacks>,
 }
 
 struct Inner {
@@ -101,11 +106,12 @@ impl PyThrottler {
 
     /// A throttler that gets its table later.
     pub fn empty(py: Python<'_>) -> Self {
-        Self { inner: OnceLock::new(), routes: Routes::new(py) }
+        Self { inner: OnceLock::new(), routes: Routes::new(py), callbacks: Arc::default() }
     }
 
     pub fn begin(&self, py: Python<'_>, throttler: Throttler, options: Options) -> PyResult<()> {
         fork::register(&throttler);
+        self.callbacks.log(&throttler);
         if !throttler.clock().is_manual() {
             meter::offer(py);
         }
@@ -565,6 +571,60 @@ impl PyThrottler {
         Ok(self.throttler()?.correct(handle.get().route.id(), numbers::signed("units", units)?)?)
     }
 
+    /// Has a function called with each event: a pause, its end, use by others, a changed limit.
+    ///
+    /// Each event is a `ThrottlerEvent`. It is also one line of the log (``"sluicegate"``), at most
+    /// one for each limit and kind in ten seconds.
+    ///
+    /// The callback is called in the thread that made it happen, or in one that waits; one event
+    /// at a time, in order. It may use the throttler. It should be short, because that thread or
+    /// event loop waits for it. If it raises an exception, ``sys.unraisablehook`` reports it. While
+    /// no request waits, nothing is woken: the end of a pause is then told with the next request.
+    ///
+    /// Args:
+    ///     callback: A function of one argument. It is kept for as long as the throttler is.
+    ///     waited_longer_than: Has it called as well for each request that has waited for so many
+    ///         seconds, once, while the request waits on. By default it is not.
+    ///
+    /// Returns:
+    ///     The callback, so that ``@throttler.on`` can decorate it.
+    ///
+    /// Raises:
+    ///     TypeError: ``callback`` cannot be called, or is a coroutine function; or
+    ///         ``waited_longer_than`` is not a number.
+    ///     ValueError: ``waited_longer_than`` is negative, not a number, or infinite.
+    ///
+    /// Example:
+    ///     >>> def tell(event):
+    ///     ...     print(event.kind, event.limit_id, event.seconds, event.reason)
+    ///     >>> _ = throttler.on(tell)
+    ///     >>> throttler.pause("/depth", 60, reason="HTTP 429")
+    ///     paused /depth 60.0 HTTP 429
+    ///     True
+    #[pyo3(signature = (callback, *, waited_longer_than=None))]
+    fn on<'py>(
+        &self,
+        callback: Bound<'py, PyAny>,
+        waited_longer_than: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let span = |span| numbers::span("waited_longer_than", span);
+        let waited_longer_than = waited_longer_than.map(span).transpose()?;
+        self.callbacks.add(self.throttler()?, &callback, waited_longer_than)?;
+        Ok(callback)
+    }
+
+    /// Has a callback of `on` called no more. Another thread may be within it at this moment.
+    ///
+    /// Args:
+    ///     callback: The function that was given to `on`. If it was given several times, all of
+    ///         them end.
+    ///
+    /// Returns:
+    ///     Whether it was there.
+    fn off(&self, callback: &Bound<'_, PyAny>) -> PyResult<bool> {
+        self.callbacks.remove(callback)
+    }
+
     /// Replaces the whole table. If it raises, nothing has changed.
     ///
     /// Used units stay used for every id that is in both tables. Requests that wait for an id that
@@ -700,6 +760,14 @@ impl PyThrottler {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         self.__aenter__()
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.callbacks.traverse(&visit)
+    }
+
+    fn __clear__(&self) {
+        self.callbacks.clear();
     }
 
     fn __repr__(&self) -> PyResult<String> {

@@ -1,6 +1,7 @@
 //! The end of the program: threads that wait are called out of their locks before the interpreter is torn down.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, ThreadId};
 use std::time::Duration;
 
@@ -32,6 +33,27 @@ pub fn check_end() -> PyResult<()> {
     }
 }
 
+/// How many callbacks of programs run, or are about to look whether they may.
+static CALLBACKS: AtomicUsize = AtomicUsize::new(0);
+
+/// Runs `f`, which calls what a program wants to be called, unless the program ends: as a daemon thread that waits, one in a
+/// callback would not survive that.
+pub fn unless_ended(f: impl FnOnce()) {
+    struct Done;
+    impl Drop for Done {
+        fn drop(&mut self) {
+            // In the child of a fork, it may have been forgotten meanwhile.
+            let less = |count: usize| count.checked_sub(1);
+            let _ = CALLBACKS.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+        }
+    }
+    CALLBACKS.fetch_add(1, Ordering::SeqCst);
+    let _done = Done;
+    if check_end().is_ok() {
+        f();
+    }
+}
+
 /// One wait on a lock.
 pub(super) struct Parked<'a>(&'a Arc<LockWaker>);
 
@@ -59,7 +81,7 @@ fn call_out_waiting_threads(py: Python<'_>) -> PyResult<()> {
     // They come at once; but the end of a program waits for no thread for ever.
     for _ in 0..1000 {
         let wakers = PARKING.lock().wakers.clone();
-        if wakers.is_empty() {
+        if wakers.is_empty() && CALLBACKS.load(Ordering::SeqCst) == 0 {
             return Ok(());
         }
         for waker in wakers {
@@ -73,6 +95,7 @@ fn call_out_waiting_threads(py: Python<'_>) -> PyResult<()> {
 /// In the child of a fork, no thread waits but in its parent.
 pub(super) fn forget_others() {
     let _wakers = std::mem::take(&mut PARKING.lock().wakers);
+    CALLBACKS.store(0, Ordering::SeqCst);
 }
 
 /// Has the program's end call waiting threads out.

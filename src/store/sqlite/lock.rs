@@ -216,16 +216,18 @@ mod tests {
     fn who_stands_behind_one_that_waited_in_vain_does_not_wait_again() {
         let folder = Folder::new();
         let path = folder.0.join("budget.db-lock");
-        let other = locks(&path).rights.open_or_create(&path).expect("opens");
+        let (mut first, mut next) = (locks(&path), locks(&path));
+        let other = first.rights.open_or_create(&path).expect("opens");
         flock(&other, FlockOperation::LockExclusive).expect("another holds it");
-        let begun = Instant::now();
-        std::thread::scope(|scope| {
-            for _ in 0..5 {
-                scope.spawn(|| assert!(locks(&path).lock().is_err()));
-            }
-        });
-        assert!(begun.elapsed() < PATIENCE * 3, "{:?}", begun.elapsed());
+        let vain = first.lock().map(drop).expect_err("waited in vain");
+        let (at, told) = first.queue.lock().clone().expect("is told to those behind it");
+        assert_eq!(told, vain);
         flock(&other, FlockOperation::Unlock).expect("is free");
-        assert!(locks(&path).lock().is_ok());
+        // As if `next` had come before the other wait ended: it does not even try, though the lock is free.
+        *first.queue.lock() = Some((at + Duration::from_secs(3600), told));
+        assert_eq!(next.lock().map(drop), Err(vain.clone()));
+        // Who comes after it tries.
+        *first.queue.lock() = Some((at, vain));
+        assert!(next.lock().is_ok());
     }
 }

@@ -1,0 +1,118 @@
+"""`make bench-hummingbot`, second part: a real `BinanceExchange` that trades, stock and drop-in.
+
+Both run at the same time, each at a stand-in of its own. It writes its part of RESULTS.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import subprocess
+import sys
+
+from rich.console import Console
+
+from benches import report
+from benches.measure import Findings
+from benches.report import Row
+from peers.hummingbot.beside import Trouble, run
+from sluicegate.testing import Statistics
+
+OURS, STOCK = "sluicegate", "Hummingbot"
+MINUTE = 15.0
+
+
+class Asked:
+    """A row.
+
+    Args:
+        key: Its name.
+        title: What it is called.
+        trouble: What the run is made difficult with.
+        most: How many 429s there may be; None if that is not asked.
+    """
+
+    def __init__(self, key: str, title: str, trouble: Trouble, most: int | None) -> None:
+        """A row that was not measured yet."""
+        self.row = Row(key, title, "0 bans" + (f", 429 at most {most} times" if most else ""))
+        self.trouble = trouble
+        self.most = most
+
+
+ROWS = (
+    Asked(
+        "dropped",
+        "trading for 60 s (4 minutes of the stand-in), answers after 20 to 250 ms, 15 % of the "
+        "connections dropped",
+        Trouble(60, dropped=0.15, minute=MINUTE),
+        2,
+    ),
+    Asked(
+        "restarted",
+        "restarted at the limit, no shared budget",
+        Trouble(20, before=True, minute=MINUTE),
+        1,
+    ),
+    Asked(
+        "others",
+        "others use 35 % of the weight, for 45 s (3 minutes of the stand-in)",
+        Trouble(45, others=0.35, minute=MINUTE),
+        None,
+    ),
+)
+
+
+def told(seen: Statistics) -> str:
+    """A cell."""
+    weight = seen.limit("REQUEST_WEIGHT")
+    text = f"{seen.bans} bans ({seen.banned:,} times 418), {seen.rejected} times 429"
+    text += f", {seen.accepted:,} of {seen.requests:,} answered"
+    return f"{text}; worst window {weight.worst_window:,} of {weight.limit:,}"
+
+
+async def measure(python: str) -> Findings:
+    """All rows."""
+    findings = Findings()
+    for asked in ROWS:
+        (stock, _), (ours, _) = await asyncio.gather(
+            run(asked.trouble, drop_in=False, python=python),
+            run(asked.trouble, drop_in=True, python=python),
+        )
+        met = ours.bans == 0 and (asked.most is None or ours.rejected <= asked.most)
+        findings.add(asked.row, OURS, told(ours), met, ours.bans > 0)
+        findings.add(asked.row, STOCK, told(stock))
+    return findings
+
+
+def main() -> int:
+    """Measures and writes; the exit status says whether there was a ban."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--python", default=sys.executable, help="the one that has Hummingbot")
+    python = parser.parse_args().python
+    findings = asyncio.run(measure(python))
+    versions = "from importlib.metadata import version as v; print(v('hummingbot'), v('aiohttp'))"
+    hummingbot, aiohttp = subprocess.check_output([python, "-c", versions], text=True).split()
+    rows = [asked.row for asked in ROWS]
+    console = Console()
+    report.show(console, rows, findings.figures, (OURS, STOCK))
+    lines = [
+        "# A real Hummingbot that trades, stock and with sluicegate",
+        "",
+        "Written by `make bench-hummingbot`. Hummingbot's own `BinanceExchange`: orders, cancels, "
+        "balances and prices from 76 tasks, and a data feed with a throttler of its own. The "
+        "stand-in has Binance spot's published limits in windows of its clock; its minute takes "
+        f"{MINUTE:g} s here, and so do the connector's intervals and the ban rule (20 times 429 in "
+        "a minute are forgiven; the first ban is two minutes). What it tells to wait is in real "
+        "seconds. Stock and drop-in ran at the same time. 418 and 429: requests so answered.",
+        "",
+        *(f"- {line}" for line in report.machine([])),
+        f"- Hummingbot {hummingbot}, aiohttp {aiohttp}",
+        "",
+        *report.markdown(rows, findings.figures, (OURS, STOCK)),
+    ]
+    report.write_part("make bench-hummingbot", lines)
+    return 1 if report.failed(findings.figures) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
