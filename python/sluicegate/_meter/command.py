@@ -7,12 +7,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from sluicegate._meter.pace import Pace
 from sluicegate._meter.sockets import Bot, ask_all
-from sluicegate._meter.view import PLAIN_SIGNS, SIGNS, Line, lines, plain
+from sluicegate._meter.view import PLAIN_SIGNS, SIGNS, Line, Part, lines, plain
 from sluicegate._needs import lacking
 from sluicegate._share.command import overview_of
 from sluicegate._share.members import scopes_of
@@ -96,27 +97,27 @@ def _live(pace: Pace, options: argparse.Namespace) -> None:
     from rich.live import Live
     from rich.text import Text
 
-    def text(all_lines: list[Line], room: int) -> Text:
-        shown = all_lines
-        if len(all_lines) > room:
-            shown = [*all_lines[: room - 1], []]
+    # Before rich takes the place of the standard output.
+    signs = _signs()
+
+    def text(all_lines: Iterator[Line], room: int) -> Text:
+        # What has no room is not made.
+        shown = list(islice(all_lines, room + 1))
+        if len(shown) > room:
+            shown[room - 1 :] = [[Part("more: `sluicegate top --once` shows all", "dim")]]
         whole = Text(no_wrap=True, overflow="crop")
         for line in shown:
             for part in line:
                 whole.append(part.text, part.style)
             whole.append("\n")
-        if len(all_lines) > room:
-            whole.append(f"{len(all_lines) - room + 1} more lines: --once shows all", "dim")
         whole.rstrip()
         return whole
 
-    # Before rich takes the place of the standard output.
-    signs = _signs()
     console = Console()
     with Live(console=console, screen=True, auto_refresh=False) as live:
         while True:
             began = time.monotonic()
             bots, budgets = _look(pace, options.share)
-            shown = list(lines(bots, scopes_of(budgets), everything=options.all, signs=signs))
-            live.update(text(shown, console.height), refresh=True)
+            all_lines = lines(bots, scopes_of(budgets), everything=options.all, signs=signs)
+            live.update(text(iter(all_lines), console.height), refresh=True)
             time.sleep(max(0.05, INTERVAL - (time.monotonic() - began)))
