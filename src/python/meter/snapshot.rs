@@ -36,7 +36,7 @@ impl Read {
             let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             json.key("at").seconds(now);
             json.key("wait_buckets").list(WAIT_BUCKETS, Json::seconds);
-            json.key("throttlers").list(&self.throttlers, |json, one| throttler(json, one));
+            json.key("throttlers").list(&self.throttlers, throttler);
             json.key("caches").list(&self.caches, cache);
         });
         json.text.push('\n');
