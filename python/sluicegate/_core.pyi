@@ -901,10 +901,11 @@ class Usage:
         foreign: int = 0,
         paused: float = 0.0,
         pause_reason: str = ...,
+        reserved: int = 0,
     ) -> Self: ...
     def __getnewargs__(
         self,
-    ) -> tuple[str, int, int, int, int, float, float, int, float, str]: ...
+    ) -> tuple[str, int, int, int, int, float, float, int, float, str, int]: ...
     @property
     def limit_id(self) -> str:
         """The id of the limit."""
@@ -966,6 +967,12 @@ class Usage:
     def pause_reason(self) -> str:
         """Why it is paused. It is empty if it is not, or if nobody said why."""
 
+    @property
+    def reserved(self) -> int:
+        """How many units are free, and kept for requests of a higher priority than the lowest.
+
+        It is what is left of the limit's ``reserve``: 0 if it has none.
+        """
     @property
     def shared(self) -> SharedUsage | None:
         """How much all processes use that share the limit, as a `SharedUsage`.

@@ -40,6 +40,7 @@ _GAUGES = (
     ("used_units", "used", "Units that are used: in the window, in flight, or used by others."),
     ("in_flight_units", "in_flight", "Units of requests that have not been answered yet."),
     ("foreign_units", "foreign", "Units that others have used, as the exchange said."),
+    ("reserved_units", "reserved", "Units that are kept for requests of higher priorities."),
     ("waiting_requests", "waiting", "Requests that wait now."),
     ("oldest_wait_seconds", "oldest_wait", "For how long the oldest request waits now."),
     ("paused_seconds", "paused", "For how long nothing leaves; 0 if it is not paused."),

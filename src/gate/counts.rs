@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock::Nanos;
 
-use super::enter::Gate;
+use super::enter::{Gate, LimitState};
 use super::route::{Index, Route};
 
 /// The upper ends of the buckets in which waits are counted; longer ones are in one more bucket.
@@ -86,10 +86,22 @@ impl Route {
         self.passed.store(self.passed.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
     }
 
-    /// The limits for which its requests count.
-    fn counts_for(&self) -> impl Iterator<Item = Index> {
-        let own = self.charges.iter().all(|charge| charge.limit != self.index).then_some(self.index);
+    /// The limits for which its requests count: those that it takes from, and that of the id that they name.
+    fn counts_for(&self, named: Index) -> impl Iterator<Item = Index> {
+        let own = self.charges.iter().all(|charge| charge.limit != named).then_some(named);
         self.charges.iter().map(|charge| charge.limit).chain(own)
+    }
+}
+
+impl LimitState {
+    /// The limit of the id that requests name which have this one's route.
+    fn named(&self, index: Index) -> Index {
+        self.base.unwrap_or(index)
+    }
+
+    /// Whether users know of it.
+    fn is_of_table(&self) -> bool {
+        self.route.is_some() && self.base.is_none()
     }
 }
 
@@ -100,7 +112,8 @@ impl<W> Gate<W> {
         let Some(route) = self.limits[route.index as usize].route.clone() else { return };
         route.count_pass();
         if waited > 0 {
-            for limit in route.counts_for() {
+            let named = self.limits[route.index as usize].named(route.index);
+            for limit in route.counts_for(named) {
                 self.limits[limit as usize].counts.waits.get_or_insert_default().add(waited);
             }
         }
@@ -108,7 +121,8 @@ impl<W> Gate<W> {
 
     /// A request is turned away: at once, or when its time was up.
     pub(super) fn count_turned_away(&mut self, route: &Route, at_once: bool) {
-        for limit in route.counts_for() {
+        let named = self.limits[route.index as usize].named(route.index);
+        for limit in route.counts_for(named) {
             let counts = &mut self.limits[limit as usize].counts;
             *(if at_once { &mut counts.refused } else { &mut counts.timed_out }) += 1;
         }
@@ -132,9 +146,10 @@ impl<W> Gate<W> {
 
     fn passed_by_routes(&self) -> Vec<u64> {
         let mut passed = vec![0; self.limits.len()];
-        for route in self.routes() {
+        for limit in &self.limits {
+            let Some(route) = &limit.route else { continue };
             let by_this = route.passed.load(Ordering::Relaxed);
-            route.counts_for().for_each(|limit| passed[limit as usize] += by_this);
+            route.counts_for(limit.named(route.index)).for_each(|limit| passed[limit as usize] += by_this);
         }
         passed
     }
@@ -142,9 +157,9 @@ impl<W> Gate<W> {
     /// The counters of every limit of the table, in its order.
     pub fn counters(&self) -> Vec<Counters> {
         let passed = self.passed_by_routes();
-        let of = |(limit, passed): (&super::enter::LimitState, u64)| {
+        let of = |(limit, passed): (&LimitState, u64)| {
             let counts = &limit.counts;
-            limit.route.is_some().then(|| Counters {
+            limit.is_of_table().then(|| Counters {
                 id: limit.id.to_string(),
                 passed: counts.passed + passed,
                 refused: counts.refused,
@@ -161,7 +176,8 @@ impl<W> Gate<W> {
     pub fn waiting(&self, now: Nanos) -> Vec<(String, usize, Duration)> {
         let of = |place: super::queue::Place| {
             let since = self.queues.get(place)?.since;
-            let id = self.limits[place.route as usize].id.to_string();
+            let named = self.limits[place.route as usize].named(place.route);
+            let id = self.limits[named as usize].id.to_string();
             Some((id, self.queues.len_of(place.route), Duration::from_nanos(now.saturating_sub(since))))
         };
         self.queues.heads().filter_map(of).collect()
@@ -177,13 +193,14 @@ impl<W> Gate<W> {
             else {
                 continue;
             };
-            for limit in route.counts_for() {
+            let named = self.limits[route.index as usize].named(route.index);
+            for limit in route.counts_for(named) {
                 let waited: &mut Nanos = &mut oldest[limit as usize];
                 *waited = (*waited).max(now.saturating_sub(head.since));
             }
         }
-        let of = |(limit, waited): (&super::enter::LimitState, Nanos)| {
-            limit.route.is_some().then_some(Duration::from_nanos(waited))
+        let of = |(limit, waited): (&LimitState, Nanos)| {
+            limit.is_of_table().then_some(Duration::from_nanos(waited))
         };
         self.limits.iter().zip(oldest).filter_map(of).collect()
     }

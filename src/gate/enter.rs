@@ -24,6 +24,10 @@ pub(super) struct LimitState {
     pub(super) heard: Heard,
     /// A pause of this limit stops the requests for its id, also if they take nothing of it.
     pub(super) stops_without_units: bool,
+    /// Whose requests these are, where they are those below a priority alone: see [`reserve`](super::reserve).
+    pub(super) base: Option<Index>,
+    /// Whether it is what is left of a limit by a reserve.
+    pub(super) is_companion: bool,
     /// The most units that one request is known to take.
     pub(super) heaviest: u64,
     /// The most units of any request that was turned away lately, where the limit is shared.
@@ -79,6 +83,8 @@ pub(crate) struct Gate<W> {
     /// Until when everything is paused, and why: limits that are new in the table as well.
     pub(super) paused_until: Nanos,
     pub(super) paused_for: Arc<str>,
+    /// Who waits at another place since the last table.
+    pub(super) moved: Vec<(Place, Place)>,
 }
 
 impl<W> Gate<W> {
@@ -111,6 +117,7 @@ impl<W> Gate<W> {
             has_refused: false,
             paused_until: 0,
             paused_for: Arc::default(),
+            moved: Vec::new(),
         }
     }
 
@@ -280,6 +287,11 @@ impl<W> Gate<W> {
     /// All waiting requests, in no order.
     pub fn waiters(&self) -> impl Iterator<Item = (Place, &Waiter<W>)> {
         self.queues.routes().flat_map(|index| self.queues.places(index))
+    }
+
+    /// Who waits at a place.
+    pub fn waiter(&self, place: Place) -> Option<&Waiter<W>> {
+        self.queues.get(place)
     }
 
     /// The route that a place in the queue is for.

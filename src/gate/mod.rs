@@ -16,6 +16,7 @@ mod plan;
 mod profile;
 mod queue;
 mod ramp;
+mod reserve;
 mod route;
 mod sharing;
 mod table;
@@ -44,6 +45,8 @@ mod model;
 mod model_tests;
 #[cfg(test)]
 mod quota_tests;
+#[cfg(test)]
+mod reserve_tests;
 
 pub use counts::{Counters, WAIT_BUCKETS, Waits};
 pub(crate) use enter::{Decided, Gate};

@@ -32,6 +32,8 @@ pub(crate) struct Route {
     pub is_timed: bool,
     /// The class of requests that name none.
     pub rank: Rank,
+    /// The routes of requests that leave reserves alone: each for those of a larger rank, the largest first.
+    pub below: Vec<(Rank, Arc<Route>)>,
     /// Each limit at most once. A weight of 0 takes nothing, and waits while the limit is paused.
     pub charges: SmallVec<[Charge; 4]>,
     /// How many of its requests have passed. Added to under the lock of the gate alone.

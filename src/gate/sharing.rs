@@ -8,6 +8,7 @@ use crate::limit::{Kind, RateLimit, Settled};
 
 use super::enter::{Decided, Gate};
 use super::queue::{Order, Place};
+use super::reserve::companions;
 use super::route::{Index, Route};
 
 /// One limit, as a shared budget sees it.
@@ -130,7 +131,7 @@ impl<W> Gate<W> {
     /// The limits of the table, where each stands, and how long a unit stays at the least.
     pub fn shared_limits(&self, table: &[RateLimit]) -> Vec<(Index, RateLimit, Nanos)> {
         let of = |limit: &RateLimit| {
-            let index = self.lookup(&limit.id).ok()?.index;
+            let index = *self.by_id.get(limit.id.as_str())?;
             Some((index, limit.clone(), self.window(index).interval()))
         };
         // Of equal ids, the last one stands.
@@ -139,6 +140,9 @@ impl<W> Gate<W> {
             table.iter().rev().filter(|limit| seen.insert(limit.id.as_str())).filter_map(of).collect();
         limits.reverse();
         limits.retain(|(_, limit, _)| limit.kind != Kind::Route);
+        // What lower classes may use is shared as the limit is.
+        let companions: Vec<RateLimit> = limits.iter().flat_map(|(_, limit, _)| companions(limit)).collect();
+        limits.extend(companions.iter().filter_map(of));
         limits
     }
 

@@ -121,6 +121,20 @@ impl Window {
         self.recount(now);
     }
 
+    /// Units of others, and what the exchange said of the limit, are those of another limit, of which this one is a part. So
+    /// many of these units are new there.
+    pub fn follow(&mut self, now: Nanos, other: &Window, new: u64) {
+        self.expire(now);
+        if new > 0 {
+            // Where they are among the own ones, they are here as well.
+            self.stamps.stamp_foreign(now, new);
+        }
+        let kept = other.nominal.saturating_sub(self.nominal);
+        self.told = if other.told == u64::MAX { u64::MAX } else { other.told.saturating_sub(kept) };
+        self.others.clone_from(&other.others);
+        self.recount(now);
+    }
+
     /// Units of others, those that are kept for them among them, as of the last [`Window::expire`].
     pub fn others(&self) -> u64 {
         self.others_units

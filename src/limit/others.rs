@@ -47,7 +47,7 @@ fn add(sum: u64, some: &Entry) -> u64 {
 }
 
 /// See the [module](self).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Others {
     /// In the order of `kept_until`. Those that have ended stay for a while: an answer tells of the past.
     all: Vec<Entry>,

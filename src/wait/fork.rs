@@ -28,7 +28,7 @@ impl Throttler {
             let Some(route) = shared.gate.route_at(place) else { continue };
             let (since, deadline) = (waiter.since, waiter.deadline);
             let standing = Standing { order: place.order, since, deadline, waited: 0 };
-            *phase = Phase::Lapsed(HeldUnits::new(route, units).of_rank(Some(turn.rank)), standing);
+            *phase = Phase::Lapsed(HeldUnits::new(&route, units, Some(turn.rank)), standing);
             drop(phase);
             // No loop runs on in a child; a thread may.
             effects.wake_thread(turn);

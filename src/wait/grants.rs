@@ -53,7 +53,7 @@ impl Shared {
                 Ok(route) => {
                     let waited = now.saturating_sub(since);
                     let standing = Standing { order: place.order, since, deadline, waited };
-                    let held = HeldUnits::new(route, units).of_rank(Some(turn.rank));
+                    let held = HeldUnits::new(&route, units, Some(turn.rank));
                     Phase::Granted(HeldUnits { epoch: self.epoch, ..held }, standing)
                 }
                 Err(error) => Phase::Refused(error),
@@ -128,7 +128,7 @@ impl Shared {
         };
         let Waiter { units, since, deadline, tag } = waiter;
         let standing = Standing { order: place.order, since, deadline, waited: 0 };
-        *turn.phase.lock() = Phase::Lapsed(HeldUnits::new(route, units).of_rank(Some(turn.rank)), standing);
+        *turn.phase.lock() = Phase::Lapsed(HeldUnits::new(&route, units, Some(turn.rank)), standing);
         self.groups.leave(place, &turn, effects);
         // It comes as soon as it runs.
         effects.wake(&turn);

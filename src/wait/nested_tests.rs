@@ -39,7 +39,7 @@ struct Context {
 impl Context {
     /// Enters, or joins the queue.
     fn ask(&mut self, throttler: &Throttler, id: &str, units: u64) {
-        let mut held = HeldUnits::new(throttler.lookup(id).expect("a known id"), units);
+        let mut held = HeldUnits::new(&throttler.lookup(id).expect("a known id"), units, None);
         throttler.check_units(&held.route, units).expect("units that fit");
         let turn = || Turn::new(WakeGroup::Threads, Waker::noop().clone());
         match throttler.enter(&mut held, None, turn).expect("no time-out") {

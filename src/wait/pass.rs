@@ -21,16 +21,10 @@ pub(crate) struct HeldUnits {
 }
 
 impl HeldUnits {
-    /// What a request is about to take, of the class that the table has for it.
-    pub fn new(route: Arc<gate::Route>, units: u64) -> Self {
-        let rank = route.rank;
-        Self { route, units, rank, epoch: 0, is_tight: false }
-    }
-
-    /// The same for a request of another class, if it names one.
-    pub fn of_rank(self, rank: Option<Rank>) -> Self {
-        let rank = rank.unwrap_or(self.rank);
-        Self { rank, ..self }
+    /// What a request is about to take, of this class, or of that which the table has for it.
+    pub fn new(route: &Arc<gate::Route>, units: u64, rank: Option<Rank>) -> Self {
+        let rank = rank.unwrap_or(route.rank);
+        Self { route: route.of_rank(rank).clone(), units, rank, epoch: 0, is_tight: false }
     }
 }
 

@@ -32,6 +32,8 @@ pub struct Route(Arc<Known>);
 
 struct Known {
     throttler: Throttler,
+    /// That of all classes, and that of its requests.
+    base: Arc<gate::Route>,
     route: Arc<gate::Route>,
     /// The class of its requests, if that is not the table's.
     rank: Option<Rank>,
@@ -43,7 +45,9 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`].
     pub fn route(&self, id: &str) -> Result<Route, Error> {
-        Ok(Route(Arc::new(Known { throttler: self.clone(), route: self.lookup(id)?, rank: None })))
+        let base = self.lookup(id)?;
+        let route = base.of_rank(base.rank).clone();
+        Ok(Route(Arc::new(Known { throttler: self.clone(), base, route, rank: None })))
     }
 }
 
@@ -69,9 +73,10 @@ impl Route {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn priority(&self, priority: i16) -> Result<Route, Error> {
-        let Known { throttler, route, .. } = &*self.0;
-        let rank = Some(Rank::of(priority)?);
-        Ok(Route(Arc::new(Known { throttler: throttler.clone(), route: route.clone(), rank })))
+        let Known { throttler, base, .. } = &*self.0;
+        let rank = Rank::of(priority)?;
+        let (base, route) = (base.clone(), base.of_rank(rank).clone());
+        Ok(Route(Arc::new(Known { throttler: throttler.clone(), base, route, rank: Some(rank) })))
     }
 
     /// The class of its requests, if that is not the table's.

@@ -15,7 +15,7 @@ use super::leases::Leases;
 use super::nested::Nested;
 use super::pass::HeldUnits;
 use super::sharing::Sharing;
-use super::turn::Turn;
+use super::turn::{Phase, Turn};
 use super::wake_groups::WakeGroups;
 
 /// See the [module](self). Its methods are where their subject is: `grants.rs`, `polling.rs`.
@@ -85,6 +85,12 @@ impl Shared {
     ) -> Result<(), Error> {
         let refused = self.gate.set_table(now, &table)?;
         self.table = table;
+        for (from, to) in self.gate.take_moved() {
+            let Some(turn) = self.gate.waiter(to).map(|waiter| waiter.tag.clone()) else { continue };
+            *turn.phase.lock() = Phase::Waiting(to);
+            self.groups.join(to, &turn);
+            self.groups.leave(from, &turn, effects);
+        }
         self.settle_unknown(now, effects);
         self.announce(now, refused.into_iter(), effects);
         // A quota that is new does not know yet what the clock on the wall shows.
@@ -111,7 +117,7 @@ impl Shared {
     /// Brings what a request is about to take up to the current table, and checks that it could ever pass.
     pub fn refresh(&self, held: &mut HeldUnits) -> Result<(), Error> {
         if !self.gate.is_current(&held.route) {
-            held.route = self.gate.lookup(held.route.id())?.clone();
+            held.route = self.gate.lookup(held.route.id())?.of_rank(held.rank).clone();
         }
         self.check_open()?;
         self.gate.check_units(&held.route, held.units)

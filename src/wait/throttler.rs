@@ -129,10 +129,16 @@ impl Throttler {
     /// Checks that a request for `units` times the route's weights could ever pass.
     pub(crate) fn check_units(&self, route: &Route, units: u64) -> Result<(), Error> {
         let mut shared = self.shared.lock();
-        let route = shared.gate.lookup(route.id())?.clone();
-        shared.gate.check_units(&route, units)?;
+        let new;
+        let route = if shared.gate.is_current(route) {
+            route
+        } else {
+            new = shared.gate.lookup(route.id())?.clone();
+            new.of_rank(new.rank)
+        };
+        shared.gate.check_units(route, units)?;
         if units > 1 {
-            shared.gate.expect_units(&route, units);
+            shared.gate.expect_units(route, units);
         }
         Ok(())
     }
@@ -177,7 +183,8 @@ impl Throttler {
     pub(crate) fn charge_as(&self, id: &str, units: u64, rank: Option<Rank>) -> Result<bool, Error> {
         let at_once = {
             let mut shared = self.shared.lock();
-            let route = shared.gate.lookup(id)?.clone();
+            let route = shared.gate.lookup(id)?;
+            let route = route.of_rank(rank.unwrap_or(route.rank)).clone();
             shared.gate.check_units(&route, units)?;
             let now = shared.now();
             !shared.must_tell() && shared.gate.try_acquire(now, &route, units)
@@ -187,9 +194,9 @@ impl Throttler {
 
     /// What a request is about to take that could pass at some time.
     pub(super) fn request(&self, id: &str, units: u64, rank: Option<Rank>) -> Result<HeldUnits, Error> {
-        let route = self.lookup(id)?;
-        self.check_units(&route, units)?;
-        Ok(HeldUnits::new(route, units).of_rank(rank))
+        let held = HeldUnits::new(&self.lookup(id)?, units, rank);
+        self.check_units(&held.route, units)?;
+        Ok(held)
     }
 
     /// The same as [`Throttler::charge`], by its older name.
@@ -239,10 +246,12 @@ impl Throttler {
     /// The same for a request of this class; `None`: of the class that the table has for it.
     pub(crate) fn wait_time_as(&self, id: &str, units: u64, rank: Option<Rank>) -> Result<Nanos, Error> {
         self.locked(|shared, now, effects| {
-            let route = shared.gate.lookup(id)?.clone();
+            let route = shared.gate.lookup(id)?;
+            let rank = rank.unwrap_or(route.rank);
+            let route = route.of_rank(rank).clone();
             shared.gate.check_units(&route, units)?;
             shared.advance(now, effects);
-            let wait = shared.gate.wait_time(now, &route, units, rank.unwrap_or(route.rank));
+            let wait = shared.gate.wait_time(now, &route, units, rank);
             if wait > 0 {
                 shared.gate.remember_refused(&route, units);
                 shared.tell_wanted();

@@ -72,6 +72,7 @@ fn limit(json: &mut Json, usage: &Usage, counts: &Counters, oldest: Duration) {
         json.key("used").number(usage.used);
         json.key("in_flight").number(usage.in_flight);
         json.key("foreign").number(usage.foreign);
+        json.key("reserved").number(usage.reserved);
         json.key("waiting").number(usage.waiting as u64);
         json.key("oldest_wait").seconds(oldest);
         json.key("time_interval").seconds(usage.interval);

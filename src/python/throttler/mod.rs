@@ -243,10 +243,11 @@ impl PyThrottler {
         timeout: Option<&Bound<'_, PyAny>>,
         priority: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Task> {
-        let route = self.route(limit_id)?;
+        let rank = numbers::rank(priority)?;
+        let route = RouteHandle::of_rank(self.route(limit_id)?, rank)?;
         let units = self.units(&route.get().route, units)?;
         let timeout = numbers::timeout(timeout)?.map(nanos);
-        Ok(Task::new(route.unbind(), units, timeout, numbers::rank(priority)?))
+        Ok(Task::new(route.unbind(), units, timeout, rank))
     }
 
     /// Returns a decorator: each call of its function is one request.
@@ -320,9 +321,10 @@ impl PyThrottler {
         units: Option<&Bound<'_, PyAny>>,
         priority: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
-        let handle = self.route(limit_id)?;
+        let rank = numbers::rank(priority)?;
+        let handle = RouteHandle::of_rank(self.route(limit_id)?, rank)?;
         let route = &handle.get().route;
-        let (units, rank) = (self.units(route, units)?, numbers::rank(priority)?);
+        let units = self.units(route, units)?;
         Ok(self.throttler()?.charge_as(route.id(), units, rank)?)
     }
 
@@ -369,9 +371,10 @@ impl PyThrottler {
         units: Option<&Bound<'_, PyAny>>,
         priority: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<f64> {
-        let handle = self.route(limit_id)?;
+        let rank = numbers::rank(priority)?;
+        let handle = RouteHandle::of_rank(self.route(limit_id)?, rank)?;
         let route = &handle.get().route;
-        let (units, rank) = (self.units(route, units)?, numbers::rank(priority)?);
+        let units = self.units(route, units)?;
         Ok(seconds(self.throttler()?.wait_time_as(route.id(), units, rank)?))
     }
 

@@ -120,7 +120,7 @@ impl Task {
     }
 
     fn held(&self) -> HeldUnits {
-        HeldUnits::new(self.route().clone(), self.units).of_rank(self.rank)
+        HeldUnits::new(self.route(), self.units, self.rank)
     }
 
     /// It has taken this.
