@@ -30,11 +30,13 @@ pub(super) struct LimitState {
     pub(super) is_companion: bool,
     /// The most units that one request is known to take.
     pub(super) heaviest: u64,
+    /// The most times its weights that a request for this limit's id was known to take, whatever the table.
+    pub(super) most_units: u64,
     /// The most units of any request that was turned away lately, where the limit is shared.
     pub(super) refused: u64,
     /// So many units may be in flight before others might have to wait for an answer.
     pub(super) roomy: u64,
-    /// When it last became another one, no more units than this were in flight in blocks that were not tight.
+    /// When it last became another one, no more units than this were in flight in blocks that nobody knows of.
     pub(super) unknown: u64,
     /// What a request for this limit's id takes; `None` once the table no longer has it. What it holds is kept: it
     /// counts again should the id come back.

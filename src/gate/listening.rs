@@ -45,7 +45,7 @@ pub struct Observation {
     /// interval, and no more than 1 s.
     pub age: Option<Duration>,
     /// Whether others are expected to go on as they did: what they used in one window is kept for them in the next, and
-    /// given up as it turns out unused.
+    /// given up as it turns out unused. Of what is in flight, nothing counts as if it were in the number already.
     pub expect: bool,
 }
 
@@ -95,7 +95,7 @@ impl<W> Gate<W> {
                 state.heard.limit = Some((limit, since));
                 if state.window.tell_limit(self.options.share_of(limit)) {
                     seen.limit = Some(state.window.told_limit());
-                    state.measure_room();
+                    state.measure_room(self.is_shared);
                     self.was_lowered = true;
                 }
             }

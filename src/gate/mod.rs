@@ -30,6 +30,8 @@ mod brute_force;
 #[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
+mod crowd_tests;
+#[cfg(test)]
 mod effective_tests;
 #[cfg(test)]
 mod flood_tests;

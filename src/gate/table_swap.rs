@@ -118,6 +118,7 @@ impl<W> Gate<W> {
             base: None,
             is_companion: false,
             heaviest: 0,
+            most_units: 1,
             refused: 0,
             roomy: 0,
             unknown: 0,

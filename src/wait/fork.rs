@@ -14,7 +14,7 @@ impl Throttler {
     /// interpreter, and so does the one that forks: at that moment, nobody else can have it.
     pub(crate) fn start_anew(&self) -> Option<impl FnOnce() + use<>> {
         let mut shared = self.shared.try_lock()?;
-        shared.epoch = shared.epoch.wrapping_add(1);
+        shared.epoch = shared.epoch.after_fork();
         let groups = shared.groups.clear();
         shared.leases.clear();
         let untold = shared.events.as_deref_mut().map(|events| events.start_anew());

@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use crate::clock::Nanos;
-use crate::gate::{Decided, Place, Waiter};
+use crate::gate::{Decided, Place, Route, Waiter};
 
 use super::effects::Effects;
+use super::epoch::Epoch;
 use super::leases::LEASE;
 use super::pass::HeldUnits;
 use super::shared::Shared;
@@ -121,6 +122,14 @@ impl Shared {
         effects.drop_later(turn);
     }
 
+    /// A request ends, or will not begin, that took its units in an earlier epoch: they were settled then, all but the
+    /// concurrent ones.
+    pub fn give_back_unsettled(&mut self, epoch: Epoch, route: &Route, units: u64) {
+        if epoch.is_of_same_process(self.epoch) {
+            self.gate.give_back_unsettled(route, units);
+        }
+    }
+
     /// Takes a waiter out of the queue that is away for sure, until it comes.
     fn set_aside(&mut self, place: Place, turn: Arc<Turn>, effects: &mut Effects) {
         let (Some(route), Some(waiter)) = (self.gate.route_at(place), self.gate.remove(place)) else {
@@ -197,6 +206,10 @@ impl Throttler {
                 }
                 Phase::Granted(held, _) if held.epoch == shared.epoch => {
                     shared.gate.give_back(&held.route, held.units);
+                    None
+                }
+                Phase::Granted(HeldUnits { epoch, route, units, .. }, _) => {
+                    shared.give_back_unsettled(epoch, &route, units);
                     None
                 }
                 _ => return None,

@@ -137,8 +137,10 @@ impl Throttler {
             new.of_rank(new.rank)
         };
         shared.gate.check_units(route, units)?;
-        if units > 1 {
-            shared.gate.expect_units(route, units);
+        let is_heavier = units > 1 && shared.gate.expect_units(route, units);
+        drop(shared);
+        if is_heavier && self.locked(Shared::settle_unknown) {
+            self.check_nested();
         }
         Ok(())
     }

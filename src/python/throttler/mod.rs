@@ -463,7 +463,8 @@ impl PyThrottler {
     ///     reset: The seconds until the window ends. By default units of others count for one
     ///         interval, and those of a quota until its boundary.
     ///     expect: Whether others are expected to go on as they did. If so, what they used in one
-    ///         window is kept for them in the next, and given up as it turns out unused.
+    ///         window is kept for them in the next, and given up as it turns out unused. Of what is
+    ///         in flight, nothing counts as if it were in the number already.
     ///     age: How many seconds ago the request of this answer left: the numbers are of some
     ///         moment since then. By default a quarter of the interval, and at most 1 s.
     ///
