@@ -51,6 +51,10 @@ def test_sluicegate_run_puts_it_in_place(exchange: StandInExchange, tmp_path: Pa
     # What the environment says goes before what the config file says, as everywhere in Freqtrade.
     assert "sluicegate keeps the rates: ttl 600, size 1000, keep_warm False" in log
     assert "Traceback" not in log
+    # All ccxt objects of the bot are on one budget, which is what the exchange publishes.
+    seen = exchange.statistics()
+    assert seen.accepted > 0
+    assert (seen.rejected, seen.banned) == (0, 0)
 
 
 def test_nothing_changes_without_it(exchange: StandInExchange, tmp_path: Path) -> None:

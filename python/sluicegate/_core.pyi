@@ -53,6 +53,7 @@ __all__ = [
     "check_share",
     "check_timezone",
     "hide_password",
+    "meter_snapshot",
     "parse_period",
     "share_overview",
     "share_visits",
@@ -502,6 +503,27 @@ class Throttler:
     def usage(self, limit_id: None = None) -> dict[str, Usage]:
         """How much of every limit is used, all at one instant, by id."""
 
+    def counters(self) -> dict[str, dict[str, float]]:
+        """Returns what has become of the requests of every limit, by id.
+
+        A request counts for each limit that it takes from, and for the limit of its own id. The
+        counters begin at 0 when the throttler is made, and in the child of a fork.
+
+        Each value is a dictionary for ``json.dumps``:
+
+        - ``passed``: how many requests passed, at once or after a wait
+        - ``refused``: how many were told at once that there is no room: by `charge`, or with
+          ``timeout=0``
+        - ``timed_out``: how many raised `RateLimitTimeout` after a wait
+        - ``pauses``: how often the limit was paused
+        - ``waits``: how many waited before they passed
+        - ``waited``: how many seconds these waited, together
+
+        Example:
+            >>> throttler.counters()["/depth"]["passed"]
+            1
+        """
+
     def observe(
         self,
         limit_id: str,
@@ -533,7 +555,8 @@ class Throttler:
             reset: The seconds until the window ends. By default units of others count for one
                 interval, and those of a quota until its boundary.
             expect: Whether others are expected to go on as they did. If so, what they used in one
-                window is kept for them in the next, and given up as it turns out unused.
+                window is kept for them in the next, and given up as it turns out unused. Of what is
+                in flight, nothing counts as if it were in the number already.
             age: How many seconds ago the request of this answer left: the numbers are of some
                 moment since then. By default a quarter of the interval, and at most 1 s.
 
@@ -879,10 +902,11 @@ class Usage:
         foreign: int = 0,
         paused: float = 0.0,
         pause_reason: str = ...,
+        reserved: int = 0,
     ) -> Self: ...
     def __getnewargs__(
         self,
-    ) -> tuple[str, int, int, int, int, float, float, int, float, str]: ...
+    ) -> tuple[str, int, int, int, int, float, float, int, float, str, int]: ...
     @property
     def limit_id(self) -> str:
         """The id of the limit."""
@@ -944,6 +968,12 @@ class Usage:
     def pause_reason(self) -> str:
         """Why it is paused. It is empty if it is not, or if nobody said why."""
 
+    @property
+    def reserved(self) -> int:
+        """How many units are free, and kept for requests of a higher priority than the lowest.
+
+        It is what is left of the limit's ``reserve``: 0 if it has none.
+        """
     @property
     def shared(self) -> SharedUsage | None:
         """How much all processes use that share the limit, as a `SharedUsage`.
@@ -1146,6 +1176,9 @@ class ManualClock:
             ValueError: ``seconds`` is not finite, or more than 9e9 before or after 1970.
             TypeError: ``seconds`` is not a number.
         """
+
+def meter_snapshot() -> str:
+    """Returns all that is known of this process's throttlers and caches, as JSON."""
 
 def parse_period(text: str, *, quota: bool = False) -> float:
     """Returns the seconds of a period, as `RateLimit.time_interval` takes it.

@@ -65,6 +65,10 @@ class RateLimit:
         priority: Who goes first of the requests that wait: a whole number from -1000 to 1000. The
             higher goes first; equal ones go in the order of arrival. It is that of the requests for
             ``limit_id`` that name none. The default is 0.
+        reserve: By priority, how many units are for requests of that priority and of higher ones
+            only. ``{1: 600, 2: 200}`` keeps 600 for 1 and more, and 200 besides for 2 and more: a
+            request leaves all that is kept for priorities above its own. The default is ``None``:
+            nothing is kept.
 
     Raises:
         ValueError: A value is out of range. The message shows it and says what would be right.
@@ -80,6 +84,7 @@ class RateLimit:
     timezone: str | None = None
     scope: Literal["account", "address"] = "account"
     priority: int = 0
+    reserve: dict[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Refuses a wrong value where it is written, and not where the table is used."""

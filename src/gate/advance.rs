@@ -161,13 +161,16 @@ impl<W> Gate<W> {
             others |= !self.queues.is_last(place);
             let Some(waiter) = self.remove(place) else { break };
             let route = self.limits[place.route as usize].route.clone();
+            let id =
+                route.as_ref().map_or(&self.limits[place.route as usize].id, |route| &route.id).to_string();
             let full = route.map_or_else(Full::default, |route| {
                 self.remember_refused(&route, waiter.units);
+                self.count_turned_away(&route, at <= waiter.since);
                 self.expire(now, &route);
                 self.full(now, &route, waiter.units)
             });
             let error = Error::Timeout {
-                id: self.limits[place.route as usize].id.to_string(),
+                id,
                 timeout: Duration::from_nanos(at - waiter.since).as_secs_f64(),
                 full_limit: full.limit,
                 retry_after: full.wait.map(|wait| wait.as_secs_f64()),

@@ -146,7 +146,7 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
             match what {
                 What::Allow(units) => limits[limit] = nominal[limit].min(units),
                 What::Pause(length) => paused[limit] = paused[limit].max(now + length),
-                What::Foreign(units, later) => {
+                What::Foreign(units, later) | What::ForeignBeside(units, later) => {
                     *used.jumps[limit].entry(now).or_default() += units;
                     used.hold(limit, now, world.foreign_end(limit, now, later).max(now), units);
                 }
@@ -158,6 +158,9 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
                     waiting.insert(place, at);
                 }
                 What::GoFirst(_) => {}
+            }
+            if matches!(what, What::ForeignBeside(..)) {
+                continue;
             }
             settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
         }

@@ -14,7 +14,7 @@ impl<W> Gate<W> {
     pub fn allow(&mut self, route: &Route, units: u64) {
         self.was_lowered = true;
         self.change(route, |window| window.allow(units));
-        self.limits[route.index as usize].measure_room();
+        self.limits[route.index as usize].measure_room(self.is_shared);
     }
 
     /// Lets nothing that takes from the limit of an id pass before `until`. An end that was set before, and is later,
@@ -27,6 +27,7 @@ impl<W> Gate<W> {
     /// now at the latest; those of a quota at its boundary. [`Gate::now`] must have been called for `now`.
     pub fn stamp_foreign(&mut self, now: Nanos, route: &Route, units: u64, until: Nanos) {
         self.change(route, |window| window.stamp_foreign(now, units, Some(until), None));
+        self.each_companion(route, |own, base| own.follow(now, base, units));
     }
 
     fn change(&mut self, route: &Route, how: impl FnOnce(&mut Window)) {

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::limit::{RateLimit, ServerClock, Window};
 
 use super::advance::Walk;
+use super::counts::Counts;
 use super::listening::Heard;
 use super::queue::{Order, Place, Queues, Rank, Waiter};
 use super::route::{Index, Route};
@@ -23,17 +24,24 @@ pub(super) struct LimitState {
     pub(super) heard: Heard,
     /// A pause of this limit stops the requests for its id, also if they take nothing of it.
     pub(super) stops_without_units: bool,
+    /// Whose requests these are, where they are those below a priority alone: see [`reserve`](super::reserve).
+    pub(super) base: Option<Index>,
+    /// Whether it is what is left of a limit by a reserve.
+    pub(super) is_companion: bool,
     /// The most units that one request is known to take.
     pub(super) heaviest: u64,
+    /// The most times its weights that a request for this limit's id was known to take, whatever the table.
+    pub(super) most_units: u64,
     /// The most units of any request that was turned away lately, where the limit is shared.
     pub(super) refused: u64,
     /// So many units may be in flight before others might have to wait for an answer.
     pub(super) roomy: u64,
-    /// When it last became another one, no more units than this were in flight in blocks that were not tight.
+    /// When it last became another one, no more units than this were in flight in blocks that nobody knows of.
     pub(super) unknown: u64,
     /// What a request for this limit's id takes; `None` once the table no longer has it. What it holds is kept: it
     /// counts again should the id come back.
     pub(super) route: Option<Arc<Route>>,
+    pub(super) counts: Counts,
 }
 
 /// What became of a request that waited: let through on a route, its units in flight, or refused.
@@ -77,6 +85,8 @@ pub(crate) struct Gate<W> {
     /// Until when everything is paused, and why: limits that are new in the table as well.
     pub(super) paused_until: Nanos,
     pub(super) paused_for: Arc<str>,
+    /// Who waits at another place since the last table.
+    pub(super) moved: Vec<(Place, Place)>,
 }
 
 impl<W> Gate<W> {
@@ -109,6 +119,7 @@ impl<W> Gate<W> {
             has_refused: false,
             paused_until: 0,
             paused_for: Arc::default(),
+            moved: Vec::new(),
         }
     }
 
@@ -166,6 +177,7 @@ impl<W> Gate<W> {
                     (self.has_room(route, units) && !route.is_timed) || self.fits_now(clock, route, units);
                 if may {
                     self.charge(route, units, Window::take);
+                    route.count_pass();
                 }
                 may
             }
@@ -174,6 +186,7 @@ impl<W> Gate<W> {
                 let may = self.fits(now, route, units);
                 if may {
                     self.start(now, route, units);
+                    route.count_pass();
                 }
                 may
             }
@@ -195,6 +208,7 @@ impl<W> Gate<W> {
         let may = !self.is_waited_for(route) && self.fits(now, route, units);
         if may {
             self.charge(route, units, |window, units| window.stamp(now, units));
+            route.count_pass();
         }
         may
     }
@@ -277,6 +291,11 @@ impl<W> Gate<W> {
         self.queues.routes().flat_map(|index| self.queues.places(index))
     }
 
+    /// Who waits at a place.
+    pub fn waiter(&self, place: Place) -> Option<&Waiter<W>> {
+        self.queues.get(place)
+    }
+
     /// The route that a place in the queue is for.
     pub fn route_at(&self, place: Place) -> Option<Arc<Route>> {
         self.limits[place.route as usize].route.clone()
@@ -286,6 +305,7 @@ impl<W> Gate<W> {
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
         self.changed = true;
         self.limits.iter_mut().for_each(|limit| limit.window.settle_all(now));
+        self.forget_counts();
         self.waited.clear();
         let places: Vec<Place> = (self.queues.routes())
             .flat_map(|index| self.queues.places(index))

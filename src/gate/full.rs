@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::clock::Nanos;
 
-use super::enter::Gate;
+use super::enter::{Gate, LimitState};
 use super::route::Route;
 
 /// What keeps a request from passing.
@@ -29,15 +29,22 @@ impl<W> Gate<W> {
             }
             let room =
                 window.limit().checked_sub(units).and_then(|room| room.checked_sub(window.in_flight()));
-            let Some(room) = room else { return Full { limit: Some(limit.id.to_string()), wait: None } };
+            let Some(room) = room else {
+                return Full { limit: Some(self.named(limit).to_string()), wait: None };
+            };
             let at = window.window_down_to(room);
             if found.is_none_or(|(_, latest)| at > latest) {
-                found = Some((&limit.id, at));
+                found = Some((self.named(limit), at));
             }
         }
         found.map_or_else(Full::default, |(id, at)| Full {
             limit: Some(id.to_owned()),
             wait: Some(Duration::from_nanos(at.saturating_sub(now))),
         })
+    }
+
+    /// The id that a user knows of a limit: what a reserve leaves of it has none of its own.
+    fn named<'a>(&'a self, limit: &'a LimitState) -> &'a str {
+        limit.base.map_or(&limit.id, |base| &self.limits[base as usize].id)
     }
 }

@@ -58,7 +58,9 @@ impl Run<'_> {
         instants.extend(self.world.changes.iter().filter_map(|&Change { at, limit, what }| match what {
             What::Allow(_) | What::GoFirst(_) => None,
             What::Pause(length) => Some(at + length),
-            What::Foreign(_, later) => Some(self.world.foreign_end(limit, at, later)),
+            What::Foreign(_, later) | What::ForeignBeside(_, later) => {
+                Some(self.world.foreign_end(limit, at, later))
+            }
         }));
         instants.extend(quotas.flat_map(|limit| {
             let boundary = move |&at: &Nanos| Some(self.world.end(limit, at)).filter(|&end| end < END);

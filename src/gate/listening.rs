@@ -10,6 +10,8 @@ use crate::clock::{Nanos, nanos};
 use crate::error::Error;
 use crate::limit::Told;
 
+use crate::limit::Window;
+
 use super::enter::Gate;
 use super::route::{Index, Route};
 use super::table::MAX_INTERVAL;
@@ -43,7 +45,7 @@ pub struct Observation {
     /// interval, and no more than 1 s.
     pub age: Option<Duration>,
     /// Whether others are expected to go on as they did: what they used in one window is kept for them in the next, and
-    /// given up as it turns out unused.
+    /// given up as it turns out unused. Of what is in flight, nothing counts as if it were in the number already.
     pub expect: bool,
 }
 
@@ -93,7 +95,7 @@ impl<W> Gate<W> {
                 state.heard.limit = Some((limit, since));
                 if state.window.tell_limit(self.options.share_of(limit)) {
                     seen.limit = Some(state.window.told_limit());
-                    state.measure_room();
+                    state.measure_room(self.is_shared);
                     self.was_lowered = true;
                 }
             }
@@ -106,6 +108,7 @@ impl<W> Gate<W> {
             seen.foreign = state.window.hear(now, Told { since, remaining, until, expect });
         }
         self.changed = true;
+        self.each_companion(route, |own, base| own.follow(now, base, seen.foreign));
         Ok(seen)
     }
 
@@ -128,6 +131,7 @@ impl<W> Gate<W> {
             let state = &mut self.limits[index as usize];
             if state.window.paused_until().is_none_or(|before| before < until) {
                 state.window.pause(until);
+                state.counts.pauses += 1;
                 state.heard.reason = reason.clone();
                 later |= state.route.is_some();
             }
@@ -158,16 +162,23 @@ impl<W> Gate<W> {
     /// were counted or given back. [`Gate::now`] must have been called for `now`.
     pub fn correct(&mut self, now: Nanos, route: &Route, units: i64) -> i64 {
         self.changed = true;
-        let window = &mut self.limits[route.index as usize].window;
-        window.expire(now);
-        if let Ok(units) = u64::try_from(units) {
-            let units = units.min(crate::MAX_LIMIT.saturating_sub(window.used()));
-            window.stamp(now, units);
-            return i64::try_from(units).unwrap_or(i64::MAX);
-        }
-        let given_back = window.take_back(units.unsigned_abs());
-        -i64::try_from(given_back).unwrap_or(i64::MAX)
+        // Whose units these are is not known: most are of the lower classes.
+        self.each_companion(route, |own, _| {
+            correct(own, now, units);
+        });
+        correct(&mut self.limits[route.index as usize].window, now, units)
     }
+}
+
+fn correct(window: &mut Window, now: Nanos, units: i64) -> i64 {
+    window.expire(now);
+    if let Ok(units) = u64::try_from(units) {
+        let units = units.min(crate::MAX_LIMIT.saturating_sub(window.used()));
+        window.stamp(now, units);
+        return i64::try_from(units).unwrap_or(i64::MAX);
+    }
+    let given_back = window.take_back(units.unsigned_abs());
+    -i64::try_from(given_back).unwrap_or(i64::MAX)
 }
 
 /// For how long a pause lasts: refused if that is over 100 years.

@@ -21,7 +21,7 @@ impl<W> Gate<W> {
     /// that the table no longer has are left out, and so are quotas, which keep a count alone.
     pub fn log(&mut self, now: Nanos) -> Vec<LogEntry> {
         let mut log = Vec::new();
-        for limit in self.limits.iter_mut().filter(|limit| limit.route.is_some()) {
+        for limit in self.limits.iter_mut().filter(|limit| limit.route.is_some() && limit.base.is_none()) {
             let Some(rolling) = limit.window.rolling_mut() else { continue };
             rolling.expire(now);
             let entry = |(stamp, units)| LogEntry { id: limit.id.clone(), stamp, units };

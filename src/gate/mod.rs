@@ -4,6 +4,7 @@
 //! fast path saves.
 
 mod advance;
+mod counts;
 #[cfg_attr(not(test), allow(dead_code, reason = "for tests alone"))]
 mod effective;
 mod enter;
@@ -15,6 +16,7 @@ mod plan;
 mod profile;
 mod queue;
 mod ramp;
+mod reserve;
 mod route;
 mod sharing;
 mod table;
@@ -27,6 +29,8 @@ mod waited;
 mod brute_force;
 #[cfg(test)]
 mod cost_tests;
+#[cfg(test)]
+mod crowd_tests;
 #[cfg(test)]
 mod effective_tests;
 #[cfg(test)]
@@ -43,7 +47,10 @@ mod model;
 mod model_tests;
 #[cfg(test)]
 mod quota_tests;
+#[cfg(test)]
+mod reserve_tests;
 
+pub use counts::{Counters, WAIT_BUCKETS, Waits};
 pub(crate) use enter::{Decided, Gate};
 pub(crate) use listening::check_pause;
 pub use listening::{Observation, Seen};

@@ -46,6 +46,8 @@ pub(super) enum What {
     Pause(Nanos),
     /// Somebody else has used so many units, which come free so much later.
     Foreign(u64, Nanos),
+    /// The same, together with the change after it.
+    ForeignBeside(u64, Nanos),
     /// A request goes before all others if it waits then, whatever its limits.
     GoFirst(usize),
 }
@@ -384,7 +386,9 @@ impl<'a> Run<'a> {
                 match what {
                     What::Allow(units) => self.gate.allow(route, units),
                     What::Pause(length) => self.gate.pause(route, now + length),
-                    What::Foreign(units, later) => self.gate.stamp_foreign(now, route, units, now + later),
+                    What::Foreign(units, later) | What::ForeignBeside(units, later) => {
+                        self.gate.stamp_foreign(now, route, units, now + later)
+                    }
                     What::GoFirst(at) => {
                         if let Some(place) = self.places.get_mut(&at) {
                             *place = self.gate.go_first(*place).expect("it waits");
@@ -417,7 +421,8 @@ impl<'a> Run<'a> {
                 if request.arrives == now && exists {
                     let deadline = request.gives_up.filter(|_| self.deadlines);
                     let waiter = Waiter { units: request.units, since: now, deadline, tag: at };
-                    let place = self.gate.join(&self.routes[request.route], request.rank, waiter);
+                    let route = self.routes[request.route].of_rank(request.rank);
+                    let place = self.gate.join(route, request.rank, waiter);
                     self.places.insert(at, place);
                     self.advance(now);
                 }

@@ -1,6 +1,7 @@
 //! A route: what one request takes, looked up once for each request.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use smallvec::SmallVec;
 
@@ -31,8 +32,12 @@ pub(crate) struct Route {
     pub is_timed: bool,
     /// The class of requests that name none.
     pub rank: Rank,
+    /// The routes of requests that leave reserves alone: each for those of a larger rank, the largest first.
+    pub below: Vec<(Rank, Arc<Route>)>,
     /// Each limit at most once. A weight of 0 takes nothing, and waits while the limit is paused.
     pub charges: SmallVec<[Charge; 4]>,
+    /// How many of its requests have passed. Added to under the lock of the gate alone.
+    pub passed: AtomicU64,
 }
 
 impl Route {

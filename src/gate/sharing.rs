@@ -1,6 +1,7 @@
 //! What a budget that processes share asks the gate, and takes from it.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use crate::clock::Nanos;
 use crate::error::Error;
@@ -8,6 +9,7 @@ use crate::limit::{Kind, RateLimit, Settled};
 
 use super::enter::{Decided, Gate};
 use super::queue::{Order, Place};
+use super::reserve::companions;
 use super::route::{Index, Route};
 
 /// One limit, as a shared budget sees it.
@@ -26,7 +28,7 @@ pub(crate) struct Demand {
 pub(crate) struct NextWaiting {
     pub order: Order,
     pub since: Nanos,
-    /// What it takes: (limit, units).
+    /// What the process must have for it to pass: (limit, units).
     pub needs: Vec<(Index, u64)>,
 }
 
@@ -83,15 +85,30 @@ impl<W> Gate<W> {
     }
 
     /// The next request of each route that somebody waits for, oldest first, and no more than `most` of them.
+    ///
+    /// It may be within a block that nobody knows of. So it must not wait for those blocks: the process needs what they hold
+    /// and what the request takes.
     pub fn next_waiting(&self, most: usize) -> Vec<NextWaiting> {
         let next = |head| {
             let waiter = self.queues.get(head)?;
             let route = self.limits[head.route as usize].route.as_ref()?;
             let needs = route.charges.iter();
-            let needs = needs.map(|charge| (charge.limit, charge.weight.saturating_mul(waiter.units)));
+            let needs = needs.map(|charge| {
+                let takes = charge.weight.saturating_mul(waiter.units);
+                let waits_for_blocks = charge.held && takes > 0;
+                let held = if waits_for_blocks { self.limits[charge.limit as usize].unknown() } else { 0 };
+                (charge.limit, takes.saturating_add(held))
+            });
             Some(NextWaiting { order: head.order, since: waiter.since, needs: needs.collect() })
         };
         self.queues.heads().take(most).filter_map(next).collect()
+    }
+
+    /// What is left of the pause of a limit, and why; `None` if it is not paused.
+    pub fn pause_of(&self, limit: Index, now: Nanos) -> Option<(Nanos, Arc<str>)> {
+        let limit = &self.limits[limit as usize];
+        let left = limit.window.paused_until()?.checked_sub(now).filter(|&left| left > 0)?;
+        Some((left, limit.heard.reason.clone()))
     }
 
     /// What is in the window of a limit, oldest first.
@@ -123,14 +140,14 @@ impl<W> Gate<W> {
         self.allowed_at_first = 0;
         for limit in &mut self.limits {
             limit.window.allow(0);
-            limit.measure_room();
+            limit.measure_room(self.is_shared);
         }
     }
 
     /// The limits of the table, where each stands, and how long a unit stays at the least.
     pub fn shared_limits(&self, table: &[RateLimit]) -> Vec<(Index, RateLimit, Nanos)> {
         let of = |limit: &RateLimit| {
-            let index = self.lookup(&limit.id).ok()?.index;
+            let index = *self.by_id.get(limit.id.as_str())?;
             Some((index, limit.clone(), self.window(index).interval()))
         };
         // Of equal ids, the last one stands.
@@ -139,6 +156,9 @@ impl<W> Gate<W> {
             table.iter().rev().filter(|limit| seen.insert(limit.id.as_str())).filter_map(of).collect();
         limits.reverse();
         limits.retain(|(_, limit, _)| limit.kind != Kind::Route);
+        // What lower classes may use is shared as the limit is.
+        let companions: Vec<RateLimit> = limits.iter().flat_map(|(_, limit, _)| companions(limit)).collect();
+        limits.extend(companions.iter().filter_map(of));
         limits
     }
 
@@ -173,7 +193,7 @@ impl<W> Gate<W> {
         }
         self.changed = true;
         state.window.allow(units);
-        state.measure_room();
+        state.measure_room(self.is_shared);
         true
     }
 
@@ -184,7 +204,7 @@ impl<W> Gate<W> {
         self.changed = true;
         let state = &mut self.limits[limit as usize];
         state.window.tighten(now, units, interval);
-        state.measure_room();
+        state.measure_room(self.is_shared);
     }
 
     /// Nothing is in flight or in any window: it is another process's, of which this one is a copy.

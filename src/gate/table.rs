@@ -8,6 +8,7 @@ use crate::error::{Error, closest};
 use crate::limit::{Kind, MAX_LIMIT, MAX_PERIOD, RateLimit, Shape, Span};
 
 use super::queue::Rank;
+use super::reserve;
 
 /// When a request's units go from *in flight* into the window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,6 +94,18 @@ pub(crate) struct Row {
     pub takes: Vec<(usize, u64)>,
     /// The class of its requests, where they name none.
     pub rank: Rank,
+    /// Where it is for requests below a priority alone.
+    pub below: Option<Below>,
+}
+
+/// A row for the requests of an id below a priority: see [`reserve`](super::reserve).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Below {
+    /// The position of the id's own row.
+    pub base: usize,
+    pub priority: i16,
+    /// Whether the id is a limit with a reserve for that priority, so that this is its companion.
+    pub is_limit: bool,
 }
 
 /// Checks a table and resolves its links. Of limits with the same id, the last one stands.
@@ -136,13 +149,29 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
             shape: shape_of(limit, options),
             takes,
             rank: Rank::of(limit.priority)?,
+            below: None,
         });
     }
-    for row in rows.iter().filter(|_| !options.hopeless_routes) {
+    reserve::add_rows(&unique, &mut rows, |limit| shape_of(limit, options));
+    if let Some(row) = rows.iter().find(|row| row.below.is_some() && positions.contains_key(row.id.as_str()))
+    {
+        return Err(Error::invalid(
+            "the id of a limit",
+            "no other than that of a reserve in the table",
+            &row.id,
+        ));
+    }
+    let has_rank = |row: &&Row| match row.below {
+        // A request of a lower priority than the table gives its id is refused when it comes.
+        Some(Below { priority, .. }) => Rank::of(priority).is_ok_and(|rank| rank < row.rank),
+        None => true,
+    };
+    for row in rows.iter().filter(|_| !options.hopeless_routes).filter(has_rank) {
         for &(at, units) in &row.takes {
             let available = rows[at].shape.limit;
             if units > available {
-                let (id, limit) = (row.id.clone(), rows[at].id.clone());
+                let named = row.below.map_or(row, |below| &rows[below.base]);
+                let (id, limit) = (named.id.clone(), rows[at].id.clone());
                 return Err(Error::NeverPasses { id, limit, units, available, times: 1 });
             }
         }
@@ -165,6 +194,7 @@ fn shape_of(limit: &RateLimit, options: &Options) -> Shape {
 }
 
 fn check_values(limit: &RateLimit) -> Result<(), Error> {
+    reserve::check(limit)?;
     if limit.limit == 0 {
         let what = format!("the limit of {:?}", limit.id);
         return Err(Error::invalid(what, "1 or more", limit.limit));

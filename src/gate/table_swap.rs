@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use smallvec::SmallVec;
 
@@ -9,10 +10,12 @@ use crate::clock::Nanos;
 use crate::error::{Error, closest};
 use crate::limit::{RateLimit, Shape, Window};
 
+use super::counts::Counts;
 use super::enter::{Decided, Gate, LimitState};
 use super::listening::Heard;
+use super::queue::{Place, Rank};
 use super::route::{Charge, Index, Route};
-use super::table::{self, Hold, Row};
+use super::table::{self, Below, Hold, Row};
 
 impl<W> Gate<W> {
     /// Replaces the table: whole, or not at all. What is used of ids that stay, stays used. Requests that wait for
@@ -22,6 +25,7 @@ impl<W> Gate<W> {
         let rows = table::check(table, &self.options)?;
         self.version += 1;
         self.changed = true;
+        self.keep_counts();
         // Those that went with the table before this one are no longer named by anybody but who waits or is in flight.
         let mut unused = self.unused(now, &rows);
         self.limits.iter_mut().for_each(|limit| limit.route = None);
@@ -33,32 +37,46 @@ impl<W> Gate<W> {
             window.reshape(now, shape);
             clock.into_iter().for_each(|clock| window.learn(now, clock));
         }
-        for (row, &index) in rows.iter().zip(&indices) {
+        // Those of lower classes come last in the table, and are made first: the others know them.
+        let mut below: Vec<Vec<(Rank, Arc<Route>)>> = vec![Vec::new(); rows.len()];
+        for (at, (row, &index)) in rows.iter().zip(&indices).enumerate().rev() {
             let charge = |&(at, weight): &(usize, u64)| {
                 let limit = indices[at];
                 let held = self.options.hold == Hold::Response || self.window(limit).is_concurrent();
                 Charge { limit, weight, held }
             };
+            let owner = row.below.map_or(index, |below| indices[below.base]);
             let mut charges: SmallVec<[Charge; 4]> = row.takes.iter().map(charge).collect();
-            if self.limits[index as usize].stops_without_units
-                && charges.iter().all(|charge| charge.limit != index)
+            if self.limits[owner as usize].stops_without_units
+                && charges.iter().all(|charge| charge.limit != owner)
             {
-                charges.push(Charge { limit: index, weight: 0, held: false });
+                charges.push(Charge { limit: owner, weight: 0, held: false });
             }
             let is_timed = charges.iter().any(|charge| self.window(charge.limit).needs_entering());
             let limit = &mut self.limits[index as usize];
             if std::mem::replace(&mut limit.published, row.limit) != row.limit {
                 limit.heard.limit = None;
             }
-            limit.route = Some(Arc::new(Route {
-                id: limit.id.clone(),
+            limit.base = row.below.map(|_| owner);
+            limit.is_companion = row.below.is_some_and(|below| below.is_limit);
+            let id = self.limits[owner as usize].id.clone();
+            let mut own = std::mem::take(&mut below[at]);
+            own.sort_by_key(|&(rank, _)| std::cmp::Reverse(rank));
+            let route = Arc::new(Route {
+                id,
                 index,
                 version: self.version,
                 is_held: charges.iter().any(|charge| charge.held),
                 is_timed,
                 rank: row.rank,
+                below: own,
                 charges,
-            }));
+                passed: AtomicU64::new(0),
+            });
+            if let Some(Below { base, priority, .. }) = row.below {
+                below[base].push((Rank::of(priority)?, route.clone()));
+            }
+            self.limits[index as usize].route = Some(route);
         }
         // What is shared with others goes back to them with the limit.
         for limit in self.limits.iter_mut().filter(|limit| limit.route.is_none()) {
@@ -69,6 +87,7 @@ impl<W> Gate<W> {
         self.concurrent = self.those(Window::is_concurrent);
         self.queues.resize(self.limits.len());
         self.waited.resize(self.limits.len());
+        self.move_waiters();
         Ok(self.refuse_hopeless())
     }
 
@@ -96,11 +115,15 @@ impl<W> Gate<W> {
             published: row.limit,
             heard: Heard { reason: self.paused_for.clone(), ..Heard::default() },
             stops_without_units: false,
+            base: None,
+            is_companion: false,
             heaviest: 0,
+            most_units: 1,
             refused: 0,
             roomy: 0,
             unknown: 0,
             route: None,
+            counts: Counts::default(),
         };
         let index = match unused.pop() {
             Some(index) => {
@@ -134,7 +157,10 @@ impl<W> Gate<W> {
             for (place, waiter) in self.queues.places(index) {
                 let verdict = match &self.limits[index as usize].route {
                     Some(route) => self.check_units(route, waiter.units),
-                    None => Err(self.unknown(&self.limits[index as usize].id)),
+                    None => {
+                        let base = self.limits[index as usize].base.unwrap_or(index);
+                        Err(self.unknown(&self.limits[base as usize].id))
+                    }
                 };
                 hopeless.extend(verdict.err().map(|error| (place, error)));
             }
@@ -154,14 +180,23 @@ impl<W> Gate<W> {
         refused
     }
 
+    /// Who waits at another place since the table was set.
+    pub fn take_moved(&mut self) -> Vec<(Place, Place)> {
+        std::mem::take(&mut self.moved)
+    }
+
     /// The route of an id.
     pub fn lookup(&self, id: &str) -> Result<&Arc<Route>, Error> {
-        let index = self.by_id.get(id);
-        index.and_then(|&index| self.limits[index as usize].route.as_ref()).ok_or_else(|| self.unknown(id))
+        let limit = self.by_id.get(id).map(|&index| &self.limits[index as usize]);
+        limit
+            .filter(|limit| limit.base.is_none())
+            .and_then(|limit| limit.route.as_ref())
+            .ok_or_else(|| self.unknown(id))
     }
 
     fn unknown(&self, id: &str) -> Error {
-        let ids = self.limits.iter().filter(|limit| limit.route.is_some()).map(|limit| &*limit.id);
+        let of_users = |limit: &&LimitState| limit.route.is_some() && limit.base.is_none();
+        let ids = self.limits.iter().filter(of_users).map(|limit| &*limit.id);
         Error::UnknownLimit { id: id.to_owned(), closest: closest(id, ids) }
     }
 
@@ -178,7 +213,7 @@ impl<W> Gate<W> {
 
     /// The routes of the whole table, in its order of first appearance.
     pub fn routes(&self) -> impl Iterator<Item = &Arc<Route>> {
-        self.limits.iter().filter_map(|limit| limit.route.as_ref())
+        self.limits.iter().filter(|limit| limit.base.is_none()).filter_map(|limit| limit.route.as_ref())
     }
 
     /// Checks that a request for `units` times a route's weights could ever pass.

@@ -31,16 +31,23 @@ pub struct Usage {
     pub paused: Duration,
     /// Why it is paused; empty if it is not, or nobody said why.
     pub pause_reason: String,
+    /// Units that are free, and kept for requests of a higher priority than the lowest.
+    pub reserved: u64,
 }
 
 impl<W> Gate<W> {
     /// The usage of one limit.
     pub fn usage(&mut self, now: Nanos, route: &Route) -> Usage {
         let takes_none = route.charges.iter().all(|charge| charge.limit != route.index);
-        let waiting = if takes_none { self.queues.len_of(route.index) } else { 0 };
+        let below: usize = route.below.iter().map(|(_, below)| self.queues.len_of(below.index)).sum();
+        let waiting = if takes_none { self.queues.len_of(route.index) + below } else { 0 };
         let waiting = waiting + self.waited.count(route.index);
-        let limit = &mut self.limits[route.index as usize];
-        limit.window.expire(now);
+        for (_, below) in &route.below {
+            self.limits[below.index as usize].window.expire(now);
+        }
+        self.limits[route.index as usize].window.expire(now);
+        let reserved = self.reserved(route);
+        let limit = &self.limits[route.index as usize];
         let window = &limit.window;
         let resets_at = match window.next_expiry(now) {
             Some(at) => at,
@@ -58,6 +65,7 @@ impl<W> Gate<W> {
             foreign: window.others(),
             paused: Duration::from_nanos(window.paused_until().map_or(0, |until| until - now)),
             pause_reason: window.paused_until().map_or_else(String::new, |_| limit.heard.reason.to_string()),
+            reserved,
         }
     }
 }

@@ -84,6 +84,21 @@ impl Fixed {
         clock.surely_shows(boundary, self.interval).saturating_add(self.margin).min(rolled)
     }
 
+    /// When the latest window that may be open at `at` has surely begun, and has surely ended; `None` as long as too little is
+    /// known of the clock.
+    pub fn window_at(&self, at: Nanos) -> Option<(Nanos, Nanos)> {
+        self.clock.as_ref()?;
+        let end = self.frees_at(at);
+        Some((end.saturating_sub(self.interval), end))
+    }
+
+    /// Units that may be in the latest window that may be open at `at`.
+    pub fn units_of_window(&self, at: Nanos) -> u64 {
+        let Some(clock) = &self.clock else { return self.ends.units() };
+        // Those of this window end with it, as it was known when they were answered: no earlier but for the drift.
+        self.ends.units_at(self.frees_at(at).saturating_sub(2 * clock.drift() + 1))
+    }
+
     /// No unit need stay longer, whatever the server's clock shows.
     pub fn longest(&self) -> Nanos {
         self.interval.saturating_add(self.margin)

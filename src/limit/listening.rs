@@ -4,7 +4,7 @@
 use crate::clock::Nanos;
 
 use super::MAX_LIMIT;
-use super::others::Others;
+use super::others::{Likely, Others};
 use super::window::Window;
 
 /// An answer that says how much is left may be so old at most: what left a rolling window is known for so long.
@@ -21,6 +21,12 @@ pub(crate) struct Told {
     pub until: Option<Nanos>,
     /// Whether others go on as they did.
     pub expect: bool,
+}
+
+/// How many units must have been used beside `own` ones, if so many are left.
+fn beyond(limit: u64, own: u64, left: i128) -> u64 {
+    let used = i128::from(limit) - i128::from(own) - left;
+    u64::try_from(used.clamp(0, i128::from(MAX_LIMIT))).unwrap_or(0)
 }
 
 impl Window {
@@ -101,7 +107,7 @@ impl Window {
 
     /// Units that others have used, and that come free at `until`, or as the units of this limit do if that is before.
     /// They may be more than the limit.
-    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: Option<u64>) {
+    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: Option<Told>) {
         if self.stamps.stamp_foreign(now, units) {
             return;
         }
@@ -112,12 +118,37 @@ impl Window {
         // Where a window ends for all units at once, they are expected again from its end on.
         let told_window = told_end.map(|end| (end.saturating_sub(interval), end));
         let window = told_window.or_else(|| self.stamps.window_at(now));
-        let most = self.told_limit() / 2;
+        let cap = self.told_limit() / 2;
+        let (own, in_flight) = (self.stamps.units_of_window(now), self.in_flight);
+        let limit = self.limit();
+        let room = limit.saturating_sub(own + in_flight);
         let others = self.others.get_or_insert_default();
         others.add(now, interval, units, until, (expect.is_some() && window.is_none()).then_some(now));
-        if let Some(seen) = expect {
-            others.expect(now, seen, most, interval, window);
+        if let Some(told) = expect {
+            // It may be of the window before, of which others' last share stands until this one is told of.
+            let is_doubtful = told_window.is_none() && window.is_some_and(|(began, _)| told.since < began);
+            if !is_doubtful {
+                let unused = others.newest(told.remaining, interval, window);
+                let most = beyond(limit, own, unused);
+                // Of what is in flight, half has arrived by then on the average.
+                let middle = if window.is_some() { most.saturating_sub(in_flight / 2) } else { most };
+                others.expect(now, Likely { since: told.since, middle, most, room, cap }, interval, window);
+            }
         }
+        self.recount(now);
+    }
+
+    /// Units of others, and what the exchange said of the limit, are those of another limit, of which this one is a part. So
+    /// many of these units are new there.
+    pub fn follow(&mut self, now: Nanos, other: &Window, new: u64) {
+        self.expire(now);
+        if new > 0 {
+            // Where they are among the own ones, they are here as well.
+            self.stamps.stamp_foreign(now, new);
+        }
+        let kept = other.nominal.saturating_sub(self.nominal);
+        self.told = if other.told == u64::MAX { u64::MAX } else { other.told.saturating_sub(kept) };
+        self.others.clone_from(&other.others);
         self.recount(now);
     }
 
@@ -140,14 +171,9 @@ impl Window {
         let Some(own) = known else { return 0 };
         let others = self.others.as_ref().map_or(0, |others| others.used_at(told.since));
         let used = own.saturating_add(self.in_flight).saturating_add(others);
-        let beyond = |own: u64| {
-            let new = i128::from(self.limit()) - i128::from(own) - told.remaining;
-            u64::try_from(new.clamp(0, i128::from(MAX_LIMIT))).unwrap_or(0)
-        };
-        // Most likely none of those in flight now is in the number.
-        let (new, likely) = (beyond(used), beyond(own));
+        let new = beyond(self.limit(), used, told.remaining);
         if new > 0 || told.expect {
-            self.stamp_foreign(now, new, told.until, told.expect.then_some(likely));
+            self.stamp_foreign(now, new, told.until, told.expect.then_some(told));
         }
         new
     }

@@ -4,9 +4,14 @@
 //! Of each it is known when the exchange will have forgotten them (`used_until`), and until when there is no room in their
 //! place (`kept_until`). The two differ where others are expected to go on as they did. Then, of a window that ends for all
 //! units at once, so much is kept for them as they will use until its end at the rate at which they were seen in it (and,
-//! while little of it is over, in the one before). With the window it becomes less, and at its end it is what they used in
-//! it, for the next one. In a window that rolls it is so for the first interval; from then on, those that come replace those
-//! that leave, and what leaves is kept for a little longer. All of this are steps at known instants.
+//! while little of it is over, in the one before). With each answer it is reckoned anew, and at the window's end it is what
+//! they used in it, for the next one. In a window that rolls it is so for the first interval; from then on, those that come
+//! replace those that leave, and what leaves is kept for a little longer. All of this are steps at known instants.
+//!
+//! While requests are in flight, nobody knows which of them are in the exchange's number. Where windows end for all units at
+//! once, the number as it stands and all that is in flight beside it are never too little. So much counts: as if others had used
+//! all that no answered request of ours has. Near the limit nothing more leaves then, what is in flight is answered, and the
+//! two become one.
 
 use crate::clock::Nanos;
 
@@ -46,8 +51,23 @@ fn add(sum: u64, some: &Entry) -> u64 {
     sum.saturating_add(some.units)
 }
 
+/// How much others have used, as far as an answer tells it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Likely {
+    /// When the request left: the exchange counted since then.
+    pub since: Nanos,
+    /// The most likely figure.
+    pub middle: u64,
+    /// It is no more: as if nothing in flight had arrived.
+    pub most: u64,
+    /// What own ones leave of the limit.
+    pub room: u64,
+    /// No more is kept for those of them that are to come in an interval.
+    pub cap: u64,
+}
+
 /// See the [module](self).
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Others {
     /// In the order of `kept_until`. Those that have ended stay for a while: an answer tells of the past.
     all: Vec<Entry>,
@@ -55,6 +75,8 @@ pub(super) struct Others {
     counted_at: Nanos,
     /// The window that others were last seen in: its end, and how much they had used.
     seen: Option<(Nanos, u64)>,
+    /// The end of the window that the exchange last told of, and the fewest units left of it that it told.
+    newest: Option<(Nanos, i128)>,
     /// What they used in the window before that, if they were seen in it.
     before: Option<u64>,
     /// When they were first listened to.
@@ -94,20 +116,29 @@ impl Others {
         self.all.sort_by_key(|some| some.kept_until);
     }
 
+    /// The fewest units that the exchange has told to be left of a window that ends for all units at once, with this answer; of
+    /// a window that rolls, as this answer says. Answers overtake each other, and within a window it only becomes less.
+    pub fn newest(&mut self, left: i128, interval: Nanos, window: Option<(Nanos, Nanos)>) -> i128 {
+        let Some((_, end)) = window else { return left };
+        let same = self.newest.filter(|&(last, _)| last.abs_diff(end) < interval / 2);
+        let newest = same.map_or(left, |(_, before)| before.min(left));
+        self.newest = Some((end, newest));
+        newest
+    }
+
     /// Others are expected to go on as they did, from the answer at `now` on. `window`: when it began and ends, if all of its
-    /// units end together. `seen`: how much they have used most likely, where it is certain for less. No more than `most` is kept for them beside what they have used.
-    pub fn expect(
-        &mut self,
-        now: Nanos,
-        seen: u64,
-        most: u64,
-        interval: Nanos,
-        window: Option<(Nanos, Nanos)>,
-    ) {
+    /// units end together.
+    pub fn expect(&mut self, now: Nanos, seen: Likely, interval: Nanos, window: Option<(Nanos, Nanos)>) {
         let since = *self.since.get_or_insert(now);
-        let certain = self.used_at(now);
-        let used = certain.max(seen);
         let (began, end) = window.unwrap_or((since, since.saturating_add(interval)));
+        if window.is_some() {
+            // This one has begun, so that the one before has ended, if later than it seemed.
+            for old in self.all.iter_mut().filter(|some| some.used_until < end.saturating_sub(interval / 2)) {
+                old.used_until = old.used_until.min(now);
+            }
+        }
+        let certain = self.used_at(now);
+        let used = certain.max(seen.middle);
         if window.is_some() {
             match self.seen {
                 // The end of one window is not known to the nanosecond.
@@ -121,37 +152,54 @@ impl Others {
             // What is kept for the next window.
             self.all.retain(|some| 0 < some.used_until && some.used_until <= now);
             self.all.iter_mut().for_each(|some| some.kept_until = some.kept_until.min(now));
-            let mut left = certain;
-            for step in 1..=STEPS {
-                let units = left / (STEPS + 1 - step);
-                left -= units;
-                let kept_until = end.saturating_add(interval / STEPS * step);
-                self.all.push(Entry { units, used_until: end, kept_until });
+            let unsure = seen.most.saturating_sub(certain);
+            for (mut left, used_until) in [(certain, end), (unsure.min(seen.cap), 0)] {
+                for step in 1..=STEPS {
+                    let units = left / (STEPS + 1 - step);
+                    left -= units;
+                    let kept_until = end.saturating_add(interval / STEPS * step);
+                    self.all.push(Entry { units, used_until, kept_until });
+                }
             }
+            self.all.push(Entry { units: unsure.saturating_sub(seen.cap), used_until: 0, kept_until: end });
         } else {
             // Those that have ended are of use for answers that tell of the past.
             self.all.retain(|some| some.used_until > 0);
         }
-        // What they will use until the end. Nothing of it is given up in the first half of the time until then: who takes
-        // it at once learns only after that what has come of them meanwhile.
+        // What they will use until the end.
         let part = part_of(now, end, interval);
         let rate = match self.before {
-            Some(before) => {
-                ((used as f64 + BEFORE * before as f64) / (part + BEFORE)).min(before.max(used) as f64)
-            }
+            Some(before) => (used as f64 + BEFORE * before as f64) / (part + BEFORE),
             None => used as f64 / part,
         };
-        let to_come =
-            ((1.0 + MORE) * rate.min(most as f64) * (1.0 - part)).ceil() as u64 + (used - certain).min(most);
-        let (middle, mut left) = (now + end.saturating_sub(now) / 2, to_come);
-        let mut steps = Vec::new();
+        // Those that have come since the exchange counted are in no number yet.
+        let left = if window.is_some() { 1.0 - part_of(seen.since, end, interval) } else { 1.0 - part };
+        let unsure = if window.is_some() { 0 } else { seen.most.saturating_sub(certain).min(seen.cap) };
+        let to_come = rate.min(seen.cap as f64) * left;
+        // In a window that ends for all at once, only what is kept beyond that is given up before the end: they may have come
+        // meanwhile. Who takes it hears how many have, and then the rest is given up if they have not.
+        let kept = if window.is_some() { to_come.ceil() as u64 } else { 0 };
+        let mut left = ((1.0 + MORE) * to_come).ceil() as u64 + unsure - kept;
+        // All of that happens before half of the time is over: later, those who go on as they did have used more than half.
+        let left_time = end.saturating_sub(now);
+        let (first, last) = match window {
+            Some(_) => (now + left_time / 4, now + left_time / 2),
+            None => (now + left_time / 2, end),
+        };
+        // What is kept beyond the limit would keep everybody from hearing it.
+        let beyond = (seen.most.max(certain) + kept + left).saturating_sub(seen.room).min(kept / 2);
+        self.all.push(Entry { units: beyond, used_until: 0, kept_until: first });
+        self.all.push(Entry { units: kept - beyond, used_until: 0, kept_until: end });
+        // Before more of it is given up, those that took what was given up are answered.
+        let answered = now.saturating_sub(seen.since).saturating_mul(2);
+        let pause = (last.saturating_sub(first) / STEPS).max(if window.is_some() { answered } else { 0 });
         for step in 1..=STEPS {
             let units = left / (STEPS + 1 - step);
             left -= units;
-            let kept_until = middle + end.saturating_sub(middle) / STEPS * step;
-            steps.push(Entry { units, used_until: 0, kept_until });
+            let at = first.saturating_add(pause.saturating_mul(step));
+            let kept_until = if at <= last { at } else { end };
+            self.all.push(Entry { units, used_until: 0, kept_until });
         }
-        self.all.extend(steps);
         self.all.sort_by_key(|some| some.kept_until);
     }
 
@@ -236,6 +284,6 @@ impl Others {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
+        self.all.is_empty() && self.seen.is_none()
     }
 }

@@ -1,5 +1,6 @@
 //! A limit as its user writes it down.
 
+use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
@@ -41,6 +42,9 @@ pub struct RateLimit {
     pub links: Vec<Link>,
     /// The priority of requests for `id` that name none: one of [`PRIORITIES`]. The higher goes first.
     pub priority: i16,
+    /// By priority: how many units are for requests of that priority and of higher ones only. They add up: a request leaves
+    /// all that is kept for any priority above its own.
+    pub reserve: BTreeMap<i16, u64>,
 }
 
 /// The priorities of requests: from the lowest to the highest. 0 is that of a request of which nobody says otherwise.
@@ -77,6 +81,7 @@ impl RateLimit {
             weight: 1,
             links: Vec::new(),
             priority: 0,
+            reserve: BTreeMap::new(),
         }
     }
 
@@ -151,6 +156,24 @@ impl RateLimit {
     /// ```
     pub fn priority(mut self, priority: i16) -> Self {
         self.priority = priority;
+        self
+    }
+
+    /// The same limit, of which so many units are for requests of this priority and of higher ones only: 1 or more, and all
+    /// reserves together less than the limit.
+    ///
+    /// ```
+    /// use sluicegate::{Options, RateLimit, Throttler};
+    /// use std::time::Duration;
+    ///
+    /// let table = [RateLimit::new("REQUEST_WEIGHT", 6000, Duration::from_secs(60)).reserve(1, 600)];
+    /// let weight = Throttler::new(&table, Options::default())?.route("REQUEST_WEIGHT")?;
+    /// assert!(weight.charge(5400)? && !weight.charge(1)?);
+    /// assert!(weight.priority(1)?.charge(600)?);
+    /// # Ok::<(), sluicegate::Error>(())
+    /// ```
+    pub fn reserve(mut self, priority: i16, units: u64) -> Self {
+        self.reserve.insert(priority, units);
         self
     }
 

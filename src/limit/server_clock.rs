@@ -66,6 +66,11 @@ impl ServerClock {
         Nanos::try_from(self.highest - self.lowest).unwrap_or(Nanos::MAX).saturating_add(2 * self.drift)
     }
 
+    /// How far each bound may have moved.
+    pub fn drift(&self) -> Nanos {
+        self.drift
+    }
+
     /// The latest that it may show at `at`.
     pub fn latest_at(&self, at: Nanos) -> i128 {
         i128::from(at) + self.highest + i128::from(self.drift)

@@ -243,12 +243,14 @@ impl Stamps {
     /// together.
     pub fn window_at(&self, now: Nanos) -> Option<(Nanos, Nanos)> {
         match self {
-            Self::Fixed(fixed) => {
-                let end = fixed.frees_at(now);
-                Some((end.saturating_sub(fixed.interval()), end))
-            }
+            Self::Fixed(fixed) => fixed.window_at(now),
             _ => self.window(),
         }
+    }
+
+    /// Units in the window that is open at `now`: without those that count still, but surely came in the one before.
+    pub fn units_of_window(&self, now: Nanos) -> u64 {
+        if let Self::Fixed(fixed) = self { fixed.units_of_window(now) } else { self.units() }
     }
 
     /// What is in the window, oldest first.

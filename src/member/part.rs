@@ -6,7 +6,10 @@ use std::sync::Arc;
 use crate::clock::{Nanos, boottime};
 use crate::gate::{Gate, Index};
 use crate::limit::{self, End, RateLimit, Resets, Scope};
-use crate::share::{Answer, FreeAt, GateView, Kind, Membership, Request, Settled, Terms, Waiting};
+use crate::share::{
+    Answer, FreeAt, GateView, Kind, Membership, Pause, Request, SAME_END, Settled, Terms, Waiting,
+};
+use crate::wait::NewPause;
 use crate::wait::Turn;
 
 /// The gate of a throttler.
@@ -115,6 +118,18 @@ impl Part {
         self.follow();
     }
 
+    /// The pauses that other members were told of, and that end later than those of the gate.
+    pub fn new_pauses(&self, answer: &Answer, gate: &SharedGate, now: Nanos) -> Vec<NewPause> {
+        let new = |pause: &Pause| {
+            let index = *self.limits.get(pause.limit)?.as_ref()?;
+            let known = gate.pause_of(index, now).map_or(0, |(left, _)| left);
+            let id = self.membership.table().get(pause.limit)?.id.clone();
+            let ends_later = pause.left > known.saturating_add(SAME_END);
+            ends_later.then(|| NewPause { id, left: pause.left, reason: pause.reason.clone() })
+        };
+        answer.pauses.iter().filter_map(new).collect()
+    }
+
     /// The throttler has another table.
     pub fn set_table(&mut self, limits: &[Limit]) {
         self.membership.set_table(terms(self.scope, limits));
@@ -196,6 +211,7 @@ impl Part {
                 waiting: demand.waiting.min(gate.nominal(limit).saturating_sub(demand.used)),
                 need: demand.need,
                 frees_at: gate.next_free(limit, now).map(|at| boot + at.saturating_sub(now)),
+                pause: gate.pause_of(limit, now),
                 settled: if all || terms.is_long() { settled(gate, limit, now) } else { Vec::new() },
             };
         }

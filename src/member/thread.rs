@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::limit::Scope;
 use crate::share::{Answer, BadDocument, Membership, Moment, Request, Rules, ScopeState};
 use crate::store::{Read, StoreError, StoreErrorKind, Wakeups, Woken, Write};
-use crate::wait::Throttler;
+use crate::wait::{Throttler, tell_nothing_here};
 
 use super::fork;
 use super::joining::{about, join};
@@ -61,6 +61,7 @@ pub(super) fn start(seat: Arc<Seat>, member: Option<Member>) {
     let run = {
         let seat = seat.clone();
         move || {
+            tell_nothing_here();
             if let Some(mut member) = member.or_else(|| join_again(&seat)) {
                 member.run();
                 member.leave();
@@ -133,6 +134,7 @@ impl Member {
             }
             let Some(throttler) = self.seat.throttler.upgrade() else { return };
             let (until, listens) = self.pass(&throttler, woken == Woken::Store);
+            throttler.tell_by(|locks| fork::guarded(locks));
             fork::guarded(|| throttler.listen(listens));
             // One that came between the look and this is looked for once more.
             fork::guarded(|| drop(throttler));
@@ -247,19 +249,23 @@ impl Member {
             }
         };
         fork::guarded(|| {
-            throttler.in_gate(|gate, now, lease_end| {
+            let pauses = throttler.in_gate(|gate, now, lease_end| {
                 let part = &mut self.parts[at];
                 part.answered(&answer);
                 if gate.version() != self.version {
-                    return ((), false);
+                    return (Vec::new(), false);
                 }
+                let pauses = part.new_pauses(&answer, gate, now);
                 part.tighten(gate, now);
                 // A lease that had ended closed the limits of all scopes.
                 let changed = set_gates(&self.parts, gate);
                 let ends = self.parts.iter().filter_map(|part| part.membership.lives_until());
                 *lease_end = ends.min().unwrap_or(Nanos::MAX);
-                ((), changed)
+                (pauses, changed)
             });
+            if !pauses.is_empty() {
+                throttler.hear_pauses(&pauses);
+            }
         });
         Ok(())
     }

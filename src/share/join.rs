@@ -1,7 +1,7 @@
 //! Joining with a table, changing it, and which terms hold when tables differ.
 
 use super::reclaim::{Care, FreeAt};
-use super::state::{Budget, Member, Part, ScopeState};
+use super::state::{Budget, Member, Part, PausedUntil, ScopeState};
 use super::terms::{Conflict, Kind, OnConflict, Terms, in_words};
 use super::time::Moment;
 use super::visit::Request;
@@ -66,6 +66,7 @@ impl ScopeState {
                 pool: terms.limit as i64,
                 quarantine: Vec::new(),
                 locked_until: self.lock_for(terms.interval, request),
+                pause: PausedUntil::default(),
             });
             return Ok(self.budgets.len() as u32 - 1);
         };

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::pauses::{Pause, SAME_END};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
 use super::terms::{OnConflict, Terms, chunk};
@@ -44,6 +45,8 @@ pub(crate) struct GateView {
     pub frees_at: Option<Nanos>,
     /// Those of `used` that are in the window. Needed of long windows, and of all when the member leaves.
     pub settled: Vec<Settled>,
+    /// What is left of a pause, and why.
+    pub pause: Option<(Nanos, Arc<str>)>,
 }
 
 /// Units in a gate's window.
@@ -74,6 +77,8 @@ struct Hand {
     told: u64,
     /// Since when it does not use all that it holds while others want it.
     idle_since: Option<Nanos>,
+    /// Until when the store knows of a pause.
+    paused_until: Nanos,
 }
 
 /// See the [module](self).
@@ -224,7 +229,10 @@ impl Membership {
         (self.visited_at, self.again_at) = (now, answer.again.map(|again| now.saturating_add(again)));
         self.stale = false;
         for (hand, granted) in self.hands.iter_mut().zip(&answer.limits) {
-            (hand.held, hand.granted) = (granted.held, *granted);
+            (hand.held, hand.granted, hand.paused_until) = (granted.held, *granted, 0);
+        }
+        for Pause { limit, left, .. } in &answer.pauses {
+            self.hands[*limit].paused_until = now.saturating_add(*left);
         }
         self.adopt_table();
     }
@@ -259,6 +267,10 @@ impl Membership {
             let hand = &mut self.hands[at];
             let Granted { target, contended, urgent, limit, .. } = hand.granted;
             let satisfied = hand.told <= target;
+            let paused_until = gate.pause.as_ref().map_or(0, |(left, _)| now.saturating_add(*left));
+            if paused_until > hand.paused_until.max(now).saturating_add(SAME_END) {
+                at_latest(now);
+            }
             let asks = if long { demand > hand.held + chunk(limit) / 2 || gate.waiting > 0 } else { true };
             if demand > hand.held && demand > hand.told && satisfied && asks {
                 at_latest(paced);
@@ -334,6 +346,7 @@ impl Membership {
             limits,
             posts,
             ticket,
+            pauses: Vec::new(),
             leaves,
         }
     }
@@ -348,6 +361,11 @@ impl Membership {
             .collect();
         let pending = self.pending.as_mut().expect("made before it is sent");
         pending.witness = witness;
+        let pause = |(limit, gate): (usize, &GateView)| {
+            let (left, reason) = gate.pause.clone()?;
+            Some(Pause { limit, left, reason: reason.to_string() })
+        };
+        pending.pauses = gates.iter().enumerate().filter_map(pause).collect();
         pending.limits.iter_mut().zip(in_hand).for_each(|(said, in_hand)| said.in_hand = in_hand);
         pending.clone()
     }

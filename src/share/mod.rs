@@ -15,6 +15,8 @@
 //!   the gates' limits never add up to more than what is held, whatever is lost in between.
 //! - What the dead held stays in quarantine until nothing that they sent can arrive any more, and one interval longer.
 //!
+//! What the exchange says to one member holds for all: a pause is in the document, too (`pauses.rs`).
+//!
 //! Units are not pushed to members: what is meant for one stays in the pool, the member is woken, and takes it when it
 //! visits. So a stopped process receives nothing, and there is no unit on the way that could be lost.
 
@@ -22,6 +24,7 @@ mod join;
 mod learn;
 mod membership;
 mod overview;
+mod pauses;
 mod reclaim;
 mod state;
 mod targets;
@@ -43,12 +46,15 @@ mod model_tests;
 #[cfg(test)]
 mod model_world;
 #[cfg(test)]
+mod pauses_tests;
+#[cfg(test)]
 mod rules_tests;
 #[cfg(test)]
 mod traffic_tests;
 
 pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
 pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
+pub(crate) use pauses::{Pause, SAME_END};
 pub(crate) use reclaim::FreeAt;
 pub(crate) use state::{About, BadDocument, MemberId, ScopeState};
 pub(crate) use terms::{Kind, OnConflict, Terms};

@@ -14,21 +14,21 @@ use super::terms::{Conflict, Kind, OnConflict, Terms};
 use super::time::Moment;
 use super::visit::Answer;
 
-const SECOND: Nanos = 1_000 * MS;
+pub(super) const SECOND: Nanos = 1_000 * MS;
 const MINUTE: i64 = 60_000 * MS as i64;
 
 /// A store like a file: it knows who lives, and its clock is everybody's.
 #[derive(Default)]
-struct File {
-    document: Option<ScopeState>,
-    now: Nanos,
-    dead: Vec<MemberId>,
-    incarnation: u64,
+pub(super) struct File {
+    pub document: Option<ScopeState>,
+    pub now: Nanos,
+    pub dead: Vec<MemberId>,
+    pub incarnation: u64,
     elders: Vec<MemberId>,
 }
 
 impl File {
-    fn visit(&mut self, me: &mut Membership, gates: &[GateView]) -> Result<Answer, Box<Conflict>> {
+    pub fn visit(&mut self, me: &mut Membership, gates: &[GateView]) -> Result<Answer, Box<Conflict>> {
         self.waits(me, gates, &[])
     }
 
@@ -74,18 +74,18 @@ impl File {
     }
 }
 
-fn terms(limit: u64, seconds: Nanos) -> Terms {
+pub(super) fn terms(limit: u64, seconds: Nanos) -> Terms {
     Terms { id: "WEIGHT".to_owned(), limit, interval: seconds * SECOND, kind: Kind::Rolling }
 }
 
-fn member(id: u64, on_conflict: OnConflict, table: Vec<Terms>) -> Membership {
+pub(super) fn member(id: u64, on_conflict: OnConflict, table: Vec<Terms>) -> Membership {
     let about =
         About { pid: 40 + id as u32, host: "home".to_owned(), command: "bot.py".to_owned(), started: 0 };
     let rules = Rules { lease: None, arrival: 5 * SECOND, margin: 0, on_conflict };
     Membership::new(MemberId(id), about, rules, table.into())
 }
 
-fn wants(used: u64, waiting: u64) -> Vec<GateView> {
+pub(super) fn wants(used: u64, waiting: u64) -> Vec<GateView> {
     vec![GateView { used, waiting, need: waiting.min(1), ..GateView::default() }]
 }
 
@@ -386,6 +386,7 @@ fn a_crash_locks_up_little_of_a_long_window_and_spending_it_writes_seldom() {
         faults: Vec::new(),
         lossy: 0,
         calm_from: 1,
+        nests: 0,
     };
     let mut cluster = Cluster::new(world);
     for second in 1..64 {

@@ -8,7 +8,7 @@ use super::reclaim::Quarantined;
 use super::terms::Kind;
 
 /// The first byte of a document: what cannot be read by these rules has another one.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// Who is a member: one process that has joined a store. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,7 +52,7 @@ pub(crate) struct ScopeState {
     pub(super) learning: bool,
     pub(super) budgets: Vec<Budget>,
     pub(super) members: Vec<Member>,
-    /// Whether the visit under way has changed a limit or an interval: all must hear of it.
+    /// Whether the visit under way has changed a limit or an interval, or has paused one: all must hear of it.
     #[serde(skip)]
     pub(super) terms_changed: bool,
 }
@@ -72,6 +72,15 @@ pub(super) struct Budget {
     pub quarantine: Vec<Quarantined>,
     /// Nobody grows before: the store may have forgotten who holds what.
     pub locked_until: Nanos,
+    /// What the exchange has told a member: nothing that takes from it may leave before.
+    pub pause: PausedUntil,
+}
+
+/// A pause of a limit; the one that ends last.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct PausedUntil {
+    pub until: Nanos,
+    pub reason: String,
 }
 
 /// A process's part.
@@ -185,7 +194,7 @@ impl ScopeState {
         self.members.iter().position(|member| member.id == id)
     }
 
-    /// Drops budgets that nobody's table has and of which nothing is used.
+    /// Drops budgets that nobody's table has and of which nothing is used or paused.
     pub(super) fn tidy(&mut self) {
         let mut used = vec![false; self.budgets.len()];
         self.members
@@ -193,7 +202,8 @@ impl ScopeState {
             .flat_map(|member| &member.parts)
             .for_each(|part| used[part.budget as usize] = true);
         for (used, budget) in used.iter_mut().zip(&self.budgets) {
-            *used |= !budget.quarantine.is_empty() || budget.locked_until > self.clock;
+            *used |=
+                !budget.quarantine.is_empty() || budget.locked_until.max(budget.pause.until) > self.clock;
         }
         if used.iter().all(|&used| used) {
             return;

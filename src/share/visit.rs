@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::pauses::Pause;
 use super::reclaim::{Care, FreeAt};
 use super::state::{About, MemberId, ScopeState, Ticket};
 use super::targets::Targets;
@@ -46,6 +47,8 @@ pub(crate) struct Request {
     /// Units spent: (index into the table, units, when they come free).
     pub posts: Vec<(usize, u64, FreeAt)>,
     pub ticket: Option<TicketSaid>,
+    /// What the exchange has told it, or it was told before.
+    pub pauses: Vec<Pause>,
     /// It goes: all that it holds is free but for what it posts.
     pub leaves: bool,
 }
@@ -84,6 +87,8 @@ pub(crate) struct Answer {
     pub clock: Nanos,
     /// By limit of the table; empty for one who left.
     pub limits: Vec<Granted>,
+    /// The limits that are paused.
+    pub pauses: Vec<Pause>,
     /// Come again after so long at the latest.
     pub again: Option<Nanos>,
     /// Members to wake once the document is written.
@@ -137,6 +142,7 @@ impl ScopeState {
             state.claim(member, request);
         }
         state.learn(request, moment);
+        state.hear_pauses(member, request);
         state.take_back(member, request, care, moment);
         if request.leaves {
             let gone = state.members.remove(member);
@@ -159,10 +165,11 @@ impl ScopeState {
         let wake = state.wake(&targets, Some(member));
         state.call(&wake);
         let limits = state.tell(member, &targets);
+        let pauses = state.tell_pauses(member);
         let again = state.again(member, moment, care.leases.then_some(request.lease).flatten());
         let write = before.is_none_or(|before| !before.is_same(&state));
         debug_assert_eq!(state.check(), Ok(()));
-        let answer = Answer { epoch: state.epoch, clock: state.clock, limits, again, wake, write };
+        let answer = Answer { epoch: state.epoch, clock: state.clock, limits, pauses, again, wake, write };
         Ok((state, answer))
     }
 
@@ -172,6 +179,7 @@ impl ScopeState {
             epoch: self.epoch,
             clock: self.clock,
             limits: Vec::new(),
+            pauses: Vec::new(),
             again: None,
             wake: Vec::new(),
             write,

@@ -7,6 +7,7 @@
 //! The end of a pause and a wait that is long are known instants. Those who wait poll at them as at any other, as long as
 //! somebody listens. While nobody waits, nothing is woken: the end of a pause is told with the next request.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -26,6 +27,17 @@ use super::turn::{Phase, Turn};
 const MOST: usize = 10_000;
 
 type Callback = Arc<dyn Fn(&Event) + Send + Sync>;
+
+thread_local! {
+    /// Whether this thread leaves to others what is to be told.
+    static TELLS_NOTHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// This thread takes part in a shared budget: no callback runs where it is within a gate, as a callback may fork. It calls
+/// [`Throttler::tell_by`] outside.
+pub(crate) fn tell_nothing_here() {
+    TELLS_NOTHING.set(true);
+}
 
 /// A callback that gets the events of a throttler, until it is [removed](Listener::remove). Dropping this changes nothing.
 #[derive(Clone, Debug)]
@@ -300,18 +312,17 @@ impl Throttler {
     #[cold]
     #[inline(never)]
     pub(super) fn tell(&self) {
+        if !TELLS_NOTHING.get() {
+            self.tell_by(|locks| locks());
+        }
+    }
+
+    /// The same in a thread that must say where it takes the lock: `within` runs what does.
+    pub(crate) fn tell_by(&self, within: impl Fn(&mut dyn FnMut())) {
         let next = |begins: bool| {
-            let mut shared = self.shared.lock();
-            let events = shared.events.as_deref_mut()?;
-            if begins && events.teller.is_some() {
-                return None;
-            }
-            events.teller = Some(thread::current().id()).filter(|_| !events.due.is_empty());
-            let (event, only) = events.due.pop_front()?;
-            let whom = |listening: &&Listening| only.is_none_or(|number| number == listening.number);
-            let whom: Vec<Callback> =
-                events.listening.iter().filter(whom).map(|listening| listening.callback.clone()).collect();
-            Some((event, whom))
+            let mut next = None;
+            within(&mut || next = self.next_to_tell(begins));
+            next
         };
         let mut due = next(true);
         while let Some((event, whom)) = due {
@@ -322,5 +333,19 @@ impl Throttler {
             }
             due = next(false);
         }
+    }
+
+    fn next_to_tell(&self, begins: bool) -> Option<(Event, Vec<Callback>)> {
+        let mut shared = self.shared.lock();
+        let events = shared.events.as_deref_mut()?;
+        if begins && events.teller.is_some() {
+            return None;
+        }
+        events.teller = Some(thread::current().id()).filter(|_| !events.due.is_empty());
+        let (event, only) = events.due.pop_front()?;
+        let whom = |listening: &&Listening| only.is_none_or(|number| number == listening.number);
+        let whom: Vec<Callback> =
+            events.listening.iter().filter(whom).map(|listening| listening.callback.clone()).collect();
+        Some((event, whom))
     }
 }

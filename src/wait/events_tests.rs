@@ -51,7 +51,7 @@ fn lines<const N: usize>(lines: [(Nanos, &str); N]) -> Vec<(Nanos, String)> {
 
 /// A request that waits where nobody keeps watch but the test.
 fn wait(throttler: &Throttler, id: &str, units: u64, timeout: Option<Duration>) -> Ticket {
-    let mut held = HeldUnits::new(throttler.lookup(id).expect("known"), units);
+    let mut held = HeldUnits::new(&throttler.lookup(id).expect("known"), units, None);
     let turn = || Turn::new(WakeGroup::Threads, Waker::noop().clone());
     match throttler.enter(&mut held, timeout.map(crate::clock::nanos), turn) {
         Ok(Admission::Waiting(ticket)) => ticket,

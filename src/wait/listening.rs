@@ -7,6 +7,7 @@ use crate::error::Error;
 use crate::gate::{Observation, Seen, check_pause};
 
 use super::event::EventKind;
+use super::sharing::Sharing;
 use super::throttler::Throttler;
 
 impl Throttler {
@@ -43,6 +44,7 @@ impl Throttler {
 
     /// Lets nothing that takes from a limit leave for so long, nor any request for its id; `None`: nothing at all. Of two
     /// pauses the one that ends later holds. Who waits keeps its place. Returns whether this is the later one.
+    /// All who share these limits pause as well.
     ///
     /// ```
     /// # use sluicegate::{Options, RateLimit, Throttler};
@@ -70,6 +72,7 @@ impl Throttler {
             let (later, without_units) = shared.gate.pause_for(route.as_deref(), until, &reason);
             if later {
                 shared.note_pause(route.map(|route| route.id.clone()), now, until, &reason);
+                shared.sharing.iter().for_each(Sharing::tell_others);
             }
             if without_units {
                 let table = shared.table.clone();

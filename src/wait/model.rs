@@ -187,7 +187,7 @@ impl Model {
         };
         let woken = Arc::new(Flag::default());
         let waker = Waker::from(woken.clone());
-        let mut held = HeldUnits::new(self.throttler.lookup(IDS[id]).expect("known"), 1);
+        let mut held = HeldUnits::new(&self.throttler.lookup(IDS[id]).expect("known"), 1, None);
         let entry =
             self.within(place, |model| model.throttler.enter(&mut held, timeout, || Turn::new(group, waker)));
         match entry {

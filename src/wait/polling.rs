@@ -156,7 +156,7 @@ mod tests {
         assert!(shared.gate.try_acquire(now, &route, 1));
         let turn = Arc::new(Turn::new(WakeGroup::Threads, Waker::noop().clone()));
         let mut effects = Effects::default();
-        shared.join(now, &HeldUnits::new(route, 1), None, &turn, &mut effects);
+        shared.join(now, &HeldUnits::new(&route, 1, None), None, &turn, &mut effects);
         shared.advance(now, &mut effects);
         effects.carry_out();
         shared.wake_at(now).expect("somebody waits") - now

@@ -8,6 +8,7 @@ use crate::clock::Nanos;
 use crate::error::Error;
 use crate::gate::{self, Rank};
 
+use super::epoch::Epoch;
 use super::pass::Pass;
 use super::throttler::Throttler;
 
@@ -32,6 +33,8 @@ pub struct Route(Arc<Known>);
 
 struct Known {
     throttler: Throttler,
+    /// That of all classes, and that of its requests.
+    base: Arc<gate::Route>,
     route: Arc<gate::Route>,
     /// The class of its requests, if that is not the table's.
     rank: Option<Rank>,
@@ -43,7 +46,9 @@ impl Throttler {
     /// # Errors
     /// [`Error::UnknownLimit`].
     pub fn route(&self, id: &str) -> Result<Route, Error> {
-        Ok(Route(Arc::new(Known { throttler: self.clone(), route: self.lookup(id)?, rank: None })))
+        let base = self.lookup(id)?;
+        let route = base.of_rank(base.rank).clone();
+        Ok(Route(Arc::new(Known { throttler: self.clone(), base, route, rank: None })))
     }
 }
 
@@ -69,9 +74,10 @@ impl Route {
     /// # Errors
     /// [`Error::Invalid`].
     pub fn priority(&self, priority: i16) -> Result<Route, Error> {
-        let Known { throttler, route, .. } = &*self.0;
-        let rank = Some(Rank::of(priority)?);
-        Ok(Route(Arc::new(Known { throttler: throttler.clone(), route: route.clone(), rank })))
+        let Known { throttler, base, .. } = &*self.0;
+        let rank = Rank::of(priority)?;
+        let (base, route) = (base.clone(), base.of_rank(rank).clone());
+        Ok(Route(Arc::new(Known { throttler: throttler.clone(), base, route, rank: Some(rank) })))
     }
 
     /// The class of its requests, if that is not the table's.
@@ -136,7 +142,7 @@ impl Route {
 
     /// The block of a request that entered in this epoch has ended.
     #[inline]
-    pub(super) fn leave(&self, units: u64, epoch: u32) {
+    pub(super) fn leave(&self, units: u64, epoch: Epoch) {
         self.0.throttler.leave(&self.0.route, units, epoch);
     }
 }

@@ -10,12 +10,13 @@ use crate::limit::RateLimit;
 use super::block::Block;
 use super::deadlock::Threads;
 use super::effects::Effects;
+use super::epoch::Epoch;
 use super::events::Events;
 use super::leases::Leases;
 use super::nested::Nested;
 use super::pass::HeldUnits;
 use super::sharing::Sharing;
-use super::turn::Turn;
+use super::turn::{Phase, Turn};
 use super::wake_groups::WakeGroups;
 
 /// See the [module](self). Its methods are where their subject is: `grants.rs`, `polling.rs`.
@@ -29,8 +30,8 @@ pub(super) struct Shared {
     pub claimable: Nanos,
     /// The current table.
     pub table: Vec<RateLimit>,
-    /// How often everything in flight was settled at once, by a fork.
-    pub epoch: u32,
+    /// How often everything in flight was settled at once: see `epoch.rs`.
+    pub epoch: Epoch,
     /// The blocks that requests may be within.
     pub blocks: Vec<Weak<Block>>,
     /// The waits within such blocks.
@@ -58,7 +59,7 @@ impl Shared {
             leases: Leases::default(),
             claimable: 0,
             table,
-            epoch: 0,
+            epoch: Epoch::default(),
             blocks: Vec::new(),
             nested: Vec::new(),
             threads: Threads::default(),
@@ -85,6 +86,12 @@ impl Shared {
     ) -> Result<(), Error> {
         let refused = self.gate.set_table(now, &table)?;
         self.table = table;
+        for (from, to) in self.gate.take_moved() {
+            let Some(turn) = self.gate.waiter(to).map(|waiter| waiter.tag.clone()) else { continue };
+            *turn.phase.lock() = Phase::Waiting(to);
+            self.groups.join(to, &turn);
+            self.groups.leave(from, &turn, effects);
+        }
         self.settle_unknown(now, effects);
         self.announce(now, refused.into_iter(), effects);
         // A quota that is new does not know yet what the clock on the wall shows.
@@ -96,22 +103,24 @@ impl Shared {
         Ok(())
     }
 
-    /// To be called after a limit may have shrunk. A request within a block that nobody knows of, because it was not tight
-    /// when it was entered, must not wait for that block: should there be such blocks in the way, everything in flight counts
-    /// as answered now. The blocks that are known are in flight again at once.
-    pub fn settle_unknown(&mut self, now: Nanos, effects: &mut Effects) {
-        let has_blocks = self.threads != Threads::None && self.sharing.is_none();
-        if has_blocks && self.gate.is_crowded() {
-            self.epoch = self.epoch.wrapping_add(1);
+    /// To be called after a limit may have shrunk, or requests may be heavier than before. A request within a block that
+    /// nobody knows of, because it was not tight when it was entered, must not wait for that block: should there be such
+    /// blocks in the way, everything in flight counts as answered now. The blocks that are known are in flight again at once.
+    /// Whether it was so.
+    pub fn settle_unknown(&mut self, now: Nanos, effects: &mut Effects) -> bool {
+        let is_crowded = self.threads != Threads::None && self.gate.is_crowded();
+        if is_crowded {
+            self.epoch = self.epoch.after_settling();
             self.gate.settle_in_flight(now);
             effects.hold_again(self.blocks.iter().filter_map(Weak::upgrade));
         }
+        is_crowded
     }
 
     /// Brings what a request is about to take up to the current table, and checks that it could ever pass.
     pub fn refresh(&self, held: &mut HeldUnits) -> Result<(), Error> {
         if !self.gate.is_current(&held.route) {
-            held.route = self.gate.lookup(held.route.id())?.clone();
+            held.route = self.gate.lookup(held.route.id())?.of_rank(held.rank).clone();
         }
         self.check_open()?;
         self.gate.check_units(&held.route, held.units)

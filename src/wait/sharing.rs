@@ -35,7 +35,21 @@ pub(super) struct Sharing {
     closed: bool,
 }
 
+/// A pause that another process was told of.
+#[derive(Debug)]
+pub(crate) struct NewPause {
+    pub id: String,
+    /// For how long from now on.
+    pub left: Nanos,
+    pub reason: String,
+}
+
 impl Sharing {
+    /// The others must hear at once of what the exchange has said.
+    pub fn tell_others(&self) {
+        self.sharer.wanted();
+    }
+
     pub fn wanted(&mut self) {
         if std::mem::take(&mut self.listens) {
             self.sharer.wanted();
@@ -121,6 +135,8 @@ impl Throttler {
             if shared.check_open().is_err() {
                 shared.gate.allow_nothing();
             }
+            // Another process of the same budget may have a smaller limit.
+            let changed = shared.settle_unknown(now, effects) || changed;
             if changed {
                 shared.advance(now, effects);
             }
@@ -131,6 +147,36 @@ impl Throttler {
             self.check_nested();
         }
         result
+    }
+
+    /// Other processes were told to pause these limits. Those that the table does not have are left out.
+    pub(crate) fn hear_pauses(&self, pauses: &[NewPause]) {
+        self.locked(|shared, now, effects| {
+            let mut without_units = false;
+            // A pause of all limits is one event for the others, too.
+            let is_paused = |id: &str| pauses.iter().any(|pause| pause.id == id);
+            let all = pauses.len() > 1 && shared.gate.routes().all(|route| is_paused(route.id()));
+            if let Some(first) = pauses.iter().min_by_key(|pause| pause.left).filter(|_| all) {
+                let until = now.saturating_add(first.left);
+                shared.note_pause(None, now, until, &first.reason.as_str().into());
+            }
+            for NewPause { id, left, reason } in pauses {
+                let Ok(route) = shared.gate.lookup(id).cloned() else { continue };
+                let (until, reason) = (now.saturating_add(*left), reason.as_str().into());
+                let (later, moves) = shared.gate.pause_for(Some(&route), until, &reason);
+                without_units |= moves;
+                if later && !all {
+                    shared.note_pause(Some(route.id.clone()), now, until, &reason);
+                }
+            }
+            if without_units {
+                let table = shared.table.clone();
+                // It is the table that is in force.
+                let set = shared.set_table(now, table, effects);
+                debug_assert!(set.is_ok(), "{set:?}");
+            }
+            shared.advance(now, effects);
+        });
     }
 
     /// Whether [`Sharer::wanted`] is called when requests wait.

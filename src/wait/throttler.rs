@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::clock::{Clock, Nanos, WallNanos, nanos};
 use crate::error::Error;
-use crate::gate::{Gate, Options, Rank, Route, Usage};
+use crate::gate::{Counters, Gate, Options, Rank, Route, Usage};
 use crate::limit::RateLimit;
 
 use super::effects::Effects;
@@ -44,6 +44,16 @@ use super::wake_groups::WakeGroup;
 #[derive(Clone, Debug)]
 pub struct Throttler {
     pub(super) shared: Arc<Mutex<Shared>>,
+}
+
+/// All that a meter shows of a throttler: of each limit in the order of the table, and who waits.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub usages: Vec<Usage>,
+    pub counters: Vec<Counters>,
+    pub oldest_waits: Vec<Duration>,
+    /// Each id that requests wait for, how many they are, and for how long the oldest of them has.
+    pub waiting: Vec<(String, usize, Duration)>,
 }
 
 /// A throttler that does not keep itself alive.
@@ -119,10 +129,18 @@ impl Throttler {
     /// Checks that a request for `units` times the route's weights could ever pass.
     pub(crate) fn check_units(&self, route: &Route, units: u64) -> Result<(), Error> {
         let mut shared = self.shared.lock();
-        let route = shared.gate.lookup(route.id())?.clone();
-        shared.gate.check_units(&route, units)?;
-        if units > 1 {
-            shared.gate.expect_units(&route, units);
+        let new;
+        let route = if shared.gate.is_current(route) {
+            route
+        } else {
+            new = shared.gate.lookup(route.id())?.clone();
+            new.of_rank(new.rank)
+        };
+        shared.gate.check_units(route, units)?;
+        let is_heavier = units > 1 && shared.gate.expect_units(route, units);
+        drop(shared);
+        if is_heavier && self.locked(Shared::settle_unknown) {
+            self.check_nested();
         }
         Ok(())
     }
@@ -167,7 +185,8 @@ impl Throttler {
     pub(crate) fn charge_as(&self, id: &str, units: u64, rank: Option<Rank>) -> Result<bool, Error> {
         let at_once = {
             let mut shared = self.shared.lock();
-            let route = shared.gate.lookup(id)?.clone();
+            let route = shared.gate.lookup(id)?;
+            let route = route.of_rank(rank.unwrap_or(route.rank)).clone();
             shared.gate.check_units(&route, units)?;
             let now = shared.now();
             !shared.must_tell() && shared.gate.try_acquire(now, &route, units)
@@ -177,9 +196,9 @@ impl Throttler {
 
     /// What a request is about to take that could pass at some time.
     pub(super) fn request(&self, id: &str, units: u64, rank: Option<Rank>) -> Result<HeldUnits, Error> {
-        let route = self.lookup(id)?;
-        self.check_units(&route, units)?;
-        Ok(HeldUnits::new(route, units).of_rank(rank))
+        let held = HeldUnits::new(&self.lookup(id)?, units, rank);
+        self.check_units(&held.route, units)?;
+        Ok(held)
     }
 
     /// The same as [`Throttler::charge`], by its older name.
@@ -229,10 +248,12 @@ impl Throttler {
     /// The same for a request of this class; `None`: of the class that the table has for it.
     pub(crate) fn wait_time_as(&self, id: &str, units: u64, rank: Option<Rank>) -> Result<Nanos, Error> {
         self.locked(|shared, now, effects| {
-            let route = shared.gate.lookup(id)?.clone();
+            let route = shared.gate.lookup(id)?;
+            let rank = rank.unwrap_or(route.rank);
+            let route = route.of_rank(rank).clone();
             shared.gate.check_units(&route, units)?;
             shared.advance(now, effects);
-            let wait = shared.gate.wait_time(now, &route, units, rank.unwrap_or(route.rank));
+            let wait = shared.gate.wait_time(now, &route, units, rank);
             if wait > 0 {
                 shared.gate.remember_refused(&route, units);
                 shared.tell_wanted();
@@ -258,6 +279,24 @@ impl Throttler {
         let now = shared.now();
         let routes: Vec<_> = shared.gate.routes().cloned().collect();
         routes.iter().map(|route| shared.gate.usage(now, route)).collect()
+    }
+
+    /// What has become of the requests of every limit.
+    pub fn counters(&self) -> Vec<Counters> {
+        self.shared.lock().gate.counters()
+    }
+
+    /// All that a meter shows, at one instant.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut shared = self.shared.lock();
+        let now = shared.now();
+        let routes: Vec<_> = shared.gate.routes().cloned().collect();
+        Snapshot {
+            usages: routes.iter().map(|route| shared.gate.usage(now, route)).collect(),
+            counters: shared.gate.counters(),
+            oldest_waits: shared.gate.oldest_waits(now),
+            waiting: shared.gate.waiting(now),
+        }
     }
 
     /// When the next waiting request can pass, should nothing happen before.

@@ -228,11 +228,13 @@ def test_others_are_expected_to_go_on_and_given_up_when_they_do_not(
     assert gate.observe("POOL", used=10, reset=30, expect=True) == 10
     kept = gate.usage("POOL").foreign
     assert 20 <= kept <= 22, "as many again in the other half, and a little more"
-    clock.advance(15)
+    clock.advance(7)
     assert gate.usage("POOL").foreign == kept
-    clock.advance(14.9)
-    assert gate.usage("POOL").foreign < kept
-    clock.advance(0.1)
+    clock.advance(8)
+    assert gate.usage("POOL").foreign == 20, "the little more is given up"
+    assert gate.observe("POOL", used=10, reset=15, expect=True) == 0
+    assert 13 <= gate.usage("POOL").foreign <= 15, "nobody came for 15 s, so fewer will"
+    clock.advance(15)
     assert gate.usage("POOL").foreign == 10, "for the next window"
     clock.advance(60)
     assert gate.usage("POOL").foreign == 0

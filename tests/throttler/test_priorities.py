@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
+from sluicegate import LinkedLimitWeightPair, RateLimit, RateLimitTimeout, Throttler
 from sluicegate.testing import ManualClock
 
 POOL = [LinkedLimitWeightPair("POOL")]
@@ -107,3 +107,83 @@ def test_bad_priorities_are_refused(
             ask("/klines", priority=priority)
     with pytest.raises(error, match=f'priority of "/x" must be .*{message[-10:]}'):
         RateLimit("/x", 1, 1, priority=priority)
+
+
+def test_a_reserve_is_for_its_priority_and_those_above(clock: ManualClock) -> None:
+    throttler = Throttler(
+        [
+            RateLimit("POOL", 6000, 60, reserve={1: 600, 2: 100}),
+            RateLimit("/klines", None, linked_limits=POOL),
+            RateLimit("/cancel", None, linked_limits=POOL, priority=2),
+        ],
+        clock=clock,
+    )
+    assert throttler.usage("POOL").reserved == 700
+    assert "reserved=700" in repr(throttler.usage("POOL"))
+    assert throttler.charge("/klines", 5300)
+    assert not throttler.charge("/klines")
+    assert (throttler.wait_time("/klines"), throttler.wait_time("/klines", priority=1)) == (60, 0)
+    with pytest.raises(RateLimitTimeout, match='"POOL" is full') as caught:
+        throttler.execute_task("/klines", timeout=0).__enter__()
+    assert caught.value.full_limit == "POOL"
+    with throttler.execute_task("/klines", units=600, priority=1):
+        assert not throttler.charge("/klines", priority=1)
+        with throttler.execute_task("/cancel", units=100, timeout=0):
+            assert throttler.usage("POOL").remaining == 0
+    assert list(throttler.usage()) == ["POOL", "/klines", "/cancel"]
+    assert throttler.rate_limits[0].reserve == {1: 600, 2: 100}
+    clock.advance(60)
+    assert throttler.usage("POOL").reserved == 700
+
+
+async def test_a_cancel_with_a_reserve_leaves_at_once_beside_any_number_that_wait(
+    clock: ManualClock,
+) -> None:
+    table = [RateLimit("POOL", 10, 60, reserve={1: 2}), *table_of_ids()]
+    throttler = Throttler(table, clock=clock)
+
+    async def klines() -> None:
+        async with throttler.execute_task("/klines"):
+            pass
+
+    tasks = [asyncio.create_task(klines()) for _ in range(100)]
+    await asyncio.sleep(0)
+    assert throttler.usage("POOL").used == 8
+    async with throttler.execute_task("/cancel", timeout=0):
+        pass
+    # Who waits does so for what the table says now.
+    throttler.set_rate_limits([RateLimit("POOL", 12, 60), *table_of_ids()])
+    await asyncio.sleep(0)
+    assert throttler.usage("POOL").used == 12
+    throttler.set_rate_limits([RateLimit("POOL", 120, 60, reserve={1: 90}), *table_of_ids()])
+    await asyncio.sleep(0)
+    assert throttler.usage("POOL").waiting == 100 - 11 - 22  # and 8 before, which count
+    clock.advance(60)
+    await asyncio.sleep(0)
+    assert throttler.usage("POOL").used == 30
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert throttler.usage("POOL").waiting == 0
+
+
+def table_of_ids() -> list[RateLimit]:
+    return table()[1:]
+
+
+@pytest.mark.parametrize(
+    ("reserve", "error", "message"),
+    [
+        (600, TypeError, r'reserve of "x" must be a dict of units by priority, .*not 600 \(int\)'),
+        ({1: 0}, ValueError, 'reserve of "x" for priority 1 must be .* 1 or more, not 0'),
+        ({"1": 1}, TypeError, "a priority in reserve of .*not '1'"),
+    ],
+)
+def test_bad_reserves_are_refused(reserve: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        RateLimit("x", 5, 1, reserve=reserve)
+
+
+def test_a_reserve_of_all_of_a_limit_is_refused() -> None:
+    with pytest.raises(ValueError, match=r'a reserve of "x" must be .* less than its limit of 5'):
+        Throttler([RateLimit("x", 5, 1, reserve={1: 5})])

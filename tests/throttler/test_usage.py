@@ -52,6 +52,7 @@ def test_usage_tells_what_remains_and_goes_into_json(clock: ManualClock) -> None
         "foreign": 0,
         "paused": 0.0,
         "pause_reason": "",
+        "reserved": 0,
     }
     throttler.set_rate_limits([RateLimit("/x", 1, 10)])
     assert throttler.usage("/x").remaining == 0, "never below 0"

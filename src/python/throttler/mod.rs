@@ -26,7 +26,7 @@ use crate::limit::RateLimit;
 use crate::wait::Throttler;
 
 use super::waiting::{Loops, fork};
-use super::{seconds, sharing};
+use super::{meter, seconds, sharing};
 
 use self::events::Callbacks;
 use self::routes::{RouteHandle, Routes};
@@ -109,9 +109,12 @@ impl PyThrottler {
         Self { inner: OnceLock::new(), routes: Routes::new(py), callbacks: Arc::default() }
     }
 
-    pub fn begin(&self, throttler: Throttler, options: Options) -> PyResult<()> {
+    pub fn begin(&self, py: Python<'_>, throttler: Throttler, options: Options) -> PyResult<()> {
         fork::register(&throttler);
         self.callbacks.log(&throttler);
+        if !throttler.clock().is_manual() {
+            meter::offer(py);
+        }
         let inner = Inner { throttler, loops: Arc::default(), options };
         let again = |_| PyRuntimeError::new_err("this throttler has its table: use set_rate_limits()");
         self.inner.set(inner).map_err(again)
@@ -196,7 +199,7 @@ impl PyThrottler {
             }
             (None, None) => Throttler::new(&table, options)?,
         };
-        self.begin(throttler, options)
+        self.begin(py, throttler, options)
     }
 
     /// Returns the context of one request, for ``async with`` or, in a thread, for ``with``.
@@ -240,10 +243,11 @@ impl PyThrottler {
         timeout: Option<&Bound<'_, PyAny>>,
         priority: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Task> {
-        let route = self.route(limit_id)?;
+        let rank = numbers::rank(priority)?;
+        let route = RouteHandle::of_rank(self.route(limit_id)?, rank)?;
         let units = self.units(&route.get().route, units)?;
         let timeout = numbers::timeout(timeout)?.map(nanos);
-        Ok(Task::new(route.unbind(), units, timeout, numbers::rank(priority)?))
+        Ok(Task::new(route.unbind(), units, timeout, rank))
     }
 
     /// Returns a decorator: each call of its function is one request.
@@ -317,9 +321,10 @@ impl PyThrottler {
         units: Option<&Bound<'_, PyAny>>,
         priority: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
-        let handle = self.route(limit_id)?;
+        let rank = numbers::rank(priority)?;
+        let handle = RouteHandle::of_rank(self.route(limit_id)?, rank)?;
         let route = &handle.get().route;
-        let (units, rank) = (self.units(route, units)?, numbers::rank(priority)?);
+        let units = self.units(route, units)?;
         Ok(self.throttler()?.charge_as(route.id(), units, rank)?)
     }
 
@@ -366,9 +371,10 @@ impl PyThrottler {
         units: Option<&Bound<'_, PyAny>>,
         priority: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<f64> {
-        let handle = self.route(limit_id)?;
+        let rank = numbers::rank(priority)?;
+        let handle = RouteHandle::of_rank(self.route(limit_id)?, rank)?;
         let route = &handle.get().route;
-        let (units, rank) = (self.units(route, units)?, numbers::rank(priority)?);
+        let units = self.units(route, units)?;
         Ok(seconds(self.throttler()?.wait_time_as(route.id(), units, rank)?))
     }
 
@@ -404,6 +410,39 @@ impl PyThrottler {
         Ok(usages.into_any())
     }
 
+    /// Returns what has become of the requests of every limit, by id.
+    ///
+    /// A request counts for each limit that it takes from, and for the limit of its own id. The
+    /// counters begin at 0 when the throttler is made, and in the child of a fork.
+    ///
+    /// Each value is a dictionary for ``json.dumps``:
+    ///
+    /// - ``passed``: how many requests passed, at once or after a wait
+    /// - ``refused``: how many were told at once that there is no room: by `charge`, or with
+    ///   ``timeout=0``
+    /// - ``timed_out``: how many raised `RateLimitTimeout` after a wait
+    /// - ``pauses``: how often the limit was paused
+    /// - ``waits``: how many waited before they passed
+    /// - ``waited``: how many seconds these waited, together
+    ///
+    /// Example:
+    ///     >>> throttler.counters()["/depth"]["passed"]
+    ///     1
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let all = PyDict::new(py);
+        for counters in self.throttler()?.counters() {
+            let values = PyDict::new(py);
+            values.set_item("passed", counters.passed)?;
+            values.set_item("refused", counters.refused)?;
+            values.set_item("timed_out", counters.timed_out)?;
+            values.set_item("pauses", counters.pauses)?;
+            values.set_item("waits", counters.waits.count())?;
+            values.set_item("waited", counters.waits.total.as_secs_f64())?;
+            all.set_item(counters.id, values)?;
+        }
+        Ok(all)
+    }
+
     /// Learns from an answer of the exchange how much of a limit everybody uses.
     ///
     /// It only ever adds. What others have used is at least the exchange's number less all own
@@ -424,7 +463,8 @@ impl PyThrottler {
     ///     reset: The seconds until the window ends. By default units of others count for one
     ///         interval, and those of a quota until its boundary.
     ///     expect: Whether others are expected to go on as they did. If so, what they used in one
-    ///         window is kept for them in the next, and given up as it turns out unused.
+    ///         window is kept for them in the next, and given up as it turns out unused. Of what is
+    ///         in flight, nothing counts as if it were in the number already.
     ///     age: How many seconds ago the request of this answer left: the numbers are of some
     ///         moment since then. By default a quarter of the interval, and at most 1 s.
     ///

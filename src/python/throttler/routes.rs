@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 
 use crate::error::Error;
-use crate::gate::Route;
+use crate::gate::{Rank, Route};
 use crate::python::waiting::Loops;
 use crate::wait::Throttler;
 
@@ -16,9 +16,27 @@ use super::numbers;
 /// A route, and where its requests wait.
 #[pyclass(frozen)]
 pub struct RouteHandle {
+    /// That of all classes, and that of the class of its requests.
+    base: Arc<Route>,
     pub(crate) route: Arc<Route>,
     pub throttler: Throttler,
     pub loops: Arc<Loops>,
+}
+
+impl RouteHandle {
+    /// That of requests of another class for the same id.
+    #[inline]
+    pub(crate) fn of_rank<'py>(handle: Bound<'py, Self>, rank: Option<Rank>) -> PyResult<Bound<'py, Self>> {
+        let this = handle.get();
+        match rank.map(|rank| this.base.of_rank(rank)) {
+            Some(route) if !Arc::ptr_eq(route, &this.route) => {
+                let Self { base, throttler, loops, .. } = this;
+                let (base, throttler, loops) = (base.clone(), throttler.clone(), loops.clone());
+                Bound::new(handle.py(), Self { base, route: route.clone(), throttler, loops })
+            }
+            _ => Ok(handle),
+        }
+    }
 }
 
 /// id → `RouteHandle`, with the hash that Python keeps in each `str`.
@@ -69,12 +87,13 @@ fn look_up<'py>(
     (throttler, loops): (&Throttler, &Arc<Loops>),
 ) -> PyResult<Bound<'py, RouteHandle>> {
     // An id that is no valid text is in no table, whatever it looks like.
-    let route = match id.to_cow() {
+    let base = match id.to_cow() {
         Ok(id) => throttler.lookup(&id)?,
         Err(_) => {
             let id = id.to_string_lossy().into_owned();
             return Err(Error::UnknownLimit { id, closest: None }.into());
         }
     };
-    Bound::new(id.py(), RouteHandle { route, throttler: throttler.clone(), loops: loops.clone() })
+    let route = base.of_rank(base.rank).clone();
+    Bound::new(id.py(), RouteHandle { base, route, throttler: throttler.clone(), loops: loops.clone() })
 }

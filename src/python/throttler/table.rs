@@ -1,6 +1,6 @@
 //! A table of limits from Python objects, read by their attributes: Hummingbot's own `RateLimit` fits as well as ours.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::CString;
 use std::time::Duration;
 
@@ -104,6 +104,9 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
         resets.zone = period::zone(&of("timezone"), &zone)?;
     }
     limit.scope = scope_of(row, &of("scope"))?;
+    if let Some(reserve) = row.getattr_opt("reserve")?.filter(|reserve| !reserve.is_none()) {
+        limit.reserve = read_reserve(&of("reserve"), &reserve)?;
+    }
     if let Some(priority) = row.getattr_opt("priority")? {
         limit.priority = numbers::priority(&of("priority"), &priority)?;
     }
@@ -129,6 +132,17 @@ fn read_limit(row: &Bound<'_, PyAny>) -> PyResult<RateLimit> {
         limit.links.push(read_link(&link?, &format!("a link of {id:?}"), &format!("the link from {id:?}"))?);
     }
     Ok(limit)
+}
+
+/// Units by priority.
+fn read_reserve(what: &str, reserve: &Bound<'_, PyAny>) -> PyResult<BTreeMap<i16, u64>> {
+    let must = "a dict of units by priority, as in {1: 600}, or None";
+    let dict = reserve.cast::<PyDict>().map_err(|_| numbers::wrong_type(what, must, reserve))?;
+    let entry = |(priority, units): (Bound<'_, PyAny>, Bound<'_, PyAny>)| {
+        let priority = numbers::priority(&format!("a priority in {what}"), &priority)?;
+        Ok((priority, numbers::units(&format!("{what} for priority {priority}"), 1, &units)?))
+    };
+    dict.iter().map(entry).collect()
 }
 
 /// A limit that counts something, with the interval in which it does.
@@ -264,6 +278,9 @@ pub fn write<'py>(py: Python<'py>, table: &[RateLimit]) -> PyResult<Bound<'py, P
         };
         kwargs.set_item("scope", scope)?;
         kwargs.set_item("priority", limit.priority)?;
+        if !limit.reserve.is_empty() {
+            kwargs.set_item("reserve", limit.reserve.clone())?;
+        }
         let links: Vec<_> = limit
             .links
             .iter()

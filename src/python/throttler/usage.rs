@@ -62,12 +62,17 @@ pub struct PyUsage {
     /// Why it is paused. It is empty if it is not, or if nobody said why.
     #[pyo3(get)]
     pause_reason: String,
+    /// How many units are free, and kept for requests of a higher priority than the lowest.
+    ///
+    /// It is what is left of the limit's ``reserve``: 0 if it has none.
+    #[pyo3(get)]
+    reserved: u64,
     /// Where to ask for what all processes use. A copy has none.
     throttler: Option<Throttler>,
 }
 
 /// All values of a `Usage`, in the order of its constructor.
-type Fields = (String, u64, u64, u64, usize, f64, f64, u64, f64, String);
+type Fields = (String, u64, u64, u64, usize, f64, f64, u64, f64, String, u64);
 
 impl PartialEq for PyUsage {
     fn eq(&self, other: &Self) -> bool {
@@ -88,6 +93,7 @@ impl PyUsage {
             foreign: usage.foreign,
             paused: usage.paused.as_secs_f64(),
             pause_reason: usage.pause_reason,
+            reserved: usage.reserved,
             throttler: throttler.is_shared().then(|| throttler.clone()),
         }
     }
@@ -98,7 +104,7 @@ impl PyUsage {
     #[new]
     #[pyo3(signature = (
         limit_id, limit, used, in_flight, waiting, time_interval, resets_in, foreign=0, paused=0.0,
-        pause_reason=String::new()
+        pause_reason=String::new(), reserved=0
     ))]
     #[allow(clippy::too_many_arguments, reason = "they are Python's")]
     fn from_fields(
@@ -112,6 +118,7 @@ impl PyUsage {
         foreign: u64,
         paused: f64,
         pause_reason: String,
+        reserved: u64,
     ) -> Self {
         Self {
             limit_id,
@@ -124,6 +131,7 @@ impl PyUsage {
             foreign,
             paused,
             pause_reason,
+            reserved,
             throttler: None,
         }
     }
@@ -131,8 +139,20 @@ impl PyUsage {
     /// What copying and pickling make it anew from.
     fn __getnewargs__(&self) -> Fields {
         let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in, .. } = self.clone();
-        let Self { foreign, paused, pause_reason, .. } = self.clone();
-        (limit_id, limit, used, in_flight, waiting, time_interval, resets_in, foreign, paused, pause_reason)
+        let Self { foreign, paused, pause_reason, reserved, .. } = self.clone();
+        (
+            limit_id,
+            limit,
+            used,
+            in_flight,
+            waiting,
+            time_interval,
+            resets_in,
+            foreign,
+            paused,
+            pause_reason,
+            reserved,
+        )
     }
 
     /// How many units are free now: ``limit`` less ``used``, and never below 0.
@@ -158,7 +178,7 @@ impl PyUsage {
     /// All of these values but `shared` by name, as a dictionary for ``json.dumps``.
     fn as_dict<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let Self { limit_id, limit, used, in_flight, waiting, time_interval, resets_in, .. } = self;
-        let Self { foreign, paused, pause_reason, .. } = self;
+        let Self { foreign, paused, pause_reason, reserved, .. } = self;
         let values = PyDict::new(py);
         values.set_item("limit_id", limit_id)?;
         values.set_item("limit", limit)?;
@@ -171,6 +191,7 @@ impl PyUsage {
         values.set_item("foreign", foreign)?;
         values.set_item("paused", paused)?;
         values.set_item("pause_reason", pause_reason)?;
+        values.set_item("reserved", reserved)?;
         Ok(values)
     }
 
@@ -182,9 +203,11 @@ impl PyUsage {
                 format!(", foreign={foreign}, paused={paused}, pause_reason={reason:?}")
             }
         };
+        let reserved =
+            if self.reserved > 0 { format!(", reserved={}", self.reserved) } else { String::new() };
         format!(
             "Usage(limit_id={limit_id:?}, limit={limit}, used={used}, in_flight={in_flight}, waiting={waiting}, \
-             time_interval={time_interval}, resets_in={resets_in}{heard})"
+             time_interval={time_interval}, resets_in={resets_in}{heard}{reserved})"
         )
     }
 }
