@@ -14,7 +14,7 @@ impl<W> Gate<W> {
     pub fn allow(&mut self, route: &Route, units: u64) {
         self.was_lowered = true;
         self.change(route, |window| window.allow(units));
-        self.limits[route.index as usize].measure_room();
+        self.limits[route.index as usize].measure_room(self.is_shared);
     }
 
     /// Lets nothing that takes from the limit of an id pass before `until`. An end that was set before, and is later,

@@ -267,12 +267,27 @@ fn a_limit_of_which_less_may_be_used_is_tight_earlier() {
 }
 
 #[test]
-fn every_request_of_a_shared_limit_is_tight_because_it_may_shrink_at_any_time() {
-    let mut gate = gate(Hold::Response);
-    let route = gate.lookup("pool").expect("known").clone();
-    gate.allow_nothing();
-    gate.allow(&route, u64::MAX);
-    assert!(gate.is_tight(&route));
+fn a_request_needs_what_it_takes_and_what_blocks_hold_that_it_may_be_within() {
+    let table = [RateLimit::new("pool", 64_000, TEN), RateLimit::new("other", 9, TEN)];
+    let mut gate: Gate<&str> = Gate::new(&table, Options::default()).expect("a fine table");
+    let [pool, other] = ["pool", "other"].map(|id| gate.lookup(id).expect("known").clone());
+    gate.share(0);
+    assert!(gate.allow_of(pool.index, 64_000) && gate.allow_of(other.index, 1));
+    let clock = Clock::manual();
+    for _ in 0..1_000 {
+        assert!(gate.try_enter(&clock, &pool, 1) && !gate.is_tight(&pool));
+    }
+    // One more than a 64th: everybody knows of this one.
+    assert!(gate.try_enter(&clock, &pool, 1) && gate.is_tight(&pool));
+    assert!(gate.try_enter(&clock, &other, 1) && gate.is_tight(&other));
+    assert!(gate.allow_of(pool.index, 500));
+    gate.join(&pool, Rank::ORDINARY, Waiter { units: 3, since: 0, deadline: None, tag: "within" });
+    gate.join(&other, Rank::ORDINARY, Waiter { units: 1, since: 0, deadline: None, tag: "beside" });
+    let needs =
+        |gate: &Gate<&str>| -> Vec<_> { gate.next_waiting(9).into_iter().map(|next| next.needs).collect() };
+    assert_eq!(needs(&gate), [[(pool.index, 1_003)], [(other.index, 1)]]);
+    gate.leave(0, &pool, 995);
+    assert_eq!(needs(&gate), [[(pool.index, 3 + 6)], [(other.index, 1)]]);
 }
 
 /// A plan takes nothing in the window to have been stamped after the last event.

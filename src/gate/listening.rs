@@ -95,7 +95,7 @@ impl<W> Gate<W> {
                 state.heard.limit = Some((limit, since));
                 if state.window.tell_limit(self.options.share_of(limit)) {
                     seen.limit = Some(state.window.told_limit());
-                    state.measure_room();
+                    state.measure_room(self.is_shared);
                     self.was_lowered = true;
                 }
             }
@@ -131,6 +131,7 @@ impl<W> Gate<W> {
             let state = &mut self.limits[index as usize];
             if state.window.paused_until().is_none_or(|before| before < until) {
                 state.window.pause(until);
+                state.counts.pauses += 1;
                 state.heard.reason = reason.clone();
                 later |= state.route.is_some();
             }

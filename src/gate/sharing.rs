@@ -28,7 +28,7 @@ pub(crate) struct Demand {
 pub(crate) struct NextWaiting {
     pub order: Order,
     pub since: Nanos,
-    /// What it takes: (limit, units).
+    /// What the process must have for it to pass: (limit, units).
     pub needs: Vec<(Index, u64)>,
 }
 
@@ -85,12 +85,20 @@ impl<W> Gate<W> {
     }
 
     /// The next request of each route that somebody waits for, oldest first, and no more than `most` of them.
+    ///
+    /// It may be within a block that nobody knows of. So it must not wait for those blocks: the process needs what they hold
+    /// and what the request takes.
     pub fn next_waiting(&self, most: usize) -> Vec<NextWaiting> {
         let next = |head| {
             let waiter = self.queues.get(head)?;
             let route = self.limits[head.route as usize].route.as_ref()?;
             let needs = route.charges.iter();
-            let needs = needs.map(|charge| (charge.limit, charge.weight.saturating_mul(waiter.units)));
+            let needs = needs.map(|charge| {
+                let takes = charge.weight.saturating_mul(waiter.units);
+                let waits_for_blocks = charge.held && takes > 0;
+                let held = if waits_for_blocks { self.limits[charge.limit as usize].unknown() } else { 0 };
+                (charge.limit, takes.saturating_add(held))
+            });
             Some(NextWaiting { order: head.order, since: waiter.since, needs: needs.collect() })
         };
         self.queues.heads().take(most).filter_map(next).collect()
@@ -132,7 +140,7 @@ impl<W> Gate<W> {
         self.allowed_at_first = 0;
         for limit in &mut self.limits {
             limit.window.allow(0);
-            limit.measure_room();
+            limit.measure_room(self.is_shared);
         }
     }
 
@@ -185,7 +193,7 @@ impl<W> Gate<W> {
         }
         self.changed = true;
         state.window.allow(units);
-        state.measure_room();
+        state.measure_room(self.is_shared);
         true
     }
 
@@ -196,7 +204,7 @@ impl<W> Gate<W> {
         self.changed = true;
         let state = &mut self.limits[limit as usize];
         state.window.tighten(now, units, interval);
-        state.measure_room();
+        state.measure_room(self.is_shared);
     }
 
     /// Nothing is in flight or in any window: it is another process's, of which this one is a copy.

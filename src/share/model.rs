@@ -25,7 +25,10 @@ pub(super) enum Event {
     Commit(usize, Box<Request>),
     Answered(usize, MemberId, Box<Answer>),
     Retry(usize, MemberId),
-    Ends(usize, MemberId, Vec<(usize, u64)>),
+    /// A request's blocks end: its own, and those around it.
+    Ends(usize, MemberId, Vec<Vec<(usize, u64)>>),
+    /// Another request is made within a block.
+    Nested(usize, MemberId, Box<ModelRequest>),
     Arrives(usize, Vec<(usize, u64)>),
     Table(usize),
     Restart(usize),
@@ -69,6 +72,8 @@ pub(super) struct Cluster {
     pub visits: u64,
     pub writes: u64,
     pub passed: u64,
+    /// How many requests were made within blocks of which the gate does not know.
+    pub nested: u64,
     /// How long requests waited, by the process's clock.
     pub waits: Vec<Nanos>,
     pub keep_waits: bool,
@@ -99,6 +104,7 @@ impl Cluster {
             visits: 0,
             writes: 0,
             passed: 0,
+            nested: 0,
             waits: Vec::new(),
             keep_waits: false,
             visiting: Vec::new(),
@@ -238,6 +244,7 @@ impl Cluster {
         let owner = match &event {
             Event::Poll(at, id) | Event::Woken(at, id) | Event::Retry(at, id) => Some((*at, Some(*id))),
             Event::Answered(at, id, _) | Event::Ends(at, id, _) => Some((*at, Some(*id))),
+            Event::Nested(at, id, _) => Some((*at, Some(*id))),
             Event::Arrives(at, _) | Event::Table(at) => Some((*at, None)),
             Event::Commit(..) | Event::Restart(_) | Event::Fault(_) => None,
         };
@@ -268,23 +275,20 @@ impl Cluster {
                 self.processes[at].asking = false;
                 self.visit(at);
             }
-            Event::Ends(at, _, needs) => {
+            Event::Ends(at, _, blocks) => {
                 let local = self.local(at);
-                self.processes[at].gate.end(local, &needs);
+                let gate = &mut self.processes[at].gate;
+                blocks.iter().for_each(|needs| gate.end(local, needs));
+                blocks[1..].iter().for_each(|outer| gate.nest(outer, true));
+                self.poll(at);
+            }
+            Event::Nested(at, _, request) => {
+                let request = ModelRequest { since: self.local(at), ..*request };
+                self.processes[at].gate.queue.push(request);
                 self.poll(at);
             }
             Event::Arrives(at, needs) => {
-                let since = self.local(at);
-                self.next_request += 1;
-                let arrives_after = self.random.within(0, self.world.arrival + 1);
-                let hangs = self.now < self.world.calm_from && self.random.chance(3);
-                let request = ModelRequest {
-                    number: self.next_request,
-                    since,
-                    needs,
-                    arrives_after,
-                    ends_after: (!hangs).then(|| arrives_after + self.random.within(0, 50 * MS)),
-                };
+                let request = ModelRequest { since: self.local(at), ..self.new_request(needs, Vec::new()) };
                 self.processes[at].gate.queue.push(request);
                 self.poll(at);
             }
@@ -302,11 +306,51 @@ impl Cluster {
         }
     }
 
+    fn new_request(&mut self, needs: Vec<(usize, u64)>, outer: Vec<Vec<(usize, u64)>>) -> ModelRequest {
+        self.next_request += 1;
+        let arrives_after = self.random.within(0, self.world.arrival + 1);
+        let hangs = self.now < self.world.calm_from && self.random.chance(3);
+        let nests = self.now < self.world.calm_from && self.world.nests > 0;
+        let inner = (nests && self.random.chance(self.world.nests)).then(|| {
+            let routes = &self.world.routes;
+            routes[self.random.within(0, routes.len() as u64) as usize].clone()
+        });
+        ModelRequest {
+            number: self.next_request,
+            since: 0,
+            needs,
+            arrives_after,
+            ends_after: (!hangs).then(|| arrives_after + self.random.within(0, 50 * MS)),
+            inner,
+            outer,
+        }
+    }
+
+    /// The blocks of a request that has passed end, or another one is made within its own first.
+    fn go_on(&mut self, at: usize, request: ModelRequest, heaviest: &[u64]) -> Event {
+        let id = self.processes[at].id;
+        let gate = &mut self.processes[at].gate;
+        let mut blocks = vec![request.needs];
+        match request.inner.filter(|_| gate.is_roomy(&blocks[0], heaviest)) {
+            Some(inner) => {
+                gate.nest(&blocks[0], false);
+                blocks.extend(request.outer);
+                self.nested += 1;
+                Event::Nested(at, id, Box::new(self.new_request(inner, blocks)))
+            }
+            None => {
+                blocks.extend(request.outer);
+                Event::Ends(at, id, blocks)
+            }
+        }
+    }
+
     /// Lets pass what may, and visits if it is time.
     fn poll(&mut self, at: usize) {
         let now = self.local(at);
         let lives_until = self.processes[at].membership.lives_until();
         if !self.processes[at].leaving {
+            let heaviest = self.world.heaviest();
             for request in self.processes[at].gate.pass(now, lives_until) {
                 self.passed += 1;
                 if self.keep_waits {
@@ -315,8 +359,8 @@ impl Cluster {
                 let arrives = self.now + if self.world.by_start { 0 } else { request.arrives_after };
                 self.arrivals.extend(request.needs.iter().map(|&(limit, units)| (arrives, limit, units)));
                 let ends = request.ends_after.map_or(self.world.calm_from, |after| self.now + after);
-                let id = self.processes[at].id;
-                self.schedule(ends.max(arrives), Event::Ends(at, id, request.needs));
+                let next = self.go_on(at, request, &heaviest);
+                self.schedule(ends.max(arrives), next);
             }
         }
         let process = &mut self.processes[at];

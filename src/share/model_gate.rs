@@ -10,6 +10,8 @@ use super::reclaim::FreeAt;
 pub(super) struct ModelLimit {
     pub effective: u64,
     pub in_flight: u64,
+    /// Those of them that are in blocks within which another request is made, of which the gate does not know.
+    pub unknown: u64,
     pub interval: Nanos,
     /// The period of a quota; its boundaries are multiples of it, by the process's own clock.
     pub period: Option<Nanos>,
@@ -61,6 +63,10 @@ pub(super) struct ModelRequest {
     pub arrives_after: Nanos,
     /// `None`: its answer never comes.
     pub ends_after: Option<Nanos>,
+    /// What it takes that is made within its block, which ends with that.
+    pub inner: Option<Vec<(usize, u64)>>,
+    /// What the blocks hold that it is within.
+    pub outer: Vec<Vec<(usize, u64)>>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -111,6 +117,24 @@ impl ModelGate {
         }
     }
 
+    /// Whether the gate need not know of a request that has just passed: so little is in flight, and all are that light.
+    /// Larger parts than those of the real gate, for fewer processes.
+    pub fn is_roomy(&self, needs: &[(usize, u64)], heaviest: &[u64]) -> bool {
+        !self.by_start
+            && needs.iter().all(|&(at, _)| {
+                let ModelLimit { in_flight, effective, .. } = self.limits[at];
+                in_flight <= effective / 4 && heaviest[at] <= effective / 8
+            })
+    }
+
+    /// Another request is made within a block, or has ended.
+    pub fn nest(&mut self, block: &[(usize, u64)], ends: bool) {
+        for &(at, units) in block {
+            let unknown = &mut self.limits[at].unknown;
+            *unknown = if ends { *unknown - units } else { *unknown + units };
+        }
+    }
+
     /// When something may pass that waits now, if nothing but time goes on.
     pub fn wake_at(&self, now: Nanos) -> Option<Nanos> {
         let waits = self.queue.iter().flat_map(|request| &request.needs);
@@ -152,17 +176,19 @@ impl ModelGate {
     }
 
     pub fn waiting(&self, now: Nanos) -> Vec<Waiting> {
-        let mut heads: Vec<Waiting> = Vec::new();
+        let mut heads: Vec<&ModelRequest> = Vec::new();
         for request in &self.queue {
             if !heads.iter().any(|head| head.needs == request.needs) {
-                heads.push(Waiting {
-                    request: request.number,
-                    waited: now - request.since,
-                    needs: request.needs.clone(),
-                });
+                heads.push(request);
             }
         }
-        heads
+        let needs = |&(at, units): &(usize, u64)| (at, units + self.limits[at].unknown);
+        let waiting = |head: &ModelRequest| Waiting {
+            request: head.number,
+            waited: now - head.since,
+            needs: head.needs.iter().map(needs).collect(),
+        };
+        heads.into_iter().map(waiting).collect()
     }
 
     /// Forgets the oldest units of a window: they are posted.

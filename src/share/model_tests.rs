@@ -1,5 +1,7 @@
 //! The promises of a shared budget, in thousands of random worlds.
 
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+
 use parking_lot::Mutex;
 
 use crate::clock::Nanos;
@@ -122,9 +124,10 @@ fn no_window_is_ever_over_and_no_unit_is_lost() {
     let first: u64 = std::env::var("SHARE_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let found = Mutex::new((0, 0, 0, Vec::new()));
+    let nested = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for thread in 0..threads {
-            let found = &found;
+            let (found, nested) = (&found, &nested);
             scope.spawn(move || {
                 for seed in (first..first + worlds()).skip(thread).step_by(threads) {
                     let outcome = std::panic::catch_unwind(|| run(seed));
@@ -134,6 +137,7 @@ fn no_window_is_ever_over_and_no_unit_is_lost() {
                             found.0 += cluster.passed;
                             found.1 += cluster.visits;
                             found.2 += u64::from(cluster.world.longest_interval() > LONG);
+                            nested.fetch_add(cluster.nested, Relaxed);
                         }
                         Ok(Err(what)) => found.3.push(format!("world {seed}: {what}")),
                         Err(_) => found.3.push(format!("world {seed} panicked")),
@@ -148,5 +152,7 @@ fn no_window_is_ever_over_and_no_unit_is_lost() {
     let (passed, visits, long, broken) = found.into_inner();
     assert!(broken.is_empty(), "{}", broken.join("\n"));
     println!("{} worlds, {long} with long windows: {passed} requests, {visits} visits", worlds());
+    println!("{} within others", nested.load(Relaxed));
+    assert!(worlds() < 100 || nested.into_inner() > worlds() / 4, "no request is within another");
     assert!(worlds() < 100 || passed > 10 * worlds(), "the worlds are empty");
 }

@@ -67,6 +67,8 @@ pub(super) struct World {
     pub lossy: u64,
     /// When nothing goes wrong any more.
     pub calm_from: Nanos,
+    /// So many requests of a hundred make another one within their block.
+    pub nests: u64,
 }
 
 impl World {
@@ -159,7 +161,7 @@ impl World {
         let lossy = if r.chance(40) { r.within(1, 40) } else { 0 };
         let arrival = if r.chance(50) { r.within(1, 100) } else { r.within(1, 1_000) } * MS;
         let by_start = r.chance(40);
-        Self {
+        let world = Self {
             seed,
             processes,
             table,
@@ -172,7 +174,38 @@ impl World {
             faults,
             lossy,
             calm_from: lasts + 8_000 * MS,
+            nests: 0,
+        };
+        if Random(!seed).chance(25) { world.nested() } else { world }
+    }
+
+    /// The same with larger limits, light requests, and more of them, some within others.
+    fn nested(mut self) -> Self {
+        let mut random = Random(self.seed ^ 0xb10c);
+        for terms in &mut self.table {
+            terms.limit = random.within(64, 400);
         }
+        for (at, units) in self.routes.iter_mut().flatten() {
+            let most = self.table[*at].limit / 16;
+            *units = if random.chance(60) { most } else { random.within(1, most.min(4) + 1) };
+        }
+        for (at, process, route) in self.requests.clone() {
+            for _ in 0..random.within(0, 20) {
+                self.requests.push((at + random.within(0, 300) * MS, process, route));
+            }
+        }
+        // A limit that shrinks is the matter of the gate that it belongs to: it settles what is in flight.
+        self.faults.retain(|(_, fault)| !matches!(fault, Fault::Table(..)));
+        Self { nests: 40, ..self }
+    }
+
+    /// The most that a request takes of each limit.
+    pub fn heaviest(&self) -> Vec<u64> {
+        let mut heaviest = vec![0; self.table.len()];
+        for &(at, units) in self.routes.iter().flatten() {
+            heaviest[at] = units.max(heaviest[at]);
+        }
+        heaviest
     }
 
     pub fn longest_interval(&self) -> Nanos {

@@ -32,6 +32,7 @@ fn world(
         faults: Vec::new(),
         lossy: 0,
         calm_from: 1,
+        nests: 0,
     }
 }
 

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use crate::gate::Route;
 
 use super::deadlock::this_thread;
+use super::epoch::Epoch;
 use super::pass::HeldUnits;
 use super::shared::{Shared, remember};
 use super::throttler::Throttler;
@@ -161,8 +162,8 @@ impl Block {
 
     /// Everything in flight was settled at once: what it holds is in flight again.
     pub(super) fn hold_again(&self) {
-        if let Holding::Held(units) = &mut *self.held.lock() {
-            units.take_again();
+        if let Holding::Held(BlockUnits { throttler, held, .. }) = &mut *self.held.lock() {
+            throttler.hold_again(held);
         }
     }
 
@@ -205,7 +206,7 @@ impl Drop for Block {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Entered {
     /// See `Shared::epoch`.
-    pub epoch: u32,
+    pub epoch: Epoch,
     /// Others may have to wait for its answer: see `Gate::is_tight`.
     pub is_tight: bool,
 }
@@ -238,13 +239,25 @@ impl Throttler {
         shared.gate.take_again(&held.route, held.units);
     }
 
+    /// What a block took, and was settled with everything else in flight, is in flight again.
+    fn hold_again(&self, held: &mut HeldUnits) {
+        let mut shared = self.shared.lock();
+        // It may have yielded since, and taken it again then.
+        if held.epoch != shared.epoch && held.epoch.is_of_same_process(shared.epoch) {
+            held.epoch = shared.epoch;
+            shared.gate.take_settled_again(&held.route, held.units);
+        }
+    }
+
     /// What a block took in flight is counted elsewhere.
     fn give_back(&self, held: &HeldUnits) {
         self.locked(|shared, now, effects| {
             if held.epoch == shared.epoch {
                 shared.gate.give_back_held(&held.route, held.units);
-                shared.advance(now, effects);
+            } else {
+                shared.give_back_unsettled(held.epoch, &held.route, held.units);
             }
+            shared.advance(now, effects);
         });
     }
 }

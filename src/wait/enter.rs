@@ -9,6 +9,7 @@ use crate::error::Error;
 use crate::gate::Route;
 
 use super::effects::Effects;
+use super::epoch::Epoch;
 use super::pass::HeldUnits;
 use super::shared::Shared;
 use super::throttler::Throttler;
@@ -24,7 +25,7 @@ pub(crate) enum Admission {
 impl Throttler {
     /// Enters if that can be done at once, and says in which epoch. The route must be of the current table.
     #[inline]
-    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<u32> {
+    pub(crate) fn enter_at_once(&self, route: &Route, units: u64) -> Option<Epoch> {
         let mut shared = self.shared.lock();
         shared.check_lease();
         if shared.must_tell() {
@@ -91,19 +92,28 @@ impl Throttler {
 
     /// A request's block has ended.
     #[inline]
-    pub(crate) fn leave(&self, route: &Route, units: u64, epoch: u32) {
+    pub(crate) fn leave(&self, route: &Route, units: u64, epoch: Epoch) {
         if !route.is_held {
             return;
         }
         let mut shared = self.shared.lock();
         if epoch != shared.epoch {
-            return;
+            return self.leave_settled(shared, route, units, epoch);
         }
         let now = shared.now();
         shared.gate.leave(now, route, units);
         if shared.gate.is_waited_for(route) {
             self.advance(shared, now);
         }
+    }
+
+    /// A request's block has ended, all of which but for concurrent units was settled before.
+    #[cold]
+    #[inline(never)]
+    fn leave_settled(&self, mut shared: MutexGuard<'_, Shared>, route: &Route, units: u64, epoch: Epoch) {
+        shared.give_back_unsettled(epoch, route, units);
+        let now = shared.now();
+        self.advance(shared, now);
     }
 
     /// Lets others through. Apart, so that leaving where nobody waits stays short.

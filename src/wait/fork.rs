@@ -14,7 +14,7 @@ impl Throttler {
     /// interpreter, and so does the one that forks: at that moment, nobody else can have it.
     pub(crate) fn start_anew(&self) -> Option<impl FnOnce() + use<>> {
         let mut shared = self.shared.try_lock()?;
-        shared.epoch = shared.epoch.wrapping_add(1);
+        shared.epoch = shared.epoch.after_fork();
         let groups = shared.groups.clear();
         shared.leases.clear();
         let untold = shared.events.as_deref_mut().map(|events| events.start_anew());
@@ -26,7 +26,8 @@ impl Throttler {
             let mut phase = turn.phase.lock();
             let Phase::Waiting(place) = *phase else { continue };
             let Some(route) = shared.gate.route_at(place) else { continue };
-            let standing = Standing { order: place.order, since: waiter.since, deadline: waiter.deadline };
+            let (since, deadline) = (waiter.since, waiter.deadline);
+            let standing = Standing { order: place.order, since, deadline, waited: 0 };
             *phase = Phase::Lapsed(HeldUnits::new(&route, units, Some(turn.rank)), standing);
             drop(phase);
             // No loop runs on in a child; a thread may.

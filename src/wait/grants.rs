@@ -4,9 +4,10 @@
 use std::sync::Arc;
 
 use crate::clock::Nanos;
-use crate::gate::{Decided, Place, Waiter};
+use crate::gate::{Decided, Place, Route, Waiter};
 
 use super::effects::Effects;
+use super::epoch::Epoch;
 use super::leases::LEASE;
 use super::pass::HeldUnits;
 use super::shared::Shared;
@@ -51,7 +52,8 @@ impl Shared {
             let Phase::Waiting(place) = *phase else { continue };
             *phase = match outcome {
                 Ok(route) => {
-                    let standing = Standing { order: place.order, since, deadline };
+                    let waited = now.saturating_sub(since);
+                    let standing = Standing { order: place.order, since, deadline, waited };
                     let held = HeldUnits::new(&route, units, Some(turn.rank));
                     Phase::Granted(HeldUnits { epoch: self.epoch, ..held }, standing)
                 }
@@ -78,8 +80,9 @@ impl Shared {
             _ => {}
         }
         match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Granted(mut held, _) => {
+            Phase::Granted(mut held, Standing { waited, .. }) => {
                 drop(phase);
+                self.gate.count_granted(&held.route, waited);
                 held.is_tight = self.gate.is_tight(&held.route);
                 // A grant from before a fork was forgotten with everything else.
                 if held.epoch == self.epoch && self.gate.begin(now, &held.route, held.units) {
@@ -119,13 +122,21 @@ impl Shared {
         effects.drop_later(turn);
     }
 
+    /// A request ends, or will not begin, that took its units in an earlier epoch: they were settled then, all but the
+    /// concurrent ones.
+    pub fn give_back_unsettled(&mut self, epoch: Epoch, route: &Route, units: u64) {
+        if epoch.is_of_same_process(self.epoch) {
+            self.gate.give_back_unsettled(route, units);
+        }
+    }
+
     /// Takes a waiter out of the queue that is away for sure, until it comes.
     fn set_aside(&mut self, place: Place, turn: Arc<Turn>, effects: &mut Effects) {
         let (Some(route), Some(waiter)) = (self.gate.route_at(place), self.gate.remove(place)) else {
             return;
         };
         let Waiter { units, since, deadline, tag } = waiter;
-        let standing = Standing { order: place.order, since, deadline };
+        let standing = Standing { order: place.order, since, deadline, waited: 0 };
         *turn.phase.lock() = Phase::Lapsed(HeldUnits::new(&route, units, Some(turn.rank)), standing);
         self.groups.leave(place, &turn, effects);
         // It comes as soon as it runs.
@@ -155,7 +166,8 @@ impl Shared {
     pub fn rejoin(&mut self, now: Nanos, turn: &Arc<Turn>, effects: &mut Effects) {
         let mut phase = turn.phase.lock();
         *phase = match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Lapsed(mut held, Standing { order, since, deadline }) => match self.refresh(&mut held) {
+            Phase::Lapsed(mut held, Standing { order, since, deadline, .. }) => match self.refresh(&mut held)
+            {
                 Ok(()) => {
                     let waiter = Waiter { units: held.units, since, deadline, tag: turn.clone() };
                     let place = self.gate.rejoin(order, &held.route, waiter);
@@ -194,6 +206,10 @@ impl Throttler {
                 }
                 Phase::Granted(held, _) if held.epoch == shared.epoch => {
                     shared.gate.give_back(&held.route, held.units);
+                    None
+                }
+                Phase::Granted(HeldUnits { epoch, route, units, .. }, _) => {
+                    shared.give_back_unsettled(epoch, &route, units);
                     None
                 }
                 _ => return None,

@@ -10,6 +10,7 @@ mod block;
 mod deadlock;
 mod effects;
 mod enter;
+mod epoch;
 mod event;
 mod events;
 mod fork;
@@ -41,6 +42,10 @@ mod model_loop;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
+mod nested_context;
+#[cfg(test)]
+mod nested_model_tests;
+#[cfg(test)]
 mod nested_tests;
 
 pub use event::{Event, EventKind};
@@ -55,12 +60,13 @@ pub(crate) use self::{
     block::{Block, Entered},
     deadlock::Deadlock,
     enter::Admission,
+    epoch::Epoch,
     events::tell_nothing_here,
     loop_timer::{Call, EventLoop, LoopTimer},
     nested::Nested,
     pass::HeldUnits,
     sharing::{NewPause, Sharer},
-    throttler::WeakThrottler,
+    throttler::{Snapshot, WeakThrottler},
     turn::{Claim, Ticket, Turn},
     wake_groups::WakeGroup,
 };

@@ -1,80 +1,14 @@
 //! Blocks within blocks: nobody waits for himself, and nothing grows.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::task::Waker;
 use std::time::Duration;
 
-use proptest::prelude::*;
-
 use crate::gate::Options;
-use crate::limit::RateLimit;
+use crate::limit::{Kind, RateLimit};
 
 use super::block::Block;
-use super::enter::Admission;
 use super::manual_clock::ManualClock;
-use super::nested::Nested;
-use super::pass::HeldUnits;
-use super::throttler::Throttler;
-use super::turn::{Ticket, Turn};
-use super::wake_groups::WakeGroup;
-
-const INTERVAL: Duration = Duration::from_secs(10);
-
-fn throttler(clock: &ManualClock, limits: &[u64]) -> Throttler {
-    let table: Vec<_> =
-        limits.iter().zip('a'..).map(|(&limit, id)| RateLimit::new(id, limit, INTERVAL)).collect();
-    clock.throttler(&table, Options::default()).expect("a fine table")
-}
-
-/// A task with the blocks that it is in: what a context of Python's is.
-#[derive(Default)]
-struct Context {
-    /// As a context keeps it, whether it still runs or not.
-    innermost: Option<Arc<Block>>,
-    blocks: Vec<Arc<Block>>,
-    waits: Option<(Ticket, Option<Arc<Nested>>)>,
-}
-
-impl Context {
-    /// Enters, or joins the queue.
-    fn ask(&mut self, throttler: &Throttler, id: &str, units: u64) {
-        let mut held = HeldUnits::new(&throttler.lookup(id).expect("a known id"), units, None);
-        throttler.check_units(&held.route, units).expect("units that fit");
-        let turn = || Turn::new(WakeGroup::Threads, Waker::noop().clone());
-        match throttler.enter(&mut held, None, turn).expect("no time-out") {
-            Admission::Entered => self.begin(throttler, held),
-            Admission::Waiting(ticket) => {
-                let around = self.innermost.clone().map_or_else(Vec::new, Block::all_running);
-                let nested = Nested::new(around, throttler, ticket.turn());
-                self.waits = Some((ticket, nested));
-                self.claim(throttler);
-            }
-        }
-    }
-
-    fn begin(&mut self, throttler: &Throttler, held: HeldUnits) {
-        let outer = self.innermost.clone().and_then(Block::running);
-        let block = Block::new(throttler.clone(), held, outer);
-        self.innermost = Some(block.clone());
-        self.blocks.push(block);
-    }
-
-    /// Takes what it was granted.
-    fn claim(&mut self, throttler: &Throttler) {
-        let granted = self.waits.as_ref().and_then(|(ticket, _)| ticket.take());
-        if let Some(held) = granted {
-            if let Some((_, Some(nested))) = self.waits.take() {
-                nested.pass();
-            }
-            self.begin(throttler, held.expect("nothing refuses it"));
-        }
-    }
-
-    fn leave(&mut self) {
-        assert!(self.blocks.pop().expect("it is in a block").leave());
-    }
-}
+use super::nested_context::{Context, INTERVAL, throttler};
 
 #[test]
 fn a_request_within_another_waits_for_the_clock_and_not_for_itself() {
@@ -340,72 +274,53 @@ fn what_this_thread_holds_can_only_be_waited_for_elsewhere() {
     assert!(never(&waits).is_none());
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Action {
-    Ask { task: usize, limit: usize, units: u64 },
-    Leave { task: usize },
-    GiveUp { task: usize },
-    Pass { tenths: u32 },
+/// What concurrent limits hold ends with its request, whatever becomes of the others.
+#[test]
+fn a_limit_that_shrinks_leaves_what_is_in_flight_of_concurrent_ones() {
+    let clock = ManualClock::new();
+    let fills = || RateLimit::new("fills", 3, INTERVAL).kind(Kind::Concurrent);
+    let table = |limit| {
+        [fills(), RateLimit::new("a", limit, INTERVAL).link("fills", 1), RateLimit::new("b", limit, INTERVAL)]
+    };
+    let throttler = clock.throttler(&table(10_000), Options::default()).expect("a fine table");
+    let mut known = Context::default();
+    known.ask(&throttler, "a", 1);
+    let pass = throttler.try_enter("a", 1).expect("it fits");
+    let mut waits = Context::default();
+    let route = throttler.lookup("b").expect("known");
+    let unknown = throttler.enter_block(&route, 1).expect("it fits");
+    assert!(pass.is_some() && !unknown.is_tight);
+    let in_flight = |id| throttler.usage(id).expect("known").in_flight;
+    throttler.set_rate_limits(&table(1)).expect("a fine table");
+    assert_eq!((in_flight("fills"), in_flight("a"), in_flight("b")), (2, 1, 0));
+    // A second time: the first one's are as they were.
+    throttler.set_rate_limits(&table(10_000)).expect("a fine table");
+    let route = throttler.lookup("b").expect("known");
+    let again = throttler.enter_block(&route, 1).expect("it fits");
+    throttler.set_rate_limits(&table(1)).expect("a fine table");
+    assert_eq!((in_flight("fills"), in_flight("a"), in_flight("b")), (2, 1, 0));
+    waits.ask(&throttler, "fills", 2);
+    assert!(waits.blocks.is_empty());
+    drop(pass);
+    waits.claim(&throttler);
+    assert_eq!((waits.blocks.len(), in_flight("fills")), (1, 3));
+    known.leave();
+    waits.leave();
+    throttler.leave(&route, 1, unknown.epoch);
+    throttler.leave(&route, 1, again.epoch);
+    assert_eq!((in_flight("fills"), in_flight("a"), in_flight("b")), (0, 0, 0));
 }
 
-fn actions() -> impl Strategy<Value = Vec<Action>> {
-    let action = prop_oneof![
-        6 => (0..6_usize, 0..3_usize, 1..4_u64)
-            .prop_map(|(task, limit, units)| Action::Ask { task, limit, units }),
-        2 => (0..6_usize).prop_map(|task| Action::Leave { task }),
-        1 => (0..6_usize).prop_map(|task| Action::GiveUp { task }),
-        2 => (0..15_u32).prop_map(|tenths| Action::Pass { tenths }),
-    ];
-    prop::collection::vec(action, 1..60)
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(500))]
-    /// However tasks nest their requests, over whatever limits: when each leaves its blocks as soon as it waits for
-    /// nothing, all of them get through, and nothing is left behind.
-    #[test]
-    fn everybody_gets_through(limits in prop::collection::vec(3..6_u64, 3), actions in actions()) {
-        let clock = ManualClock::new();
-        // With one linked pool beside them, whose queue is shared by all.
-        let mut table: Vec<_> = limits.iter().zip('a'..).map(|(&limit, id)| {
-            RateLimit::new(id, limit, INTERVAL).link("pool", u64::from(id == 'a'))
-        }).collect();
-        table.push(RateLimit::new("pool", 4, INTERVAL));
-        let throttler = clock.throttler(&table, Options::default()).expect("a fine table");
-        let mut tasks: BTreeMap<usize, Context> = BTreeMap::new();
-        for action in actions {
-            match action {
-                Action::Ask { task, limit, units } => {
-                    let task = tasks.entry(task).or_default();
-                    if task.waits.is_none() {
-                        task.ask(&throttler, ["a", "b", "c"][limit], units);
-                    }
-                }
-                Action::Leave { task } => {
-                    if let Some(task) = tasks.get_mut(&task).filter(|task| task.waits.is_none() && !task.blocks.is_empty()) {
-                        task.leave();
-                    }
-                }
-                Action::GiveUp { task } => {
-                    tasks.entry(task).or_default().waits = None;
-                }
-                Action::Pass { tenths } => clock.advance(INTERVAL / 10 * tenths),
-            }
-            tasks.values_mut().for_each(|task| task.claim(&throttler));
-        }
-        for _ in 0..200 {
-            for task in tasks.values_mut() {
-                task.claim(&throttler);
-                while task.waits.is_none() && !task.blocks.is_empty() {
-                    task.leave();
-                }
-            }
-            clock.advance(INTERVAL / 2);
-        }
-        let waiting = tasks.values().filter(|task| task.waits.is_some()).count();
-        prop_assert_eq!(waiting, 0, "some never pass");
-        for usage in throttler.usages() {
-            prop_assert_eq!((usage.in_flight, usage.used), (0, 0), "{} leaks", usage.id);
-        }
-    }
+#[test]
+fn a_request_heavier_than_any_before_does_not_wait_for_a_block_that_nobody_knows_of() {
+    let clock = ManualClock::new();
+    let throttler = throttler(&clock, &[10_000]);
+    let mut task = Context::default();
+    task.ask_as_python(&throttler, "a", 1);
+    assert!(task.innermost.is_none());
+    task.ask_as_python(&throttler, "a", 10_000);
+    assert_eq!(task.blocks.len(), 1);
+    clock.advance(INTERVAL);
+    task.claim(&throttler);
+    assert_eq!(task.blocks.len(), 2);
 }

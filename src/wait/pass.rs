@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::gate::{self, Rank};
 
+use super::epoch::Epoch;
 use super::route::Route;
 use super::throttler::Throttler;
 
@@ -15,7 +16,7 @@ pub(crate) struct HeldUnits {
     /// The class of the request.
     pub rank: Rank,
     /// What was taken in an earlier epoch was settled with it, and is not given back: see `Shared::epoch`.
-    pub epoch: u32,
+    pub epoch: Epoch,
     /// Others may have to wait for its answer: see `Gate::is_tight`.
     pub is_tight: bool,
 }
@@ -24,7 +25,7 @@ impl HeldUnits {
     /// What a request is about to take, of this class, or of that which the table has for it.
     pub fn new(route: &Arc<gate::Route>, units: u64, rank: Option<Rank>) -> Self {
         let rank = rank.unwrap_or(route.rank);
-        Self { route: route.of_rank(rank).clone(), units, rank, epoch: 0, is_tight: false }
+        Self { route: route.of_rank(rank).clone(), units, rank, epoch: Epoch::default(), is_tight: false }
     }
 }
 
@@ -40,7 +41,7 @@ enum Inside {
     Known {
         route: Route,
         units: u64,
-        epoch: u32,
+        epoch: Epoch,
     },
     Held {
         throttler: Throttler,
@@ -54,7 +55,7 @@ impl Pass {
     }
 
     #[inline]
-    pub(super) fn known(route: Route, units: u64, epoch: u32) -> Self {
+    pub(super) fn known(route: Route, units: u64, epoch: Epoch) -> Self {
         Self(Inside::Known { route, units, epoch })
     }
 }

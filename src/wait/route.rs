@@ -8,6 +8,7 @@ use crate::clock::Nanos;
 use crate::error::Error;
 use crate::gate::{self, Rank};
 
+use super::epoch::Epoch;
 use super::pass::Pass;
 use super::throttler::Throttler;
 
@@ -141,7 +142,7 @@ impl Route {
 
     /// The block of a request that entered in this epoch has ended.
     #[inline]
-    pub(super) fn leave(&self, units: u64, epoch: u32) {
+    pub(super) fn leave(&self, units: u64, epoch: Epoch) {
         self.0.throttler.leave(&self.0.route, units, epoch);
     }
 }

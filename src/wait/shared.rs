@@ -10,6 +10,7 @@ use crate::limit::RateLimit;
 use super::block::Block;
 use super::deadlock::Threads;
 use super::effects::Effects;
+use super::epoch::Epoch;
 use super::events::Events;
 use super::leases::Leases;
 use super::nested::Nested;
@@ -29,8 +30,8 @@ pub(super) struct Shared {
     pub claimable: Nanos,
     /// The current table.
     pub table: Vec<RateLimit>,
-    /// How often everything in flight was settled at once, by a fork.
-    pub epoch: u32,
+    /// How often everything in flight was settled at once: see `epoch.rs`.
+    pub epoch: Epoch,
     /// The blocks that requests may be within.
     pub blocks: Vec<Weak<Block>>,
     /// The waits within such blocks.
@@ -58,7 +59,7 @@ impl Shared {
             leases: Leases::default(),
             claimable: 0,
             table,
-            epoch: 0,
+            epoch: Epoch::default(),
             blocks: Vec::new(),
             nested: Vec::new(),
             threads: Threads::default(),
@@ -102,16 +103,18 @@ impl Shared {
         Ok(())
     }
 
-    /// To be called after a limit may have shrunk. A request within a block that nobody knows of, because it was not tight
-    /// when it was entered, must not wait for that block: should there be such blocks in the way, everything in flight counts
-    /// as answered now. The blocks that are known are in flight again at once.
-    pub fn settle_unknown(&mut self, now: Nanos, effects: &mut Effects) {
-        let has_blocks = self.threads != Threads::None && self.sharing.is_none();
-        if has_blocks && self.gate.is_crowded() {
-            self.epoch = self.epoch.wrapping_add(1);
+    /// To be called after a limit may have shrunk, or requests may be heavier than before. A request within a block that
+    /// nobody knows of, because it was not tight when it was entered, must not wait for that block: should there be such
+    /// blocks in the way, everything in flight counts as answered now. The blocks that are known are in flight again at once.
+    /// Whether it was so.
+    pub fn settle_unknown(&mut self, now: Nanos, effects: &mut Effects) -> bool {
+        let is_crowded = self.threads != Threads::None && self.gate.is_crowded();
+        if is_crowded {
+            self.epoch = self.epoch.after_settling();
             self.gate.settle_in_flight(now);
             effects.hold_again(self.blocks.iter().filter_map(Weak::upgrade));
         }
+        is_crowded
     }
 
     /// Brings what a request is about to take up to the current table, and checks that it could ever pass.

@@ -135,6 +135,8 @@ impl Throttler {
             if shared.check_open().is_err() {
                 shared.gate.allow_nothing();
             }
+            // Another process of the same budget may have a smaller limit.
+            let changed = shared.settle_unknown(now, effects) || changed;
             if changed {
                 shared.advance(now, effects);
             }

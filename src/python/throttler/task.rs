@@ -15,7 +15,7 @@ use crate::gate::{Rank, Route};
 use crate::python::waiting::future::{self, LoopWaiter};
 use crate::python::waiting::ready::ready;
 use crate::python::waiting::{innermost, threads};
-use crate::wait::{Block, Entered, HeldUnits};
+use crate::wait::{Block, Entered, Epoch, HeldUnits};
 
 use super::routes::RouteHandle;
 
@@ -111,7 +111,7 @@ impl Task {
                 Ok(None)
             }
             Some(Entered { epoch, .. }) => {
-                self.epoch.store(epoch, Ordering::Relaxed);
+                self.epoch.store(epoch.0, Ordering::Relaxed);
                 self.phase.store(phase::INSIDE, Ordering::Release);
                 Ok(None)
             }
@@ -167,7 +167,7 @@ impl Task {
     pub(crate) fn leave(&self) -> PyResult<()> {
         let inside = match self.turn(phase::INSIDE, phase::WAITING) {
             Ok(()) => {
-                let epoch = self.epoch.load(Ordering::Relaxed);
+                let epoch = Epoch(self.epoch.load(Ordering::Relaxed));
                 self.handle().throttler.leave(self.route(), self.units, epoch);
                 true
             }
@@ -308,7 +308,7 @@ impl Drop for Task {
         match *self.phase.get_mut() {
             phase::NEW => self.warn_that_it_was_never_entered(),
             phase::INSIDE => {
-                let epoch = *self.epoch.get_mut();
+                let epoch = Epoch(*self.epoch.get_mut());
                 self.handle().throttler.leave(self.route(), self.units, epoch);
             }
             phase::KNOWN => {
