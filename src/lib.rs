@@ -30,7 +30,7 @@ mod wait;
 
 pub use clock::{Clock, Nanos, WallNanos};
 pub use error::Error;
-pub use gate::{Hold, Observation, Options, Seen, Usage};
+pub use gate::{Counters, Hold, Observation, Options, Seen, Usage, WAIT_BUCKETS, Waits};
 pub use limit::{Kind, Link, MAX_LIMIT, PRIORITIES, Period, RateLimit, Resets, Scope, Zone};
 #[cfg(feature = "share")]
 pub use member::{MemberUsage, Notice, Share, SharedUsage};

@@ -19,6 +19,7 @@ Usage: sluicegate COMMAND [ARG ...]
 
 Commands:
   run     Start a Python program with sluicegate's drop-ins in place.
+  top     Show what your bots do now: limits, who waits, pauses, caches.
   share   Show who holds what of the limits that processes share.
   tables  Show what exchanges publish about their limits.
   demo    Let bots hammer a stand-in exchange: without a limiter, then through sluicegate.
@@ -28,7 +29,7 @@ Options:
   -h, --help  Show this text. `sluicegate COMMAND --help` explains one command.
 """
 
-COMMANDS = ("run", "share", "tables", "demo")
+COMMANDS = ("run", "top", "share", "tables", "demo")
 HELP = ("-h", "--help")
 
 
@@ -37,6 +38,8 @@ def main(words: Sequence[str] | None = None) -> None:
     command, *rest = (sys.argv[1:] if words is None else list(words)) or [""]
     if command == "run":
         run(rest)
+    elif command == "top":
+        _top(rest)
     elif command == "share":
         share(rest)
     elif command == "tables":
@@ -55,6 +58,12 @@ def main(words: Sequence[str] | None = None) -> None:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         sys.stderr.write(f"sluicegate: there is no command {command!r}{hint}\n\n{USAGE}")
         sys.exit(2)
+
+
+def _top(words: list[str]) -> None:
+    from sluicegate._meter.command import top
+
+    top(words)
 
 
 def _tables(words: list[str]) -> None:

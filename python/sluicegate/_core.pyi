@@ -53,6 +53,7 @@ __all__ = [
     "check_share",
     "check_timezone",
     "hide_password",
+    "meter_snapshot",
     "parse_period",
     "share_overview",
     "share_visits",
@@ -501,6 +502,27 @@ class Throttler:
     @overload
     def usage(self, limit_id: None = None) -> dict[str, Usage]:
         """How much of every limit is used, all at one instant, by id."""
+
+    def counters(self) -> dict[str, dict[str, float]]:
+        """Returns what has become of the requests of every limit, by id.
+
+        A request counts for each limit that it takes from, and for the limit of its own id. The
+        counters begin at 0 when the throttler is made, and in the child of a fork.
+
+        Each value is a dictionary for ``json.dumps``:
+
+        - ``passed``: how many requests passed, at once or after a wait
+        - ``refused``: how many were told at once that there is no room: by `charge`, or with
+          ``timeout=0``
+        - ``timed_out``: how many raised `RateLimitTimeout` after a wait
+        - ``pauses``: how often the limit was paused
+        - ``waits``: how many waited before they passed
+        - ``waited``: how many seconds these waited, together
+
+        Example:
+            >>> throttler.counters()["/depth"]["passed"]
+            1
+        """
 
     def observe(
         self,
@@ -1154,6 +1176,9 @@ class ManualClock:
             ValueError: ``seconds`` is not finite, or more than 9e9 before or after 1970.
             TypeError: ``seconds`` is not a number.
         """
+
+def meter_snapshot() -> str:
+    """Returns all that is known of this process's throttlers and caches, as JSON."""
 
 def parse_period(text: str, *, quota: bool = False) -> float:
     """Returns the seconds of a period, as `RateLimit.time_interval` takes it.

@@ -165,6 +165,7 @@ impl<W> Gate<W> {
                 route.as_ref().map_or(&self.limits[place.route as usize].id, |route| &route.id).to_string();
             let full = route.map_or_else(Full::default, |route| {
                 self.remember_refused(&route, waiter.units);
+                self.count_turned_away(&route, at <= waiter.since);
                 self.expire(now, &route);
                 self.full(now, &route, waiter.units)
             });

@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::limit::{RateLimit, ServerClock, Window};
 
 use super::advance::Walk;
+use super::counts::Counts;
 use super::listening::Heard;
 use super::queue::{Order, Place, Queues, Rank, Waiter};
 use super::route::{Index, Route};
@@ -40,6 +41,7 @@ pub(super) struct LimitState {
     /// What a request for this limit's id takes; `None` once the table no longer has it. What it holds is kept: it
     /// counts again should the id come back.
     pub(super) route: Option<Arc<Route>>,
+    pub(super) counts: Counts,
 }
 
 /// What became of a request that waited: let through on a route, its units in flight, or refused.
@@ -175,6 +177,7 @@ impl<W> Gate<W> {
                     (self.has_room(route, units) && !route.is_timed) || self.fits_now(clock, route, units);
                 if may {
                     self.charge(route, units, Window::take);
+                    route.count_pass();
                 }
                 may
             }
@@ -183,6 +186,7 @@ impl<W> Gate<W> {
                 let may = self.fits(now, route, units);
                 if may {
                     self.start(now, route, units);
+                    route.count_pass();
                 }
                 may
             }
@@ -204,6 +208,7 @@ impl<W> Gate<W> {
         let may = !self.is_waited_for(route) && self.fits(now, route, units);
         if may {
             self.charge(route, units, |window, units| window.stamp(now, units));
+            route.count_pass();
         }
         may
     }
@@ -300,6 +305,7 @@ impl<W> Gate<W> {
     pub fn forget_others(&mut self, now: Nanos) -> Vec<Waiter<W>> {
         self.changed = true;
         self.limits.iter_mut().for_each(|limit| limit.window.settle_all(now));
+        self.forget_counts();
         self.waited.clear();
         let places: Vec<Place> = (self.queues.routes())
             .flat_map(|index| self.queues.places(index))

@@ -131,6 +131,7 @@ impl<W> Gate<W> {
             let state = &mut self.limits[index as usize];
             if state.window.paused_until().is_none_or(|before| before < until) {
                 state.window.pause(until);
+                state.counts.pauses += 1;
                 state.heard.reason = reason.clone();
                 later |= state.route.is_some();
             }

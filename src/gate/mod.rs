@@ -4,6 +4,7 @@
 //! fast path saves.
 
 mod advance;
+mod counts;
 #[cfg_attr(not(test), allow(dead_code, reason = "for tests alone"))]
 mod effective;
 mod enter;
@@ -49,6 +50,7 @@ mod quota_tests;
 #[cfg(test)]
 mod reserve_tests;
 
+pub use counts::{Counters, WAIT_BUCKETS, Waits};
 pub(crate) use enter::{Decided, Gate};
 pub(crate) use listening::check_pause;
 pub use listening::{Observation, Seen};

@@ -1,6 +1,7 @@
 //! A route: what one request takes, looked up once for each request.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use smallvec::SmallVec;
 
@@ -35,6 +36,8 @@ pub(crate) struct Route {
     pub below: Vec<(Rank, Arc<Route>)>,
     /// Each limit at most once. A weight of 0 takes nothing, and waits while the limit is paused.
     pub charges: SmallVec<[Charge; 4]>,
+    /// How many of its requests have passed. Added to under the lock of the gate alone.
+    pub passed: AtomicU64,
 }
 
 impl Route {

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use smallvec::SmallVec;
 
@@ -9,6 +10,7 @@ use crate::clock::Nanos;
 use crate::error::{Error, closest};
 use crate::limit::{RateLimit, Shape, Window};
 
+use super::counts::Counts;
 use super::enter::{Decided, Gate, LimitState};
 use super::listening::Heard;
 use super::queue::{Place, Rank};
@@ -23,6 +25,7 @@ impl<W> Gate<W> {
         let rows = table::check(table, &self.options)?;
         self.version += 1;
         self.changed = true;
+        self.keep_counts();
         // Those that went with the table before this one are no longer named by anybody but who waits or is in flight.
         let mut unused = self.unused(now, &rows);
         self.limits.iter_mut().for_each(|limit| limit.route = None);
@@ -68,6 +71,7 @@ impl<W> Gate<W> {
                 rank: row.rank,
                 below: own,
                 charges,
+                passed: AtomicU64::new(0),
             });
             if let Some(Below { base, priority, .. }) = row.below {
                 below[base].push((Rank::of(priority)?, route.clone()));
@@ -119,6 +123,7 @@ impl<W> Gate<W> {
             roomy: 0,
             unknown: 0,
             route: None,
+            counts: Counts::default(),
         };
         let index = match unused.pop() {
             Some(index) => {

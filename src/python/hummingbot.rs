@@ -56,7 +56,7 @@ impl HummingbotThrottler {
             }
             (None, None) => Throttler::with_clock(&[], options, machine())?,
         };
-        slf.as_super().get().begin(throttler, options)
+        slf.as_super().get().begin(slf.py(), throttler, options)
     }
 
     /// A context for one request.

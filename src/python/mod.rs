@@ -1,11 +1,13 @@
 //! The Python module `sluicegate._core`: conversion, and how Python waits. Nothing is decided here.
 //!
-//! `throttler/` uses `waiting/` and `sharing/`, `hummingbot.rs` uses all of them, and `cache/` none.
+//! `throttler/` uses `waiting/`, `sharing/` and `meter/`, `hummingbot.rs` uses all of them, and `cache/` none. `meter/` reads
+//! what `waiting/` and `cache/` keep.
 
 mod asyncio;
 mod cache;
 mod errors;
 mod hummingbot;
+mod meter;
 mod once;
 #[cfg(feature = "share")]
 mod sharing;
@@ -27,6 +29,8 @@ mod _core {
     #[pymodule_export]
     use super::hummingbot::{HummingbotTask, HummingbotThrottler};
     #[pymodule_export]
+    use super::meter::meter_snapshot;
+    #[pymodule_export]
     use super::sharing::{
         PyShareMember, PySharedUsage, check_share, hide_password, share_overview, share_visits,
     };
@@ -46,7 +50,8 @@ mod _core {
         super::waiting::install(module.py())?;
         // What was registered last is called first: no thread waits any more when the budgets are given back.
         super::sharing::install(module.py())?;
-        super::waiting::at_exit::install(module.py())
+        super::waiting::at_exit::install(module.py())?;
+        super::meter::install(module.py())
     }
 }
 

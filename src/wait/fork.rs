@@ -26,7 +26,8 @@ impl Throttler {
             let mut phase = turn.phase.lock();
             let Phase::Waiting(place) = *phase else { continue };
             let Some(route) = shared.gate.route_at(place) else { continue };
-            let standing = Standing { order: place.order, since: waiter.since, deadline: waiter.deadline };
+            let (since, deadline) = (waiter.since, waiter.deadline);
+            let standing = Standing { order: place.order, since, deadline, waited: 0 };
             *phase = Phase::Lapsed(HeldUnits::new(&route, units, Some(turn.rank)), standing);
             drop(phase);
             // No loop runs on in a child; a thread may.

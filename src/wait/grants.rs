@@ -52,7 +52,8 @@ impl Shared {
             let Phase::Waiting(place) = *phase else { continue };
             *phase = match outcome {
                 Ok(route) => {
-                    let standing = Standing { order: place.order, since, deadline };
+                    let waited = now.saturating_sub(since);
+                    let standing = Standing { order: place.order, since, deadline, waited };
                     let held = HeldUnits::new(&route, units, Some(turn.rank));
                     Phase::Granted(HeldUnits { epoch: self.epoch, ..held }, standing)
                 }
@@ -79,8 +80,9 @@ impl Shared {
             _ => {}
         }
         match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Granted(mut held, _) => {
+            Phase::Granted(mut held, Standing { waited, .. }) => {
                 drop(phase);
+                self.gate.count_granted(&held.route, waited);
                 held.is_tight = self.gate.is_tight(&held.route);
                 // A grant from before a fork was forgotten with everything else.
                 if held.epoch == self.epoch && self.gate.begin(now, &held.route, held.units) {
@@ -134,7 +136,7 @@ impl Shared {
             return;
         };
         let Waiter { units, since, deadline, tag } = waiter;
-        let standing = Standing { order: place.order, since, deadline };
+        let standing = Standing { order: place.order, since, deadline, waited: 0 };
         *turn.phase.lock() = Phase::Lapsed(HeldUnits::new(&route, units, Some(turn.rank)), standing);
         self.groups.leave(place, &turn, effects);
         // It comes as soon as it runs.
@@ -164,7 +166,8 @@ impl Shared {
     pub fn rejoin(&mut self, now: Nanos, turn: &Arc<Turn>, effects: &mut Effects) {
         let mut phase = turn.phase.lock();
         *phase = match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Lapsed(mut held, Standing { order, since, deadline }) => match self.refresh(&mut held) {
+            Phase::Lapsed(mut held, Standing { order, since, deadline, .. }) => match self.refresh(&mut held)
+            {
                 Ok(()) => {
                     let waiter = Waiter { units: held.units, since, deadline, tag: turn.clone() };
                     let place = self.gate.rejoin(order, &held.route, waiter);

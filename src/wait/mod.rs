@@ -66,7 +66,7 @@ pub(crate) use self::{
     nested::Nested,
     pass::HeldUnits,
     sharing::{NewPause, Sharer},
-    throttler::WeakThrottler,
+    throttler::{Snapshot, WeakThrottler},
     turn::{Claim, Ticket, Turn},
     wake_groups::WakeGroup,
 };

@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 
 use crate::clock::{Clock, Nanos, WallNanos, nanos};
 use crate::error::Error;
-use crate::gate::{Gate, Options, Rank, Route, Usage};
+use crate::gate::{Counters, Gate, Options, Rank, Route, Usage};
 use crate::limit::RateLimit;
 
 use super::effects::Effects;
@@ -44,6 +44,16 @@ use super::wake_groups::WakeGroup;
 #[derive(Clone, Debug)]
 pub struct Throttler {
     pub(super) shared: Arc<Mutex<Shared>>,
+}
+
+/// All that a meter shows of a throttler: of each limit in the order of the table, and who waits.
+#[derive(Debug)]
+pub(crate) struct Snapshot {
+    pub usages: Vec<Usage>,
+    pub counters: Vec<Counters>,
+    pub oldest_waits: Vec<Duration>,
+    /// Each id that requests wait for, how many they are, and for how long the oldest of them has.
+    pub waiting: Vec<(String, usize, Duration)>,
 }
 
 /// A throttler that does not keep itself alive.
@@ -269,6 +279,24 @@ impl Throttler {
         let now = shared.now();
         let routes: Vec<_> = shared.gate.routes().cloned().collect();
         routes.iter().map(|route| shared.gate.usage(now, route)).collect()
+    }
+
+    /// What has become of the requests of every limit.
+    pub fn counters(&self) -> Vec<Counters> {
+        self.shared.lock().gate.counters()
+    }
+
+    /// All that a meter shows, at one instant.
+    pub(crate) fn snapshot(&self) -> Snapshot {
+        let mut shared = self.shared.lock();
+        let now = shared.now();
+        let routes: Vec<_> = shared.gate.routes().cloned().collect();
+        Snapshot {
+            usages: routes.iter().map(|route| shared.gate.usage(now, route)).collect(),
+            counters: shared.gate.counters(),
+            oldest_waits: shared.gate.oldest_waits(now),
+            waiting: shared.gate.waiting(now),
+        }
     }
 
     /// When the next waiting request can pass, should nothing happen before.

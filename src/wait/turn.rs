@@ -37,6 +37,8 @@ pub(super) struct Standing {
     /// When it came, and when it gives up.
     pub since: Nanos,
     pub deadline: Option<Nanos>,
+    /// How long it had waited when it was granted its units; 0 until then.
+    pub waited: Nanos,
 }
 
 /// What a waiter finds when it comes for its outcome.

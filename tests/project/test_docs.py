@@ -13,6 +13,7 @@ import pytest
 
 import sluicegate
 from sluicegate import tables
+from sluicegate._meter.command import _parser as top_parser
 from sluicegate.tables.command import _parser as tables_parser
 from sluicegate.testing.__main__ import _parser
 from tests.helpers.repository import ROOT
@@ -70,6 +71,8 @@ def test_command_is_one_that_there_is(line: str) -> None:
             _parser().parse_args(options)
         case ["sluicegate", "tables", *options]:
             assert not tables_parser().parse_args(options).name or options[0] in tables.names()
+        case ["sluicegate", "top", *options]:
+            top_parser().parse_args(options)
         case ["sluicegate", "run", _, *_] | ["docker", "compose", *_]:
             pass
         case _:

@@ -14,7 +14,8 @@ from sluicegate._run.drop_ins import DROP_INS, DropIn, say
 from sluicegate._run.sharing import NOT_SHARED, OptionError, check, read, shared
 
 USAGE = """\
-Usage: sluicegate run [--share [URL]] [--account NAME] [--address NAME] COMMAND [ARG ...]
+Usage: sluicegate run [--share [URL]] [--account NAME] [--address NAME]
+                      [--metrics [ADDRESS:]PORT] COMMAND [ARG ...]
 
   Starts a Python program with sluicegate's drop-ins in place. The drop-ins work
   in this program and in the programs that it starts. Nothing else is changed.
@@ -33,9 +34,13 @@ Options:
   --account NAME  The account at the exchange: the same name in all of its bots.
   --address NAME  The IP address: the same name in all bots behind it.
 
+  --metrics PORT  Serve metrics for Prometheus at http://127.0.0.1:PORT/metrics,
+                  from the program's own process. ADDRESS:PORT: for others, too.
+
   The environment can say the same: SLUICEGATE_SHARE=URL, SLUICEGATE_ACCOUNT=NAME,
-  SLUICEGATE_ADDRESS=NAME. An option comes before its variable. A password is
-  safer in the environment, because everybody on a machine sees command lines.
+  SLUICEGATE_ADDRESS=NAME, SLUICEGATE_METRICS=PORT. An option comes before its
+  variable. A password is safer in the environment, because everybody on a machine
+  sees command lines.
 """
 
 SITE = Path(__file__).parent / "site"

@@ -6,6 +6,9 @@ import difflib
 from collections.abc import Mapping, Sequence
 
 from sluicegate._core import hide_password, share_overview
+from sluicegate._meter.serving import VARIABLE
+from sluicegate._meter.serving import read as read_place
+from sluicegate._needs import lacking
 from sluicegate._share.environment import (
     ACCOUNT,
     ADDRESS,
@@ -26,7 +29,7 @@ NOT_SHARED = (
 """What a user is told whose limits are not shared."""
 
 _NAMES = {"--account": ACCOUNT, "--address": ADDRESS}
-_OPTIONS = ("--share", *_NAMES)
+_OPTIONS = ("--share", "--metrics", *_NAMES)
 
 
 class OptionError(Exception):
@@ -55,6 +58,10 @@ def read(words: Sequence[str], environ: Mapping[str, str]) -> tuple[Sequence[str
                     "budget.db, --share=redis://host:6379/0, or --share alone"
                 )
             changes[STORE] = absolute(value or default_url(environ))
+        elif option == "--metrics":
+            if not equals and rest:
+                value = rest.pop(0)
+            changes[VARIABLE] = _place(value)
         elif option in _NAMES:
             if not equals and rest and not rest[0].startswith("-"):
                 value = rest.pop(0)
@@ -68,6 +75,17 @@ def read(words: Sequence[str], environ: Mapping[str, str]) -> tuple[Sequence[str
             # One of Python's own.
             return [option + equals + value, *rest], changes
     return rest, changes
+
+
+def _place(text: str) -> str:
+    """Where metrics are served: what ``--metrics`` says, if that can be."""
+    try:
+        read_place(text)
+    except ValueError as error:
+        raise OptionError(f"--metrics: {error}") from error
+    if problem := lacking("sluicegate run --metrics", ["prometheus_client"]):
+        raise OptionError(problem)
+    return text
 
 
 def check(environ: Mapping[str, str]) -> Share | None:

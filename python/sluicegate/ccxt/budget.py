@@ -9,6 +9,7 @@ from dataclasses import replace
 from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
 from sluicegate._core import ManualClock
 from sluicegate.ccxt.pace import Pace
+from sluicegate.ccxt.priorities import Priorities, priority_of
 from sluicegate.ccxt.scope import Scope
 from sluicegate.share import Share
 from sluicegate.tables import Limit, Route, Table
@@ -25,13 +26,19 @@ class Budget:
         throttler: Counts them.
     """
 
-    def __init__(self, share: Share | None = None, clock: ManualClock | None = None) -> None:
+    def __init__(
+        self,
+        share: Share | None = None,
+        clock: ManualClock | None = None,
+        priorities: Priorities = True,
+    ) -> None:
         """Without any limit yet.
 
         Raises:
             StoreError: The store of the share cannot be used.
         """
         self.throttler = Throttler([], share=share, clock=clock)
+        self._priorities = priorities
         self._lock = threading.Lock()
         self._paces: dict[str, dict[Pace, str]] = {}
         self._rows: dict[str, RateLimit] = {}
@@ -73,6 +80,7 @@ class Budget:
             name = own
         rows = all_of(replace(route, id=name, takes=takes, own=own))
         rows[-1].linked_limits = [*(rows[-1].linked_limits or ()), _link(everything(egress))]
+        rows[-1].priority = priority_of(route, self._priorities)
         rows.append(_everything(egress))
         with self._lock:
             self._rows.update({row.limit_id: row for row in rows if row.limit_id not in self._rows})

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from sluicegate._core import ManualClock
 from sluicegate.ccxt.budget import Budget
+from sluicegate.ccxt.priorities import Priorities
 from sluicegate.share import Share
 
 
@@ -21,19 +22,26 @@ class Budgets:
         share: Where budgets are shared with other processes. Its account and address are names that
             go before those of each budget.
         clock: For tests.
+        priorities: Which requests go first (see `priority_of`).
     """
 
-    def __init__(self, share: Share | None = None, clock: ManualClock | None = None) -> None:
+    def __init__(
+        self,
+        share: Share | None = None,
+        clock: ManualClock | None = None,
+        priorities: Priorities = True,
+    ) -> None:
         """None yet."""
-        self._share = share
+        self.share = share
         self._clock = clock
+        self._priorities = priorities
         self._lock = threading.Lock()
         self._found: dict[tuple[str, str, str], Budget] = {}
 
     @property
     def is_shared(self) -> bool:
         """Whether other processes take part."""
-        return self._share is not None
+        return self.share is not None
 
     def of(self, name: str, egress: str, account: str) -> Budget:
         """The budget of an exchange, by its name (see `budget_name`).
@@ -41,15 +49,14 @@ class Budgets:
         Raises:
             StoreError: The store cannot be used.
         """
-        key = (name, "", "") if self._share is None else (name, egress, account)
+        key = (name, "", "") if self.share is None else (name, egress, account)
         return self._found.get(key) or self._make(key)
 
     def _make(self, key: tuple[str, str, str]) -> Budget:
         with self._lock:
             if key not in self._found:
-                self._found[key] = Budget(
-                    self._share and self._named(self._share, *key), self._clock
-                )
+                share = self.share and self._named(self.share, *key)
+                self._found[key] = Budget(share, self._clock, self._priorities)
             return self._found[key]
 
     @staticmethod

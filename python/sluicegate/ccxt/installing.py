@@ -15,6 +15,7 @@ from sluicegate._share import environment
 from sluicegate.ccxt.budgets import Budgets
 from sluicegate.ccxt.charges import Charges
 from sluicegate.ccxt.hooks import Hooks
+from sluicegate.ccxt.priorities import Priorities
 from sluicegate.share import Share
 
 #: The modules whose `Exchange` all classes of ccxt derive from. The second may be imported later.
@@ -105,7 +106,12 @@ def version() -> str | None:
         return None
 
 
-def install(share: str | Share | None = None, *, clock: ManualClock | None = None) -> None:
+def install(
+    share: str | Share | None = None,
+    *,
+    priorities: Priorities = True,
+    clock: ManualClock | None = None,
+) -> None:
     """Puts sluicegate's limits in place of ccxt's pacing, for all objects, old and new.
 
     ``ccxt.async_support`` and ``ccxt.pro`` are covered as soon as they are imported and this is
@@ -115,6 +121,11 @@ def install(share: str | Share | None = None, *, clock: ManualClock | None = Non
         share: Where budgets are shared with other processes: the address of a store, or a
             `sluicegate.Share`. By default what the environment says (``SLUICEGATE_SHARE``), and
             otherwise nothing is shared.
+        priorities: Which of several waiting requests goes first, where sluicegate has a table of
+            the exchange. By default cancels, then orders, then account questions, then market data.
+            ``{"GET /api/v3/depth": 4}`` gives an id of the table a priority of its own (a whole
+            number, higher first; the usual ones are 0 to 3). ``False``: all in the order in which
+            they came.
         clock: A `sluicegate.testing.ManualClock`, for tests. By default the machine's clock.
 
     Raises:
@@ -129,12 +140,16 @@ def install(share: str | Share | None = None, *, clock: ManualClock | None = Non
         if error.name != "ccxt":
             raise
         raise ImportError("ccxt is not installed for this Python") from error
+    if isinstance(share, str):
+        share = Share(share)
     if _installation is None:
-        if isinstance(share, str):
-            share = Share(share)
-        installation = _Installation(Charges(Budgets(share or environment.asked(), clock)))
+        budgets = Budgets(share or environment.asked(), clock, priorities)
+        installation = _Installation(Charges(budgets))
     else:
         installation = _installation
+        there = installation.charges.budgets.share
+        if share is not None and share != there:
+            raise ValueError(f"share is {there!r} already; call uninstall() before another one")
     installation.cover()
     _installation = installation
 

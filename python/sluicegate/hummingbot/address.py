@@ -73,8 +73,8 @@ class Address:
         if now + seconds > until:
             self._closed[what] = now + seconds, reason
         if until <= now:
-            # Those that were in flight are refused, too: that is no second line.
-            log.warning("%s: nothing%s is sent for %.1f s", reason, what, seconds)
+            # Each throttler warns of its pause. Those in flight are refused, too: no second line.
+            log.debug("%s: nothing%s is sent for %.1f s", reason, what, seconds)
         for throttler in list(self.throttlers):
             _pause(throttler, what, seconds, reason)
 

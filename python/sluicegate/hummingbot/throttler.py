@@ -17,12 +17,7 @@ from sluicegate import limits as core
 from sluicegate._core import HummingbotThrottler, ManualClock
 from sluicegate._share.both_scopes import both_scopes
 from sluicegate.errors import UnknownLimitError
-from sluicegate.exchange.added_limits import (
-    AddedLimit,
-    beside,
-    read_added_limit,
-    warn_of_slips,
-)
+from sluicegate.exchange.added_limits import AddedLimit, beside, read_added_limit, warn_of_slips
 from sluicegate.hummingbot import listening
 from sluicegate.hummingbot.connector import connector_of
 from sluicegate.hummingbot.context import (
@@ -40,6 +35,7 @@ from sluicegate.hummingbot.gate_table import (
     row_of,
     units_of,
 )
+from sluicegate.hummingbot.minute_lines import MinuteLines
 from sluicegate.hummingbot.notices import Notices
 from sluicegate.hummingbot.percentage import part_of, warn_of_small
 from sluicegate.hummingbot.published import Published
@@ -186,6 +182,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         self._started = time.time() - self._now()
         self._logs: TaskLogs | None = None
         self._notices = Notices()
+        self._minutes = MinuteLines(self, AsyncRequestContextBase.logger())
         self._added: dict[str, AddedLimit] = {}
         self._ids = GateIds()
         self._rows: list[core.RateLimit] = []
@@ -405,6 +402,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         return getattr(GateContext(self, limit_id), name)
 
     def _must_wait(self, limit_id: str) -> None:
+        self._minutes.begin()
         limit, related = self._related(limit_id)
         takes: list[tuple[RateLimit | core.RateLimit, Any]] = [*related]
         if limit is not None:

@@ -14,7 +14,7 @@ use super::number::number;
 use super::stats::LoadCounts;
 use super::time::TimeValue;
 use super::timer::CacheTimer;
-use super::{Cache, Contents, classes};
+use super::{Cache, Contents, classes, registry};
 
 const DEFAULT_MAXSIZE: i64 = 100;
 
@@ -62,7 +62,11 @@ impl Cache {
             timer,
         };
         let sized = !slf.getattr(intern!(py, "getsizeof"))?.is(&own);
+        let is_new = slf.get().contents.lock().is_none();
         slf.get().put(contents, sized);
+        if is_new {
+            registry::remember(slf)?;
+        }
         classes::befriend_cachetools(py);
         Ok(())
     }

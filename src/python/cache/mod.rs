@@ -18,6 +18,7 @@ mod pending_answers;
 mod pickling;
 mod quick_answers;
 mod read;
+mod registry;
 mod repr;
 mod stats;
 mod time;
@@ -46,6 +47,7 @@ use self::time::TimeValue;
 use self::timer::Frozen;
 
 pub(super) use self::classes::{LruCache, TtlCache, register};
+pub(super) use self::registry::{CacheReport, reports};
 pub(super) use self::stats::CacheStats;
 pub(super) use self::timer::CacheTimer;
 

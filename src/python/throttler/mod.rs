@@ -26,7 +26,7 @@ use crate::limit::RateLimit;
 use crate::wait::Throttler;
 
 use super::waiting::{Loops, fork};
-use super::{seconds, sharing};
+use super::{meter, seconds, sharing};
 
 use self::events::Callbacks;
 use self::routes::{RouteHandle, Routes};
@@ -109,9 +109,12 @@ impl PyThrottler {
         Self { inner: OnceLock::new(), routes: Routes::new(py), callbacks: Arc::default() }
     }
 
-    pub fn begin(&self, throttler: Throttler, options: Options) -> PyResult<()> {
+    pub fn begin(&self, py: Python<'_>, throttler: Throttler, options: Options) -> PyResult<()> {
         fork::register(&throttler);
         self.callbacks.log(&throttler);
+        if !throttler.clock().is_manual() {
+            meter::offer(py);
+        }
         let inner = Inner { throttler, loops: Arc::default(), options };
         let again = |_| PyRuntimeError::new_err("this throttler has its table: use set_rate_limits()");
         self.inner.set(inner).map_err(again)
@@ -196,7 +199,7 @@ impl PyThrottler {
             }
             (None, None) => Throttler::new(&table, options)?,
         };
-        self.begin(throttler, options)
+        self.begin(py, throttler, options)
     }
 
     /// Returns the context of one request, for ``async with`` or, in a thread, for ``with``.
@@ -405,6 +408,39 @@ impl PyThrottler {
             usages.set_item(id, PyUsage::new(usage, throttler))?;
         }
         Ok(usages.into_any())
+    }
+
+    /// Returns what has become of the requests of every limit, by id.
+    ///
+    /// A request counts for each limit that it takes from, and for the limit of its own id. The
+    /// counters begin at 0 when the throttler is made, and in the child of a fork.
+    ///
+    /// Each value is a dictionary for ``json.dumps``:
+    ///
+    /// - ``passed``: how many requests passed, at once or after a wait
+    /// - ``refused``: how many were told at once that there is no room: by `charge`, or with
+    ///   ``timeout=0``
+    /// - ``timed_out``: how many raised `RateLimitTimeout` after a wait
+    /// - ``pauses``: how often the limit was paused
+    /// - ``waits``: how many waited before they passed
+    /// - ``waited``: how many seconds these waited, together
+    ///
+    /// Example:
+    ///     >>> throttler.counters()["/depth"]["passed"]
+    ///     1
+    fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let all = PyDict::new(py);
+        for counters in self.throttler()?.counters() {
+            let values = PyDict::new(py);
+            values.set_item("passed", counters.passed)?;
+            values.set_item("refused", counters.refused)?;
+            values.set_item("timed_out", counters.timed_out)?;
+            values.set_item("pauses", counters.pauses)?;
+            values.set_item("waits", counters.waits.count())?;
+            values.set_item("waited", counters.waits.total.as_secs_f64())?;
+            all.set_item(counters.id, values)?;
+        }
+        Ok(all)
     }
 
     /// Learns from an answer of the exchange how much of a limit everybody uses.

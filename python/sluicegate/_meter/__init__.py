@@ -1,0 +1,1 @@
+"""`sluicegate top`: what all bots of this user are doing, and who of them waits for what."""

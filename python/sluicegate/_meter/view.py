@@ -1,0 +1,194 @@
+"""What `sluicegate top` shows, as lines of styled text: for a screen and for a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sluicegate._meter.sockets import Bot
+from sluicegate._share.members import Limit, Scope
+
+#: A limit that limits nothing: routes through several limits have such ones.
+_ENDLESS = 1 << 59
+
+BAR = 20
+#: What a bar is made of: in the window, in flight, of others, kept for others in the plan, free.
+SIGNS = "█▓▒░·"
+PLAIN_SIGNS = "#=or."
+
+#: From this share on, a limit is nearly used up.
+NEARLY = 0.8
+
+
+class Part(NamedTuple):
+    """Some text, and the style that rich gives it."""
+
+    text: str
+    style: str = ""
+
+
+Line = list[Part]
+
+HEADINGS = (
+    f"{'limit':<28}  {'':<{BAR}}  {'used':>17}  {'in flight':>9}  {'foreign':>7}  "
+    f"{'wait':>5}  {'oldest':>8}  {'passed/s':>8}"
+)
+
+
+def clean(text: str) -> str:
+    """Text of others that cannot steer a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
+def span(seconds: float) -> str:
+    """A time span in few letters."""
+    if seconds <= 0:
+        return ""
+    if seconds < 120:
+        return f"{seconds:.1f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
+def lines(
+    bots: Sequence[Bot],
+    scopes: Sequence[Scope] = (),
+    *,
+    everything: bool = False,
+    signs: str = SIGNS,
+) -> Iterable[Line]:
+    """All lines, one after the other.
+
+    Args:
+        bots: Those that were asked.
+        scopes: Those of a shared budget.
+        everything: Also limits and caches of which nothing is used.
+        signs: What bars are made of.
+    """
+    for scope in scopes:
+        yield from _of_scope(scope, signs)
+    if not bots:
+        yield [Part("no bot of yours has a throttler on this machine")]
+    for bot in bots:
+        yield from _of_bot(bot, everything, signs)
+
+
+def _of_bot(bot: Bot, everything: bool, signs: str) -> Iterable[Line]:
+    title = f"{bot.pid}  {clean(bot.data.get('command', ''))[:90]}"
+    yield [Part(title, "bold"), Part(f"  {bot.state}" if bot.state else "", "red")]
+    rows = [
+        (limit, len(bot.data["throttlers"]) > 1, throttler)
+        for throttler in bot.data.get("throttlers", ())
+        for limit in throttler["limits"]
+        if _is_shown(limit, everything)
+    ]
+    # What is nearly full comes first; of equal ones the order of the table.
+    rows.sort(key=lambda row: -_pressure(row[0]))
+    if rows:
+        yield [Part(f"  {HEADINGS}", "dim")]
+    for limit, several, throttler in rows:
+        yield from _of_limit(limit, f"{throttler['throttler']}: " if several else "", signs)
+    for throttler in bot.data.get("throttlers", ()):
+        for wait in throttler["waiting"]:
+            yield [Part(f"  {_waits(wait)}", "yellow")]
+    for cache in bot.data.get("caches", ()):
+        if everything or cache["hits"] + cache["misses"]:
+            yield [Part(f"  {_of_cache(cache)}")]
+    yield []
+
+
+def _is_shown(limit: dict[str, Any], everything: bool) -> bool:
+    if limit["limit"] >= _ENDLESS and not limit["paused"]:
+        return False
+    busy = limit["used"] or limit["waiting"] or limit["paused"] or limit.get("passed_per_second")
+    return everything or bool(busy)
+
+
+def _pressure(limit: dict[str, Any]) -> float:
+    if limit["paused"] or limit["waiting"]:
+        return 2.0
+    return float(limit["used"] / max(limit["limit"], 1))
+
+
+def _of_limit(limit: dict[str, Any], before: str, signs: str) -> Iterable[Line]:
+    name = clean(before + limit["limit_id"])
+    used, whole = limit["used"], limit["limit"]
+    style = _style(used, whole, bool(limit["waiting"] or limit["paused"]))
+    rate = limit.get("passed_per_second")
+    yield [
+        Part(f"  {name if len(name) <= 28 else name[:27] + '…':<28}  "),
+        Part(_bar(limit, signs), style),
+        Part(
+            f"  {used:>8,}/{whole:<8,}  {limit['in_flight'] or '':>9}  {limit['foreign'] or '':>7}"
+            f"  {limit['waiting'] or '':>5}  {span(limit['oldest_wait']):>8}  "
+            f"{'' if rate is None else f'{rate:.1f}':>8}"
+        ),
+    ]
+    if limit["paused"]:
+        reason = clean(limit["pause_reason"]) or "nobody said why"
+        yield [Part(f"    paused for {span(limit['paused'])} more: {reason}", "bold red")]
+
+
+def _style(used: int, whole: int, is_red: bool) -> str:
+    if is_red:
+        return "red"
+    return "yellow" if used >= NEARLY * whole else "green"
+
+
+def _bar(limit: dict[str, Any], signs: str) -> str:
+    whole = max(limit["limit"], 1)
+    kept = limit.get("reserved") or 0
+    window = limit["used"] - limit["in_flight"] - limit["foreign"]
+    ends, bar = 0, ""
+    for units, sign in zip(
+        (window, limit["in_flight"], limit["foreign"], kept), signs, strict=False
+    ):
+        ends += max(units, 0)
+        bar += sign * (min(round(BAR * ends / whole), BAR) - len(bar))
+    return bar + signs[-1] * (BAR - len(bar))
+
+
+def _waits(wait: dict[str, Any]) -> str:
+    count = wait["requests"]
+    plural = "requests wait" if count != 1 else "request waits"
+    return f"{count} {plural} for {clean(wait['limit_id'])}, the first for {span(wait['oldest'])}"
+
+
+def _of_cache(cache: dict[str, Any]) -> str:
+    reads = cache["hits"] + cache["misses"]
+    text = f"{clean(cache['cache'])}: {cache['entries']:,} entries, {reads:,} reads"
+    if reads:
+        text += f", {cache['hits'] / reads:.1%} hits"
+    for name in ("loads", "errors", "evictions"):
+        if cache[name]:
+            text += f", {cache[name]:,} {name}"
+    return text
+
+
+def _of_scope(scope: Scope, signs: str) -> Iterable[Line]:
+    yield [Part(f"the whole budget of {clean(scope.name)}", "bold")]
+    for limit in scope.limits:
+        yield _of_whole(limit, signs)
+        for member in limit.members:
+            text = f"    {member.pid} on {clean(member.host)} has {member.held:,}"
+            command = clean(member.command)[:60]
+            yield [
+                Part(text),
+                Part(f" {member.state}" if member.state else "", "red"),
+                Part(f"  {command}"),
+            ]
+    yield []
+
+
+def _of_whole(limit: Limit, signs: str) -> Line:
+    bar = _bar({"limit": limit.limit, "used": limit.used, "in_flight": 0, "foreign": 0}, signs)
+    name = clean(limit.limit_id)
+    return [
+        Part(f"  {name if len(name) <= 28 else name[:27] + '…':<28}  "),
+        Part(bar, _style(limit.used, limit.limit, is_red=False)),
+        Part(f"  {limit.used:>8,}/{limit.limit:<8,}  {limit.free:,} free, every {limit.every}"),
+    ]
+
+
+def plain(all_lines: Iterable[Line]) -> str:
+    """Lines without styles."""
+    return "".join("".join(part.text for part in line).rstrip() + "\n" for line in all_lines)

@@ -1,0 +1,89 @@
+"""`MinuteLines`: one line a minute in Hummingbot's log while requests wait."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import weakref
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sluicegate._core import Throttler
+
+#: Seconds between two lines.
+INTERVAL = 60.0
+
+
+class MinuteLines:
+    """Logs which limit requests wait for, how many, and how long those waited that have passed.
+
+    A timer runs only from a request that must wait until a minute in which nobody did.
+    """
+
+    def __init__(self, throttler: Throttler, logger: logging.Logger) -> None:
+        """Nobody waits.
+
+        Args:
+            throttler: It is not kept alive.
+            logger: Hummingbot's, which shows notices on the screen, or any.
+        """
+        self._throttler = weakref.ref(throttler)
+        self._logger = logger
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._before: dict[str, tuple[float, float]] = {}
+
+    def begin(self) -> None:
+        """A request must wait: in a minute there is a line, unless one is due anyway."""
+        if self._loop is not None and not self._loop.is_closed():
+            return
+        throttler = self._throttler()
+        with suppress(RuntimeError):  # No event loop runs: then no timer, either.
+            loop = asyncio.get_running_loop()
+            self._before = self._counted(throttler) if throttler else {}
+            loop.call_later(INTERVAL, self._tell)
+            self._loop = loop
+
+    def _tell(self) -> None:
+        loop, self._loop = self._loop, None
+        throttler = self._throttler()
+        if throttler is None or loop is None:
+            return
+        text, goes_on = self.line(throttler)
+        if text:
+            # Hummingbot's screen may not be there yet; a request must not fail for that.
+            with suppress(Exception):
+                getattr(self._logger, "notify", self._logger.info)(text)
+        if goes_on:
+            loop.call_later(INTERVAL, self._tell)
+            self._loop = loop
+
+    def line(self, throttler: Throttler) -> tuple[str, bool]:
+        """What the last minute was like, if anybody waited; and whether anybody waits now."""
+        before, self._before = self._before, self._counted(throttler)
+        usages = throttler.usage()
+        rows = []
+        for limit_id, (waits, waited) in self._before.items():
+            more = waits - before.get(limit_id, (0.0, 0.0))[0]
+            seconds = waited - before.get(limit_id, (0.0, 0.0))[1]
+            usage = usages[limit_id]
+            if usage.waiting or more:
+                fullness = usage.used / max(usage.limit, 1)
+                rows.append((usage.waiting, fullness, limit_id, more, seconds))
+        if not rows:
+            return "", False
+        # What most wait for; of several, the fullest.
+        waiting, _, limit_id, more, seconds = max(rows)
+        text = f"API rate limit on {limit_id}: {waiting:,} requests wait now"
+        if more:
+            text += (
+                f"; {more:,.0f} left in the last minute, after {seconds / more:.1f} s on average"
+            )
+        return text, waiting > 0
+
+    @staticmethod
+    def _counted(throttler: Throttler) -> dict[str, tuple[float, float]]:
+        return {
+            limit_id: (counts["waits"], counts["waited"])
+            for limit_id, counts in throttler.counters().items()
+        }
