@@ -520,7 +520,7 @@ class Throttler:
         - ``waited``: how many seconds these waited, together
 
         Example:
-            >>> throttler.counters()["/depth"]["passed"]
+            >>> throttler.counters()["/depth"].get("passed")
             1
         """
 

@@ -426,7 +426,7 @@ impl PyThrottler {
     /// - ``waited``: how many seconds these waited, together
     ///
     /// Example:
-    ///     >>> throttler.counters()["/depth"]["passed"]
+    ///     >>> throttler.counters()["/depth"].get("passed")
     ///     1
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let all = PyDict::new(py);
