@@ -57,7 +57,7 @@ ROWS = (
         "others",
         "others use 35 % of the weight, for 45 s (3 minutes of the stand-in)",
         Trouble(45, others=0.35, minute=MINUTE),
-        None,
+        2,
     ),
 )
 
