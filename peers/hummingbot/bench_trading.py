@@ -104,8 +104,8 @@ def main() -> int:
         "stand-in has Binance spot's published limits in windows of its clock; its minute takes "
         f"{MINUTE:g} s here unless a row says otherwise, and so do the connector's "
         "intervals and the ban rule (20 times 429 in a minute are forgiven; the first ban is two "
-        "minutes). What it tells to wait is in real seconds. Stock and drop-in ran at the same time. 418 "
-        "and 429: requests so answered.",
+        "minutes). What it tells to wait is in real seconds. Stock and drop-in ran at the same "
+        "time. 418 and 429: requests so answered.",
         "",
         *(f"- {line}" for line in report.machine([])),
         f"- Hummingbot {hummingbot}, aiohttp {aiohttp}",
