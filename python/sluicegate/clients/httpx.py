@@ -191,7 +191,10 @@ class Transport(httpx.BaseTransport):
 def _asked(pacing: Pacing, request: httpx.Request) -> Request:
     # A request that a redirect made has the stream of the first one, and was not read itself.
     body = request.read() if isinstance(request.stream, httpx.ByteStream) else None
-    return pacing.request(request.method, str(request.url), body, body is not None)
+    url = request.url
+    # To write a whole URL takes longer than to find its route.
+    target = str(url) if pacing.table.needs_host else url.raw_path.decode("ascii")
+    return pacing.request(request.method, target, body, body is not None)
 
 
 # ---- The beginning of a body, read and put back
