@@ -183,9 +183,9 @@ def test_ccxt_is_paced_as_soon_as_it_is_imported(tmp_path: Path) -> None:
         "import sys\n"
         "assert 'ccxt' not in sys.modules\n"
         "import ccxt\n"
-        "print(ccxt.Exchange.fetch2.__code__.co_filename.endswith('installing.py'))\n"
+        "print(ccxt.Exchange.fetch2.__code__.co_filename.endswith('hooks.py'))\n"
         "import ccxt.async_support as a\n"
-        "print(a.Exchange.fetch2.__code__.co_filename.endswith('installing.py'))\n"
+        "print(a.Exchange.fetch2.__code__.co_filename.endswith('hooks.py'))\n"
         "from sluicegate.ccxt import usage\n"
         "print(usage(ccxt.kraken()))\n"
     )
