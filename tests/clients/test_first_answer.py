@@ -11,6 +11,7 @@ from sluicegate import RateLimitTimeout
 from sluicegate.clients.first_answer import FirstAnswer, first_answer
 from sluicegate.tables import Limit, Table, load
 from sluicegate.testing import StandInExchange
+from tests.helpers.threads import auntil
 
 PATH = "/api/v3/ping"
 
@@ -49,10 +50,11 @@ async def test_those_that_wait_go_in_the_end_and_a_cancelled_one_harms_nobody() 
     assert first.turn(1.0)
     assert not await first.turn_async(0.0)
     assert not first.turn(0.0)
+    late = len(first._waiting)
     given_up = asyncio.ensure_future(first.turn_async(60.0))
     waits = asyncio.ensure_future(first.turn_async(60.0))
     in_thread = asyncio.ensure_future(asyncio.to_thread(first.turn, 60.0))
-    await asyncio.sleep(0.01)
+    await auntil(lambda: len(first._waiting) == late + 3)
     given_up.cancel()
     await asyncio.wait([given_up])
     first.end(turn=True)
@@ -61,3 +63,15 @@ async def test_those_that_wait_go_in_the_end_and_a_cancelled_one_harms_nobody() 
     first.answered()
     assert {await waits, await in_thread} == {True, False}
     assert not first.turn(60.0)
+
+
+def test_who_has_given_up_is_told_nothing() -> None:
+    first = FirstAnswer()
+    assert first.turn(0.0)
+
+    async def gives_up() -> None:
+        assert not await first.turn_async(0.001)
+
+    asyncio.run(gives_up())
+    assert [future.cancelled() for future in first._waiting] == [True]
+    first.answered()

@@ -46,7 +46,12 @@ class FirstAnswer:
                 return joined
             if left <= 0:
                 return False
-            await asyncio.wait([asyncio.wrap_future(joined)], timeout=left)
+            waiting = asyncio.wrap_future(joined)
+            try:
+                await asyncio.wait([waiting], timeout=left)
+            finally:
+                # Nobody tells a loop that may be closed by then.
+                waiting.cancel()
 
     def turn(self, patience: float) -> bool:
         """The same for threads."""
@@ -100,13 +105,10 @@ class FirstAnswer:
 
 
 _known: WeakKeyDictionary[Throttler, FirstAnswer] = WeakKeyDictionary()
-_lock = threading.Lock()
 
 
 def first_answer(throttler: Throttler) -> FirstAnswer | None:
     """That of all clients with this throttler; None if there was an answer already."""
-    with _lock:
-        found = _known.get(throttler)
-        if found is None:
-            found = _known[throttler] = FirstAnswer()
+    # One step of Python's own: no lock, which another thread could hold when the process forks.
+    found = _known.setdefault(throttler, FirstAnswer())
     return None if found.is_answered else found

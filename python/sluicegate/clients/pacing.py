@@ -134,7 +134,6 @@ class Pacing:
     def is_refused(self, request: Request, status: int, headers: Any, body: bytes | None) -> bool:
         """Listens to an answer. Returns whether it was refused, and is to be sent again."""
         elapsed = time.monotonic() - request.sent
-        first, self.first = self.first, None
         try:
             heard = self.table.listen(
                 self.throttler,
@@ -154,8 +153,11 @@ class Pacing:
             )
             return False
         finally:
+            first = self.first
             if first is not None:
+                # What it said is known by now: nobody goes before that.
                 first.answered()
+                self.first = None
         if request.again <= 0 or heard.means not in ("over", "banned"):
             return False
         request.again -= 1
