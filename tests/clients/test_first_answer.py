@@ -73,5 +73,8 @@ def test_who_has_given_up_is_told_nothing() -> None:
         assert not await first.turn_async(0.001)
 
     asyncio.run(gives_up())
-    assert [future.cancelled() for future in first._waiting] == [True]
+    assert not first.turn(0.001)
+    assert not first.turn(0.0)
+    assert first._waiting
+    assert all(future.cancelled() for future in first._waiting)
     first.answered()

@@ -45,6 +45,7 @@ class FirstAnswer:
             if isinstance(joined, bool):
                 return joined
             if left <= 0:
+                joined.cancel()
                 return False
             waiting = asyncio.wrap_future(joined)
             try:
@@ -62,10 +63,12 @@ class FirstAnswer:
             if isinstance(joined, bool):
                 return joined
             if left <= 0:
+                joined.cancel()
                 return False
             try:
                 joined.result(left)
             except FutureTimeoutError:
+                joined.cancel()
                 return False
 
     def end(self, turn: bool) -> None:
