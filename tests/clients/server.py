@@ -62,10 +62,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.send(BIG, Transfer_Encoding="chunked")
 
     def answer_gzip(self) -> None:
-        self.send(gzip.compress(SMALL), Content_Encoding="gzip")
+        self.send(gzip.compress(SMALL, mtime=0), Content_Encoding="gzip")
 
     def answer_big_gzip(self) -> None:
-        self.send(gzip.compress(BIG), Content_Encoding="gzip", Transfer_Encoding="chunked")
+        self.send(gzip.compress(BIG, mtime=0), Content_Encoding="gzip", Transfer_Encoding="chunked")
 
     def answer_broken_gzip(self) -> None:
         self.send(b"no gzip at all", Content_Encoding="gzip")
