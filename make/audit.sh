@@ -14,7 +14,16 @@ check() {
     shift
     echo "== $what"
     if "$@" >"$found" 2>&1; then
-        cat "$found"
+        grep -vE "could not be audited|^No known" "$found" || true
+        # pip-audit is content with packages that its data does not know: with no data, with all of them.
+        unknown=$(grep -c "could not be audited" "$found" || true)
+        if [ "$unknown" -gt 0 ]; then
+            echo "sluicegate: NOT ASKED: $what: $unknown packages, of which its data could not be reached or has nothing:"
+            sed -n "s/^\([^ ]*\) .*could not be audited.*/\1/p" "$found" | tr "\n" " " | fold -s -w 100
+            echo
+        else
+            grep "^No known" "$found" || true
+        fi
     elif grep -qiE "failed to (fetch|clone|download|update)|could not resolve|connection|timed out|network|proxy|404 |403 |unreachable|failed to acquire|failed to open" "$found" &&
         ! grep -qE "^error\[(vulnerability|unsound|banned|rejected|unlicensed)\]|Found [0-9]+ known" "$found"; then
         echo "sluicegate: NOT ASKED: $what. Its data cannot be reached from this machine:"

@@ -1,13 +1,14 @@
 """Builds the source distribution and the wheels into dist/, and checks each.
 
 Wheels that run here are tried in a clean environment, with no compiler on the PATH: the examples of
-the README, the command, the types, the size and the time of the import. A target of Rust or an
-interpreter that this machine lacks is left out, and a line says so.
+the README, the command, the types, the size and the time of the import. A target of Rust that this
+machine lacks is left out, and so is a trial in an interpreter that it lacks. A line says so.
 
 usage: wheels.py [--target TARGET ...]
 """
 
 import argparse
+import io
 import os
 import platform
 import re
@@ -15,9 +16,13 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
+
+from elftools.elf.elffile import ELFFile
 
 ROOT = Path(__file__).resolve().parent.parent
 DIST = ROOT / "dist"
@@ -54,7 +59,7 @@ def main() -> None:
     found = dict(interpreters())
     for version in PYTHONS:
         if version not in found:
-            left_out(f"Python {version}", "this machine has no such interpreter")
+            left_out(f"a trial in Python {version}", "this machine has no such interpreter")
     maturin("sdist", "--out", str(DIST))
     for target in targets:
         build(target, found)
@@ -76,9 +81,13 @@ def build(target: str, found: dict[str, str]) -> None:
     if target in LINUX:
         words += ["--zig", "--compatibility", LINUX[target]]
     # For another machine maturin knows each interpreter; for this one it asks it.
-    here = runs_here(target)
-    names = [found[version] for version in PYTHONS if version in found]
-    names = names if here else [f"python{version}" for version in PYTHONS]
+    here = found if runs_here(target) else {}
+    missing = target not in LINUX and here  # Only with zig maturin knows one that is not there.
+    names = [
+        here.get(version, f"python{version}")
+        for version in PYTHONS
+        if version in here or not missing
+    ]
     maturin(*words, *(word for name in names for word in ("-i", name)))
 
 
@@ -94,13 +103,32 @@ def check(path: Path, found: dict[str, str]) -> Iterator[str]:
         for pattern in MUST_HOLD:
             if not any(re.fullmatch(pattern, name) for name in names):
                 yield f"{path.name} holds nothing like {pattern}"
-        if "linux" in path.name:
+        if "musllinux" in path.name:
+            yield from musl_needs(path)
+        elif "linux" in path.name:
             run(sys.executable, "-m", "auditwheel", "show", str(path))
         python = interpreter_for(path, found)
         if python is not None:
             try_out(path, python)
     except TrialError as failure:
         yield f"{path.name}: {failure}"
+
+
+def musl_needs(wheel: Path) -> Iterator[str]:
+    """What an extension for musl links but musl itself.
+
+    auditwheel looks for libraries on this machine. Where this is glibc's, its `libc.so` is a script
+    for the linker, on which auditwheel fails.
+    """
+    with zipfile.ZipFile(wheel) as files:
+        for name in files.namelist():
+            if name.endswith(".so"):
+                dynamic = ELFFile(io.BytesIO(files.read(name))).get_section_by_name(".dynamic")
+                needed = {
+                    tag.needed for tag in dynamic.iter_tags() if tag.entry.d_tag == "DT_NEEDED"
+                }
+                if others := needed - {"libc.so"}:
+                    yield f"{wheel.name}: {name} links {', '.join(sorted(others))}"
 
 
 def try_out(wheel: Path, python: str) -> None:
@@ -152,17 +180,19 @@ def types(python: str, folder: Path) -> None:
 
 
 def import_seconds(python: str, environ: dict[str, str]) -> float:
-    """How much longer an interpreter takes that imports sluicegate: the least of some runs each."""
-    clock = (
-        "import subprocess, sys, time\n"
-        "def seconds(code):\n"
-        "    begin = time.perf_counter()\n"
-        "    subprocess.run([sys.executable, '-c', code], check=True)\n"
-        "    return time.perf_counter() - begin\n"
-        "both = [(seconds('pass'), seconds('import sluicegate')) for _ in range(15)]\n"
-        "print(min(b for _, b in both) - min(a for a, _ in both))\n"
-    )
-    return float(run(python, "-c", clock, env=environ))
+    """How much longer an interpreter takes that imports sluicegate.
+
+    The median of many pairs, each run side by side: what slows the machine slows both of a pair.
+    """
+
+    def seconds(code: str) -> float:
+        begin = time.perf_counter()
+        run(python, "-c", code, env=environ)
+        return time.perf_counter() - begin
+
+    seconds("import sluicegate")  # Compiles the modules once.
+    pairs = [(seconds("pass"), seconds("import sluicegate")) for _ in range(41)]
+    return median(importing - empty for empty, importing in pairs)
 
 
 def interpreters() -> Iterator[tuple[str, str]]:

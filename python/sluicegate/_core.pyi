@@ -210,7 +210,7 @@ class TTLCache(Cache[_K, _V], Generic[_K, _V, _T]):
             that costs no Python call.
         getsizeof: A function that returns the size of a value. By default every value has size 1.
 
-    Example:
+    Examples:
         >>> cache = TTLCache(maxsize=100, ttl=300)
         >>> cache["BTC/USDT"] = 97000.0
         >>> cache.get("BTC/USDT"), cache.get("ETH/USDT")
@@ -256,7 +256,7 @@ class LRUCache(Cache[_K, _V]):
         maxsize: The size for which there is room. The default is 100.
         getsizeof: A function that returns the size of a value. By default every value has size 1.
 
-    Example:
+    Examples:
         >>> cache = LRUCache(maxsize=100)
         >>> cache["BTC/USDT"] = 97000.0
         >>> "BTC/USDT" in cache
@@ -322,7 +322,7 @@ class Throttler:
         TypeError: A value has the wrong type.
         StoreError: The store of ``share`` cannot be used. The message says why, and what helps.
 
-    Example:
+    Examples:
         >>> throttler = Throttler([RateLimit("/depth", limit=20, time_interval=1)])
         >>> with throttler.execute_task("/depth"):
         ...     pass  # send the request, read the answer
@@ -376,7 +376,7 @@ class Throttler:
             TypeError: ``limit_id`` is not a ``str``, or ``units``, ``timeout`` or ``priority`` is
                 not a number.
 
-        Example:
+        Examples:
             >>> async def depth(session):
             ...     async with throttler.execute_task("/depth", timeout=5):
             ...         async with session.get("/depth") as response:
@@ -412,7 +412,7 @@ class Throttler:
                 called. A call raises what `execute_task` does, and a ``TypeError`` if a plain
                 function returns a coroutine, whose code has not run yet.
 
-        Example:
+        Examples:
             >>> @throttler.limit("/depth")
             ... def depth(symbol):
             ...     return f"the book of {symbol}"  # send the request, read the answer
@@ -442,7 +442,7 @@ class Throttler:
                 could never pass; or ``priority`` is out of range.
             TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
 
-        Example:
+        Examples:
             >>> if throttler.charge("/depth"):
             ...     print("send the request now")
             send the request now
@@ -477,7 +477,7 @@ class Throttler:
                 could never pass; or ``priority`` is out of range.
             TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
 
-        Example:
+        Examples:
             >>> throttler.wait_time("/depth")
             0.0
         """
@@ -494,7 +494,7 @@ class Throttler:
             UnknownLimitError: No limit of the table has this id.
             TypeError: ``limit_id`` is not a ``str``.
 
-        Example:
+        Examples:
             >>> throttler.usage("/depth").remaining
             18
         """
@@ -519,7 +519,7 @@ class Throttler:
         - ``waits``: how many waited before they passed
         - ``waited``: how many seconds these waited, together
 
-        Example:
+        Examples:
             >>> throttler.counters()["/depth"].get("passed")
             1
         """
@@ -569,7 +569,7 @@ class Throttler:
                 negative, not a number, or a ``limit`` below 1.
             TypeError: A value has the wrong type.
 
-        Example:
+        Examples:
             >>> throttler.observe("/depth", used=5)  # 2 of them are our own
             3
         """
@@ -600,7 +600,7 @@ class Throttler:
             ValueError: ``seconds`` is negative, not a number, infinite, or over 100 years.
             TypeError: A value has the wrong type.
 
-        Example:
+        Examples:
             >>> throttler.pause("/depth", 60, reason="HTTP 429")
             True
             >>> throttler.charge("/depth")
@@ -625,7 +625,7 @@ class Throttler:
             ValueError: ``units`` is not a whole number.
             TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
 
-        Example:
+        Examples:
             >>> throttler.correct("/depth", 3)  # it was a deep page
             3
         """
@@ -659,7 +659,7 @@ class Throttler:
                 ``waited_longer_than`` is not a number.
             ValueError: ``waited_longer_than`` is negative, not a number, or infinite.
 
-        Example:
+        Examples:
             >>> def tell(event):
             ...     print(event.kind, event.limit_id, event.seconds, event.reason)
             >>> _ = throttler.on(tell)
@@ -728,7 +728,7 @@ class Throttler:
                 than 9e9 before or after 1970.
             TypeError: A value is not a number.
 
-        Example:
+        Examples:
             >>> throttler.set_server_time(1_790_000_000.25, uncertainty=0.05)
         """
 
@@ -881,7 +881,7 @@ class HummingbotTask(Task):
 class Usage:
     """How much of one limit is used, at one instant. `Throttler.usage` makes it.
 
-    Example:
+    Examples:
         >>> import json
         >>> usage = throttler.usage("/depth")
         >>> usage.used, usage.remaining
@@ -997,7 +997,7 @@ class ThrottlerEvent:
 
     As text it is the line that the log gets.
 
-    Example:
+    Examples:
         >>> events = []
         >>> _ = throttler.on(events.append)
         >>> throttler.pause("/depth", 31, reason="HTTP 429")
@@ -1136,7 +1136,7 @@ class ManualClock:
     In an event loop its task runs when the loop runs next: call ``await asyncio.sleep(0)`` after
     `advance`.
 
-    Example:
+    Examples:
         >>> clock = ManualClock()
         >>> throttler = Throttler([RateLimit("/depth", 1, time_interval=60)], clock=clock)
         >>> throttler.charge("/depth"), throttler.charge("/depth")
@@ -1196,7 +1196,7 @@ def parse_period(text: str, *, quota: bool = False) -> float:
             it and says what would be right.
         TypeError: ``text`` is not a ``str``.
 
-    Example:
+    Examples:
         >>> parse_period("100ms")
         0.1
     """

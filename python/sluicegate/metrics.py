@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from itertools import accumulate
 from typing import Any
@@ -133,6 +134,8 @@ def _of_caches(caches: list[dict[str, Any]]) -> Iterable[Metric]:
 def serve(port: int, address: str = "127.0.0.1") -> None:
     """Serves the metrics of this process at ``http://ADDRESS:PORT/metrics``, in a thread.
 
+    The child of a fork serves none: the port is its parent's. It may call this with another port.
+
     Args:
         port: The port: 0 to 65535.
         address: The address to listen at. By default only this machine can connect.
@@ -142,4 +145,8 @@ def serve(port: int, address: str = "127.0.0.1") -> None:
     """
     registry = CollectorRegistry(auto_describe=False)
     registry.register(Collector())
-    start_http_server(port, address, registry)
+    server, _ = start_http_server(port, address, registry)
+    if hasattr(os, "register_at_fork"):
+        # Nobody in the child accepts. Were the socket left open there, who asks after the end of
+        # the parent would wait for ever, and a parent that starts again would find the port taken.
+        os.register_at_fork(after_in_child=server.socket.close)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import socket
@@ -165,4 +166,32 @@ sys.stdin.read()
         assert value(text, "sluicegate_limit_used_units", limit="/served") == 1
     finally:
         program.kill()
+        program.communicate()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no os.fork here")
+def test_a_forked_child_does_not_keep_the_port_of_its_parent() -> None:
+    code = """
+import os, socket, sys
+from sluicegate.metrics import serve
+with socket.create_server(("127.0.0.1", 0)) as free:
+    port = free.getsockname()[1]
+serve(port)
+child = os.fork()
+if child == 0:
+    sys.stdin.read()
+    os._exit(0)
+print(port, flush=True)
+os._exit(0)
+"""
+    words = [sys.executable, "-W", "ignore", "-c", code]
+    program = subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    try:
+        assert program.stdout is not None
+        port = int(program.stdout.readline())
+        assert program.wait() == 0
+        # The child is alive. Nobody listens, so who asks is told so at once.
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port), timeout=5).close()
+    finally:
         program.communicate()

@@ -8,6 +8,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -240,3 +241,27 @@ def test_who_connects_and_does_not_read_keeps_neither_the_bot_nor_others(
         [found] = ask_all(patience=20)
         assert found.state == ""
         process.communicate("", timeout=20)
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="only root can be another")
+def test_another_user_cannot_connect(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory() as open_to_all:
+        Path(open_to_all).chmod(0o755)
+        monkeypatch.setenv("XDG_RUNTIME_DIR", open_to_all)
+        process = start(bot())
+        [path] = Path(open_to_all).glob("sluicegate/*.sock")
+        assert path.name.startswith(f"{process.pid}-")
+        code = f"""
+import os, socket
+os.setgroups([]), os.setgid(65534), os.setuid(65534)
+talk = socket.socket(socket.AF_UNIX)
+try:
+    talk.connect({str(path)!r})
+except PermissionError:
+    print("refused")
+"""
+        words = [sys.executable, "-c", code]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        assert done.stdout == "refused\n"
+        process.kill()
+        process.wait()

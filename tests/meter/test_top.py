@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,3 +136,31 @@ sockets.folders = lambda: [Path(os.environ["XDG_RUNTIME_DIR"], "sluicegate")]
 from sluicegate.__main__ import main
 main(["top", *sys.argv[1:]])
 """
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="a budget in a file needs Linux")
+def test_the_whole_of_a_budget_is_shown_with_the_part_of_each_bot(
+    start: Start, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path}/budget.db"
+    code = f"""
+import sys
+from sluicegate import RateLimit, Throttler
+throttler = Throttler([RateLimit("/shared", 10, 600)], share={url!r})
+with throttler.execute_task("/shared", units=3):
+    pass
+print("ready", flush=True)
+sys.stdin.read()
+"""
+    bots = [start(code), start(code)]
+
+    def top(*options: str) -> str:
+        words = [sys.executable, "-c", WITH_FOLDER, "--share", url, *options]
+        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
+
+    data = json.loads(top("--json"))
+    assert {bot["pid"] for bot in data["bots"]} == {bot.pid for bot in bots}
+    [scope] = data["budgets"]
+    [limit] = scope["limits"]
+    assert limit["limit"] == 10
+    assert "/shared" in top("--once")

@@ -187,3 +187,15 @@ def test_bad_reserves_are_refused(reserve: Any, error: type[Exception], message:
 def test_a_reserve_of_all_of_a_limit_is_refused() -> None:
     with pytest.raises(ValueError, match=r'a reserve of "x" must be .* less than its limit of 5'):
         Throttler([RateLimit("x", 5, 1, reserve={1: 5})])
+
+
+def test_a_request_counts_once_for_a_limit_with_a_reserve() -> None:
+    table = [RateLimit("POOL", 10, 60, reserve={1: 2})]
+    throttler = Throttler(table, clock=ManualClock())
+    low = [throttler.charge("POOL") for _ in range(9)]
+    assert low == [True] * 8 + [False]
+    with throttler.execute_task("POOL", priority=1):
+        pass
+    counted = throttler.counters()
+    assert list(counted) == ["POOL"], "the reserve is no limit of its own"
+    assert (counted["POOL"]["passed"], counted["POOL"]["refused"]) == (9, 1)

@@ -84,7 +84,7 @@ def limit(
         TypeError: A value has the wrong type.
         StoreError: The store of ``share`` cannot be used.
 
-    Example:
+    Examples:
         >>> exchange = limit(Exchange())
         >>> exchange.IO("rate", "GetTicker", 10, "1s")
     """

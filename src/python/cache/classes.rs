@@ -31,7 +31,7 @@ const DEFAULT_TTL: i64 = 300;
 ///         that costs no Python call.
 ///     getsizeof: A function that returns the size of a value. By default every value has size 1.
 ///
-/// Example:
+/// Examples:
 ///     >>> cache = TTLCache(maxsize=100, ttl=300)
 ///     >>> cache["BTC/USDT"] = 97000.0
 ///     >>> cache.get("BTC/USDT"), cache.get("ETH/USDT")
@@ -128,7 +128,7 @@ impl TtlCache {
 ///     maxsize: The size for which there is room. The default is 100.
 ///     getsizeof: A function that returns the size of a value. By default every value has size 1.
 ///
-/// Example:
+/// Examples:
 ///     >>> cache = LRUCache(maxsize=100)
 ///     >>> cache["BTC/USDT"] = 97000.0
 ///     >>> "BTC/USDT" in cache

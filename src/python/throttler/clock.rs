@@ -13,7 +13,7 @@ use super::numbers;
 /// In an event loop its task runs when the loop runs next: call ``await asyncio.sleep(0)`` after
 /// `advance`.
 ///
-/// Example:
+/// Examples:
 ///     >>> clock = ManualClock()
 ///     >>> throttler = Throttler([RateLimit("/depth", 1, time_interval=60)], clock=clock)
 ///     >>> throttler.charge("/depth"), throttler.charge("/depth")

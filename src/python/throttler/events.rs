@@ -20,7 +20,7 @@ use super::numbers;
 ///
 /// As text it is the line that the log gets.
 ///
-/// Example:
+/// Examples:
 ///     >>> events = []
 ///     >>> _ = throttler.on(events.append)
 ///     >>> throttler.pause("/depth", 31, reason="HTTP 429")

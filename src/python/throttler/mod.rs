@@ -75,7 +75,7 @@ pub use self::usage::PyUsage;
 ///     TypeError: A value has the wrong type.
 ///     StoreError: The store of ``share`` cannot be used. The message says why, and what helps.
 ///
-/// Example:
+/// Examples:
 ///     >>> throttler = Throttler([RateLimit("/depth", limit=20, time_interval=1)])
 ///     >>> with throttler.execute_task("/depth"):
 ///     ...     pass  # send the request, read the answer
@@ -230,7 +230,7 @@ impl PyThrottler {
     ///     TypeError: ``limit_id`` is not a ``str``, or ``units``, ``timeout`` or ``priority`` is
     ///         not a number.
     ///
-    /// Example:
+    /// Examples:
     ///     >>> async def depth(session):
     ///     ...     async with throttler.execute_task("/depth", timeout=5):
     ///     ...         async with session.get("/depth") as response:
@@ -271,7 +271,7 @@ impl PyThrottler {
     ///         called. A call raises what `execute_task` does, and a ``TypeError`` if a plain
     ///         function returns a coroutine, whose code has not run yet.
     ///
-    /// Example:
+    /// Examples:
     ///     >>> @throttler.limit("/depth")
     ///     ... def depth(symbol):
     ///     ...     return f"the book of {symbol}"  # send the request, read the answer
@@ -310,7 +310,7 @@ impl PyThrottler {
     ///         could never pass; or ``priority`` is out of range.
     ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
     ///
-    /// Example:
+    /// Examples:
     ///     >>> if throttler.charge("/depth"):
     ///     ...     print("send the request now")
     ///     send the request now
@@ -361,7 +361,7 @@ impl PyThrottler {
     ///         could never pass; or ``priority`` is out of range.
     ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` or ``priority`` is not a number.
     ///
-    /// Example:
+    /// Examples:
     ///     >>> throttler.wait_time("/depth")
     ///     0.0
     #[pyo3(signature = (limit_id, units=None, priority=None))]
@@ -388,7 +388,7 @@ impl PyThrottler {
     ///     UnknownLimitError: No limit of the table has this id.
     ///     TypeError: ``limit_id`` is not a ``str``.
     ///
-    /// Example:
+    /// Examples:
     ///     >>> throttler.usage("/depth").remaining
     ///     18
     #[pyo3(signature = (limit_id=None))]
@@ -425,7 +425,7 @@ impl PyThrottler {
     /// - ``waits``: how many waited before they passed
     /// - ``waited``: how many seconds these waited, together
     ///
-    /// Example:
+    /// Examples:
     ///     >>> throttler.counters()["/depth"].get("passed")
     ///     1
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
@@ -477,7 +477,7 @@ impl PyThrottler {
     ///         negative, not a number, or a ``limit`` below 1.
     ///     TypeError: A value has the wrong type.
     ///
-    /// Example:
+    /// Examples:
     ///     >>> throttler.observe("/depth", used=5)  # 2 of them are our own
     ///     3
     #[pyo3(signature = (limit_id, *, used=None, remaining=None, limit=None, reset=None, expect=false, age=None))]
@@ -524,7 +524,7 @@ impl PyThrottler {
     ///     ValueError: ``seconds`` is negative, not a number, infinite, or over 100 years.
     ///     TypeError: A value has the wrong type.
     ///
-    /// Example:
+    /// Examples:
     ///     >>> throttler.pause("/depth", 60, reason="HTTP 429")
     ///     True
     ///     >>> throttler.charge("/depth")
@@ -566,7 +566,7 @@ impl PyThrottler {
     ///     ValueError: ``units`` is not a whole number.
     ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
     ///
-    /// Example:
+    /// Examples:
     ///     >>> throttler.correct("/depth", 3)  # it was a deep page
     ///     3
     #[pyo3(signature = (limit_id, units))]
@@ -598,7 +598,7 @@ impl PyThrottler {
     ///         ``waited_longer_than`` is not a number.
     ///     ValueError: ``waited_longer_than`` is negative, not a number, or infinite.
     ///
-    /// Example:
+    /// Examples:
     ///     >>> def tell(event):
     ///     ...     print(event.kind, event.limit_id, event.seconds, event.reason)
     ///     >>> _ = throttler.on(tell)
@@ -681,7 +681,7 @@ impl PyThrottler {
     ///         than 9e9 before or after 1970.
     ///     TypeError: A value is not a number.
     ///
-    /// Example:
+    /// Examples:
     ///     >>> throttler.set_server_time(1_790_000_000.25, uncertainty=0.05)
     fn set_server_time(&self, seconds: &Bound<'_, PyAny>, uncertainty: &Bound<'_, PyAny>) -> PyResult<()> {
         let shown = numbers::wall("the server time", seconds)?;

@@ -24,7 +24,7 @@ use super::numbers;
 ///         it and says what would be right.
 ///     TypeError: ``text`` is not a ``str``.
 ///
-/// Example:
+/// Examples:
 ///     >>> parse_period("100ms")
 ///     0.1
 #[pyfunction]

@@ -9,7 +9,7 @@ use crate::wait::Throttler;
 
 /// How much of one limit is used, at one instant. `Throttler.usage` makes it.
 ///
-/// Example:
+/// Examples:
 ///     >>> import json
 ///     >>> usage = throttler.usage("/depth")
 ///     >>> usage.used, usage.remaining
