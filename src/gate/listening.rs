@@ -92,12 +92,8 @@ impl<W> Gate<W> {
         if let Some(limit) = limit {
             // Of two answers the later request's counts; a smaller limit counts at once.
             if state.heard.limit.is_none_or(|(before, at)| limit < before || since >= at) {
-                state.heard.limit = Some((limit, since));
-                if state.window.tell_limit(self.options.share_of(limit)) {
-                    seen.limit = Some(state.window.told_limit());
-                    state.measure_room(self.is_shared);
-                    self.was_lowered = true;
-                }
+                let at = state.heard.limit.map_or(since, |(_, at)| at.max(since));
+                seen.limit = self.tell_limit(route, limit, at);
             }
         }
         let state = &mut self.limits[route.index as usize];
@@ -110,6 +106,19 @@ impl<W> Gate<W> {
         self.changed = true;
         self.each_companion(route, |own, base| own.follow(now, base, seen.foreign));
         Ok(seen)
+    }
+
+    /// The exchange said so by a request that left at `at`. What holds from now on, if that changed.
+    pub(super) fn tell_limit(&mut self, route: &Route, limit: u64, at: Nanos) -> Option<u64> {
+        let units = self.options.share_of(limit);
+        let state = &mut self.limits[route.index as usize];
+        state.heard.limit = Some((limit, at));
+        if !state.window.tell_limit(units) {
+            return None;
+        }
+        state.measure_room(self.is_shared);
+        self.was_lowered = true;
+        Some(state.window.told_limit())
     }
 
     /// Lets nothing that takes from a limit pass before `until`, nor any request for its id; `None`: nothing at all. An end

@@ -111,6 +111,22 @@ impl<W> Gate<W> {
         Some((left, limit.heard.reason.clone()))
     }
 
+    /// What the exchange has told that a limit is, for all, and how long ago; `None` if the table holds.
+    pub fn told_of(&self, limit: Index, now: Nanos) -> Option<(u64, Nanos)> {
+        let limit = &self.limits[limit as usize];
+        let (told, at) = limit.heard.limit.filter(|_| limit.window.is_told())?;
+        Some((told, now.saturating_sub(at)))
+    }
+
+    /// Another process was told so long ago that a limit is so large. What holds here from now on, if that changed.
+    /// [`Gate::advance`] must follow.
+    pub fn learn_limit(&mut self, now: Nanos, route: &Route, limit: u64, age: Nanos) -> Option<u64> {
+        let seen = self.tell_limit(route, limit, now.saturating_sub(age));
+        self.changed = true;
+        self.each_companion(route, |own, base| own.follow(now, base, 0));
+        seen
+    }
+
     /// What is in the window of a limit, oldest first.
     pub fn settled(&self, limit: Index) -> Vec<Settled> {
         self.window(limit).settled()

@@ -51,6 +51,11 @@ impl Window {
         self.told_limit() != before
     }
 
+    /// Whether the exchange has said how large this table's limit is.
+    pub fn is_told(&self) -> bool {
+        self.told != u64::MAX
+    }
+
     /// The limit by the table and the exchange, whichever is smaller.
     pub fn told_limit(&self) -> u64 {
         self.nominal.min(self.told)

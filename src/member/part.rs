@@ -7,10 +7,10 @@ use crate::clock::{Nanos, boottime};
 use crate::gate::{Gate, Index};
 use crate::limit::{self, End, RateLimit, Resets, Scope};
 use crate::share::{
-    Answer, FreeAt, GateView, Kind, Membership, Pause, Request, SAME_END, Settled, Terms, Waiting,
+    Answer, FreeAt, GateView, Kind, Membership, Pause, Request, SAME_END, Settled, Terms, ToldLimit, Waiting,
 };
-use crate::wait::NewPause;
 use crate::wait::Turn;
+use crate::wait::{NewLimit, NewPause};
 
 /// The gate of a throttler.
 pub(super) type SharedGate = Gate<Arc<Turn>>;
@@ -130,6 +130,17 @@ impl Part {
         answer.pauses.iter().filter_map(new).collect()
     }
 
+    /// The limits that other members were told of, where that is newer than what the gate knows.
+    pub fn new_limits(&self, answer: &Answer, gate: &SharedGate, now: Nanos) -> Vec<NewLimit> {
+        let new = |(at, index): (usize, Index)| {
+            let (limit, age) = answer.limits.get(at)?.told?;
+            let of = |(limit, age): (u64, Nanos)| ToldLimit::of(limit, age, now);
+            let is_new = of((limit, age)).replaces(gate.told_of(index, now).map(of));
+            is_new.then(|| NewLimit { id: self.membership.table()[at].id.clone(), limit, age })
+        };
+        self.present().filter_map(new).collect()
+    }
+
     /// The throttler has another table.
     pub fn set_table(&mut self, limits: &[Limit]) {
         self.membership.set_table(terms(self.scope, limits));
@@ -212,6 +223,7 @@ impl Part {
                 need: demand.need,
                 frees_at: gate.next_free(limit, now).map(|at| boot + at.saturating_sub(now)),
                 pause: gate.pause_of(limit, now),
+                told: gate.told_of(limit, now),
                 settled: if all || terms.is_long() { settled(gate, limit, now) } else { Vec::new() },
             };
         }

@@ -249,22 +249,25 @@ impl Member {
             }
         };
         fork::guarded(|| {
-            let pauses = throttler.in_gate(|gate, now, lease_end| {
+            let (pauses, limits) = throttler.in_gate(|gate, now, lease_end| {
                 let part = &mut self.parts[at];
                 part.answered(&answer);
                 if gate.version() != self.version {
-                    return (Vec::new(), false);
+                    return ((Vec::new(), Vec::new()), false);
                 }
-                let pauses = part.new_pauses(&answer, gate, now);
+                let news = (part.new_pauses(&answer, gate, now), part.new_limits(&answer, gate, now));
                 part.tighten(gate, now);
                 // A lease that had ended closed the limits of all scopes.
                 let changed = set_gates(&self.parts, gate);
                 let ends = self.parts.iter().filter_map(|part| part.membership.lives_until());
                 *lease_end = ends.min().unwrap_or(Nanos::MAX);
-                (pauses, changed)
+                (news, changed)
             });
             if !pauses.is_empty() {
                 throttler.hear_pauses(&pauses);
+            }
+            if !limits.is_empty() {
+                throttler.hear_limits(&limits);
             }
         });
         Ok(())

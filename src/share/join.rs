@@ -61,6 +61,8 @@ impl ScopeState {
                 id: terms.id.clone(),
                 kind: terms.kind.clone(),
                 variants: vec![(terms.limit, terms.interval)],
+                tabled: terms.limit,
+                told: None,
                 limit: terms.limit,
                 interval: terms.interval,
                 pool: terms.limit as i64,
@@ -137,9 +139,12 @@ impl ScopeState {
         }
         for (budget, terms) in self.budgets.iter_mut().zip(in_force) {
             let Some((limit, interval)) = terms else { continue };
-            self.terms_changed |= (limit, interval) != (budget.limit, budget.interval);
-            budget.pool += limit as i64 - budget.limit as i64;
-            budget.limit = limit;
+            self.terms_changed |= (limit, interval) != (budget.tabled, budget.interval);
+            if limit != budget.tabled {
+                // The tables know better now, until the exchange says it again.
+                (budget.tabled, budget.told) = (limit, None);
+            }
+            budget.enforce();
             let longer = interval.saturating_sub(budget.interval);
             budget.interval = interval;
             if longer > 0 && budget.kind == Kind::Rolling {

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::learned::ToldLimit;
 use super::pauses::{Pause, SAME_END};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
@@ -47,6 +48,8 @@ pub(crate) struct GateView {
     pub settled: Vec<Settled>,
     /// What is left of a pause, and why.
     pub pause: Option<(Nanos, Arc<str>)>,
+    /// What the exchange has told that the limit is, and how long ago.
+    pub told: Option<(u64, Nanos)>,
 }
 
 /// Units in a gate's window.
@@ -79,6 +82,8 @@ struct Hand {
     idle_since: Option<Nanos>,
     /// Until when the store knows of a pause.
     paused_until: Nanos,
+    /// What the store knows that the exchange has told of the limit.
+    learned: Option<ToldLimit>,
 }
 
 /// See the [module](self).
@@ -230,6 +235,7 @@ impl Membership {
         self.stale = false;
         for (hand, granted) in self.hands.iter_mut().zip(&answer.limits) {
             (hand.held, hand.granted, hand.paused_until) = (granted.held, *granted, 0);
+            hand.learned = granted.told.map(|(limit, age)| ToldLimit::of(limit, age, now));
         }
         for Pause { limit, left, .. } in &answer.pauses {
             self.hands[*limit].paused_until = now.saturating_add(*left);
@@ -269,6 +275,10 @@ impl Membership {
             let satisfied = hand.told <= target;
             let paused_until = gate.pause.as_ref().map_or(0, |(left, _)| now.saturating_add(*left));
             if paused_until > hand.paused_until.max(now).saturating_add(SAME_END) {
+                at_latest(now);
+            }
+            let told = gate.told.map(|(limit, age)| ToldLimit::of(limit, age, now));
+            if told.is_some_and(|told| told.replaces(hand.learned)) {
                 at_latest(now);
             }
             let asks = if long { demand > hand.held + chunk(limit) / 2 || gate.waiting > 0 } else { true };
@@ -321,7 +331,7 @@ impl Membership {
         hand.held -= released;
         hand.told = demand;
         hand.idle_since = None;
-        Said { released, demand, need: gate.need, in_hand: 0, interval: self.interval(at) }
+        Said { released, demand, need: gate.need, interval: self.interval(at), ..Said::default() }
     }
 
     fn ask(
@@ -366,7 +376,9 @@ impl Membership {
             Some(Pause { limit, left, reason: reason.to_string() })
         };
         pending.pauses = gates.iter().enumerate().filter_map(pause).collect();
-        pending.limits.iter_mut().zip(in_hand).for_each(|(said, in_hand)| said.in_hand = in_hand);
+        for ((said, in_hand), gate) in pending.limits.iter_mut().zip(in_hand).zip(gates) {
+            (said.in_hand, said.told) = (in_hand, gate.told);
+        }
         pending.clone()
     }
 

@@ -15,13 +15,15 @@
 //!   the gates' limits never add up to more than what is held, whatever is lost in between.
 //! - What the dead held stays in quarantine until nothing that they sent can arrive any more, and one interval longer.
 //!
-//! What the exchange says to one member holds for all: a pause is in the document, too (`pauses.rs`).
+//! What the exchange says to one member holds for all: a pause (`pauses.rs`) and a limit that changed (`learned.rs`) are in
+//! the document, too.
 //!
 //! Units are not pushed to members: what is meant for one stays in the pool, the member is woken, and takes it when it
 //! visits. So a stopped process receives nothing, and there is no unit on the way that could be lost.
 
 mod join;
 mod learn;
+mod learned;
 mod membership;
 mod overview;
 mod pauses;
@@ -35,6 +37,8 @@ mod water;
 
 #[cfg(test)]
 mod cost_tests;
+#[cfg(test)]
+mod learned_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
@@ -52,6 +56,7 @@ mod rules_tests;
 #[cfg(test)]
 mod traffic_tests;
 
+pub(crate) use learned::ToldLimit;
 pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
 pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
 pub(crate) use pauses::{Pause, SAME_END};

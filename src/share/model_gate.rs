@@ -16,6 +16,8 @@ pub(super) struct ModelLimit {
     /// The period of a quota; its boundaries are multiples of it, by the process's own clock.
     pub period: Option<Nanos>,
     pub margin: Nanos,
+    /// What the exchange told, and when.
+    pub told: Option<(u64, Nanos)>,
     /// When units were used up, and how many.
     pub stamps: Vec<(Nanos, u64)>,
 }
@@ -170,6 +172,7 @@ impl ModelGate {
                     Vec::new()
                 },
                 pause: None,
+                told: limit.told.map(|(units, at)| (units, now.saturating_sub(at))),
             });
         }
         views

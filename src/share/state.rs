@@ -4,11 +4,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::learned::ToldLimit;
 use super::reclaim::Quarantined;
 use super::terms::Kind;
 
 /// The first byte of a document: what cannot be read by these rules has another one.
-const FORMAT: u8 = 2;
+const FORMAT: u8 = 3;
 
 /// Who is a member: one process that has joined a store. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ pub(crate) struct ScopeState {
     pub(super) learning: bool,
     pub(super) budgets: Vec<Budget>,
     pub(super) members: Vec<Member>,
-    /// Whether the visit under way has changed a limit or an interval, or has paused one: all must hear of it.
+    /// Whether the visit under way has changed a limit or an interval, has learned or has paused one: all must hear of it.
     #[serde(skip)]
     pub(super) terms_changed: bool,
 }
@@ -64,6 +65,11 @@ pub(super) struct Budget {
     pub kind: Kind,
     /// What the tables of the members say: (limit, interval). The smallest limit and the longest interval hold.
     pub variants: Vec<(u64, Nanos)>,
+    /// The smallest limit of the tables.
+    pub tabled: u64,
+    /// What the exchange has told a member that the limit is, and when.
+    pub told: Option<ToldLimit>,
+    /// What holds: the smaller of both.
     pub limit: u64,
     pub interval: Nanos,
     /// Units that anybody may take. Negative while a lowered limit is being paid off.

@@ -64,7 +64,12 @@ impl ScopeState {
             let limit = self.budgets[budget].limit;
             let held = |&(at, nth): &(usize, usize)| members[at].parts[nth].held;
             if self.is_locked(budget) {
-                users.iter().for_each(|user| targets[user.0][user.1] = held(user));
+                // Nobody grows. But a limit that has become smaller is paid off.
+                let wants: Vec<Want> =
+                    users.iter().map(|user| Want { cap: held(user), ..Want::default() }).collect();
+                for (user, share) in users.iter().zip(share_out(totals[budget], &wants)) {
+                    targets[user.0][user.1] = share;
+                }
                 contended[budget] = true;
                 continue;
             }

@@ -66,6 +66,8 @@ pub(crate) struct Said {
     pub in_hand: u64,
     /// The interval that its gate runs with.
     pub interval: Nanos,
+    /// What the exchange has told that the limit is, and how long ago.
+    pub told: Option<(u64, Nanos)>,
 }
 
 /// The oldest request that a member's fair share cannot serve.
@@ -103,9 +105,11 @@ pub(crate) struct Granted {
     pub held: u64,
     /// What it should hold.
     pub target: u64,
-    /// The limit and interval in force, for all members alike.
+    /// The limit and interval of the tables that are in force, for all members alike.
     pub limit: u64,
     pub interval: Nanos,
+    /// What the exchange has told a member that the limit is, and how long ago.
+    pub told: Option<(u64, Nanos)>,
     /// More is demanded than there is: do not keep what is not used.
     pub contended: bool,
     /// A request of another waits for units that its fair share does not have: give back each unit soon.
@@ -143,6 +147,7 @@ impl ScopeState {
         }
         state.learn(request, moment);
         state.hear_pauses(member, request);
+        state.hear_limits(member, request);
         state.take_back(member, request, care, moment);
         if request.leaves {
             let gone = state.members.remove(member);
@@ -328,6 +333,7 @@ impl ScopeState {
 
     /// What the visitor is told of its limits, noted.
     fn tell(&mut self, member: usize, targets: &Targets) -> Vec<Granted> {
+        let clock = self.clock;
         let mut urgent = vec![false; self.budgets.len()];
         for &at in targets.admitted.iter().filter(|&&at| at != member) {
             for (part, &floor) in self.members[at].parts.iter().zip(&targets.floors[at]) {
@@ -343,8 +349,9 @@ impl ScopeState {
                 Granted {
                     held: part.held,
                     target,
-                    limit: budget.limit,
+                    limit: budget.tabled,
                     interval: budget.interval,
+                    told: budget.told.map(|told| (told.limit, told.age(clock))),
                     contended,
                     urgent: urgent[part.budget as usize],
                 }

@@ -16,7 +16,7 @@ impl Throttler {
     /// It only ever adds. What others have used is at least what the exchange counted, less all own units that may have been
     /// among them: those in flight, and those that were in the window since the request left. It counts until the window
     /// ends. A number that is smaller than expected frees nothing. A smaller limit holds at once; a larger one as far as the
-    /// table allows: what the table says is never exceeded.
+    /// table allows: what the table says is never exceeded. All who share the limit learn it.
     ///
     /// Call it as soon as the answer is there, within the request's block or after it: the result is the same.
     ///
@@ -28,6 +28,7 @@ impl Throttler {
             let seen = shared.gate.observe_answer(now, &route, &answer)?;
             if let Some(limit) = seen.limit {
                 shared.happened(Some(route.id.clone()), now, EventKind::LimitChanged { limit });
+                shared.sharing.iter().for_each(Sharing::tell_others);
                 shared.settle_unknown(now, effects);
             }
             if seen.foreign > 0 {

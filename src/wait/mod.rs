@@ -65,7 +65,7 @@ pub(crate) use self::{
     loop_timer::{Call, EventLoop, LoopTimer},
     nested::Nested,
     pass::HeldUnits,
-    sharing::{NewPause, Sharer},
+    sharing::{NewLimit, NewPause, Sharer},
     throttler::{Snapshot, WeakThrottler},
     turn::{Claim, Ticket, Turn},
     wake_groups::WakeGroup,

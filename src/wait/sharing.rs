@@ -10,6 +10,7 @@ use crate::gate::{Gate, Index, Options};
 use crate::limit::RateLimit;
 
 use super::effects::Effects;
+use super::event::EventKind;
 use super::shared::Shared;
 use super::throttler::Throttler;
 use super::turn::Turn;
@@ -42,6 +43,15 @@ pub(crate) struct NewPause {
     /// For how long from now on.
     pub left: Nanos,
     pub reason: String,
+}
+
+/// What another process was told that a limit is.
+#[derive(Debug)]
+pub(crate) struct NewLimit {
+    pub id: String,
+    pub limit: u64,
+    /// How long ago.
+    pub age: Nanos,
 }
 
 impl Sharing {
@@ -177,6 +187,21 @@ impl Throttler {
             }
             shared.advance(now, effects);
         });
+    }
+
+    /// Other processes were told that these limits are others. Those that the table does not have are left out.
+    pub(crate) fn hear_limits(&self, limits: &[NewLimit]) {
+        self.locked(|shared, now, effects| {
+            for NewLimit { id, limit, age } in limits {
+                let Ok(route) = shared.gate.lookup(id).cloned() else { continue };
+                if let Some(limit) = shared.gate.learn_limit(now, &route, *limit, *age) {
+                    shared.happened(Some(route.id.clone()), now, EventKind::LimitChanged { limit });
+                }
+            }
+            shared.settle_unknown(now, effects);
+            shared.advance(now, effects);
+        });
+        self.check_nested();
     }
 
     /// Whether [`Sharer::wanted`] is called when requests wait.

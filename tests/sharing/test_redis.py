@@ -12,7 +12,7 @@ import pytest
 from sluicegate import RateLimit, Share, StoreError, Throttler
 from tests.helpers.servers import MISSING, RedisServer, server_programs, version_of
 from tests.helpers.threads import until
-from tests.sharing.bots import Bot, Server
+from tests.sharing.bots import PATIENCE, Bot, Server
 
 TABLE = [{"limit_id": "x", "limit": 40, "time_interval": 0.5}]
 PROGRAMS = server_programs() or [pytest.param(None, marks=pytest.mark.skip(reason=MISSING))]
@@ -169,3 +169,19 @@ def test_a_server_that_is_not_there_is_told_at_once(redis: RedisServer) -> None:
     redis.kill()
     with pytest.raises(StoreError, match=str(redis.port)):
         Throttler([RateLimit("x", 1, 1)], share=redis.url)
+
+
+def test_a_limit_that_one_is_told_holds_for_another(redis: RedisServer, arrivals: Server) -> None:
+    share = Share(redis.url, lease=LEASE, arrival=ARRIVAL)
+    told = Throttler([RateLimit("x", 40, 0.5)], share=share)
+    with ExitStack() as stack:
+        (bot,) = bots(stack, redis, arrivals, 1)
+        told.observe("x", used=1, limit=8)
+        until(lambda: (whole := told.usage("x").shared) is not None and whole.limit == 8)
+        bot.send(30)
+        bot.sent()
+        _, errors = bot.process.communicate(timeout=PATIENCE)
+    assert "the limit is 8 units from now on" in errors
+    told.close()
+    assert len(arrivals.arrivals()) == 31
+    assert arrivals.most_within(0.5) <= 9, "the one before it was told, and 8"
