@@ -236,18 +236,20 @@ impl PyThrottler {
     ///     ...         async with session.get("/depth") as response:
     ///     ...             return await response.read()
     #[pyo3(signature = (limit_id, units=None, timeout=None, priority=None))]
-    fn execute_task(
+    #[inline]
+    fn execute_task<'py>(
         &self,
-        limit_id: &Bound<'_, PyAny>,
-        units: Option<&Bound<'_, PyAny>>,
-        timeout: Option<&Bound<'_, PyAny>>,
-        priority: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Task> {
+        limit_id: &Bound<'py, PyAny>,
+        units: Option<&Bound<'py, PyAny>>,
+        timeout: Option<&Bound<'py, PyAny>>,
+        priority: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<Bound<'py, Task>> {
         let rank = numbers::rank(priority)?;
         let route = RouteHandle::of_rank(self.route(limit_id)?, rank)?;
         let units = self.units(&route.get().route, units)?;
         let timeout = numbers::timeout(timeout)?.map(nanos);
-        Ok(Task::new(route.unbind(), units, timeout, rank))
+        // Made here: to hand it on by value copies it several times.
+        Bound::new(limit_id.py(), Task::new(route.unbind(), units, timeout, rank))
     }
 
     /// Returns a decorator: each call of its function is one request.

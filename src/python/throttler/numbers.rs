@@ -84,6 +84,7 @@ pub fn priority(what: &str, value: &Bound<'_, PyAny>) -> PyResult<i16> {
 }
 
 /// The class that a request names, if it names one.
+#[inline]
 pub fn rank(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Rank>> {
     let Some(value) = value.filter(|value| !value.is_none()) else { return Ok(None) };
     Ok(Some(Rank::of(priority("priority", value)?)?))

@@ -27,15 +27,21 @@ impl RouteHandle {
     /// That of requests of another class for the same id.
     #[inline]
     pub(crate) fn of_rank<'py>(handle: Bound<'py, Self>, rank: Option<Rank>) -> PyResult<Bound<'py, Self>> {
-        let this = handle.get();
-        match rank.map(|rank| this.base.of_rank(rank)) {
-            Some(route) if !Arc::ptr_eq(route, &this.route) => {
-                let Self { base, throttler, loops, .. } = this;
-                let (base, throttler, loops) = (base.clone(), throttler.clone(), loops.clone());
-                Bound::new(handle.py(), Self { base, route: route.clone(), throttler, loops })
-            }
-            _ => Ok(handle),
+        match rank {
+            Some(rank) => Self::of_named_rank(handle, rank),
+            None => Ok(handle),
         }
+    }
+
+    #[inline(never)]
+    fn of_named_rank<'py>(handle: Bound<'py, Self>, rank: Rank) -> PyResult<Bound<'py, Self>> {
+        let Self { base, route: own, throttler, loops } = handle.get();
+        let route = base.of_rank(rank);
+        if Arc::ptr_eq(route, own) {
+            return Ok(handle);
+        }
+        let (base, throttler, loops) = (base.clone(), throttler.clone(), loops.clone());
+        Bound::new(handle.py(), Self { base, route: route.clone(), throttler, loops })
     }
 }
 

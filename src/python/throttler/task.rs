@@ -54,7 +54,8 @@ mod phase {
 pub struct Task {
     handle: Py<RouteHandle>,
     units: u64,
-    timeout: Option<Nanos>,
+    /// [`Nanos::MAX`] where there is none: a task is made for each request, and a small one costs less.
+    timeout: Nanos,
     /// The class of the request, if it is not that of its id.
     rank: Option<Rank>,
     phase: AtomicU8,
@@ -63,6 +64,7 @@ pub struct Task {
 }
 
 impl Task {
+    #[inline]
     pub(crate) fn new(
         handle: Py<RouteHandle>,
         units: u64,
@@ -72,12 +74,16 @@ impl Task {
         Self {
             handle,
             units,
-            timeout,
+            timeout: timeout.unwrap_or(Nanos::MAX),
             rank,
             phase: AtomicU8::new(phase::NEW),
             epoch: AtomicU32::new(0),
             block: Mutex::new(None),
         }
+    }
+
+    fn timeout(&self) -> Option<Nanos> {
+        (self.timeout != Nanos::MAX).then_some(self.timeout)
     }
 
     fn handle(&self) -> &RouteHandle {
@@ -142,13 +148,13 @@ impl Task {
     pub(crate) fn wait_in_loop<'py>(slf: &Bound<'py, Self>, held: HeldUnits) -> PyResult<Bound<'py, PyAny>> {
         let task = slf.get();
         let RouteHandle { throttler, loops, .. } = task.handle();
-        future::wait(slf.py(), throttler, loops, held, task.timeout, slf.clone().unbind())
+        future::wait(slf.py(), throttler, loops, held, task.timeout(), slf.clone().unbind())
     }
 
     #[cold]
     fn wait_in_thread(&self, py: Python<'_>, held: HeldUnits) -> PyResult<()> {
         let RouteHandle { throttler, loops, .. } = self.handle();
-        let entered = threads::enter(py, throttler, loops, held, self.timeout);
+        let entered = threads::enter(py, throttler, loops, held, self.timeout());
         self.enter(py, entered.inspect_err(|_| self.give_up())?)
     }
 
