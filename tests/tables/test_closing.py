@@ -103,7 +103,7 @@ def test_ban_that_says_nothing_lasts_two_minutes() -> None:
 
 
 def test_overload_pauses_nothing() -> None:
-    for status in (200, 429, 503):
+    for status in (400, 429, 503):
         body = b'{"code":-1008,"msg":"Server is currently overloaded with other requests."}'
         heard, fake = listen(SPOT, ORDER, status, {}, body)
         assert heard.means == "overloaded"
@@ -160,6 +160,8 @@ def test_code_with_http_200_is_a_refusal() -> None:
     assert heard.means == "over"
     assert fake.observed == [("POST /order [A]", {"remaining": 0})]
     assert OWN.needs_body(200)
+    assert not SPOT.needs_body(200), "its errors have statuses of their own"
+    assert SPOT.needs_body(429)
     assert not tables.generic().needs_body(200)
 
 

@@ -17,7 +17,7 @@ from sluicegate import Throttler, tables
 from sluicegate.tables import OTHER, Endpoint, Limit, Table
 from sluicegate.tables.condition import condition
 from sluicegate.tables.request import parameters
-from sluicegate.tables.route import MOST_MADE
+from sluicegate.tables.route import MOST_ASKED, MOST_MADE
 
 SPOT = tables.load("binance-spot")
 DEEP = "GET /api/v3/depth?limit<=5000"
@@ -331,6 +331,19 @@ def test_a_table_that_was_used_can_be_pickled_and_copied(name: str) -> None:
     for other in (pickle.loads(pickle.dumps(table)), copy.deepcopy(table), copy.copy(table)):
         assert other == table
         assert other.find("GET", "/nowhere") == OTHER
+
+
+def test_what_is_asked_again_is_found_again_whatever_its_query() -> None:
+    table = tables.load("binance-spot")
+    for _ in range(2):
+        for limit, units in ((100, 5), (5000, 250)):
+            route = table.route("GET", f"/api/v3/depth?symbol=BTCUSDT&limit={limit}")
+            assert route.takes["REQUEST_WEIGHT"][1] == units
+        assert table.find("GET", "/api/v3/ping?x=1") == table.find("GET", "/api/v3/ping")
+        assert table.find("POST", "/api/v3/ping?x=1") == OTHER
+    for number in range(2 * MOST_ASKED):
+        table.route("GET", f"/api/v3/depth?symbol=X{number}&limit=100")
+    assert len(table._router._asked) <= MOST_ASKED
 
 
 def test_limits_of_the_table_are_limits_of_a_throttler() -> None:

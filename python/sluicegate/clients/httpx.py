@@ -71,6 +71,16 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Waits, sends a request, and listens to its answer."""
+        first = self._pacing.first
+        if first is None:
+            return await self._send(request)
+        turn = await first.turn_async(self._pacing.patience)
+        try:
+            return await self._send(request)
+        finally:
+            first.end(turn)
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
         pacing = self._pacing
         asked = _asked(pacing, request)
         while True:
@@ -151,6 +161,16 @@ class Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Waits, sends a request, and listens to its answer."""
+        first = self._pacing.first
+        if first is None:
+            return self._send(request)
+        turn = first.turn(self._pacing.patience)
+        try:
+            return self._send(request)
+        finally:
+            first.end(turn)
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
         pacing = self._pacing
         asked = _asked(pacing, request)
         while True:
@@ -191,7 +211,10 @@ class Transport(httpx.BaseTransport):
 def _asked(pacing: Pacing, request: httpx.Request) -> Request:
     # A request that a redirect made has the stream of the first one, and was not read itself.
     body = request.read() if isinstance(request.stream, httpx.ByteStream) else None
-    return pacing.request(request.method, str(request.url), body, body is not None)
+    url = request.url
+    # To write a whole URL takes longer than to find its route.
+    target = str(url) if pacing.table.needs_host else url.raw_path.decode("ascii")
+    return pacing.request(request.method, target, body, body is not None)
 
 
 # ---- The beginning of a body, read and put back

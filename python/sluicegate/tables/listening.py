@@ -3,7 +3,6 @@
 import logging
 import math
 import re
-from collections.abc import Iterable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +12,8 @@ from sluicegate.tables.header import Header
 from sluicegate.tables.heard import Heard
 from sluicegate.tables.limit import Limit
 from sluicegate.tables.refusal import Refusal, Wait
-from sluicegate.tables.route import Route
-from sluicegate.tables.server_clock import RESOLUTION
+from sluicegate.tables.route import MOST_MADE, Route
+from sluicegate.tables.server_clock import RESOLUTION, ServerClock
 from sluicegate.tables.server_time import ServerTime
 from sluicegate.tables.told_time import told_instant, told_length, told_number
 from sluicegate.tables.values import shown
@@ -37,8 +36,37 @@ UNTOLD_BAN = 120.0
 LONGEST_FILLED = 3_600.0
 """Seconds: longer windows do not count as full if a shorter one does."""
 
+_NUMBERS = frozenset({"used", "remaining", "limit"})
+
 LARGEST = 2**53
 """Larger numbers of units are not believed."""
+
+
+_Names = tuple[tuple[str, Header], ...]
+"""Headers by their names in lower case."""
+
+
+class _Heeded:
+    """What of the answers to the requests of one route is looked at.
+
+    Args:
+        route: The route.
+        headers: The headers that tell of its limits, by the ids of the limits.
+        clock: The clock in the body; None if it has none.
+        returned: Whether the body decides what the request cost.
+    """
+
+    __slots__ = ("clock", "headers", "returned", "route")
+
+    def __init__(
+        self,
+        route: Route,
+        headers: tuple[tuple[str, _Names], ...],
+        clock: ServerClock | None,
+        returned: bool,
+    ) -> None:
+        self.route, self.headers = route, headers
+        self.clock, self.returned = clock, returned
 
 
 class Listener:
@@ -59,6 +87,7 @@ class Listener:
         self._has_fixed = "fixed" in kinds
         self._has_returned = any(x.returned for x in table.endpoints)
         self._warned: set[str] = set()
+        self._heeded: dict[str, _Heeded] = {}
         self._by_status: dict[int, tuple[Refusal, ...]] = {}
         self._needs_body: dict[int, bool] = {}
         self._signs_by_status: dict[int, re.Pattern[str] | None] = {}
@@ -114,23 +143,25 @@ class Listener:
         elapsed: float | None,
     ) -> Heard:
         """Tells a throttler what an answer says (see `Table.listen`)."""
+        heeded = self._heeded.get(route.id)
+        if heeded is None or heeded.route is not route:
+            heeded = self._heed(route)
         get = header_getter(headers)
         content = Body(body, status)
-        hears = route.endpoint is None or not route.endpoint.ignore_headers
-        path = "" if route.endpoint is None else route.endpoint.path
-        in_body = self._clock_paths.get(path)
-        now = ServerTime(in_body, self._clock_headers, get, content, self._unknown)
+        now = ServerTime(heeded.clock, self._clock_headers, get, content, self._unknown)
         if elapsed is not None and not 0 <= elapsed <= LONGEST_WAIT:
             elapsed = None
         if elapsed is not None and self._has_fixed and now.told is not None:
             instant, clock = now.told
             _tell_time(throttler, instant, RESOLUTION[clock.format], elapsed)
-        if hears:
-            self._observe(throttler, route, get, now, elapsed)
-        refusal = self._refusal(status, get, content)
+        for observed, told_by in heeded.headers:
+            told = self._told(told_by, get, now)
+            if told:
+                _observe(throttler, observed, age=elapsed, **told)
+        refusal = self._refusal(status, get, content) if self.refusals(status) else None
         asked = limit_id or route.id
         if refusal is None:
-            if route.endpoint is not None and route.endpoint.returned and 200 <= status < 300:
+            if heeded.returned and 200 <= status < 300:
                 _give_back(throttler, route, content.items)
             return _ok(asked)
         reason = self._reason(refusal, status, content)
@@ -156,30 +187,33 @@ class Listener:
 
     # ---- What is used
 
-    def _observe(
-        self,
-        throttler: "Throttler",
-        route: Route,
-        get: HeaderGetter,
-        now: ServerTime,
-        age: float | None,
-    ) -> None:
-        for limit_id, (limit, _) in route.takes.items():
-            is_own = route.own == limit_id
-            headers = self._own if is_own else self._told_by.get(limit.name, ())
-            if headers:
-                told = self._told(headers, get, now)
-                if told:
-                    _observe(throttler, limit_id, age=age, **told)
+    def _heed(self, route: Route) -> _Heeded:
+        """What is looked at in the answers of a route, kept for the next one."""
+        endpoint = route.endpoint
+        headers: list[tuple[str, _Names]] = []
+        if endpoint is None or not endpoint.ignore_headers:
+            for limit_id, (limit, _) in route.takes.items():
+                is_own = route.own == limit_id
+                told_by = self._own if is_own else self._told_by.get(limit.name, ())
+                if told_by:
+                    headers.append((limit_id, tuple((x.name.lower(), x) for x in told_by)))
+        clock = None if endpoint is None else self._clock_paths.get(endpoint.path)
+        returned = endpoint is not None and bool(endpoint.returned)
+        heeded = _Heeded(route, tuple(headers), clock, returned)
+        if len(self._heeded) >= MOST_MADE:
+            self._heeded.clear()
+        self._heeded[route.id] = heeded
+        return heeded
 
-    def _told(
-        self, headers: Iterable[Header], get: HeaderGetter, now: ServerTime
-    ) -> dict[str, Any]:
+    def _told(self, headers: _Names, get: HeaderGetter, now: ServerTime) -> dict[str, Any]:
         """What headers tell of one limit, as the arguments of `Throttler.observe`."""
         told: dict[str, Any] = {}
-        for header in headers:
-            text = get(header.name.lower())
+        for name, header in headers:
+            text = get(name)
             if text is None or header.tells in told:
+                continue
+            if text.isdecimal() and text.isascii() and len(text) < 16 and header.tells == "used":
+                told["used"] = int(text)
                 continue
             if header.tells == "reset":
                 left = self._reset(header, text, now)
@@ -194,9 +228,7 @@ class Listener:
             number = max(number, 0.0)
             up = header.tells == "used"
             told[header.tells] = math.ceil(number) if up else math.floor(number)
-        if not told.keys() & {"used", "remaining", "limit"}:
-            return {}
-        return told
+        return told if "used" in told or told.keys() & _NUMBERS else {}
 
     def _reset(self, header: Header, text: str, now: ServerTime) -> float | None:
         """Seconds until a window ends."""
@@ -413,6 +445,5 @@ def _pause(throttler: "Throttler", ids: list[str] | None, seconds: float, reason
 def _tell_time(throttler: "Throttler", instant: float, resolution: float, elapsed: float) -> None:
     """Tells what the server's clock shows now: later than the instant by at most these two."""
     half = (resolution + elapsed) / 2
-    set_server_time = getattr(throttler, "set_server_time", None)
-    if set_server_time is not None:
-        set_server_time(instant + half, half)
+    if hasattr(throttler, "set_server_time"):
+        throttler.set_server_time(instant + half, half)

@@ -25,6 +25,12 @@ OTHER = "*"
 LONGEST_KEY = 100
 """Characters of a key's value that an id keeps."""
 
+MOST_ASKED = 1_000
+"""Paths with their queries whose routes are kept."""
+
+LONGEST_ASKED = 200
+"""Characters of a path with its query that is kept: most longer ones are signed, and come once."""
+
 MOST_MADE = 10_000
 """Routes that are kept of those that were made for a request."""
 
@@ -105,6 +111,8 @@ class Router:
         self._limits = {limit.name: limit for limit in limits}
         self._hosts = {host.lower() for host in hosts}
         self._hosts.update(endpoint.host.lower() for endpoint in endpoints if endpoint.host)
+        self.needs_host = any(endpoint.host for endpoint in endpoints)
+        """Whether the host of a URL decides about some requests."""
         self.other = Route(
             OTHER, None, {name: (self._limits[name], n) for name, n in default_weights.items()}
         )
@@ -121,6 +129,7 @@ class Router:
                 self._exact.setdefault((endpoint.method, endpoint.path), []).append(entry)
                 loose = (endpoint.method, plain_path(endpoint.path).lower())
                 self._loose.setdefault(loose, []).append(entry)
+        self._asked: dict[tuple[str, str], Route] = {}
         # What needs no look at the request's parameters: one entry, with no condition and no key.
         self._plain = {
             key: found[0].static
@@ -133,6 +142,20 @@ class Router:
         plain = self._plain.get((method, url))
         if plain is not None:
             return plain
+        if query is None and type(url) is str and len(url) <= LONGEST_ASKED:
+            # Bots ask for the same things again and again.
+            asked = self._asked.get((method, url))
+            if asked is None:
+                asked = self._plain.get((method, url.partition("?")[0]))
+                if asked is None:
+                    asked = self._route(method, url, None)
+                    if len(self._asked) >= MOST_ASKED:
+                        self._asked.clear()
+                    self._asked[method, url] = asked
+            return asked
+        return self._route(method, url, query)
+
+    def _route(self, method: str, url: str, query: object) -> Route:
         entry, given = self._find(method, url, query)
         if entry is None:
             return self.other

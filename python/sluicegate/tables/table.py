@@ -192,6 +192,11 @@ class Table:
             route = self._router.route(method, path, query)
         return self._listener.listen(throttler, route, status, headers, body, limit_id, elapsed)
 
+    @property
+    def needs_host(self) -> bool:
+        """Whether the host of a URL decides which endpoint a request is: a path is not enough."""
+        return self._router.needs_host
+
     def needs_body(self, status: int) -> bool:
         """Whether `listen` must have the body of an answer with this status.
 
