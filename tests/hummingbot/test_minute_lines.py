@@ -31,7 +31,7 @@ async def test_a_line_each_interval_while_requests_wait_and_then_none(
     lines.begin()
     while len(caplog.messages) < 2:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
-    assert set(caplog.messages) == {"API rate limit on POOL: 1 requests wait now"}
+    assert set(caplog.messages) == {"API rate limit on POOL: 1 request waits now"}
     waiting.cancel()
     while lines._loop is not None:  # noqa: ASYNC110
         await asyncio.sleep(0.01)

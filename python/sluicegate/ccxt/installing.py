@@ -10,6 +10,7 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from sluicegate._core import ManualClock
+from sluicegate._priorities import chosen
 from sluicegate._share import environment
 from sluicegate.ccxt.budgets import Budgets
 from sluicegate.ccxt.charges import Charges
@@ -112,7 +113,9 @@ def install(
 
     Raises:
         ImportError: ccxt is not installed, or is too different from those that are known.
-        ValueError: ``share`` cannot be, or differs from that of an installation that is in place.
+        TypeError: ``priorities`` is of a wrong type.
+        ValueError: ``share`` cannot be, or differs from that of an installation that is in place;
+            or a priority is out of range.
         StoreError: The store cannot be used.
     """
     global _installation
@@ -125,7 +128,7 @@ def install(
     if isinstance(share, str):
         share = Share(share)
     if _installation is None:
-        budgets = Budgets(share or environment.asked(), clock, priorities)
+        budgets = Budgets(share or environment.asked(), clock, chosen(priorities))
         installation = _Installation(Charges(budgets))
     else:
         installation = _installation

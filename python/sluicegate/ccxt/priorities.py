@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from sluicegate._priorities import BY_GROUP, Priorities
 from sluicegate.tables import Route
 
-Priorities = Mapping[str, int] | bool
-"""By a request's id, what the user says; ``False`` for all alike, ``True`` for the usual order."""
-
-#: By the group of an endpoint. A request that the table does not know is in the middle.
-BY_GROUP = {"cancel": 3, "order": 2, "account": 1, "": 1, "market": 0}
+__all__ = ["BY_GROUP", "Priorities", "priority_of"]
 
 
 def priority_of(route: Route, priorities: Priorities) -> int:

@@ -47,6 +47,12 @@ def row_of(
     return core.RateLimit(gate_id, units, min(interval, _LONGEST), units_of(limit.weight), links)
 
 
+def takes_of(row: core.RateLimit) -> list[tuple[str, int]]:
+    """What a request for a gate's row takes: from which ids, and how much."""
+    links = [(pair.limit_id, pair.weight) for pair in row.linked_limits or []]
+    return [(row.limit_id, row.weight), *links]
+
+
 class GateIds:
     """The ids of a table, each as a `str` of its own."""
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from sluicegate._priorities import Priorities
 from sluicegate.hummingbot import assistant
+from sluicegate.hummingbot import priorities as priorities_module
 from sluicegate.hummingbot.context import AsyncRequestContext, AsyncRequestContextBase
 from sluicegate.hummingbot.data_types import LinkedLimitWeightPair, RateLimit, TaskLog
 from sluicegate.hummingbot.stands_for import PACKAGE, StandsFor
@@ -55,15 +57,27 @@ def version() -> str | None:
     return None
 
 
-def install() -> None:
+def install(*, priorities: Priorities | None = None) -> None:
     """Puts sluicegate's throttler in place of Hummingbot's, in all modules, imported or not yet.
 
     Throttlers that exist already stay what they are: install before connectors are made. A second
-    call does nothing new.
+    call does nothing new, but for ``priorities``.
+
+    Args:
+        priorities: Which of several waiting requests goes first. By default cancels, then orders,
+            then account questions, then market data, unless ``SLUICEGATE_PRIORITIES=0`` is in the
+            environment. ``{"GET /depth": 3}`` or ``{"/depth": 3}`` gives an id of the connector's
+            table a priority of its own (a whole number, higher first; the usual ones are 0 to 3).
+            ``False``: all in the order in which they came. It holds for throttlers that are made
+            from now on.
 
     Raises:
         ImportError: Hummingbot is not installed, or has no throttler that this could stand for.
+        TypeError: ``priorities`` is of a wrong type.
+        ValueError: A priority is out of range.
     """
+    if priorities is not None:
+        priorities_module.use(priorities)
     originals = {ours: _original(ours) for ours in OURS} if not _originals else dict(_originals)
     if not _originals:
         found = version()
@@ -100,6 +114,7 @@ def uninstall() -> None:
     _originals.clear()
     _ours_before.clear()
     assistant.uninstall()
+    priorities_module.use(None)
 
 
 def _original(ours: type[StandsFor]) -> type:

@@ -74,7 +74,8 @@ class MinuteLines:
             return "", False
         # What most wait for; of several, the fullest.
         waiting, _, limit_id, more, seconds = max(rows)
-        text = f"API rate limit on {limit_id}: {waiting:,} requests wait now"
+        wait = "request waits" if waiting == 1 else "requests wait"
+        text = f"API rate limit on {limit_id}: {waiting:,} {wait} now"
         if more:
             text += (
                 f"; {more:,.0f} left in the last minute, after {seconds / more:.1f} s on average"

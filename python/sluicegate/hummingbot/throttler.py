@@ -18,7 +18,7 @@ from sluicegate._core import HummingbotThrottler, ManualClock
 from sluicegate._share.both_scopes import both_scopes
 from sluicegate.errors import UnknownLimitError
 from sluicegate.exchange.added_limits import AddedLimit, beside, read_added_limit, warn_of_slips
-from sluicegate.hummingbot import listening
+from sluicegate.hummingbot import listening, priorities
 from sluicegate.hummingbot.connector import connector_of
 from sluicegate.hummingbot.context import (
     AsyncRequestContext,
@@ -33,6 +33,7 @@ from sluicegate.hummingbot.gate_table import (
     LimitMap,
     Takes,
     row_of,
+    takes_of,
     units_of,
 )
 from sluicegate.hummingbot.minute_lines import MinuteLines
@@ -187,6 +188,8 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         self._ids = GateIds()
         self._rows: list[core.RateLimit] = []
         self._routes: dict[str, tuple[core.RateLimit, Takes]] = {}
+        self._priorities = priorities.present()
+        self._priority: dict[str, int] = {}
         super().__init__(rate_limits, retry_interval, safety_margin_pct, limits_share_percentage)
         if listening.is_wanted():
             listening.join(self, self.connector)
@@ -231,6 +234,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
 
     def _use_limits(self, limits: dict[Any, RateLimit]) -> None:
         rows = [self._row(limit_id, limit, limits) for limit_id, limit in limits.items()]
+        priority = priorities.give(rows, self._priorities)
         known = {row.limit_id for row in rows}
         # What a subclass defined for a limit that is gone is forgotten with it.
         routes = {
@@ -240,6 +244,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         }
         self._set_rows([*rows, *(row for row, _ in routes.values())])
         self._routes = routes
+        self._priority = priority
         self._tell_hopeless(rows, limits)
         self._tell_fractions(limits)
 
@@ -283,16 +288,18 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         if limit is None:
             text = f"get_related_limits has no limit for {limit_id!r}"
             return UnlimitedContext(self, UnknownLimitError(text, str(limit_id), None))
-        route = self._route_for([(limit, limit.weight), *related])
+        priority = self._priority.get(self._ids.of(limit_id, self._limit_map), 0)
+        route = self._route_for([(limit, limit.weight), *related], priority)
         return HummingbotThrottler.execute_task(self, route)
 
-    def _route_for(self, takes: Takes) -> str:
-        """The gate's id of a route that takes this."""
+    def _route_for(self, takes: Takes, priority: int) -> str:
+        """The gate's id of a route that takes this, for requests of a priority."""
         units: dict[str, int] = {}
         for limit, weight in takes:
             gate_id = self._ids.of(limit.limit_id, self._limit_map)
             units[gate_id] = units.get(gate_id, 0) + units_of(weight)
         route_id = "related: " + ", ".join(f"{count} of {name}" for name, count in units.items())
+        route_id += f" (priority {priority})" if priority else ""
         if route_id not in self._routes:
             new = [limit for limit, _ in takes if limit.limit_id not in self._limit_map]
             if new:
@@ -301,7 +308,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
                     "it with add_rate_limits()"
                 )
             links = [core.LinkedLimitWeightPair(*taken) for taken in units.items()]
-            row = core.RateLimit(route_id, ENDLESS, 1.0, 0, links)
+            row = core.RateLimit(route_id, ENDLESS, 1.0, 0, links, priority=priority)
             self._set_rows([*self._rows, row])
             self._routes[route_id] = (row, takes)
         return route_id
@@ -378,7 +385,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         hopeless = [
             f"{row.limit_id} takes {weight} of {limit_id}, which has {available[limit_id]}"
             for row in rows
-            for limit_id, weight in _takes(row)
+            for limit_id, weight in takes_of(row)
             if weight > available[limit_id]
         ]
         if hopeless:
@@ -441,8 +448,3 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         logs = list(logs)
         if logs or self._logs is not None or self._log():
             self._task_logs[:] = logs
-
-
-def _takes(row: core.RateLimit) -> list[tuple[str, int]]:
-    links = [(pair.limit_id, pair.weight) for pair in row.linked_limits or []]
-    return [(row.limit_id, row.weight), *links]
