@@ -44,6 +44,8 @@ pub(crate) struct Rolling {
     expired_at: Nanos,
     /// Of these, how many were there when the window was last rewritten.
     rewritten: u64,
+    /// Nothing leaves the window before this instant: so that a pass need not look at the stamps.
+    unchanged_until: Nanos,
 }
 
 impl Rolling {
@@ -60,6 +62,7 @@ impl Rolling {
             gone: 0,
             expired_at: 0,
             rewritten: 0,
+            unchanged_until: Nanos::MAX,
         }
     }
 
@@ -74,6 +77,7 @@ impl Rolling {
         self.interval = interval;
         self.longest = self.longest.max(interval);
         self.forget(now);
+        self.unchanged_until = 0;
         while let Some(stamp) = self.left.pop_back_if(|stamp| stamp.at.saturating_add(interval) > now) {
             self.stamps.push_front(stamp);
             self.gone = self.left.back().map_or(self.forgotten, |before| before.total);
@@ -83,9 +87,18 @@ impl Rolling {
     /// Drops what has left the window by `now`. A unit stamped at t leaves at exactly t + interval.
     #[inline]
     pub fn expire(&mut self, now: Nanos) {
+        if now >= self.unchanged_until {
+            self.expire_stamps(now);
+        }
+    }
+
+    #[inline(never)]
+    fn expire_stamps(&mut self, now: Nanos) {
+        self.unchanged_until = Nanos::MAX;
         while let Some(&front) = self.stamps.front() {
             let end = front.at.saturating_add(self.interval);
             if end > now {
+                self.unchanged_until = end;
                 break;
             }
             self.stamps.pop_front();
@@ -157,6 +170,7 @@ impl Rolling {
             }
         }
         self.newest_since = now;
+        self.unchanged_until = self.unchanged_until.min(now.saturating_add(self.interval));
         self.stamps.push_back(Stamp { at: now, total });
     }
 

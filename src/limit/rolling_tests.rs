@@ -178,3 +178,18 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn units_end_in_time_after_the_interval_was_made_shorter_and_after_the_window_was_empty() {
+    let mut rolling = Rolling::new(10);
+    rolling.stamp(5, 2);
+    rolling.expire(6);
+    rolling.reshape(7, 3);
+    rolling.expire(8);
+    assert_eq!(rolling.units(), 0);
+    rolling.stamp(20, 1);
+    rolling.expire(22);
+    assert_eq!(rolling.units(), 1);
+    rolling.expire(23);
+    assert_eq!(rolling.units(), 0);
+}

@@ -294,10 +294,10 @@ impl Window {
     /// Moves units from in flight to in the window.
     #[inline]
     pub fn settle(&mut self, now: Nanos, units: u64) {
-        if self.credit > 0 {
+        if self.credit > 0 || units > self.in_flight {
             return self.settle_credited(now, units);
         }
-        self.give_back(units);
+        self.in_flight -= units;
         self.stamps.stamp(now, units);
     }
 

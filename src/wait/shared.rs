@@ -72,6 +72,7 @@ impl Shared {
         }
     }
 
+    #[inline]
     pub fn now(&mut self) -> Nanos {
         self.check_lease();
         self.gate.now(&self.clock)

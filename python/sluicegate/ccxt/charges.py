@@ -7,11 +7,11 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
 
 from sluicegate import Throttler
 from sluicegate.ccxt.budget import Budget
 from sluicegate.ccxt.budgets import Budgets
+from sluicegate.ccxt.by_object import ByObject
 from sluicegate.ccxt.charge import Charge
 from sluicegate.ccxt.defaults import pace_of_class
 from sluicegate.ccxt.egress import account_of, egress_of
@@ -46,7 +46,7 @@ class Charges:
         """Nothing is charged yet."""
         self.budgets = budgets
         self._places = Places()
-        self._latest: WeakKeyDictionary[Any, Budget] = WeakKeyDictionary()
+        self._latest: ByObject[Budget] = ByObject()
 
     def budget_of(self, exchange: Any) -> Budget:
         """The budget of an object's latest request; of its public address before the first one."""
@@ -132,7 +132,7 @@ class Charges:
     def _takes(self, request: Request) -> list[Take]:
         """What a request takes, each to be waited for in this order."""
         exchange = request.exchange
-        egress, account = egress_of(exchange), account_of(exchange)
+        egress = egress_of(exchange)
         if request.api is None:
             host, path, found = host_of(exchange), "", None
         else:
@@ -142,8 +142,11 @@ class Charges:
             if path and exchange.id in BY_ID:
                 path = place.path_for(exchange, params)
                 found = find(exchange.id, host, method, path, params)
+        # A pace is one of the address: only a table, or a store, knows limits of accounts.
+        account = "" if found is None and not self.budgets.is_shared else account_of(exchange)
         budget = self.budgets.of(budget_name(exchange.id, host), egress, account)
-        self._latest[exchange] = budget
+        if self._latest.get(exchange) is not budget:
+            self._latest.put(exchange, budget)
         takes: list[Take] = []
         pace = Pace.of(exchange)
         if (

@@ -43,6 +43,8 @@ def egress_of(exchange: Any) -> str:
     chooses, nobody can know before.
     """
     own = exchange.__dict__
+    if own.keys().isdisjoint(_PROXIES):
+        return ""
     for name in _PROXIES:
         proxy = own.get(name)
         if proxy:

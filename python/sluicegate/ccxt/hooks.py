@@ -30,6 +30,9 @@ class Hooks:
 
     Args:
         charges: Says what a request takes, and of which budget.
+
+    Attributes:
+        ended: Whether the installation is over. Whoever still calls ours gets ccxt's own then.
     """
 
     def __init__(self, charges: Charges) -> None:
@@ -37,6 +40,7 @@ class Hooks:
         from ccxt.base import errors
 
         self._charges = charges
+        self.ended = False
         #: After which ccxt would send a request again. Older versions never do, and do not have it.
         self._retried: tuple[type[Exception], ...] = tuple(
             getattr(errors, name) for name in ("OperationFailed",) if hasattr(errors, name)
@@ -44,7 +48,7 @@ class Hooks:
 
     def fetch2(self, own: Method) -> Method:
         """Of the synchronous class."""
-        charges, retried = self._charges, self._retried
+        hooks, charges, retried = self, self._charges, self._retried
 
         def fetch2(
             self: Any,
@@ -55,6 +59,8 @@ class Hooks:
             *args: Any,
             **kwargs: Any,
         ) -> Any:
+            if hooks.ended:
+                return own(self, path, api, method, params, *args, **kwargs)
             attempts, delay, params = _attempts(self, path, params) if retried else (1, 0, params)
             while True:
                 request = Request(self, path, api, method, params, args, kwargs)
@@ -78,7 +84,7 @@ class Hooks:
 
     def fetch2_async(self, own: Method) -> Method:
         """Of the asynchronous class."""
-        charges, retried = self._charges, self._retried
+        hooks, charges, retried = self, self._charges, self._retried
 
         async def fetch2(
             self: Any,
@@ -89,6 +95,8 @@ class Hooks:
             *args: Any,
             **kwargs: Any,
         ) -> Any:
+            if hooks.ended:
+                return await own(self, path, api, method, params, *args, **kwargs)
             attempts, delay, params = _attempts(self, path, params) if retried else (1, 0, params)
             while True:
                 request = Request(self, path, api, method, params, args, kwargs)
@@ -112,26 +120,32 @@ class Hooks:
 
     def throttle(self, own: Method) -> Method:
         """Of the synchronous class."""
-        charges = self._charges
+        hooks, charges = self, self._charges
 
-        def throttle(self: Any, cost: float | None = None) -> None:
+        def throttle(self: Any, cost: float | None = None) -> Any:
+            if hooks.ended:
+                return own(self, cost)
             if not _is_under_way(self):
                 # The user asks for the pace, and sends something by other means.
                 alone = Request.of_cost(self, cost)
                 charges.enter(alone)
                 alone.leave()
+            return None
 
         return throttle
 
     def throttle_async(self, own: Method) -> Method:
         """Of the asynchronous class."""
-        charges = self._charges
+        hooks, charges = self, self._charges
 
-        async def throttle(self: Any, cost: float | None = None) -> None:
+        async def throttle(self: Any, cost: float | None = None) -> Any:
+            if hooks.ended:
+                return await own(self, cost)
             if not _is_under_way(self):
                 alone = Request.of_cost(self, cost)
                 await charges.enter_async(alone)
                 alone.leave()
+            return None
 
         return throttle
 
@@ -140,17 +154,22 @@ class Hooks:
 
         A connection of a WebSocket has one of its own, which paces it as before.
         """
+        hooks = self
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            return own(self, *args, **kwargs) if CURRENT.get() is None else _nothing()
+            if hooks.ended or CURRENT.get() is None:
+                return own(self, *args, **kwargs)
+            return _nothing()
 
         return call
 
     def open_async(self, own: Method) -> Method:
         """Of a WebSocket's connection."""
-        charges = self._charges
+        hooks, charges = self, self._charges
 
         async def open_(self: Any, *args: Any, **kwargs: Any) -> Any:
+            if hooks.ended:
+                return await own(self, *args, **kwargs)
             async with charges.websocket(self, CONNECT, None):
                 return await own(self, *args, **kwargs)
 
@@ -158,9 +177,11 @@ class Hooks:
 
     def send_async(self, own: Method) -> Method:
         """Of a WebSocket's connection."""
-        charges = self._charges
+        hooks, charges = self, self._charges
 
         async def send(self: Any, message: Any) -> Any:
+            if hooks.ended:
+                return await own(self, message)
             name, params = operation(message)
             async with charges.websocket(self, name, params):
                 return await own(self, message)
@@ -169,7 +190,7 @@ class Hooks:
 
     def on_rest_response(self, own: Method) -> Method:
         """Of the class that both have it from: ccxt calls it for every answer, before any error."""
-        charges = self._charges
+        hooks, charges = self, self._charges
 
         def on_rest_response(
             self: Any,
@@ -181,6 +202,8 @@ class Hooks:
             body: Any,
             *args: Any,
         ) -> Any:
+            if hooks.ended:
+                return own(self, code, reason, url, method, headers, body, *args)
             try:
                 request = CURRENT.get()
                 own_one = request if request is not None and request.exchange is self else None

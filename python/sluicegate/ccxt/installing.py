@@ -5,7 +5,6 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import sys
-from collections.abc import Callable
 from functools import wraps
 from inspect import iscoroutinefunction
 from typing import Any
@@ -45,7 +44,6 @@ class _Installation:
         self.charges = charges
         self._hooks = Hooks(charges)
         self._ours: dict[tuple[type, str], tuple[Any, Any]] = {}
-        self._ended = False
 
     def cover(self) -> None:
         """Put ours in place in all modules that are imported by now; nothing is done twice.
@@ -66,32 +64,16 @@ class _Installation:
                 own = vars(owner)[name]
                 asynchronous = iscoroutinefunction(own) and name != "__call__"
                 make = getattr(self._hooks, f"{hook}_async" if asynchronous else hook)
-                method = self._until_the_end(own, make(own), asynchronous)
+                method = wraps(own)(make(own))
                 self._ours[owner, name] = own, method
                 setattr(owner, name, method)
 
     def end(self) -> None:
-        self._ended = True
+        self._hooks.ended = True
         for (owner, name), (own, method) in self._ours.items():
             if vars(owner).get(name) is method:
                 setattr(owner, name, own)
         self.charges.budgets.close()
-
-    def _until_the_end(
-        self, own: Callable[..., Any], ours: Callable[..., Any], asynchronous: bool
-    ) -> Callable[..., Any]:
-        if asynchronous:
-
-            @wraps(own)
-            async def method(*args: Any, **kwargs: Any) -> Any:
-                return await (own if self._ended else ours)(*args, **kwargs)
-        else:
-
-            @wraps(own)
-            def method(*args: Any, **kwargs: Any) -> Any:
-                return (own if self._ended else ours)(*args, **kwargs)
-
-        return method
 
 
 _installation: _Installation | None = None

@@ -55,17 +55,10 @@ class Pace(NamedTuple):
         A second is the window where they name no other: at most 1000 / ``rateLimit`` units in it.
         If a unit takes longer than that, its own time is the window, with one unit in it.
         """
-        # ccxt fills a bucket from `rateLimit`, unless the user has given one that fills otherwise.
-        # Older versions do not say what they made a bucket of: there the slower one stands.
-        refill = tokenBucket.get("refillRate") if tokenBucket else None
-        if tokenBucket and refill and refill != _refill(rateLimit):
-            made_of = tokenBucket.get("rateLimit")
-            if made_of is None:
-                rateLimit = max(rateLimit or 0, 1 / refill)  # noqa: N806
-            elif refill != _refill(made_of):
-                rateLimit = 1 / refill  # noqa: N806
-        rolling = rollingWindowSize if rateLimiterAlgorithm == "rollingWindow" else None
-        return _pace(rateLimit, rolling or None)
+        refill = made_of = None
+        if tokenBucket:
+            refill, made_of = tokenBucket.get("refillRate"), tokenBucket.get("rateLimit")
+        return _pace(rateLimit, refill, made_of, rateLimiterAlgorithm, rollingWindowSize)
 
     def rate_limit_for(self, limit_id: str, others: list[str]) -> RateLimit:
         """The limit, of which each request takes as many units as it costs.
@@ -86,7 +79,22 @@ class Pace(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def _pace(rate_limit: float | None, window: float | None) -> Pace | None:
+def _pace(
+    rate_limit: float | None,
+    refill: float | None,
+    made_of: float | None,
+    algorithm: str | None,
+    window: float | None,
+) -> Pace | None:
+    # ccxt fills a bucket from `rateLimit`, unless the user has given one that fills otherwise.
+    # Older versions do not say what they made a bucket of: there the slower one stands.
+    if refill and refill != _refill(rate_limit):
+        if made_of is None:
+            rate_limit = max(rate_limit or 0, 1 / refill)
+        elif refill != _refill(made_of):
+            rate_limit = 1 / refill
+    if algorithm != "rollingWindow":
+        window = None
     if not rate_limit or not 0 < rate_limit < math.inf:
         return None
     window = max(window or 1000.0, float(rate_limit))

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
-from weakref import WeakKeyDictionary
+
+from sluicegate.ccxt.by_object import ByObject
 
 #: By (method, path of ccxt, section).
 _Known = dict[tuple[str, str, str], "Place"]
@@ -47,7 +48,7 @@ class Places:
 
     def __init__(self) -> None:
         """None yet."""
-        self._known: WeakKeyDictionary[Any, _Known] = WeakKeyDictionary()
+        self._known: ByObject[_Known] = ByObject()
 
     def of(self, exchange: Any, api: Any, method: str, path: str, params: Any) -> Place:
         """The place of a request.
@@ -58,7 +59,7 @@ class Places:
         section = api if isinstance(api, str) else ".".join(map(str, api or ()))
         known = self._known.get(exchange)
         if known is None:
-            known = self._known.setdefault(exchange, {})
+            known = self._known.put(exchange, {})
         base = base_of(exchange, api)
         place = known.get((method, path, section))
         if place is None or place.base != base:

@@ -53,6 +53,7 @@ def find(
     return None
 
 
+@cache
 def budget_name(exchange_id: str, host: str) -> str:
     """What is one budget: all hosts of a table together, and every other host alone."""
     return next((x.name for x in tables_for(exchange_id, host) if _has(x, host)), host)

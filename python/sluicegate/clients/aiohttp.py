@@ -56,6 +56,16 @@ class Middleware:
 
     async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         """Waits, sends a request, and listens to its answer."""
+        first = self._pacing.first
+        if first is None:
+            return await self._send(request, handler)
+        turn = await first.turn_async(self._pacing.patience)
+        try:
+            return await self._send(request, handler)
+        finally:
+            first.end(turn)
+
+    async def _send(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
         pacing = self._pacing
         asked = await _asked(pacing, request)
         while True:

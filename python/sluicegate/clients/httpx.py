@@ -71,6 +71,16 @@ class AsyncTransport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Waits, sends a request, and listens to its answer."""
+        first = self._pacing.first
+        if first is None:
+            return await self._send(request)
+        turn = await first.turn_async(self._pacing.patience)
+        try:
+            return await self._send(request)
+        finally:
+            first.end(turn)
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
         pacing = self._pacing
         asked = _asked(pacing, request)
         while True:
@@ -151,6 +161,16 @@ class Transport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Waits, sends a request, and listens to its answer."""
+        first = self._pacing.first
+        if first is None:
+            return self._send(request)
+        turn = first.turn(self._pacing.patience)
+        try:
+            return self._send(request)
+        finally:
+            first.end(turn)
+
+    def _send(self, request: httpx.Request) -> httpx.Response:
         pacing = self._pacing
         asked = _asked(pacing, request)
         while True:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from sluicegate import Task, Throttler, tables
+from sluicegate.clients.first_answer import PATIENCE, first_answer
 from sluicegate.tables import Route, Table
 from sluicegate.tables.answer import LONGEST_BODY, LONGEST_SUCCESS
 from sluicegate.tables.request import split_url
@@ -90,6 +91,10 @@ class Pacing:
         self.throttler = throttler
         self.retries = retries
         self.wait_timeout = wait_timeout
+        self.patience = PATIENCE if wait_timeout is None else min(PATIENCE, wait_timeout)
+        """Seconds for which a request waits for the first answer."""
+        self.first = first_answer(throttler)
+        """What lets the first request go alone; None once there was an answer."""
         self._reads_all = any(endpoint.returned for endpoint in table.endpoints)
 
     def task(self, request: Request) -> Task:
@@ -129,6 +134,7 @@ class Pacing:
     def is_refused(self, request: Request, status: int, headers: Any, body: bytes | None) -> bool:
         """Listens to an answer. Returns whether it was refused, and is to be sent again."""
         elapsed = time.monotonic() - request.sent
+        first, self.first = self.first, None
         try:
             heard = self.table.listen(
                 self.throttler,
@@ -147,6 +153,9 @@ class Pacing:
                 split_url(request.url)[1],
             )
             return False
+        finally:
+            if first is not None:
+                first.answered()
         if request.again <= 0 or heard.means not in ("over", "banned"):
             return False
         request.again -= 1

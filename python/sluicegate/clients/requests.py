@@ -85,6 +85,18 @@ class Adapter(HTTPAdapter):
         **kwargs: Any,
     ) -> requests.Response:
         """Waits, sends a request, and listens to its answer."""
+        first = self._pacing.first
+        if first is None:
+            return self._send(request, stream, *args, **kwargs)
+        turn = first.turn(self._pacing.patience)
+        try:
+            return self._send(request, stream, *args, **kwargs)
+        finally:
+            first.end(turn)
+
+    def _send(
+        self, request: requests.PreparedRequest, stream: bool, *args: Any, **kwargs: Any
+    ) -> requests.Response:
         pacing = self._pacing
         asked = _asked(pacing, request)
         while True:

@@ -34,5 +34,5 @@ def follow(limits: Limits) -> None:
 
 def limits_of(exchange: Any) -> list[Limits]:
     """Whose rules the requests of an object must pass."""
-    found = _LIMITS.get(exchange)
+    found = _LIMITS.get(exchange) if _LIMITS else None
     return [limits for limits in found if limits.counts_requests] if found else []

@@ -1,0 +1,63 @@
+"""A program that starts, and does not know what was used before."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from sluicegate import RateLimitTimeout
+from sluicegate.clients.first_answer import FirstAnswer, first_answer
+from sluicegate.tables import Limit, Table, load
+from sluicegate.testing import StandInExchange
+
+PATH = "/api/v3/ping"
+
+
+async def test_who_starts_at_the_limit_is_refused_once(kind: Any) -> None:
+    table = Table((Limit("ALL", 3, 600.0, "X-Used"),), (), default_weights={"ALL": 1})
+    with StandInExchange(table, latency=(0.01, 0.05), seed=1) as exchange:
+        async with kind(exchange.url, None) as before:
+            for _ in range(3):
+                assert (await before("GET", PATH)).status == 404
+        async with kind(exchange.url, table, wait_timeout=0.3) as ask:
+            asked = (ask("GET", PATH) for _ in range(25))
+            found = await asyncio.gather(*asked, return_exceptions=True)
+        seen = exchange.statistics()
+    assert (seen.rejected, seen.banned) == (1, 0)
+    assert sum(isinstance(one, RateLimitTimeout) for one in found) == 24, "they waited"
+
+
+async def test_if_the_first_has_no_answer_the_next_one_goes_alone(kind: Any) -> None:
+    table = load("binance-spot")
+    throttler = table.throttler()
+    with StandInExchange(latency=(0.01, 0.02), seed=1) as exchange:
+        async with kind("http://127.0.0.1:9", table, throttler=throttler) as ask:
+            with pytest.raises(Exception, match=r".*"):
+                await ask("GET", PATH)
+        first = first_answer(throttler)
+        assert first is not None
+        async with kind(exchange.url, table, throttler=throttler) as ask:
+            found = await asyncio.gather(*(ask("GET", PATH) for _ in range(5)))
+        assert [one.status for one in found] == [200] * 5
+    assert first_answer(throttler) is None
+
+
+async def test_those_that_wait_go_in_the_end_and_a_cancelled_one_harms_nobody() -> None:
+    first = FirstAnswer()
+    assert first.turn(1.0)
+    assert not await first.turn_async(0.0)
+    assert not first.turn(0.0)
+    given_up = asyncio.ensure_future(first.turn_async(60.0))
+    waits = asyncio.ensure_future(first.turn_async(60.0))
+    in_thread = asyncio.ensure_future(asyncio.to_thread(first.turn, 60.0))
+    await asyncio.sleep(0.01)
+    given_up.cancel()
+    await asyncio.wait([given_up])
+    first.end(turn=True)
+    done, _ = await asyncio.wait([waits, in_thread], return_when=asyncio.FIRST_COMPLETED)
+    assert [one.result() for one in done] == [True], "one of them goes alone"
+    first.answered()
+    assert {await waits, await in_thread} == {True, False}
+    assert not first.turn(60.0)
