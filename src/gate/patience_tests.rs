@@ -85,7 +85,8 @@ fn a_patience_that_cannot_be_is_refused() {
 #[test]
 fn a_new_table_has_one_that_goes_first_leave_the_reserves_that_its_class_leaves() {
     let plain = RateLimit::new("pool", 10, Duration::from_nanos(10));
-    let mut gate: Gate<&str> = Gate::new(&[plain.clone()], Options::default()).expect("a fine table");
+    let mut gate: Gate<&str> =
+        Gate::new(std::slice::from_ref(&plain), Options::default()).expect("a fine table");
     let pool = gate.lookup("pool").expect("known").clone();
     assert!(gate.try_acquire(0, &pool, 10));
     let waiter = Waiter { units: 6, since: 0, deadline: None, tag: "nested" };
