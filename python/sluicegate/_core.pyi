@@ -767,7 +767,7 @@ class Throttler:
 
     @property
     def patience(self) -> float | None:
-        """How many seconds a waiting request takes to rise by one class; ``None`` if it does not rise."""
+        """How many seconds a waiting request takes to rise by one class; ``None``: it does not."""
 
     @property
     def limits_share_percentage(self) -> float:

@@ -733,7 +733,7 @@ impl PyThrottler {
         Ok(self.inner()?.options.safety_margin)
     }
 
-    /// How many seconds a waiting request takes to rise by one class; ``None`` if it does not rise.
+    /// How many seconds a waiting request takes to rise by one class; ``None``: it does not.
     #[getter]
     fn patience(&self) -> PyResult<Option<f64>> {
         Ok(self.inner()?.options.patience.map(|patience| patience.as_secs_f64()))
