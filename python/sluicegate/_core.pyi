@@ -314,9 +314,9 @@ class Throttler:
             `sluicegate.Share`. All throttlers that name the same store have one budget together.
             By default nothing is shared.
         patience: How many seconds a waiting request takes to rise by one class, so that nobody
-            starves while requests of higher priorities keep coming: over 0, up to 2592000 (30 days).
-            One that came so much earlier goes before one whose priority is higher by 1. The default
-            is ``None``: a request waits for as long as higher ones come.
+            starves while requests of higher priorities keep coming: over 0, up to 2592000 (30
+            days). One that came so much earlier goes before one whose priority is higher by 1. The
+            default is ``None``: a request waits for as long as higher ones come.
 
     Raises:
         ValueError: A value is out of range, a link names an id that is not in the table or the
