@@ -313,6 +313,10 @@ class Throttler:
             ``"sqlite:////var/lib/bots/budget.db"`` or ``"redis://host:6379/0"``, or a
             `sluicegate.Share`. All throttlers that name the same store have one budget together.
             By default nothing is shared.
+        patience: How many seconds a waiting request takes to rise by one class, so that nobody
+            starves while requests of higher priorities keep coming: over 0, up to 2592000 (30
+            days). One that came so much earlier goes before one whose priority is higher by 1. The
+            default is ``None``: a request waits for as long as higher ones come.
 
     Raises:
         ValueError: A value is out of range, a link names an id that is not in the table or the
@@ -340,6 +344,7 @@ class Throttler:
         hold: Literal["response", "start"] | None = None,
         clock: ManualClock | None = None,
         share: str | Share | None = None,
+        patience: SupportsFloat | SupportsIndex | None = None,
     ) -> None: ...
     def execute_task(
         self,
@@ -759,6 +764,10 @@ class Throttler:
     @property
     def safety_margin_pct(self) -> float:
         """The share of each interval by which units stay used longer, from 0 to 1."""
+
+    @property
+    def patience(self) -> float | None:
+        """How many seconds a waiting request takes to rise by one class; ``None``: it does not."""
 
     @property
     def limits_share_percentage(self) -> float:

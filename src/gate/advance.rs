@@ -21,7 +21,7 @@ use crate::limit::Window;
 use super::enter::{Decided, Gate};
 use super::full::Full;
 use super::plan::{NEVER, Plan};
-use super::queue::{Place, Rank};
+use super::queue::{Order, Place, Rank};
 use super::route::{Charge, Index, Route};
 use super::table::Hold;
 
@@ -182,7 +182,7 @@ impl<W> Gate<W> {
 
     fn let_through(&mut self, now: Nanos, decided: &mut Vec<Decided<W>>) {
         let (mut wake, mut reserved) = (NEVER, false);
-        self.walk(now, Rank::LAST, decided, |gate, walk, index, units| {
+        self.walk(now, Order::LAST, decided, |gate, walk, index, units| {
             let planned = walk.plans_heads();
             let Some(route) = &gate.limits[index as usize].route else { return Verdict::Waits(None) };
             let Err(refusal) = gate.may_go(walk, now, route, units) else { return Verdict::Goes };
@@ -203,15 +203,16 @@ impl<W> Gate<W> {
     /// Makes a plan for all requests that wait and go before one of this rank that comes now, with nobody going: what that
     /// one must leave whole.
     pub(super) fn plan_before(&mut self, now: Nanos, rank: Rank) {
-        self.walk(now, rank, &mut Vec::new(), |_, _, _, _| Verdict::Waits(None));
+        let last = self.queues.before(rank, now);
+        self.walk(now, last, &mut Vec::new(), |_, _, _, _| Verdict::Waits(None));
     }
 
-    /// Visits the requests that wait in the order of the queue, down to those of rank `last`. `visit` says what becomes of the next one of a route; what a
+    /// Visits the requests that wait in the order of the queue, down to `last`. `visit` says what becomes of the next one of a route; what a
     /// request is planned for takes has left the windows before.
     fn walk(
         &mut self,
         now: Nanos,
-        last: Rank,
+        last: Order,
         decided: &mut Vec<Decided<W>>,
         mut visit: impl FnMut(&mut Self, &Walk, Index, u64) -> Verdict,
     ) {
@@ -219,7 +220,7 @@ impl<W> Gate<W> {
         let mut walk = std::mem::take(&mut self.walk);
         walk.begin(self.limits.len(), event, self.queues.heads_with_units());
         while let Some(Follower { place, units, after }) = walk.next() {
-            if place.order.rank() > last {
+            if place.order > last {
                 break;
             }
             // When it can go, nobody knows: until a limit has grown, it holds up nobody but those behind it.

@@ -175,7 +175,7 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
         }
         for (at, request) in world.requests.iter().enumerate() {
             if request.arrives == now {
-                let order = |at: usize| (!first.contains(&at), world.requests[at].rank, at);
+                let order = |at: usize| (!first.contains(&at), world.order(at));
                 let place = waiting.partition_point(|&other| order(other) < order(at));
                 waiting.insert(place, at);
                 settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::clock::{Clock, Nanos, WallNanos};
+use crate::clock::{Clock, Nanos, WallNanos, nanos};
 use crate::error::Error;
 use crate::limit::{RateLimit, ServerClock, Window};
 
@@ -108,7 +108,7 @@ impl<W> Gate<W> {
             is_shared: false,
             by_id: HashMap::new(),
             version: 0,
-            queues: Queues::new(),
+            queues: Queues::new(options.patience.map(nanos)),
             waited: Waited::default(),
             wake: None,
             changed: false,
@@ -235,9 +235,9 @@ impl<W> Gate<W> {
         !self.queues.is_empty() && route.charges.iter().any(|charge| self.waited.count(charge.limit) > 0)
     }
 
-    /// Whether requests wait for this route that go before one that comes now.
-    pub fn waits_before(&self, route: &Route, rank: Rank) -> bool {
-        self.queues.head(route.index).is_some_and(|head| head.order.rank() <= rank)
+    /// Whether requests wait for this route that go before one that comes at `now`.
+    pub fn waits_before(&self, now: Nanos, route: &Route, rank: Rank) -> bool {
+        self.queues.head(route.index).is_some_and(|head| head.order <= self.queues.before(rank, now))
     }
 
     /// Takes a waiting request out of the queue. [`Gate::advance`] should follow: younger ones may have waited for it.

@@ -46,7 +46,11 @@ mod model;
 #[cfg(test)]
 mod model_tests;
 #[cfg(test)]
+mod patience_tests;
+#[cfg(test)]
 mod quota_tests;
+#[cfg(test)]
+mod ranked_worlds;
 #[cfg(test)]
 mod reserve_tests;
 
@@ -57,6 +61,6 @@ pub use listening::{Observation, Seen};
 pub(crate) use log::LogEntry;
 pub(crate) use queue::{Order, Place, Rank, Waiter};
 pub(crate) use route::{Index, Route};
-pub(crate) use table::MAX_INTERVAL;
 pub use table::{Hold, Options};
+pub(crate) use table::{MAX_INTERVAL, MAX_PATIENCE};
 pub use usage::Usage;

@@ -62,6 +62,8 @@ pub(super) struct World {
     pub(super) requests: Vec<Request>,
     /// How many requests are planned for, if not as many as ever.
     pub(super) plans_for: Option<(usize, usize)>,
+    /// How long a request waits for each class that it rises by.
+    pub(super) patience: Option<Nanos>,
     /// In the order of time.
     pub(super) changes: Vec<Change>,
 }
@@ -103,9 +105,11 @@ impl World {
         own + linked.map(|link| link.weight).sum::<u64>()
     }
 
-    /// Who goes first: by rank, and then in the order of arrival.
-    pub(super) fn order(&self, at: usize) -> (Rank, usize) {
-        (self.requests[at].rank, at)
+    /// Who goes first: by rank, and then in the order of arrival. With a patience: by the class that each has risen to,
+    /// told by when it is that of rank 0, which does not change while it waits.
+    pub(super) fn order(&self, at: usize) -> (Nanos, usize) {
+        let Request { rank, arrives, .. } = self.requests[at];
+        (self.patience.map_or(rank.0.into(), |patience| arrives + patience * Nanos::from(rank.0)), at)
     }
 
     /// The limits that requests for a route take from.
@@ -206,55 +210,7 @@ fn worlds_of(max_requests: usize, kinds: usize) -> impl Strategy<Value = World> 
             .collect();
         requests.sort_by_key(|request| request.arrives);
         let server = (least, width, more.min(width));
-        World { table, wall, server, requests, plans_for, changes: Vec::new() }
-    })
-}
-
-/// Worlds with limits of all kinds, whose requests are of several ranks.
-pub(super) fn ranked_worlds(max_requests: usize) -> impl Strategy<Value = World> {
-    let ranks = prop::collection::vec(0..3_u16, max_requests);
-    (all_worlds(max_requests), ranks).prop_map(|(mut world, ranks)| {
-        for (request, rank) in world.requests.iter_mut().zip(ranks) {
-            request.rank = Rank(Rank::ORDINARY.0 + rank);
-        }
-        world
-    })
-}
-
-/// Worlds whose requests are of several ranks, and whose limits change under way.
-pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = World> {
-    let ranks = prop::collection::vec(0..3_u16, max_requests);
-    let what = prop_oneof![
-        (0..6_u64).prop_map(What::Allow),
-        (1..15 as Nanos).prop_map(What::Pause),
-        (1..6_u64, 1..12 as Nanos).prop_map(|(units, later)| What::Foreign(units, later)),
-        (0..max_requests).prop_map(What::GoFirst),
-    ];
-    let changes = prop::collection::vec((0..30 as Nanos, 0..4_usize, what), 0..8);
-    (worlds(max_requests), ranks, changes).prop_map(|(mut world, ranks, mut changes)| {
-        for (request, rank) in world.requests.iter_mut().zip(ranks) {
-            request.rank = Rank(Rank::ORDINARY.0 + rank);
-        }
-        changes.sort_by_key(|&(at, ..)| at);
-        let count = world.table.len();
-        // In the end all may be used again.
-        let restored = (0..count).map(|limit| (60, limit, What::Allow(u64::MAX)));
-        world.changes = (changes.into_iter().chain(restored))
-            .map(|(at, limit, what)| Change { at, limit: limit % count, what })
-            // Who opens a window before us is not known: others than ours are not for such a limit.
-            .filter(|change| {
-                let first = world.table[change.limit].kind == Kind::First;
-                !(first && matches!(change.what, What::Foreign(..)))
-            })
-            .map(|change| match change.what {
-                What::Foreign(units, later) => {
-                    let interval = world.interval(change.limit);
-                    Change { what: What::Foreign(units, later.min(interval)), ..change }
-                }
-                _ => change,
-            })
-            .collect();
-        world
+        World { table, wall, server, requests, plans_for, patience: None, changes: Vec::new() }
     })
 }
 
@@ -278,7 +234,9 @@ pub(super) struct Run<'a> {
 
 impl<'a> Run<'a> {
     pub(super) fn new(world: &'a World, hold: Hold) -> Self {
-        let mut gate = Gate::new(&world.table, Options { hold, ..Options::default() }).expect("a fine table");
+        let options =
+            Options { hold, patience: world.patience.map(Duration::from_nanos), ..Options::default() };
+        let mut gate = Gate::new(&world.table, options).expect("a fine table");
         gate.walk.plans_for = world.plans_for.unwrap_or(gate.walk.plans_for);
         let (least, width, _) = world.server;
         let clock = ServerClock::between(least.into(), (least + width).into());

@@ -10,8 +10,9 @@ use crate::limit::{Period, RateLimit, Resets, Zone};
 
 use super::brute_force::{brute_force, over, over_in_flight};
 use super::enter::Gate;
-use super::model::{END, LATE, NEVER, Request, Run, World, all_worlds, ranked_worlds, worlds};
+use super::model::{END, LATE, NEVER, Request, Run, World, all_worlds, worlds};
 use super::queue::{Rank, Waiter};
+use super::ranked_worlds::ranked_worlds;
 use super::table::{Hold, Options};
 
 /// Rare interleavings need many worlds; `PROPTEST_CASES` asks for more still.
@@ -159,6 +160,7 @@ fn the_oldest_of_each_limit_is_not_delayed_by_later_ones() {
     let ns = Duration::from_nanos;
     let world = World {
         plans_for: None,
+        patience: None,
         changes: Vec::new(),
         wall: 0,
         server: (0, 0, 0),
@@ -186,6 +188,7 @@ fn a_plan_that_moves_with_the_clock_is_looked_at_again_when_it_changes() {
     let ns = Duration::from_nanos;
     let world = World {
         plans_for: None,
+        patience: None,
         changes: Vec::new(),
         wall: 0,
         server: (0, 0, 0),
@@ -211,6 +214,7 @@ fn an_arrival_moves_what_hangs_on_requests_in_flight() {
     let ns = Duration::from_nanos;
     let world = World {
         plans_for: None,
+        patience: None,
         changes: Vec::new(),
         wall: 0,
         server: (0, 0, 0),
@@ -232,6 +236,7 @@ fn a_plan_begins_at_the_last_event() {
     let ns = Duration::from_nanos;
     let world = World {
         plans_for: None,
+        patience: None,
         changes: Vec::new(),
         wall: 0,
         server: (0, 0, 0),
@@ -272,6 +277,7 @@ fn a_plan_does_not_follow_the_boundaries_of_an_empty_quota() {
     };
     let world = World {
         plans_for: None,
+        patience: None,
         changes: Vec::new(),
         wall: 0,
         server: (0, 0, 0),

@@ -4,7 +4,7 @@ use crate::clock::Nanos;
 use crate::limit::Window;
 
 use super::enter::{Gate, LimitState};
-use super::queue::{Place, Rank};
+use super::queue::Place;
 use super::route::{Charge, Index, Route};
 use super::table::Row;
 
@@ -181,7 +181,7 @@ impl<W> Gate<W> {
     pub fn go_first(&mut self, place: Place) -> Option<Place> {
         self.changed = true;
         let waiter = self.queues.remove(place)?;
-        Some(self.queues.push(place.route, Rank::FIRST, waiter))
+        Some(self.queues.push_first(place, waiter))
     }
 
     /// The first limit in which a waiting request does not fit beside all that is in flight but what `ending` hold:

@@ -1,5 +1,9 @@
 //! Which requests wait, and which of them goes before which: by rank, and then in the order of arrival.
 //!
+//! With a *patience*, a request rises by one class for each length of it that it waits, without steps in between. All that
+//! wait rise equally fast, so that which of two goes first never changes: the one that would have been of a given class
+//! first. A queue has a fixed order with and without a patience, and nothing must be sorted or woken as time goes on.
+//!
 //! There is one queue for each route. Everywhere in the gate, *older* and *younger* mean this order over all queues.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,8 +22,8 @@ pub(crate) struct Rank(pub u16);
 impl Rank {
     /// Before everybody: requests within the blocks of others, whatever their priority.
     pub const FIRST: Self = Self(0);
-    /// After everybody.
-    pub const LAST: Self = Self(u16::MAX);
+    /// That of the highest priority.
+    const HIGHEST: Self = Self(Self::ORDINARY.0 - *PRIORITIES.end() as u16);
     /// That of priority 0.
     pub const ORDINARY: Self = Self(1 << 15);
 
@@ -32,25 +36,29 @@ impl Rank {
     }
 }
 
-/// When a waiting request goes, over all queues: the smallest first. A rank and a number in one: the queues hold many.
+/// When a waiting request goes, over all queues: the smallest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Order(u64);
+pub(crate) struct Order {
+    /// The rank; with a patience, when the request is of the highest class. 0: before everybody.
+    key: u64,
+    /// The number of the arrival, and behind it the rank of the request, also of one that goes before everybody.
+    number: u64,
+}
 
 impl Order {
-    /// As many bits are the number: with a million arrivals a second they last for nine years.
-    const NUMBER: u32 = 48;
+    /// After everybody.
+    pub const LAST: Self = Self { key: u64::MAX, number: u64::MAX };
+    /// As many bits are the rank. With a million arrivals a second, the others last for nine years.
+    const RANK: u32 = u16::BITS;
 
-    fn new(rank: Rank, number: u64) -> Self {
-        Self(u64::from(rank.0) << Self::NUMBER | number)
-    }
-
+    /// The class of the request itself.
     pub fn rank(self) -> Rank {
-        Rank((self.0 >> Self::NUMBER) as u16)
+        Rank(self.number as u16)
     }
 
     /// Earlier arrivals have smaller ones.
     pub fn number(self) -> u64 {
-        self.0 & ((1 << Self::NUMBER) - 1)
+        self.number >> Self::RANK
     }
 }
 
@@ -86,20 +94,39 @@ pub(crate) struct Queues<W> {
     deadlines: BTreeSet<(Nanos, Place)>,
     len: usize,
     next: u64,
-    /// The largest rank of any request that ever waited.
-    last: Rank,
+    /// The largest order of any request that ever waited.
+    last: Order,
+    /// How long a request waits for each class that it rises by; `None`: it keeps its own.
+    patience: Option<Nanos>,
 }
 
 impl<W> Queues<W> {
-    pub fn new() -> Self {
+    pub fn new(patience: Option<Nanos>) -> Self {
         Self {
             by_route: Vec::new(),
             heads: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             len: 0,
             next: 0,
-            last: Rank::FIRST,
+            last: Order { key: 0, number: 0 },
+            patience,
         }
+    }
+
+    /// What a request of a class that comes at `now` is ordered by.
+    fn key(&self, rank: Rank, now: Nanos) -> u64 {
+        match self.patience {
+            Some(patience) if rank != Rank::FIRST => {
+                let below_highest = u64::from(rank.0.saturating_sub(Rank::HIGHEST.0));
+                now.saturating_add(patience.saturating_mul(below_highest)).saturating_add(1)
+            }
+            _ => rank.0.into(),
+        }
+    }
+
+    /// Those up to here go before a request of this rank that comes at `now`.
+    pub fn before(&self, rank: Rank, now: Nanos) -> Order {
+        Order { key: self.key(rank, now), number: u64::MAX }
     }
 
     /// Makes room for routes up to `count`.
@@ -125,13 +152,13 @@ impl<W> Queues<W> {
         self.by_route[route as usize].units
     }
 
-    /// The same of those only that go before one of this rank that comes now.
-    pub fn units_before(&self, route: Index, rank: Rank) -> u64 {
-        if self.last <= rank {
+    /// The same of those only up to an order.
+    pub fn units_before(&self, route: Index, last: Order) -> u64 {
+        if self.last <= last {
             return self.units_of(route);
         }
-        let behind = self.places(route).take_while(|(place, _)| place.order.rank() <= rank);
-        behind.map(|(_, waiter)| waiter.units).fold(0, u64::saturating_add)
+        let before = self.places(route).take_while(|(place, _)| place.order <= last);
+        before.map(|(_, waiter)| waiter.units).fold(0, u64::saturating_add)
     }
 
     /// The oldest waiter of each route that somebody waits for, in the order over all queues.
@@ -151,14 +178,24 @@ impl<W> Queues<W> {
 
     /// Whether nobody goes after `place`, as far as can be told at once.
     pub fn is_last(&self, place: Place) -> bool {
-        place.order.number() + 1 == self.next && place.order.rank() >= self.last
+        place.order >= self.last
     }
 
     /// Behind all of the same rank.
     pub fn push(&mut self, route: Index, rank: Rank, waiter: Waiter<W>) -> Place {
-        let place = Place { order: Order::new(rank, self.next), route };
+        self.push_at(self.key(rank, waiter.since), route, rank, waiter)
+    }
+
+    /// Before everybody but those who went there before. The request keeps its own class.
+    pub fn push_first(&mut self, place: Place, waiter: Waiter<W>) -> Place {
+        self.push_at(self.key(Rank::FIRST, 0), place.route, place.order.rank(), waiter)
+    }
+
+    fn push_at(&mut self, key: u64, route: Index, rank: Rank, waiter: Waiter<W>) -> Place {
+        let number = self.next << Order::RANK | u64::from(rank.0);
+        let place = Place { order: Order { key, number }, route };
         self.next += 1;
-        self.last = self.last.max(rank);
+        self.last = self.last.max(place.order);
         self.insert(place, waiter);
         place
     }

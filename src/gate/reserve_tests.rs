@@ -9,8 +9,9 @@ use crate::limit::{Kind, Link, RateLimit};
 
 use super::brute_force::brute_force;
 use super::enter::Gate;
-use super::model::{Change, Run, What, World, changing_worlds};
+use super::model::{Change, Run, What, World};
 use super::queue::{Rank, Waiter};
+use super::ranked_worlds::changing_worlds;
 use super::table::{Hold, Options};
 
 /// The priorities that the requests of the worlds have: 0, -1 and -2.

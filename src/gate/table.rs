@@ -30,6 +30,10 @@ pub struct Options {
     pub safety_margin: f64,
     /// This bot's share of every limit, in percent: over 0, up to 100. Each limit stays at least 1.
     pub limits_share_percentage: f64,
+    /// So long a request waits for each class that it rises by, so that nobody starves while requests of higher classes keep
+    /// coming: one that has waited so much longer goes before one of the next class. Over 0, up to 30 days. `None`: each
+    /// keeps its own class, and waits for as long as higher ones come.
+    pub patience: Option<Duration>,
     /// A table may have requests that take more than their limits ever have: not the table is refused, but each such
     /// request. For tables that came with a program, of which only a part is used.
     pub hopeless_routes: bool,
@@ -41,6 +45,7 @@ impl Default for Options {
             hold: Hold::default(),
             safety_margin: 0.0,
             limits_share_percentage: 100.0,
+            patience: None,
             hopeless_routes: false,
         }
     }
@@ -48,6 +53,9 @@ impl Default for Options {
 
 /// The longest interval: a hundred years. Longer ones are mistakes of the unit.
 pub(crate) const MAX_INTERVAL: Duration = Duration::from_nanos(MAX_PERIOD);
+
+/// The longest patience. Two thousand times as long, and the time of every clock, fit into 64 bits.
+pub(crate) const MAX_PATIENCE: Duration = Duration::from_secs(30 * 86_400);
 
 impl Options {
     /// Checks the options.
@@ -60,6 +68,12 @@ impl Options {
         if !(share > 0.0 && share <= 100.0) {
             let must = "a percentage over 0 and up to 100";
             return Err(Error::invalid("limits_share_percentage", must, share));
+        }
+        if let Some(patience) = self.patience
+            && (patience.is_zero() || patience > MAX_PATIENCE)
+        {
+            let must = "a number of seconds over 0 and up to 2592000 (30 days), or None";
+            return Err(Error::invalid("patience", must, patience.as_secs_f64()));
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use crate::clock::Nanos;
 
 use super::enter::Gate;
 use super::plan::{self, NEVER, Plan};
-use super::queue::{Place, Rank};
+use super::queue::{Order, Place, Rank};
 use super::route::Route;
 
 impl<W> Gate<W> {
@@ -17,7 +17,7 @@ impl<W> Gate<W> {
         self.expire(now, route);
         self.plan_before(now, rank);
         let walk = std::mem::take(&mut self.walk);
-        let blocked = self.waits_before(route, rank) || self.may_go(&walk, now, route, units).is_err();
+        let blocked = self.waits_before(now, route, rank) || self.may_go(&walk, now, route, units).is_err();
         let wait = if blocked { self.estimate(&walk.plan, now, route, units, rank) } else { 0 };
         self.walk = walk;
         wait
@@ -28,9 +28,9 @@ impl<W> Gate<W> {
         // The plan knows a bounded number of waiters. However many wait, they go before this one where they are of its
         // own route or wait for the same full limit.
         let mut ahead: Vec<u64> = route.charges.iter().map(|charge| charge.weight * units).collect();
-        for (head, units) in self.queues.heads_with_units().take_while(|(head, _)| head.order.rank() <= rank)
-        {
-            self.add_units_ahead(head, units, route, rank, &mut ahead);
+        let last = self.queues.before(rank, now);
+        for (head, units) in self.queues.heads_with_units().take_while(|(head, _)| head.order <= last) {
+            self.add_units_ahead(head, units, route, last, &mut ahead);
         }
         for (charge, &ahead) in route.charges.iter().zip(&ahead) {
             at = at.max(plan::after_units(ahead, now, self.window(charge.limit)));
@@ -45,16 +45,16 @@ impl<W> Gate<W> {
         self.wake.filter(|&wake| wake > now).map(|wake| wake - now).or(shortest).unwrap_or(1).max(1)
     }
 
-    /// Adds the units of each limit that the waiters of a route take before a newcomer of a class to `own`. `head` is the next one,
-    /// which takes so many `units`.
-    fn add_units_ahead(&self, head: Place, units: u64, own: &Route, rank: Rank, ahead: &mut [u64]) {
+    /// Adds the units of each limit that the waiters of a route take up to an order to `own`. `head` is the next one, which
+    /// takes so many `units`.
+    fn add_units_ahead(&self, head: Place, units: u64, own: &Route, last: Order, ahead: &mut [u64]) {
         let Some(route) = &self.limits[head.route as usize].route else { return };
         for charge in &route.charges {
             let full = || !self.window(charge.limit).fits(charge.weight * units);
             if let Some(at) = own.charges.iter().position(|other| other.limit == charge.limit)
                 && (head.route == own.index || full())
             {
-                let units = charge.weight.saturating_mul(self.queues.units_before(head.route, rank));
+                let units = charge.weight.saturating_mul(self.queues.units_before(head.route, last));
                 ahead[at] = ahead[at].saturating_add(units);
             }
         }

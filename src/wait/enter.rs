@@ -66,7 +66,7 @@ impl Throttler {
         let turn = Arc::new(turn().of_rank(held.rank));
         self.locked(|shared, now, effects| {
             shared.refresh(held)?;
-            let others = shared.gate.waits_before(&held.route, held.rank);
+            let others = shared.gate.waits_before(now, &held.route, held.rank);
             let deadline = timeout.map(|timeout| now.saturating_add(timeout));
             let changes = shared.join(now, held, deadline, &turn, effects);
             // Behind others of the same route it cannot pass yet, and the gate is polled for them; but it must be

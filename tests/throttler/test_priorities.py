@@ -199,3 +199,61 @@ def test_a_request_counts_once_for_a_limit_with_a_reserve() -> None:
     counted = throttler.counters()
     assert list(counted) == ["POOL"], "the reserve is no limit of its own"
     assert (counted["POOL"]["passed"], counted["POOL"]["refused"]) == (9, 1)
+
+
+async def test_with_a_patience_nobody_starves_while_requests_of_a_higher_priority_keep_coming(
+    clock: ManualClock,
+) -> None:
+    throttler = Throttler([RateLimit("POOL", 2, 1)], clock=clock, hold="start", patience=1)
+    waits_of_flood: list[float] = []
+    done = False
+
+    async def once(priority: int) -> float:
+        begun = clock.now
+        async with throttler.execute_task("POOL", priority=priority):
+            return clock.now - begun
+
+    async def flood() -> None:
+        while not done:
+            waits_of_flood.append(await once(5))
+            await asyncio.sleep(0)
+
+    workers = [asyncio.create_task(flood()) for _ in range(4)]
+    await asyncio.sleep(0)
+    request = asyncio.create_task(once(0))
+    for _ in range(200):
+        if request.done():
+            break
+        clock.advance(0.1)
+        for _ in range(5):
+            await asyncio.sleep(0)
+    done = True
+    for worker in workers:
+        worker.cancel()
+    await asyncio.gather(*workers, return_exceptions=True)
+    assert request.done()
+    # It rises to the class of the flood, and then waits no longer than one of the flood does.
+    assert 5 < request.result() <= 5 + max(waits_of_flood) + 1
+
+
+@pytest.mark.parametrize(
+    ("patience", "error", "message"),
+    [
+        (0, ValueError, r"patience must be a number of seconds over 0 .*, or None, not 0$"),
+        (-1, ValueError, r"not -1$"),
+        (float("nan"), ValueError, r"not nan$"),
+        (float("inf"), ValueError, r"not inf$"),
+        (1e-12, ValueError, r"not 1e-12$"),
+        (2592001, ValueError, r"up to 2592000 \(30 days\), or None, not 2592001$"),
+        (True, TypeError, r"not True \(bool\)"),
+        ("1", TypeError, r"not '1' \(str\)"),
+    ],
+)
+def test_bad_patiences_are_refused(patience: Any, error: type[Exception], message: str) -> None:
+    with pytest.raises(error, match=message):
+        Throttler([RateLimit("POOL", 2, 1)], patience=patience)
+
+
+def test_a_throttler_tells_its_patience() -> None:
+    assert Throttler([RateLimit("POOL", 2, 1)]).patience is None
+    assert Throttler([RateLimit("POOL", 2, 1)], patience=1.5).patience == 1.5

@@ -66,6 +66,10 @@ pub use self::usage::PyUsage;
 ///         ``"sqlite:////var/lib/bots/budget.db"`` or ``"redis://host:6379/0"``, or a
 ///         `sluicegate.Share`. All throttlers that name the same store have one budget together.
 ///         By default nothing is shared.
+///     patience: How many seconds a waiting request takes to rise by one class, so that nobody
+///         starves while requests of higher priorities keep coming: over 0, up to 2592000 (30
+///         days). One that came so much earlier goes before one whose priority is higher by 1. The
+///         default is ``None``: a request waits for as long as higher ones come.
 ///
 /// Raises:
 ///     ValueError: A value is out of range, a link names an id that is not in the table or the
@@ -154,7 +158,7 @@ impl PyThrottler {
     #[new]
     #[pyo3(
         signature = (*_args, **_kwargs),
-        text_signature = "(rate_limits, *, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None, share=None)"
+        text_signature = "(rate_limits, *, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None, share=None, patience=None)"
     )]
     fn new(py: Python<'_>, _args: &Bound<'_, PyTuple>, _kwargs: Option<&Bound<'_, PyDict>>) -> Self {
         Self::empty(py)
@@ -163,7 +167,7 @@ impl PyThrottler {
     #[pyo3(
         signature = (
             rate_limits, *more, safety_margin_pct=None, limits_share_percentage=None, hold=None, clock=None,
-            share=None
+            share=None, patience=None
         )
     )]
     #[allow(clippy::too_many_arguments, reason = "they are Python's, by name")]
@@ -177,6 +181,7 @@ impl PyThrottler {
         hold: Option<&Bound<'_, PyAny>>,
         clock: Option<&Bound<'_, PyAny>>,
         share: Option<&Bound<'_, PyAny>>,
+        patience: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
         if !more.is_empty() {
             return Err(PyTypeError::new_err(format!(
@@ -184,7 +189,7 @@ impl PyThrottler {
                 table::EXAMPLE
             )));
         }
-        let options = options::read(safety_margin_pct, limits_share_percentage, hold)?;
+        let options = options::read(safety_margin_pct, limits_share_percentage, hold, patience)?;
         let clock = clock.map(|clock| {
             let must = "a sluicegate.testing.ManualClock or None";
             clock.cast::<PyManualClock>().map_err(|_| numbers::wrong_type("clock", must, clock))
@@ -728,6 +733,12 @@ impl PyThrottler {
     #[getter]
     fn safety_margin_pct(&self) -> PyResult<f64> {
         Ok(self.inner()?.options.safety_margin)
+    }
+
+    /// How many seconds a waiting request takes to rise by one class; ``None``: it does not.
+    #[getter]
+    fn patience(&self) -> PyResult<Option<f64>> {
+        Ok(self.inner()?.options.patience.map(|patience| patience.as_secs_f64()))
     }
 
     /// The share of every limit that this throttler may use, in percent.

@@ -1,11 +1,12 @@
 //! The options of a throttler, from Python's arguments.
 
 use std::ffi::CString;
+use std::time::Duration;
 
 use pyo3::exceptions::{PyRuntimeWarning, PyValueError};
 use pyo3::prelude::*;
 
-use crate::gate::{Hold, Options};
+use crate::gate::{Hold, MAX_PATIENCE, Options};
 
 use super::numbers;
 
@@ -14,6 +15,7 @@ pub fn read(
     safety_margin_pct: Option<&Bound<'_, PyAny>>,
     limits_share_percentage: Option<&Bound<'_, PyAny>>,
     hold: Option<&Bound<'_, PyAny>>,
+    patience: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Options> {
     let mut options = Options::default();
     if let Some(margin) = safety_margin_pct {
@@ -28,6 +30,7 @@ pub fn read(
     if let Some(hold) = hold {
         options.hold = read_hold(hold)?;
     }
+    options.patience = patience.map(read_patience).transpose()?;
     Ok(options)
 }
 
@@ -49,6 +52,14 @@ fn read_hold(hold: &Bound<'_, PyAny>) -> PyResult<Hold> {
         Ok("start") => Ok(Hold::Start),
         _ => Err(numbers::wrong_value("hold", "'response' or 'start'", hold)),
     }
+}
+
+fn read_patience(value: &Bound<'_, PyAny>) -> PyResult<Duration> {
+    let must = "a number of seconds over 0 and up to 2592000 (30 days), or None";
+    let seconds = numbers::float("patience", must, value)?;
+    let patience = Duration::try_from_secs_f64(seconds).ok();
+    let fits = |patience: &Duration| !patience.is_zero() && *patience <= MAX_PATIENCE;
+    patience.filter(fits).ok_or_else(|| numbers::wrong_value("patience", must, value))
 }
 
 /// What Python calls it.
