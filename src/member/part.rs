@@ -23,6 +23,8 @@ pub(super) type Limit = (Index, RateLimit, Nanos);
 pub(super) struct Part {
     /// The store's incarnation at the last visit.
     pub seen: String,
+    /// The member whose end the last visit asked to be told of.
+    pub watched: Option<crate::store::MemberId>,
     /// The name of the scope's document.
     pub document: String,
     pub scope: Scope,
@@ -75,6 +77,7 @@ impl Part {
     pub fn new(document: String, scope: Scope, membership: Membership, limits: &[Limit]) -> Self {
         let mut part = Self {
             seen: String::new(),
+            watched: None,
             document,
             scope,
             membership,
@@ -109,6 +112,7 @@ impl Part {
     /// The store's answer to the last request.
     pub fn answered(&mut self, answer: &Answer) {
         self.membership.answered(boottime(), answer);
+        self.watched = answer.watch.map(|id| crate::store::MemberId(id.0));
         self.follow();
     }
 

@@ -138,6 +138,10 @@ impl Member {
             fork::guarded(|| throttler.listen(listens));
             // One that came between the look and this is looked for once more.
             fork::guarded(|| drop(throttler));
+            if self.trouble.is_none() {
+                let watched: Vec<_> = self.parts.iter().filter_map(|part| part.watched).collect();
+                self.wakeups.watch(&watched);
+            }
             woken = self.wakeups.wait(until.map(instant));
         }
     }

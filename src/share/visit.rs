@@ -18,7 +18,8 @@ const NEXT_IN_LINE: Nanos = 20_000_000;
 /// Who was called and did not come is called again after so long.
 const CALL_AGAIN: Nanos = 250_000_000;
 
-/// Where the store knows who lives, the first member looks this often whether another has died; the nth each n times it.
+/// Where the store knows who lives, the first member looks this often whether another has died that nobody watched, or that
+/// one watched who is stopped; the nth each n times it.
 const LOOK: Nanos = 1_000_000_000;
 
 /// What a member brings. [`super::Membership::request`] makes it.
@@ -95,6 +96,9 @@ pub(crate) struct Answer {
     pub again: Option<Nanos>,
     /// Members to wake once the document is written.
     pub wake: Vec<MemberId>,
+    /// Where the store knows who lives: come again as soon as this one has ended. The members watch each other in a ring,
+    /// each the one before it, so that a death concerns one of them and not all.
+    pub watch: Option<MemberId>,
     /// Whether the document has to be written. If not, the answer holds without.
     pub write: bool,
 }
@@ -174,7 +178,9 @@ impl ScopeState {
         let again = state.again(member, moment, care.leases.then_some(request.lease).flatten());
         let write = before.is_none_or(|before| !before.is_same(&state));
         debug_assert_eq!(state.check(), Ok(()));
-        let answer = Answer { epoch: state.epoch, clock: state.clock, limits, pauses, again, wake, write };
+        let watch = (!care.leases).then(|| state.before_in_ring(member)).flatten();
+        let (epoch, clock) = (state.epoch, state.clock);
+        let answer = Answer { epoch, clock, limits, pauses, again, wake, watch, write };
         Ok((state, answer))
     }
 
@@ -187,6 +193,7 @@ impl ScopeState {
             pauses: Vec::new(),
             again: None,
             wake: Vec::new(),
+            watch: None,
             write,
         }
     }
@@ -375,6 +382,12 @@ impl ScopeState {
             Some(due?.saturating_add(NEXT_IN_LINE * self.before_in_line(member, part.budget)))
         });
         alive.into_iter().chain(due).min()
+    }
+
+    /// The member before this one; the last one for the first, which looks most often and so soon hears of newcomers.
+    fn before_in_ring(&self, member: usize) -> Option<MemberId> {
+        let before = member.checked_sub(1).unwrap_or(self.members.len() - 1);
+        (before != member).then(|| self.members[before].id)
     }
 
     /// How many others will fetch units of a budget before this member.

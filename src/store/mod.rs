@@ -141,7 +141,7 @@ pub(crate) trait Store: Send {
 /// Why a sleeping thread goes on.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Woken {
-    /// Another member named this one in a [`Write`], or may have: look at the store.
+    /// Another member named this one in a [`Write`], or may have, or one has ended that is watched: look at the store.
     Store,
     /// A [`Waker`] of this process.
     Local,
@@ -160,6 +160,10 @@ pub(crate) trait Wakeups: Send {
 
     /// Wakes this sleeper from any thread of the process.
     fn waker(&self) -> Waker;
+
+    /// From now on, [`Woken::Store`] comes also when one of these members has ended, at once; of those named before, no
+    /// more. Where the store does not know that, nothing comes.
+    fn watch(&mut self, _members: &[MemberId]) {}
 }
 
 /// Opens the store at `address`, checks that it can be used, and creates it where it is a file that does not exist.

@@ -40,6 +40,7 @@ const OLD: Duration = Duration::from_secs(600);
 /// What the sleeper's `epoll` says is ready.
 pub(super) const LOCAL: u64 = 0;
 pub(super) const STORE: u64 = 1;
+pub(super) const ENDED: u64 = 2;
 
 /// The folder of pipes.
 pub(super) struct Life {
@@ -135,9 +136,7 @@ impl Life {
     fn ring(&self, path: &Path, wake: bool) -> Result<(), Errno> {
         // To write, it is opened to read as well: a reader who dies just now would make the write raise SIGPIPE. A pipe
         // that is full has woken its reader already.
-        let access = if wake { OFlags::RDWR } else { OFlags::WRONLY };
-        let flags = access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let pipe = open(path, flags, Mode::empty())?;
+        let pipe = open_pipe(path, if wake { OFlags::RDWR } else { OFlags::WRONLY })?;
         if wake {
             rustix::io::write(&pipe, &[1])?;
         }
@@ -187,8 +186,7 @@ impl Own {
                 }
                 _ => self.rights.create_pipe(&new)?,
             }
-            let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-            let opened = open(&new, flags, Mode::empty())?;
+            let opened = open_pipe(&new, OFlags::RDWR)?;
             epoll::add(&self.epoll, &opened, epoll::EventData::new_u64(STORE), epoll::EventFlags::IN)?;
             rustix::fs::rename(&new, &self.path)?;
             Ok(opened)
@@ -217,6 +215,11 @@ impl Own {
         made
     }
 
+    /// Another's pipe, to write only: it has an error as soon as nobody reads it.
+    pub(super) fn open_other(&self, id: MemberId) -> Result<OwnedFd, Errno> {
+        open_pipe(&self.path.with_file_name(id.to_string()), OFlags::WRONLY)
+    }
+
     /// Forgets the wake-ups so far.
     pub(super) fn clear(&self) {
         if let Some(pipe) = &*self.pipe.lock() {
@@ -232,6 +235,10 @@ impl Own {
         }
         self.waker.wake();
     }
+}
+
+fn open_pipe(path: &Path, access: OFlags) -> Result<OwnedFd, Errno> {
+    open(path, access | OFlags::NONBLOCK | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty())
 }
 
 fn member(name: &OsStr) -> Option<MemberId> {

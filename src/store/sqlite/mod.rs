@@ -102,7 +102,7 @@ impl SqliteFile {
 impl Store for SqliteFile {
     fn join(&mut self) -> Result<(MemberId, Box<dyn Wakeups>), StoreError> {
         let own = self.members.join(super::random()?)?;
-        Ok((own.id, Box::new(FileWakeups(own))))
+        Ok((own.id, Box::new(FileWakeups::new(own))))
     }
 
     fn leave(&mut self) {
