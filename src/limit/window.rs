@@ -253,19 +253,15 @@ impl Window {
     /// Units used up.
     #[inline]
     pub fn used(&self) -> u64 {
-        self.own().saturating_add(self.others_units)
+        self.in_window().saturating_add(self.in_flight)
     }
 
-    /// The same without those of others.
-    #[inline]
-    pub fn own(&self) -> u64 {
-        self.stamps.units().saturating_add(self.in_flight)
-    }
-
-    /// Whether `units` more fit, as of the last [`Window::expire`].
+    /// Whether `units` more fit, as of the last [`Window::expire`]. None at all fit wherever no pause is on, also where more
+    /// is used than there is.
     #[inline]
     pub fn fits(&self, units: u64) -> bool {
         (self.stamps.units() + self.in_flight).saturating_add(units) < self.open
+            || units == 0 && self.open > 0
     }
 
     /// Takes units: in flight from now on.
