@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sluicegate.tables import Route
 
 Priorities = Mapping[str, int] | bool
 """What the user says, by id, or by method and path; ``False``: all alike; ``True``: as usual."""
@@ -118,27 +123,30 @@ def ends_of(path: str) -> Iterator[str]:
         path = path[cut:] if cut > 0 else ""
 
 
-def priority_of(
-    priorities: Priorities, name: str, method: str = "", path: str = "", group: str = ""
-) -> int:
-    """The priority of a request.
+def priority_of_route(priorities: Priorities, route: Route, method: str, path: str) -> int:
+    """The priority of a request that a table has routed.
 
     Args:
         priorities: As `chosen` has them.
-        name: Its id.
-        method: Such as ``GET``.
-        path: Without a query.
-        group: What it is for, a key of `BY_GROUP`. If that is ``""``, method and path tell it.
+        route: Its id, and the entry of the table if there is one: that says what it is for.
+        method: Of a request that the table does not know: its words say what it is for.
+        path: The same.
     """
     if priorities is False:
         return 0
+    endpoint, group = route.endpoint, ""
+    if endpoint is not None:
+        method, path, group = endpoint.method, endpoint.path, endpoint.group
     if priorities is not True:
-        said = said_of(priorities, name, method, path)
+        said = priorities.get(route.id)
+        if said is None:
+            said = said_of(priorities, endpoint.id if endpoint else "", method, path)
         if said is not None:
             return said
-    return BY_GROUP[group or group_of_name(f"{method} {path}".strip())]
+    return BY_GROUP[group or group_of_name(f"{method} {path}")]
 
 
+@lru_cache(maxsize=1_000)
 def group_of_name(name: str) -> str:
     """What requests of this name are for, by its words; ``""`` if that is not recognised.
 
