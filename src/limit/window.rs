@@ -259,7 +259,13 @@ impl Window {
     /// Units used up.
     #[inline]
     pub fn used(&self) -> u64 {
-        self.in_window().saturating_add(self.in_flight)
+        self.own().saturating_add(self.others_units)
+    }
+
+    /// The same without those of others.
+    #[inline]
+    pub fn own(&self) -> u64 {
+        self.stamps.units().saturating_add(self.in_flight)
     }
 
     /// Whether `units` more fit, as of the last [`Window::expire`]. None at all fit wherever no pause is on, also where more
