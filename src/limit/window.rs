@@ -250,12 +250,6 @@ impl Window {
         at.saturating_add(self.interval().saturating_mul(rounds - counted))
     }
 
-    /// Units in the window, those of others among them.
-    #[inline]
-    pub fn in_window(&self) -> u64 {
-        self.stamps.units().saturating_add(self.others_units)
-    }
-
     /// Units used up.
     #[inline]
     pub fn used(&self) -> u64 {
