@@ -17,6 +17,7 @@ mod profile;
 mod queue;
 mod ramp;
 mod reserve;
+mod rising;
 mod route;
 mod sharing;
 mod table;
