@@ -368,6 +368,10 @@ impl<W> Gate<W> {
         let mut at = 0;
         for charge in &route.charges {
             let (window, wanted) = (self.window(charge.limit), charge.weight * units);
+            if wanted == 0 {
+                at = at.max(window.paused_until().unwrap_or(0));
+                continue;
+            }
             let room = window.limit().checked_sub(wanted)?.checked_sub(window.in_flight())?;
             at = at.max(window.window_down_to(room));
         }

@@ -24,8 +24,10 @@ impl Run<'_> {
             stamps[at as usize] += self.world.weight(request.route, limit) * request.units;
         }
         for change in self.world.changes.iter().filter(|change| change.limit == limit) {
-            if let What::Foreign(units, later) = change.what {
-                stamps[change.at as usize] += if later > 0 { units } else { 0 };
+            match change.what {
+                What::Foreign(units, later) if later > 0 => stamps[change.at as usize] += units,
+                What::Correct(units) => stamps[change.at as usize] += units.unsigned_abs(),
+                _ => {}
             }
         }
         let mut level = 0_u64;
@@ -75,7 +77,8 @@ impl Run<'_> {
         let quotas = (0..self.world.table.len()).filter(is_quota);
         instants.extend(self.world.changes.iter().filter_map(|&Change { at, limit, what }| match what {
             What::Allow(_) | What::GoFirst(_) => None,
-            What::Pause(length) => Some(at + length),
+            What::Pause(length) | What::PauseAll(length) => Some(at + length),
+            What::Correct(_) => Some(self.world.end(limit, at)),
             What::Foreign(_, later) | What::ForeignBeside(_, later) => {
                 Some(self.world.foreign_end(limit, at, later))
             }

@@ -1,5 +1,5 @@
-//! What the exchange says of a limit: how much of it is used, how large it is, that nothing may come for a while, and
-//! what a request really cost.
+//! What the exchange says of a limit: how much of it is used, how large it is, that nothing may come for a while. (What a
+//! request really cost is in [`correcting`](super::correcting).)
 //!
 //! [`Gate::advance`] must follow each of these.
 
@@ -9,8 +9,6 @@ use std::time::Duration;
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
 use crate::limit::Told;
-
-use crate::limit::Window;
 
 use super::enter::Gate;
 use super::route::{Index, Route};
@@ -164,30 +162,6 @@ impl<W> Gate<W> {
         let own = own.filter(|&(_, until)| until > self.paused_until);
         own.chain([(None, self.paused_until)]).filter(|&(_, until)| until > now).collect()
     }
-
-    /// Counts units of which it turned out afterwards that they were used (positive) or not (negative). Those that are used
-    /// count from now on. Of those that are not, the oldest in the window go first, and then those in flight: the newest may
-    /// be those of another request, which would then be missing for longer than this one's would have counted. How many
-    /// were counted or given back. [`Gate::now`] must have been called for `now`.
-    pub fn correct(&mut self, now: Nanos, route: &Route, units: i64) -> i64 {
-        self.changed = true;
-        // Whose units these are is not known: most are of the lower classes.
-        self.each_companion(route, |own, _| {
-            correct(own, now, units);
-        });
-        correct(&mut self.limits[route.index as usize].window, now, units)
-    }
-}
-
-fn correct(window: &mut Window, now: Nanos, units: i64) -> i64 {
-    window.expire(now);
-    if let Ok(units) = u64::try_from(units) {
-        let units = units.min(crate::MAX_LIMIT.saturating_sub(window.used()));
-        window.stamp(now, units);
-        return i64::try_from(units).unwrap_or(i64::MAX);
-    }
-    let given_back = window.take_back(units.unsigned_abs());
-    -i64::try_from(given_back).unwrap_or(i64::MAX)
 }
 
 /// For how long a pause lasts: refused if that is over 100 years.

@@ -42,8 +42,12 @@ pub(super) struct Change {
 pub(super) enum What {
     /// So much of it may be used.
     Allow(u64),
-    /// Nothing passes for so long.
+    /// Nothing passes for so long that takes from it.
     Pause(Nanos),
+    /// Nothing at all does.
+    PauseAll(Nanos),
+    /// A request that was answered before cost so many units more of it, or less.
+    Correct(i64),
     /// Somebody else has used so many units, which come free so much later.
     Foreign(u64, Nanos),
     /// The same, together with the change after it.
@@ -273,6 +277,17 @@ impl<'a> Run<'a> {
         self.gate.observe(now, self.world.wall_at(now));
     }
 
+    /// As a throttler does it.
+    fn pause_all(&mut self, now: Nanos, until: Nanos) {
+        let (_, without_units) = self.gate.pause_for(None, until, &Arc::default());
+        if without_units {
+            assert!(self.gate.set_table(now, &self.world.table).expect("a fine table").is_empty());
+            let lookup = |limit: &RateLimit| self.gate.lookup(&limit.id).expect("present").clone();
+            self.routes = self.world.table.iter().map(lookup).collect();
+            self.look(now);
+        }
+    }
+
     fn advance(&mut self, now: Nanos) {
         self.look(now);
         loop {
@@ -358,6 +373,10 @@ impl<'a> Run<'a> {
                 match what {
                     What::Allow(units) => self.gate.allow(route, units),
                     What::Pause(length) => self.gate.pause(route, now + length),
+                    What::PauseAll(length) => self.pause_all(now, now + length),
+                    What::Correct(units) => {
+                        self.gate.correct(now, route, units);
+                    }
                     What::Foreign(units, later) | What::ForeignBeside(units, later) => {
                         self.gate.stamp_foreign(now, route, units, now + later)
                     }

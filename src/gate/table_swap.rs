@@ -70,6 +70,7 @@ impl<W> Gate<W> {
                 is_timed,
                 rank: row.rank,
                 below: own,
+                first: None,
                 charges,
                 passed: AtomicU64::new(0),
             });

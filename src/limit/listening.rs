@@ -102,12 +102,24 @@ impl Window {
 
     /// Gives back units that turned out not to be used: the oldest in the window first, and then those in
     /// flight. How many there were to give back, no more than `units`.
-    pub fn take_back(&mut self, units: u64) -> u64 {
+    pub fn take_back(&mut self, now: Nanos, units: u64) -> u64 {
+        self.stamps.cost_less(now);
         let settled = self.stamps.take_back(units);
         let in_flight = self.in_flight.min(units - settled);
         self.in_flight -= in_flight;
         self.credit += in_flight;
         settled + in_flight
+    }
+
+    /// A request that has been answered cost so many units more, which count from now on.
+    pub fn count_more(&mut self, now: Nanos, units: u64) {
+        self.stamps.count_more(now, units);
+    }
+
+    /// Of what a request has in flight, so many units turned out not to be used.
+    pub fn cost_less(&mut self, now: Nanos, units: u64) {
+        self.stamps.cost_less(now);
+        self.give_back(units);
     }
 
     /// Units that others have used, and that come free at `until`, or as the units of this limit do if that is before.

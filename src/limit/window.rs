@@ -262,10 +262,12 @@ impl Window {
         self.in_window().saturating_add(self.in_flight)
     }
 
-    /// Whether `units` more fit, as of the last [`Window::expire`].
+    /// Whether `units` more fit, as of the last [`Window::expire`]. None at all fit wherever no pause is on, also where more
+    /// is used than there is.
     #[inline]
     pub fn fits(&self, units: u64) -> bool {
         (self.stamps.units() + self.in_flight).saturating_add(units) < self.open
+            || units == 0 && self.open > 0
     }
 
     /// Takes units: in flight from now on.

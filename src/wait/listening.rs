@@ -84,7 +84,9 @@ impl Throttler {
         })
     }
 
-    /// Corrects what is counted, where the cost of a request is known only afterwards. A positive number of units counts
+    /// Corrects what is counted, where the cost of a request is known only afterwards: as soon as it is, within the request's
+    /// pass or right after it. (Where the pass is at hand, [`Pass::correct`](super::Pass::correct) gives back its own
+    /// units.) A positive number of units counts
     /// from now on; a negative one is given back: of the oldest in the window, and then of those in flight. Units of others
     /// are not given back. Returns how many were counted or given back: never more than there were.
     ///

@@ -558,6 +558,10 @@ impl PyThrottler {
 
     /// Corrects what is counted, if the cost of a request is known only after it.
     ///
+    /// Call it as soon as the answer is there, within the block of the request or right after it:
+    /// later, what comes back may be missing twice, as it came free meanwhile. If you have the
+    /// request's task, `Task.correct` gives back that request's own units.
+    ///
     /// Args:
     ///     limit_id: The id of the limit. Limits linked to it are corrected on their own.
     ///     units: How many units more were used, which count from now on; or, below 0, how many
