@@ -169,9 +169,11 @@ impl Window {
         self.recount(now);
     }
 
-    /// Units of others, those that are kept for them among them, as of the last [`Window::expire`].
-    pub fn others(&self) -> u64 {
-        self.others_units
+    /// Units of others that are known to be used, and of those kept for them no more than the limit leaves, as of the last
+    /// [`Window::expire`] at `now`. In one window more may be kept than there are: nothing passes then, but they are not used.
+    pub fn others(&self, now: Nanos) -> u64 {
+        let used = self.others.as_ref().map_or(0, |others| others.used_at(now));
+        self.others_units.min(used.max(self.limit().saturating_sub(self.own())))
     }
 
     /// Learns from an answer how much others have used: so much at least that no more is left here than the exchange had

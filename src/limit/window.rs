@@ -250,16 +250,16 @@ impl Window {
         at.saturating_add(self.interval().saturating_mul(rounds - counted))
     }
 
-    /// Units in the window, those of others among them.
-    #[inline]
-    pub fn in_window(&self) -> u64 {
-        self.stamps.units().saturating_add(self.others_units)
-    }
-
     /// Units used up.
     #[inline]
     pub fn used(&self) -> u64 {
-        self.in_window().saturating_add(self.in_flight)
+        self.own().saturating_add(self.others_units)
+    }
+
+    /// The same without those of others.
+    #[inline]
+    pub fn own(&self) -> u64 {
+        self.stamps.units().saturating_add(self.in_flight)
     }
 
     /// Whether `units` more fit, as of the last [`Window::expire`]. None at all fit wherever no pause is on, also where more

@@ -8,9 +8,10 @@ from typing import Any
 import ccxt.async_support as ccxt_async
 import pytest
 
+from sluicegate._priorities import BY_GROUP, Priorities
 from sluicegate.ccxt import install, usage
 from sluicegate.ccxt.installing import charges
-from sluicegate.ccxt.priorities import BY_GROUP, Priorities, priority_of
+from sluicegate.ccxt.priorities import priority_of
 from sluicegate.tables import load
 from sluicegate.testing import ManualClock
 

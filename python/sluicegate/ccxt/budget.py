@@ -8,8 +8,9 @@ from dataclasses import replace
 
 from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
 from sluicegate._core import ManualClock
+from sluicegate._priorities import Priorities
 from sluicegate.ccxt.pace import Pace
-from sluicegate.ccxt.priorities import Priorities, priority_of
+from sluicegate.ccxt.priorities import priority_of
 from sluicegate.ccxt.scope import Scope
 from sluicegate.share import Share
 from sluicegate.tables import Limit, Route, Table

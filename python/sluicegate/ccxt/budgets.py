@@ -6,8 +6,8 @@ import threading
 from dataclasses import replace
 
 from sluicegate._core import ManualClock
+from sluicegate._priorities import Priorities
 from sluicegate.ccxt.budget import Budget
-from sluicegate.ccxt.priorities import Priorities
 from sluicegate.share import Share
 
 

@@ -10,12 +10,11 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from sluicegate._core import ManualClock
-from sluicegate._priorities import chosen
+from sluicegate._priorities import Priorities, chosen
 from sluicegate._share import environment
 from sluicegate.ccxt.budgets import Budgets
 from sluicegate.ccxt.charges import Charges
 from sluicegate.ccxt.hooks import Hooks
-from sluicegate.ccxt.priorities import Priorities
 from sluicegate.share import Share
 
 #: The modules whose `Exchange` all classes of ccxt derive from. The second may be imported later.

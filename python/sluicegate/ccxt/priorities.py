@@ -5,8 +5,6 @@ from __future__ import annotations
 from sluicegate._priorities import BY_GROUP, Priorities
 from sluicegate.tables import Route
 
-__all__ = ["BY_GROUP", "Priorities", "priority_of"]
-
 
 def priority_of(route: Route, priorities: Priorities) -> int:
     """The priority of a request: cancels, then orders, account questions and market data."""
