@@ -8,9 +8,8 @@ from dataclasses import replace
 
 from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
 from sluicegate._core import ManualClock
-from sluicegate._priorities import Priorities
 from sluicegate.ccxt.pace import Pace
-from sluicegate.ccxt.priorities import priority_of
+from sluicegate.ccxt.priorities import RequestPriorities
 from sluicegate.ccxt.scope import Scope
 from sluicegate.share import Share
 from sluicegate.tables import Limit, Route, Table
@@ -31,7 +30,7 @@ class Budget:
         self,
         share: Share | None = None,
         clock: ManualClock | None = None,
-        priorities: Priorities = True,
+        priorities: RequestPriorities | None = None,
     ) -> None:
         """Without any limit yet.
 
@@ -39,7 +38,7 @@ class Budget:
             StoreError: The store of the share cannot be used.
         """
         self.throttler = Throttler([], share=share, clock=clock)
-        self._priorities = priorities
+        self._priorities = priorities or RequestPriorities(True)
         self._lock = threading.Lock()
         self._paces: dict[str, dict[Pace, str]] = {}
         self._rows: dict[str, RateLimit] = {}
@@ -81,7 +80,7 @@ class Budget:
             name = own
         rows = all_of(replace(route, id=name, takes=takes, own=own))
         rows[-1].linked_limits = [*(rows[-1].linked_limits or ()), _link(everything(egress))]
-        rows[-1].priority = priority_of(route, self._priorities)
+        rows[-1].priority = self._priorities.of_route(route)
         rows.append(_everything(egress))
         with self._lock:
             self._rows.update({row.limit_id: row for row in rows if row.limit_id not in self._rows})
