@@ -21,6 +21,8 @@ pub(crate) struct Demand {
     pub waiting: u64,
     /// The most that the next one of any route takes.
     pub need: u64,
+    /// Units in flight of blocks that nobody knows of: any request that waits may be within them.
+    pub unknown: u64,
 }
 
 /// The next request of a route.
@@ -41,7 +43,8 @@ impl<W> Gate<W> {
             window.expire(now);
             let used = window.used();
             let refused = self.limits[limit as usize].refused;
-            demand.push(Demand { used, waiting: refused, need: refused });
+            let unknown = self.limits[limit as usize].unknown();
+            demand.push(Demand { used, waiting: refused, need: refused, unknown });
         }
         if self.queues.is_empty() {
             return demand;

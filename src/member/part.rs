@@ -206,7 +206,7 @@ impl Part {
     /// When units come free that others may want.
     fn next_look(&self, gate: &SharedGate, now: Nanos, boot: Nanos) -> Option<Nanos> {
         /// How often a member looks whether it uses all that it holds while others want more.
-        const PACE: Nanos = 100_000_000;
+        const PACE: Nanos = 250_000_000;
         let look = |(at, limit): (usize, Index)| {
             let free = gate.next_free(limit, now).filter(|_| self.membership.is_contended(at))?;
             Some(boot + free.saturating_sub(now).max(PACE))
@@ -225,6 +225,7 @@ impl Part {
                 // No more than this process may ever use.
                 waiting: demand.waiting.min(gate.nominal(limit).saturating_sub(demand.used)),
                 need: demand.need,
+                unknown: demand.unknown,
                 frees_at: gate.next_free(limit, now).map(|at| boot + at.saturating_sub(now)),
                 pause: gate.pause_of(limit, now),
                 told: gate.told_of(limit, now),

@@ -24,7 +24,7 @@ const RETRY: [Nanos; 2] = [50_000_000, 2_000_000_000];
 
 /// While requests wait for units that this process has asked for already, the thread does not hear of each that joins
 /// them, but looks now and then.
-const GLANCES: [Nanos; 2] = [5_000_000, 100_000_000];
+const GLANCES: [Nanos; 2] = [5_000_000, 250_000_000];
 
 /// How often a thread without a store tries to open it.
 const REOPEN: Duration = Duration::from_secs(1);

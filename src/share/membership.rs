@@ -42,6 +42,8 @@ pub(crate) struct GateView {
     pub waiting: u64,
     /// The most that one of them takes.
     pub need: u64,
+    /// Units in flight of blocks within which any request may be that waits.
+    pub unknown: u64,
     /// When units of `used` come free next.
     pub frees_at: Option<Nanos>,
     /// Those of `used` that are in the window. Needed of long windows, and of all when the member leaves.
@@ -194,6 +196,8 @@ impl Membership {
             let ticket = ticket.map(|one| TicketSaid {
                 request: one.request,
                 waited: one.waited,
+                // Others wait for what its blocks hold, and these may wait for it.
+                first: one.needs.iter().any(|&(at, _)| gates[at].unknown > self.hands[at].granted.target),
                 needs: one.needs.clone(),
             });
             self.pending = Some(self.ask(limits, posts, ticket, false));

@@ -21,6 +21,7 @@
 //! Units are not pushed to members: what is meant for one stays in the pool, the member is woken, and takes it when it
 //! visits. So a stopped process receives nothing, and there is no unit on the way that could be lost.
 
+mod calls;
 mod join;
 mod learn;
 mod learned;
@@ -35,6 +36,8 @@ mod time;
 mod visit;
 mod water;
 
+#[cfg(test)]
+mod calls_tests;
 #[cfg(test)]
 mod cost_tests;
 #[cfg(test)]

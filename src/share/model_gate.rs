@@ -163,6 +163,7 @@ impl ModelGate {
             });
             views.push(GateView {
                 used: limit.used(),
+                unknown: limit.unknown,
                 waiting: of(at).map(|need| need.1).sum(),
                 need: of(at).map(|need| need.1).max().unwrap_or(0),
                 frees_at: limit.stamps.iter().map(|stamp| limit.frees_at(stamp.0)).min(),

@@ -432,7 +432,8 @@ fn the_members_of_a_file_watch_each_other_in_a_ring() {
     let mut file = File::default();
     let mut members: Vec<Membership> =
         (1..=4).map(|id| member(id, OnConflict::Refuse, vec![terms(100, 1)])).collect();
-    let watched = |file: &mut File, me: &mut Membership| file.visit(me, &wants(0, 0)).expect("one table").watch;
+    let watched =
+        |file: &mut File, me: &mut Membership| file.visit(me, &wants(0, 0)).expect("one table").watch;
     assert_eq!(watched(&mut file, &mut members[0]), None, "it is alone");
     for at in 1..4 {
         assert_eq!(watched(&mut file, &mut members[at]), Some(MemberId(at as u64)));

@@ -7,6 +7,7 @@ use crate::clock::{Nanos, WallNanos};
 use super::learned::ToldLimit;
 use super::reclaim::Quarantined;
 use super::terms::Kind;
+use super::visit::FIRST;
 
 /// The first byte of a document: what cannot be read by these rules has another one.
 const FORMAT: u8 = 3;
@@ -132,10 +133,17 @@ pub(super) struct Part {
 pub(super) struct Ticket {
     /// The member's number of the request.
     pub request: u64,
-    /// Since when it waits. May be before the clock's start.
+    /// Since when it waits; of one that goes before all others, [`FIRST`] before that. May be before the clock's start.
     pub since: i64,
     /// What it needs at once: (index of the budget, units).
     pub needs: Vec<(u32, u64)>,
+}
+
+impl Ticket {
+    pub fn waited(&self, clock: Nanos) -> Nanos {
+        let waited = clock as i64 - self.since;
+        u64::try_from(if waited > FIRST / 2 { waited - FIRST } else { waited }).unwrap_or(0)
+    }
 }
 
 /// A document that these rules cannot read.

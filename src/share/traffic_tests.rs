@@ -155,6 +155,30 @@ fn a_request_within_blocks_of_which_the_gate_does_not_know_is_served_beside_busy
     assert!(waiting > 100, "the others are not busy");
 }
 
+/// One waits for all units, some of which blocks hold until a younger request within them has passed.
+#[test]
+fn a_request_within_blocks_goes_before_an_older_one_of_another_process_that_waits_for_these_blocks() {
+    let world = world(2, vec![rolling(0, 100, SECOND)], vec![vec![(0, 1)]], vec![(0, 1, 0)]);
+    let mut cluster = Cluster::new(World { by_start: false, ..world });
+    cluster.run_until(2 * SECOND);
+    let limit = &mut cluster.processes[1].gate.limits[0];
+    (limit.in_flight, limit.unknown) = (1, 1);
+    cluster.ask(0, vec![(0, 100)]);
+    cluster.run_until(4 * SECOND);
+    assert_eq!(cluster.queued(), 1, "it needs what the block holds");
+    cluster.ask(1, vec![(0, 2)]);
+    cluster.run_until(6 * SECOND);
+    assert!(cluster.processes[1].gate.queue.is_empty(), "the block would never end");
+    let state = cluster.document.as_ref().expect("both have joined");
+    let seen = super::overview::overview(state, state.seen, 0);
+    let waited = seen.members.iter().filter_map(|one| Some(one.ticket.as_ref()?.0)).max();
+    assert!(waited.is_none_or(|waited| waited < 10 * SECOND), "{waited:?}");
+    let limit = &mut cluster.processes[1].gate.limits[0];
+    (limit.in_flight, limit.unknown) = (limit.in_flight - 1, 0);
+    cluster.run_until(10 * SECOND);
+    assert_eq!(cluster.queued(), 0);
+}
+
 #[test]
 fn a_newcomer_gets_its_share_of_a_busy_process_within_an_interval() {
     let mut requests: Vec<(Nanos, usize, usize)> = (0..4_000).map(|nth| (nth * 2 * MS, 0, 0)).collect();

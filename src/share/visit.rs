@@ -15,8 +15,8 @@ use super::time::{Moment, STALE};
 /// Members are asked one after the other, this long apart, to fetch what comes free by itself.
 const NEXT_IN_LINE: Nanos = 20_000_000;
 
-/// Who was called and did not come is called again after so long.
-const CALL_AGAIN: Nanos = 250_000_000;
+/// A request that goes before all others counts as so much older.
+pub(super) const FIRST: i64 = 1 << 60;
 
 /// Where the store knows who lives, the first member looks this often whether another has died that nobody watched, or that
 /// one watched who is stopped; the nth each n times it.
@@ -78,6 +78,8 @@ pub(crate) struct TicketSaid {
     pub request: u64,
     /// For how long it has waited.
     pub waited: Nanos,
+    /// It goes before all others, as it may be within blocks that hold what these wait for.
+    pub first: bool,
     /// (index into the table, units).
     pub needs: Vec<(usize, u64)>,
 }
@@ -246,9 +248,12 @@ impl ScopeState {
         let old = row.ticket.take();
         row.ticket = request.ticket.as_ref().map(|said| Ticket {
             request: said.request,
-            since: match old {
-                Some(old) if old.request == said.request => old.since,
-                _ => self.clock as i64 - i64::try_from(said.waited).unwrap_or(i64::MAX / 2),
+            since: {
+                let since = match old {
+                    Some(old) if old.request == said.request => old.since,
+                    _ => self.clock as i64 - i64::try_from(said.waited).unwrap_or(FIRST / 4).min(FIRST / 4),
+                };
+                if said.first && since > -FIRST / 2 { since - FIRST } else { since }
             },
             needs: (said.needs.iter())
                 .filter_map(|&(nth, units)| Some((row.parts.get(nth)?.budget, units)))
@@ -293,49 +298,6 @@ impl ScopeState {
             self.members[member].parts[nth].held += given;
             self.budgets[budget].pool -= given as i64;
         }
-    }
-
-    /// Which others must come: all if the terms have changed; those that should hold less than they think, those that did not know that units are short,
-    /// and those for which there are units in the pool, as far as these go, oldest ticket first.
-    fn wake(&self, targets: &Targets, visitor: Option<usize>) -> Vec<MemberId> {
-        let mut pools: Vec<u64> = (self.budgets.iter().enumerate())
-            .map(|(at, one)| if self.is_locked(at) { 0 } else { u64::try_from(one.pool).unwrap_or(0) })
-            .collect();
-        let mut served = vec![false; self.members.len()];
-        let rest = (0..self.members.len()).filter(|at| !targets.admitted.contains(at));
-        for at in targets.admitted.iter().copied().chain(rest) {
-            for (part, &target) in self.members[at].parts.iter().zip(&targets.targets[at]) {
-                let lacks = target.saturating_sub(part.held);
-                let pool = &mut pools[part.budget as usize];
-                let given = lacks.min(*pool);
-                *pool -= given;
-                let worth_it = given == lacks || part.held == 0 || targets.admitted.contains(&at);
-                served[at] |=
-                    given > 0 && (worth_it || given >= grain(self.budgets[part.budget as usize].limit));
-            }
-        }
-        let calls = |(at, member): (usize, &super::state::Member)| {
-            let absent = !self.is_present(member);
-            let must_come = (member.parts.iter().zip(&targets.targets[at])).any(|(part, &target)| {
-                let unaware = part.calm && targets.contended[part.budget as usize];
-                // It relies on a share that it will not get, and has to show its ticket.
-                let relies =
-                    part.demand > part.held && member.ticket.is_none() && (unaware || target < part.told);
-                // One who is stopped or missed a call: others want what it holds.
-                let missed = absent && targets.contended[part.budget as usize];
-                (part.held > 0 && ((target < part.held && target < part.told) || unaware || missed)) || relies
-            });
-            let heard = member.called.is_some_and(|since| self.clock < since + CALL_AGAIN);
-            let must_come = must_come || served[at] || self.terms_changed;
-            (Some(at) != visitor && !heard && must_come).then_some(member.id)
-        };
-        self.members.iter().enumerate().filter_map(calls).collect()
-    }
-
-    fn call(&mut self, wake: &[MemberId]) {
-        let clock = self.clock;
-        let called = self.members.iter_mut().filter(|member| wake.contains(&member.id));
-        called.for_each(|member| member.called = member.called.or(Some(clock)));
     }
 
     /// What the visitor is told of its limits, noted.

@@ -155,7 +155,11 @@ fn who_watches_a_member_hears_of_its_end_at_once_and_of_nothing_else() {
         drop(Child::start("member", &folder.address()));
         assert_eq!(wakeups.wait(now()), Woken::Timeout);
         one.signal(Signal::CONT);
-        if leaves { one.tell("leave") } else { one.kill() }
+        if leaves {
+            one.tell("leave")
+        } else {
+            one.kill()
+        }
         assert_eq!(wakeups.wait(soon()), Woken::Store);
         // Who has left has taken its pipe along, and said what it held before.
         look(&mut *store, |read| assert_eq!((read.is_dead)(first), !leaves));
