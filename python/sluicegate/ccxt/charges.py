@@ -11,14 +11,13 @@ from urllib.parse import urlsplit
 from sluicegate import Throttler
 from sluicegate.ccxt.budget import Budget
 from sluicegate.ccxt.budgets import Budgets
-from sluicegate.ccxt.by_object import ByObject
 from sluicegate.ccxt.charge import Charge
-from sluicegate.ccxt.defaults import pace_of_class
 from sluicegate.ccxt.egress import account_of, egress_of
-from sluicegate.ccxt.pace import Pace, units_of
-from sluicegate.ccxt.places import Places, host_of
+from sluicegate.ccxt.pace import paced
+from sluicegate.ccxt.places import host_of
+from sluicegate.ccxt.plan import PlansByObject
 from sluicegate.ccxt.request import Request
-from sluicegate.ccxt.table_of import BY_ID, budget_name, find
+from sluicegate.ccxt.table_of import budget_name, find
 from sluicegate.ccxt.websockets import METHOD, exchange_of, path_of
 from sluicegate.exchange.gate import Pass
 from sluicegate.exchange.limits import Limits
@@ -28,8 +27,8 @@ from sluicegate.tables.generic import generic
 #: What is heard of an exchange that sluicegate has no table of: 429, 418, `Retry-After`.
 _UNKNOWN = generic("ccxt")
 
-#: What is waited for: a throttler, the id, units; and before it: how often, and units each time.
-Take = tuple[Throttler, str, int, tuple[int, int]]
+#: What is waited for: an id and units; and before it: how often, and units each time.
+Take = tuple[str, int, int, int]
 
 
 class Charges:
@@ -45,26 +44,27 @@ class Charges:
     def __init__(self, budgets: Budgets) -> None:
         """Nothing is charged yet."""
         self.budgets = budgets
-        self._places = Places()
-        self._latest: ByObject[Budget] = ByObject()
+        self._plans = PlansByObject(budgets)
 
     def budget_of(self, exchange: Any) -> Budget:
         """The budget of an object's latest request; of its public address before the first one."""
-        found = self._latest.get(exchange)
-        if found is None:
-            name = budget_name(exchange.id, host_of(exchange))
-            found = self.budgets.of(name, egress_of(exchange), account_of(exchange))
-        return found
+        plans = self._plans.of(exchange)
+        if plans.latest is not None:
+            return plans.latest
+        name = budget_name(exchange.id, host_of(exchange))
+        return self.budgets.of(name, plans.settings.egress, plans.settings.account)
 
     def enter(self, request: Request) -> None:
         """Waits in a thread until a request may leave; it holds what it takes."""
         for limits in limits_of(request.exchange):
             request.held.append(_passed(limits.enter(REQUEST), limits))
-        for throttler, limit_id, units, whole in self._takes(request):
-            for _ in range(whole[0]):
-                with throttler.execute_task(limit_id, units=whole[1]):
+        request.charge, takes = self._takes(request)
+        throttler = request.charge.budget.throttler
+        for limit_id, units, windows, most in takes:
+            for _ in range(windows):
+                with throttler.execute_task(limit_id, most):
                     pass
-            task = throttler.execute_task(limit_id, units=units)
+            task = throttler.execute_task(limit_id, units)
             task.__enter__()
             request.held.append(task)
         request.sent = time.monotonic()
@@ -73,11 +73,13 @@ class Charges:
         """The same in an event loop."""
         for limits in limits_of(request.exchange):
             request.held.append(_passed(await limits.enter_async(REQUEST), limits))
-        for throttler, limit_id, units, whole in self._takes(request):
-            for _ in range(whole[0]):
-                async with throttler.execute_task(limit_id, units=whole[1]):
+        request.charge, takes = self._takes(request)
+        throttler = request.charge.budget.throttler
+        for limit_id, units, windows, most in takes:
+            for _ in range(windows):
+                async with throttler.execute_task(limit_id, most):
                     pass
-            task = throttler.execute_task(limit_id, units=units)
+            task = throttler.execute_task(limit_id, units)
             await task.__aenter__()
             request.held.append(task)
         request.sent = time.monotonic()
@@ -129,46 +131,27 @@ class Charges:
         async with budget.throttler.execute_task(budget.route(*found, egress, account)):
             yield
 
-    def _takes(self, request: Request) -> list[Take]:
-        """What a request takes, each to be waited for in this order."""
-        exchange = request.exchange
-        egress = egress_of(exchange)
-        if request.api is None:
-            host, path, found = host_of(exchange), "", None
-        else:
-            api, method, params = request.api, request.method, request.params
-            place = self._places.of(exchange, api, method, request.path, params)
-            host, path, found = place.host, place.path, None
-            if path and exchange.id in BY_ID:
-                path = place.path_for(exchange, params)
-                found = find(exchange.id, host, method, path, params)
-        # A pace is one of the address: only a table, or a store, knows limits of accounts.
-        account = "" if found is None and not self.budgets.is_shared else account_of(exchange)
-        budget = self.budgets.of(budget_name(exchange.id, host), egress, account)
-        if self._latest.get(exchange) is not budget:
-            self._latest.put(exchange, budget)
+    def _takes(self, request: Request) -> tuple[Charge, list[Take]]:
+        """Where a request is charged, and what it takes, each to be waited for in this order."""
+        plan = self._plans.for_request(request)
+        charge, pace = plan.charge, plan.pace
         takes: list[Take] = []
-        pace = Pace.of(exchange)
-        if (
-            pace is not None
-            and (found is None or pace != pace_of_class(exchange))
-            and request.cost > 0
-        ):
-            takes.append(_paced(budget, pace, egress, request.cost))
-        table = None
+        found = None
+        if plan.has_table:
+            exchange, params = request.exchange, request.params
+            path = plan.path_for(exchange, params)
+            found = find(exchange.id, plan.host, request.method, path, params)
         if found is not None:
             table, route = found
-            limit_id = budget.route(table, route, egress, account)
-            takes.append((budget.throttler, limit_id, 1, (0, 0)))
-        request.charge = Charge(budget, egress, account, path, table)
-        return takes
-
-
-def _paced(budget: Budget, pace: Pace, egress: str, cost: float) -> Take:
-    """What a cost takes of a pace. More than fits in a window takes whole windows before."""
-    units, most = units_of(cost), pace.units
-    windows = (units - 1) // most
-    return budget.throttler, budget.pace(pace, egress), units - windows * most, (windows, most)
+            egress, account = plan.settings.egress, plan.settings.account
+            pace = plan.pace_beside
+            limit_id = charge.budget.route(table, route, egress, account)
+            takes.append((limit_id, 1, 0, 0))
+            charge = Charge(charge.budget, egress, account, path, table)
+        if pace is not None and (cost := request.cost) > 0:
+            # What the user asked for is waited for first.
+            takes.insert(0, paced(*pace, cost))
+        return charge, takes
 
 
 def _passed(entered: Pass | None, limits: Limits) -> Pass:
