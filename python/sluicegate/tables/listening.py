@@ -177,7 +177,11 @@ class Listener:
         else:
             ids = self._of_scope(throttler, refusal.pauses)
         if wait is not None:
-            ids = _pause(throttler, ids, wait, f"{self._table.name}: {reason}")
+            why = f"{self._table.name}: {reason}"
+            if ids is not None and refusal.pauses in ("account", "address"):
+                _pause_scope(throttler, refusal.pauses, ids, wait, why)
+            else:
+                ids = _pause(throttler, ids, wait, why)
         elif ids is None:
             # Nothing says for how long, and there is no window that could count as full.
             ids = _pause(throttler, None, MARGIN, f"{self._table.name}: {reason}")
@@ -440,6 +444,16 @@ def _pause(throttler: "Throttler", ids: list[str] | None, seconds: float, reason
     for limit_id in ids:
         throttler.pause(limit_id, seconds=seconds, reason=reason)
     return ids
+
+
+def _pause_scope(
+    throttler: "Throttler", scope: Any, ids: list[str], seconds: float, reason: str
+) -> None:
+    """Pauses all limits of a scope: those that a later request makes as well."""
+    if hasattr(throttler, "pause_scope"):
+        throttler.pause_scope(scope, seconds, reason)
+    else:
+        _pause(throttler, ids, seconds, reason)
 
 
 def _tell_time(throttler: "Throttler", instant: float, resolution: float, elapsed: float) -> None:
