@@ -315,8 +315,8 @@ class Throttler:
             By default nothing is shared.
         patience: How many seconds a waiting request takes to rise by one class, so that nobody
             starves while requests of higher priorities keep coming: over 0, up to 2592000 (30
-            days). One that came so much earlier goes before one whose priority is higher by 1. The
-            default is ``None``: a request waits for as long as higher ones come.
+            days). Once it has risen to the highest priority, it goes before all that come later.
+            The default is ``None``: a request waits for as long as higher ones come.
 
     Raises:
         ValueError: A value is out of range, a link names an id that is not in the table or the

@@ -240,9 +240,10 @@ impl<W> Gate<W> {
         !self.queues.is_empty() && route.charges.iter().any(|charge| self.waited.count(charge.limit) > 0)
     }
 
-    /// Whether requests wait for this route that go before one that comes at `now`.
+    /// Whether requests wait for this route that go before one that comes at `now`, and that one changes nothing for others.
     pub fn waits_before(&self, now: Nanos, route: &Route, rank: Rank) -> bool {
-        self.queues.head(route.index).is_some_and(|head| head.order <= self.queues.before(rank, now))
+        let is_before = |head: Place| head.order <= self.queues.before(rank, now);
+        self.queues.head(route.index).is_some_and(is_before) && !self.queues.moves_others(rank, now)
     }
 
     /// Takes a waiting request out of the queue. [`Gate::advance`] should follow: younger ones may have waited for it.
@@ -291,9 +292,10 @@ impl<W> Gate<W> {
         self.charge_held(route, units, Window::give_back);
     }
 
-    /// All waiting requests, in no order.
+    /// All waiting requests by name, in no order.
     pub fn waiters(&self) -> impl Iterator<Item = (Place, &Waiter<W>)> {
-        self.queues.routes().flat_map(|index| self.queues.places(index))
+        let named = |(place, waiter)| (self.queues.name(place, waiter), waiter);
+        self.queues.routes().flat_map(|index| self.queues.places(index)).map(named)
     }
 
     /// Who waits at a place.
@@ -312,10 +314,7 @@ impl<W> Gate<W> {
         self.limits.iter_mut().for_each(|limit| limit.window.settle_all(now));
         self.forget_counts();
         self.waited.clear();
-        let places: Vec<Place> = (self.queues.routes())
-            .flat_map(|index| self.queues.places(index))
-            .map(|(place, _)| place)
-            .collect();
+        let places: Vec<Place> = self.waiters().map(|(place, _)| place).collect();
         self.wake = None;
         places.into_iter().filter_map(|place| self.queues.remove(place)).collect()
     }

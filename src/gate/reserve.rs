@@ -130,10 +130,11 @@ impl<W> Gate<W> {
         for index in self.queues.routes() {
             let base = self.limits[index as usize].base.unwrap_or(index);
             let Some(route) = &self.limits[base as usize].route else { continue };
-            for (place, _) in self.queues.places(index) {
+            for (place, waiter) in self.queues.places(index) {
                 let to = route.of_rank(place.order.rank()).index;
                 if to != index {
-                    moved.push((place, Place { route: to, ..place }));
+                    let name = self.queues.name(place, waiter);
+                    moved.push((name, Place { route: to, ..name }));
                 }
             }
         }

@@ -88,6 +88,7 @@ impl<W> Gate<W> {
         self.quotas = self.those(Window::is_quota);
         self.concurrent = self.those(Window::is_concurrent);
         self.queues.resize(self.limits.len());
+        self.queues.set_highest(rows.iter().map(|row| row.rank).min().unwrap_or(Rank::ORDINARY));
         self.waited.resize(self.limits.len());
         self.move_waiters();
         Ok(self.refuse_hopeless())

@@ -9,9 +9,8 @@ from functools import partial
 
 from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
 from sluicegate._core import ManualClock
-from sluicegate._priorities import Priorities
 from sluicegate.ccxt.pace import Pace
-from sluicegate.ccxt.priorities import priority_of
+from sluicegate.ccxt.priorities import RequestPriorities
 from sluicegate.ccxt.scope import Scope
 from sluicegate.share import Share
 from sluicegate.tables import Limit, Route, Table
@@ -32,7 +31,7 @@ class Budget:
         self,
         share: Share | None = None,
         clock: ManualClock | None = None,
-        priorities: Priorities = True,
+        priorities: RequestPriorities | None = None,
     ) -> None:
         """Without any limit yet.
 
@@ -40,7 +39,7 @@ class Budget:
             StoreError: The store of the share cannot be used.
         """
         self.throttler = Throttler([], share=share, clock=clock)
-        self._priorities = priorities
+        self._priorities = priorities or RequestPriorities(True)
         self._lock = threading.Lock()
         self._paces: dict[str, dict[Pace, str]] = {}
         self._rows: dict[str, RateLimit] = {}
@@ -83,7 +82,7 @@ class Budget:
             name = own
         rows = all_of(replace(route, id=name, takes=takes, own=own))
         links = [*(rows[-1].linked_limits or ()), _link(everything(egress))]
-        rows[-1].priority = priority_of(route, self._priorities)
+        rows[-1].priority = self._priorities.of_route(route)
         with self._lock:
             if account in self._locked_out and any(map(_is_of_account, rows)):
                 # What is new takes from what is paused for the account.
