@@ -57,6 +57,18 @@ def test_what_is_not_used_is_left_out_and_what_is_full_comes_first() -> None:
     assert shown.index("POOL") < shown.index("low")
 
 
+@pytest.mark.parametrize("width", [200, 118, 117, 100, 80, 64, 50, 48])
+def test_a_line_fits_a_narrow_terminal_and_still_says_who_waits(width: int) -> None:
+    waiting = limit(limit_id="GET /api/v3/openOrders of an account", used=80, waiting=345)
+    _, heading, line, *_ = plain(lines([a_bot(waiting)], signs=PLAIN_SIGNS, width=width)).split(
+        "\n"
+    )
+    assert len(line) <= len(heading) <= width
+    place = heading.index("wait")
+    assert line[place : place + 4].strip() == "345"
+    assert "80/100" in line
+
+
 def test_waits_and_pauses_are_said_with_their_reasons() -> None:
     waits = [{"limit_id": "/depth", "requests": 3, "oldest": 4.25}]
     paused = limit(paused=125, pause_reason="HTTP 418\x1b[31m", waiting=3, oldest_wait=4.25)

@@ -27,8 +27,9 @@ from sluicegate.tables.generic import generic
 #: What is heard of an exchange that sluicegate has no table of: 429, 418, `Retry-After`.
 _UNKNOWN = generic("ccxt")
 
-#: What is waited for: an id and units; and before it: how often, and units each time.
-Take = tuple[str, int, int, int]
+#: What is waited for: an id and units; before it: how often, and units each time; and the
+#: priority, if it is not that of the id.
+Take = tuple[str, int, int, int, int | None]
 
 
 class Charges:
@@ -56,30 +57,34 @@ class Charges:
 
     def enter(self, request: Request) -> None:
         """Waits in a thread until a request may leave; it holds what it takes."""
-        for limits in limits_of(request.exchange):
-            request.held.append(_passed(limits.enter(REQUEST), limits))
-        request.charge, takes = self._takes(request)
+        rules = limits_of(request.exchange)
+        request.charge, takes = self._takes(request, bool(rules))
+        for limits in rules:
+            entered = limits.enter(REQUEST, priority=request.priority)
+            request.held.append(_passed(entered, limits))
         throttler = request.charge.budget.throttler
-        for limit_id, units, windows, most in takes:
+        for limit_id, units, windows, most, priority in takes:
             for _ in range(windows):
-                with throttler.execute_task(limit_id, most):
+                with throttler.execute_task(limit_id, most, None, priority):
                     pass
-            task = throttler.execute_task(limit_id, units)
+            task = throttler.execute_task(limit_id, units, None, priority)
             task.__enter__()
             request.held.append(task)
         request.sent = time.monotonic()
 
     async def enter_async(self, request: Request) -> None:
         """The same in an event loop."""
-        for limits in limits_of(request.exchange):
-            request.held.append(_passed(await limits.enter_async(REQUEST), limits))
-        request.charge, takes = self._takes(request)
+        rules = limits_of(request.exchange)
+        request.charge, takes = self._takes(request, bool(rules))
+        for limits in rules:
+            entered = await limits.enter_async(REQUEST, priority=request.priority)
+            request.held.append(_passed(entered, limits))
         throttler = request.charge.budget.throttler
-        for limit_id, units, windows, most in takes:
+        for limit_id, units, windows, most, priority in takes:
             for _ in range(windows):
-                async with throttler.execute_task(limit_id, most):
+                async with throttler.execute_task(limit_id, most, None, priority):
                     pass
-            task = throttler.execute_task(limit_id, units)
+            task = throttler.execute_task(limit_id, units, None, priority)
             await task.__aenter__()
             request.held.append(task)
         request.sent = time.monotonic()
@@ -131,26 +136,36 @@ class Charges:
         async with budget.throttler.execute_task(budget.route(*found, egress, account)):
             yield
 
-    def _takes(self, request: Request) -> tuple[Charge, list[Take]]:
-        """Where a request is charged, and what it takes, each to be waited for in this order."""
+    def _takes(self, request: Request, has_rules: bool) -> tuple[Charge, list[Take]]:
+        """Where a request is charged, and what it takes, each to be waited for in this order.
+
+        Args:
+            request: The request. It knows its priority afterwards, where that is asked for.
+            has_rules: Whether rules of the user's ask for the priority.
+        """
         plan = self._plans.for_request(request)
         charge, pace = plan.charge, plan.pace
+        request.priority = plan.priority
         takes: list[Take] = []
         found = None
         if plan.has_table:
-            exchange, params = request.exchange, request.params
+            exchange, method, params = request.exchange, request.method, request.params
             path = plan.path_for(exchange, params)
-            found = find(exchange.id, plan.host, request.method, path, params)
+            found = find(exchange.id, plan.host, method, path, params)
+            if found is None:
+                pace = plan.pace_without_table()
         if found is not None:
             table, route = found
             egress, account = plan.settings.egress, plan.settings.account
-            pace = plan.pace_beside
-            limit_id = charge.budget.route(table, route, egress, account)
-            takes.append((limit_id, 1, 0, 0))
+            if pace is not None or has_rules or route.endpoint is None:
+                request.priority = self.budgets.priorities.of_route(route, method, path)
+            # All requests that the table does not know have one id.
+            own = request.priority if route.endpoint is None else None
+            takes.append((charge.budget.route(table, route, egress, account), 1, 0, 0, own))
             charge = Charge(charge.budget, egress, account, path, table)
         if pace is not None and (cost := request.cost) > 0:
             # What the user asked for is waited for first.
-            takes.insert(0, paced(*pace, cost))
+            takes.insert(0, (*paced(*pace, cost), request.priority))
         return charge, takes
 
 

@@ -27,28 +27,47 @@ class Plan:
         settings: What the object's attributes say.
         has_table: Whether they may be in a table.
         charge: Where they are charged that are in no table.
-        pace: What these take: the id of a limit and its units; ``None`` for nothing.
-        pace_beside: What those take that are in a table, beside what the table says.
+        priority: Who goes first of these.
+        pace: What a request takes of a pace, beside what a table may say: the id of a limit and its
+            units; ``None`` for nothing. A pace that the user did not set is for requests in no
+            table (see `pace_without_table`).
     """
 
-    __slots__ = ("base", "charge", "has_table", "host", "pace", "pace_beside", "path", "settings")
+    __slots__ = (
+        "base",
+        "charge",
+        "has_table",
+        "host",
+        "pace",
+        "path",
+        "priority",
+        "settings",
+    )
 
     def __init__(
-        self, budgets: Budgets, exchange: Any, settings: Settings, base: object, place: Place
+        self, budgets: Budgets, request: Request, settings: Settings, base: object, place: Place
     ) -> None:
         """Finds the budget, and the pace in it."""
+        exchange_id = request.exchange.id
         # A pace is one of the address: only a table, or a store, knows limits of accounts.
         account = settings.account if budgets.is_shared else ""
-        egress, name = settings.egress, budget_name(exchange.id, place.host)
-        budget = budgets.of(name, egress, account)
+        egress = settings.egress
+        budget = budgets.of(budget_name(exchange_id, place.host), egress, account)
         self.base = base
         self.host, self.path = place.host, place.path
         self.settings = settings
-        self.has_table = bool(place.path) and exchange.id in BY_ID
+        self.has_table = bool(place.path) and exchange_id in BY_ID
         self.charge = Charge(budget, egress, account, place.path, None)
-        pace = settings.pace
-        self.pace = None if pace is None else (budget.pace(pace, egress), pace.units)
-        self.pace_beside = self.pace if settings.is_own_pace else None
+        self.priority = budgets.priorities.of_path(request.api, request.method, request.path)
+        self.pace = None if self.has_table and not settings.is_own_pace else self._pace()
+
+    def _pace(self) -> tuple[str, int] | None:
+        pace, charge = self.settings.pace, self.charge
+        return None if pace is None else (charge.budget.pace(pace, charge.egress), pace.units)
+
+    def pace_without_table(self) -> tuple[str, int] | None:
+        """What a request takes that turned out to be in no table."""
+        return self.pace or self._pace()
 
     def path_for(self, exchange: Any, params: Any) -> str:
         """The path with parameters in the place of ccxt's names."""
@@ -108,7 +127,7 @@ class PlansByObject:
                 place = Place(host_of(exchange), "", True)
             else:
                 place = place_of(exchange, api, request.method, request.path, request.params)
-            plan = Plan(self._budgets, exchange, plans.settings, base, place)
+            plan = Plan(self._budgets, request, plans.settings, base, place)
             if place.is_seen:
                 plans.known[key] = plan
         plans.latest = plan.charge.budget
