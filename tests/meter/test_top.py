@@ -15,6 +15,8 @@ import pytest
 from sluicegate._meter.pace import Pace
 from sluicegate._meter.sockets import Bot
 from sluicegate._meter.view import PLAIN_SIGNS, lines, plain
+from sluicegate._share.members import Limit as Whole
+from sluicegate._share.members import Member, Scope
 from tests.meter.conftest import Start
 
 
@@ -67,6 +69,33 @@ def test_a_line_fits_a_narrow_terminal_and_still_says_who_waits(width: int) -> N
     place = heading.index("wait")
     assert line[place : place + 4].strip() == "345"
     assert "80/100" in line
+
+
+def test_a_whole_budget_shows_what_is_used_and_each_process_once() -> None:
+    def part(pid: int, held: int, state: str = "") -> Member:
+        return Member(pid, "here", f"bot{pid}.py", held, 0, state)
+
+    both = (part(7, 40), part(8, 0, "stopped"), part(7, 2))
+    scope = Scope(
+        "account:main",
+        learning=False,
+        limits=(
+            Whole("POOL", 100, "60 s", used=50, free=58, members=both),
+            Whole("idle", 100, "60 s", used=0, free=58, members=both),
+        ),
+    )
+
+    def shown(width: int = 80, everything: bool = False) -> str:
+        return plain(lines([], [scope], signs=PLAIN_SIGNS, width=width, everything=everything))
+
+    assert shown().splitlines()[:5] == [
+        "the whole budget of account:main",
+        "  POOL                    ####....        50/100       58 free, every 60 s",
+        "    7 has 42",
+        "  7  bot7.py",
+        "  8 stopped  bot8.py",
+    ]
+    assert "idle" in shown(everything=True)
 
 
 def test_waits_and_pauses_are_said_with_their_reasons() -> None:
