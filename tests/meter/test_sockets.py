@@ -197,7 +197,16 @@ sys.stdin.read()
     assert [found.pid for found in ask_all(patience=5)] == [process.pid]
 
 
-@pytest.mark.parametrize("says", [b"", b"[]\n", b'{"throttlers": 1}', b"\xff" * 99, b"[" * 99_999])
+#: A bot of a version that tells less of a limit than is shown.
+OTHER_VERSION = (
+    b'{"command": "bot.py", "at": 1.5, "caches": [], "throttlers": [{"throttler": 1, "waiting": [], '
+    b'"limits": [{"limit_id": "/x", "limit": 5, "used": 1}]}]}'
+)
+
+
+@pytest.mark.parametrize(
+    "says", [b"", b"[]\n", b'{"throttlers": 1}', b"\xff" * 99, b"[" * 99_999, OTHER_VERSION]
+)
 def test_a_socket_that_speaks_nonsense_harms_nobody(
     says: bytes, runtime: Path, start: Start
 ) -> None:

@@ -141,6 +141,27 @@ sys.stdin.read()
     assert table == top() or "4/5" in top(), "a pipe gets one table"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="it needs /dev/full")
+def test_output_that_cannot_be_written_is_one_line_and_no_traceback() -> None:
+    words = f'{sys.executable} -c "$CODE" --once'
+    environ = {**os.environ, "CODE": WITH_FOLDER}
+
+    def errors(output: str) -> str:
+        done = subprocess.run(
+            f"{words} {output}",
+            shell=True,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stderr
+
+    assert errors(">/dev/full") == "sluicegate top: No space left on device\n"
+    assert errors(">&-") == "sluicegate top: the standard output is closed\n"
+    assert errors("| true") == ""
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such socket")
 def test_the_view_lives_in_a_terminal_until_it_is_interrupted(start: Start) -> None:
     import pty
