@@ -199,8 +199,8 @@ sys.stdin.read()
 
 #: A bot of a version that tells less of a limit than is shown.
 OTHER_VERSION = (
-    b'{"command": "bot.py", "at": 1.5, "caches": [], "throttlers": [{"throttler": 1, "waiting": [], '
-    b'"limits": [{"limit_id": "/x", "limit": 5, "used": 1}]}]}'
+    b'{"command": "bot.py", "at": 1.5, "caches": [], "throttlers": [{"throttler": 1, '
+    b'"waiting": [], "limits": [{"limit_id": "/x", "limit": 5, "used": 1}]}]}'
 )
 
 
