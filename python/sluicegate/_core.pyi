@@ -315,8 +315,8 @@ class Throttler:
             By default nothing is shared.
         patience: How many seconds a waiting request takes to rise by one class, so that nobody
             starves while requests of higher priorities keep coming: over 0, up to 2592000 (30
-            days). One that came so much earlier goes before one whose priority is higher by 1. The
-            default is ``None``: a request waits for as long as higher ones come.
+            days). Once it has risen to the highest priority, it goes before all that come later.
+            The default is ``None``: a request waits for as long as higher ones come.
 
     Raises:
         ValueError: A value is out of range, a link names an id that is not in the table or the
@@ -610,6 +610,37 @@ class Throttler:
             True
             >>> throttler.charge("/depth")
             False
+        """
+
+    def pause_scope(
+        self,
+        scope: Literal["account", "address"],
+        seconds: SupportsFloat | SupportsIndex,
+        reason: str = "",
+    ) -> bool:
+        """Lets nothing leave for so many seconds that takes from a limit of one scope.
+
+        For a ban of one account and not of all who ask from this address, or the other way round.
+        Limits that are added meanwhile are paused, too. Everything else is as for `pause`.
+
+        Args:
+            scope: ``"account"`` or ``"address"``, as `RateLimit` has it.
+            seconds: How long, from now on: 0 or more, at most 100 years.
+            reason: Why, for the log and for `Usage.pause_reason`.
+
+        Returns:
+            Whether any limit is paused for longer than before.
+
+        Raises:
+            ValueError: ``scope`` is none of these; or ``seconds`` is negative, not a number,
+                infinite, or over 100 years.
+            TypeError: A value has the wrong type.
+
+        Examples:
+            >>> throttler.pause_scope("address", 600, reason="HTTP 403")
+            False
+            >>> throttler.charge("/depth")  # a limit of the account
+            True
         """
 
     def correct(self, limit_id: str, units: int) -> int:

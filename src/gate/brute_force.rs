@@ -75,8 +75,8 @@ fn levels(
     })
 }
 
-/// The schedule of `Hold::Start` by brute force: at each event, every waiting request in the order of arrival gets
-/// the earliest start at which it fits, for as long as it holds its units, beside everything before it.
+/// The schedule of `Hold::Start` by brute force: at each event, every waiting request in the order of the queue at that
+/// instant gets the earliest start at which it fits, for as long as it holds its units, beside everything before it.
 pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> {
     let nominal: Vec<u64> = world.table.iter().map(|limit| limit.limit).collect();
     let mut limits = nominal.clone();
@@ -154,10 +154,13 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
             }
         }
     };
+    let mut highest = world.highest();
     for now in 0..END {
         if now > world.requests.last().map_or(0, |request| request.arrives) && waiting.is_empty() {
             break;
         }
+        let firsts = waiting.iter().take_while(|at| first.contains(at)).count();
+        waiting[firsts..].sort_by_key(|&at| world.order(at, now, highest));
         settle(now as usize, &mut waiting, &mut used, &mut started, &limits, (&paused, knows_pauses));
         if deadlines {
             waiting.retain(|&at| world.requests[at].gives_up.is_none_or(|quits| quits > now));
@@ -202,9 +205,10 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
         }
         for (at, request) in world.requests.iter().enumerate() {
             if request.arrives == now {
-                let order = |at: usize| (!first.contains(&at), world.order(at));
-                let place = waiting.partition_point(|&other| order(other) < order(at));
-                waiting.insert(place, at);
+                highest = request.rank.min(if waiting.is_empty() { world.highest() } else { highest });
+                let firsts = waiting.iter().take_while(|at| first.contains(at)).count();
+                waiting.push(at);
+                waiting[firsts..].sort_by_key(|&at| world.order(at, now, highest));
                 settle(now as usize, &mut waiting, &mut used, &mut started, &limits, (&paused, knows_pauses));
             }
         }

@@ -18,6 +18,7 @@ mod profile;
 mod queue;
 mod ramp;
 mod reserve;
+mod rising;
 mod route;
 mod sharing;
 mod table;

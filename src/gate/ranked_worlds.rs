@@ -28,7 +28,8 @@ pub(super) fn ranked_worlds(max_requests: usize) -> impl Strategy<Value = World>
 
 /// Worlds whose requests are of several ranks, and whose limits change under way.
 pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = World> {
-    let ranks = prop::collection::vec(0..3_u16, max_requests);
+    // Some are of a higher class than the table.
+    let ranks = (0..3_u16, prop::collection::vec(0..3_u16, max_requests));
     let what = prop_oneof![
         (0..6_u64).prop_map(What::Allow),
         (1..15 as Nanos).prop_map(What::Pause),
@@ -39,10 +40,10 @@ pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = Worl
     ];
     let changes = prop::collection::vec((0..30 as Nanos, 0..4_usize, what), 0..8);
     let worlds = (worlds(max_requests), ranks, changes, patience());
-    worlds.prop_map(|(mut world, ranks, mut changes, patience)| {
+    worlds.prop_map(|(mut world, (higher, ranks), mut changes, patience)| {
         world.patience = patience;
         for (request, rank) in world.requests.iter_mut().zip(ranks) {
-            request.rank = Rank(Rank::ORDINARY.0 + rank);
+            request.rank = Rank(Rank::ORDINARY.0 + rank - higher);
         }
         changes.sort_by_key(|&(at, ..)| at);
         let count = world.table.len();
