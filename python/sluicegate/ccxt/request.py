@@ -24,6 +24,7 @@ class Request:
         method: `GET`, `POST`, …
         params: What the user and ccxt put into query and body.
         charge: Where it is charged; ``None`` before that.
+        priority: Who goes first; known where a pace or a rule of the user's asks for it.
         sent: When it was let through, by `time.monotonic`; 0 before that.
     """
 
@@ -37,6 +38,7 @@ class Request:
         "method",
         "params",
         "path",
+        "priority",
         "sent",
     )
 
@@ -70,6 +72,7 @@ class Request:
         self.charge: Charge | None = None
         self._more = args, kwargs
         self._cost: float | None = None
+        self.priority = 0
         self.sent = 0.0
 
     @classmethod
