@@ -63,7 +63,7 @@ proptest! {
         let highest = tickets.iter().filter_map(|one| one.priority).max().map_or(0, i64::from);
         // In 256ths of a class.
         let class = |one: &Asks| one.priority.map(|priority| {
-            let risen = one.patience.map_or(0, |log| one.waited as i64 * 256 >> log);
+            let risen = one.patience.map_or(0, |log| (one.waited as i64 * 256) >> log);
             (i64::from(priority) * 256 + risen).min(highest * 256)
         });
         let fits = |&at: &usize| tickets[at].units <= pool;
@@ -77,8 +77,8 @@ proptest! {
         }).collect();
         let targets = document(&tickets, pool).targets();
         prop_assert_eq!(&targets.admitted, &admitted);
-        for at in 0..tickets.len() {
-            let floor = if admitted.contains(&at) { tickets[at].units } else { 0 };
+        for (at, ticket) in tickets.iter().enumerate() {
+            let floor = if admitted.contains(&at) { ticket.units } else { 0 };
             prop_assert_eq!(targets.floors[at][0], floor);
         }
     }
@@ -121,7 +121,7 @@ fn a_request_of_a_higher_priority_is_served_before_all_older_ones_of_other_proce
 fn with_a_patience_nobody_waits_behind_others_that_came_after_it_had_risen() {
     let lower = wait_beside_eight(0, Some(2 * SECOND), 5);
     // It has risen after 10 s. Two others that came before it still wait then.
-    assert!(lower >= 10 * SECOND && lower <= 13 * SECOND, "{lower}");
+    assert!((10 * SECOND..=13 * SECOND).contains(&lower), "{lower}");
     let strict = wait_beside_eight(0, None, 5);
     assert!(strict > 30 * SECOND, "without one it waits for the end of the flood: {strict}");
 }
