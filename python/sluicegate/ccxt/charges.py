@@ -15,6 +15,7 @@ from sluicegate.ccxt.by_object import ByObject
 from sluicegate.ccxt.charge import Charge
 from sluicegate.ccxt.defaults import pace_of_class
 from sluicegate.ccxt.egress import account_of, egress_of
+from sluicegate.ccxt.first_answers import FirstAnswers
 from sluicegate.ccxt.pace import Pace, units_of
 from sluicegate.ccxt.places import Places, host_of
 from sluicegate.ccxt.request import Request
@@ -48,6 +49,7 @@ class Charges:
         """Nothing is charged yet."""
         self.budgets = budgets
         self._places = Places()
+        self._firsts = FirstAnswers()
         self._latest: ByObject[Budget] = ByObject()
 
     def budget_of(self, exchange: Any) -> Budget:
@@ -62,6 +64,7 @@ class Charges:
         """Waits in a thread until a request may leave; it holds what it takes."""
         rules = limits_of(request.exchange)
         takes = self._takes(request, bool(rules))
+        self._firsts.wait(request)
         for limits in rules:
             entered = limits.enter(REQUEST, priority=request.priority)
             request.held.append(_passed(entered, limits))
@@ -78,6 +81,7 @@ class Charges:
         """The same in an event loop."""
         rules = limits_of(request.exchange)
         takes = self._takes(request, bool(rules))
+        await self._firsts.wait_async(request)
         for limits in rules:
             entered = await limits.enter_async(REQUEST, priority=request.priority)
             request.held.append(_passed(entered, limits))
@@ -115,7 +119,13 @@ class Charges:
         path = charge.path or url
         elapsed = time.monotonic() - request.sent if request.sent else None
         query = request.params
-        table.listen(scope, request.method, path, code, headers, body, query=query, elapsed=elapsed)
+        try:
+            table.listen(
+                scope, request.method, path, code, headers, body, query=query, elapsed=elapsed
+            )
+        finally:
+            # What it said is known by now: nobody goes before that.
+            request.answered()
 
     @asynccontextmanager
     async def websocket(self, client: Any, name: str, params: Any) -> AsyncIterator[None]:
