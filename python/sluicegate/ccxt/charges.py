@@ -13,6 +13,7 @@ from sluicegate.ccxt.budget import Budget
 from sluicegate.ccxt.budgets import Budgets
 from sluicegate.ccxt.charge import Charge
 from sluicegate.ccxt.egress import account_of, egress_of
+from sluicegate.ccxt.first_answers import FirstAnswers
 from sluicegate.ccxt.pace import paced
 from sluicegate.ccxt.places import host_of
 from sluicegate.ccxt.plan import PlansByObject
@@ -46,6 +47,7 @@ class Charges:
         """Nothing is charged yet."""
         self.budgets = budgets
         self._plans = PlansByObject(budgets)
+        self._firsts = FirstAnswers()
 
     def budget_of(self, exchange: Any) -> Budget:
         """The budget of an object's latest request; of its public address before the first one."""
@@ -59,6 +61,8 @@ class Charges:
         """Waits in a thread until a request may leave; it holds what it takes."""
         rules = limits_of(request.exchange)
         request.charge, takes = self._takes(request, bool(rules))
+        if not self._firsts.is_over(request.charge):
+            self._firsts.wait(request)
         for limits in rules:
             entered = limits.enter(REQUEST, priority=request.priority)
             request.held.append(_passed(entered, limits))
@@ -76,6 +80,8 @@ class Charges:
         """The same in an event loop."""
         rules = limits_of(request.exchange)
         request.charge, takes = self._takes(request, bool(rules))
+        if not self._firsts.is_over(request.charge):
+            await self._firsts.wait_async(request)
         for limits in rules:
             entered = await limits.enter_async(REQUEST, priority=request.priority)
             request.held.append(_passed(entered, limits))
@@ -114,7 +120,13 @@ class Charges:
         path = charge.path or url
         elapsed = time.monotonic() - request.sent if request.sent else None
         query = request.params
-        table.listen(scope, request.method, path, code, headers, body, query=query, elapsed=elapsed)
+        try:
+            table.listen(
+                scope, request.method, path, code, headers, body, query=query, elapsed=elapsed
+            )
+        finally:
+            # What it said is known by now: nobody goes before that.
+            request.answered()
 
     @asynccontextmanager
     async def websocket(self, client: Any, name: str, params: Any) -> AsyncIterator[None]:
