@@ -6,7 +6,7 @@ use proptest::prelude::*;
 
 use super::membership::{GateView, Membership};
 use super::model_world::MS;
-use super::rules_tests::{File, member};
+use super::rules_tests::{File, member, terms, wants};
 use super::state::MemberId;
 use super::terms::{Kind, OnConflict, Terms};
 
@@ -123,4 +123,23 @@ proptest! {
         }
         prop_assert_eq!(world.idle(), 0);
     }
+}
+
+#[test]
+fn the_members_of_a_file_watch_each_other_in_a_ring() {
+    let mut file = File::default();
+    let mut members: Vec<Membership> =
+        (1..=4).map(|id| member(id, OnConflict::Refuse, vec![terms(100, 1)])).collect();
+    let watched =
+        |file: &mut File, me: &mut Membership| file.visit(me, &wants(0, 0)).expect("one table").watch;
+    assert_eq!(watched(&mut file, &mut members[0]), None, "it is alone");
+    for at in 1..4 {
+        assert_eq!(watched(&mut file, &mut members[at]), Some(MemberId(at as u64)));
+    }
+    assert_eq!(watched(&mut file, &mut members[0]), Some(MemberId(4)));
+    // Who watched the one that died takes over whom that one watched.
+    file.dead.push(MemberId(3));
+    assert_eq!(watched(&mut file, &mut members[3]), Some(MemberId(2)));
+    file.dead.extend([MemberId(1), MemberId(2)]);
+    assert_eq!(watched(&mut file, &mut members[3]), None);
 }

@@ -25,6 +25,7 @@ mod calls;
 mod join;
 mod learn;
 mod learned;
+mod line;
 mod membership;
 mod overview;
 mod pauses;
@@ -43,6 +44,8 @@ mod cost_tests;
 #[cfg(test)]
 mod learned_tests;
 #[cfg(test)]
+mod line_tests;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod model_gate;
@@ -60,6 +63,7 @@ mod rules_tests;
 mod traffic_tests;
 
 pub(crate) use learned::ToldLimit;
+pub(crate) use line::Class;
 pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
 pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
 pub(crate) use pauses::{Pause, SAME_END};

@@ -64,7 +64,7 @@ pub(crate) fn overview(state: &ScopeState, now: Nanos, wall: WallNanos) -> Overv
             called_for: member.called.map(|since| clock.saturating_sub(since)),
             ticket: member.ticket.as_ref().map(|ticket| {
                 let needs = ticket.needs.iter().map(|&(at, n)| (state.budgets[at as usize].id.clone(), n));
-                (ticket.waited(clock), needs.collect())
+                (u64::try_from(clock as i64 - ticket.since).unwrap_or(0), needs.collect())
             }),
         })
         .collect();

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::clock::Nanos;
 
+use super::line::Class;
 use super::membership::{GateView, Membership, Rules, Settled, Waiting};
 use super::model::Cluster;
 use super::model_world::{MS, World};
@@ -356,7 +357,12 @@ fn a_forked_child_begins_with_nothing_in_hand() {
 fn the_oldest_request_has_all_of_its_limits_reserved_first() {
     let table = || vec![terms(10, 1), Terms { id: "ORDERS".to_owned(), ..terms(2, 1) }];
     let busy = |units: u64| vec![wants(0, units).remove(0), wants(0, units).remove(0)];
-    let waiting = |request, waited, weight| Waiting { request, waited, needs: vec![(0, weight), (1, 2)] };
+    let waiting = |request, waited, weight| Waiting {
+        request,
+        waited,
+        class: Class::default(),
+        needs: vec![(0, weight), (1, 2)],
+    };
     let mut file = File::default();
     let (mut first, mut second) =
         (member(1, OnConflict::Refuse, table()), member(2, OnConflict::Refuse, table()));
@@ -378,6 +384,8 @@ fn a_crash_locks_up_little_of_a_long_window_and_spending_it_writes_seldom() {
         processes: 1,
         table: vec![day],
         routes: vec![vec![(0, 1)]],
+        priorities: Vec::new(),
+        patience: None,
         by_start: true,
         lease: None,
         arrival: 5 * SECOND,
@@ -425,23 +433,4 @@ proptest! {
             prop_assert_eq!(state.check(), Ok(()));
         }
     }
-}
-
-#[test]
-fn the_members_of_a_file_watch_each_other_in_a_ring() {
-    let mut file = File::default();
-    let mut members: Vec<Membership> =
-        (1..=4).map(|id| member(id, OnConflict::Refuse, vec![terms(100, 1)])).collect();
-    let watched =
-        |file: &mut File, me: &mut Membership| file.visit(me, &wants(0, 0)).expect("one table").watch;
-    assert_eq!(watched(&mut file, &mut members[0]), None, "it is alone");
-    for at in 1..4 {
-        assert_eq!(watched(&mut file, &mut members[at]), Some(MemberId(at as u64)));
-    }
-    assert_eq!(watched(&mut file, &mut members[0]), Some(MemberId(4)));
-    // Who watched the one that died takes over whom that one watched.
-    file.dead.push(MemberId(3));
-    assert_eq!(watched(&mut file, &mut members[3]), Some(MemberId(2)));
-    file.dead.extend([MemberId(1), MemberId(2)]);
-    assert_eq!(watched(&mut file, &mut members[3]), None);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::line::{Class, Line};
 use super::pauses::Pause;
 use super::reclaim::{Care, FreeAt};
 use super::state::{About, MemberId, ScopeState, Ticket};
@@ -14,9 +15,6 @@ use super::time::{Moment, STALE};
 
 /// Members are asked one after the other, this long apart, to fetch what comes free by itself.
 const NEXT_IN_LINE: Nanos = 20_000_000;
-
-/// A request that goes before all others counts as so much older.
-pub(super) const FIRST: i64 = 1 << 60;
 
 /// Where the store knows who lives, the first member looks this often whether another has died that nobody watched, or that
 /// one watched who is stopped; the nth each n times it.
@@ -71,15 +69,14 @@ pub(crate) struct Said {
     pub told: Option<(u64, Nanos)>,
 }
 
-/// The oldest request that a member's fair share cannot serve.
+/// The first request of a member that its fair share cannot serve.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TicketSaid {
     /// The member's number of the request.
     pub request: u64,
     /// For how long it has waited.
     pub waited: Nanos,
-    /// It goes before all others, as it may be within blocks that hold what these wait for.
-    pub first: bool,
+    pub class: Class,
     /// (index into the table, units).
     pub needs: Vec<(usize, u64)>,
 }
@@ -245,15 +242,18 @@ impl ScopeState {
                 part.need = said.need;
             }
         }
-        let old = row.ticket.take();
-        row.ticket = request.ticket.as_ref().map(|said| Ticket {
+        let said = request.ticket.as_ref();
+        let old = row.ticket.take().filter(|old| said.is_some_and(|said| said.request == old.request));
+        row.ticket = said.map(|said| Ticket {
             request: said.request,
-            since: {
-                let since = match old {
-                    Some(old) if old.request == said.request => old.since,
-                    _ => self.clock as i64 - i64::try_from(said.waited).unwrap_or(FIRST / 4).min(FIRST / 4),
-                };
-                if said.first && since > -FIRST / 2 { since - FIRST } else { since }
+            since: match &old {
+                Some(old) => old.since,
+                None => self.clock as i64 - i64::try_from(said.waited).unwrap_or(i64::MAX / 2),
+            },
+            // One that has gone before all keeps that until it passes: it is what lets it have what it needs.
+            class: match old {
+                Some(old) if old.class.priority.is_none() => old.class,
+                _ => said.class,
             },
             needs: (said.needs.iter())
                 .filter_map(|&(nth, units)| Some((row.parts.get(nth)?.budget, units)))
@@ -279,7 +279,7 @@ impl ScopeState {
                 targets.spare[budget] /= 2;
             }
             let target = *target;
-            // Older tickets come first; beyond tickets, those who have less.
+            // Tickets before this one come first; beyond tickets, those who have less.
             let (mut older, mut others) = (0_u64, 0_u64);
             for &(at, nth) in targets.users[budget].iter().filter(|user| user.0 != member) {
                 let has = self.members[at].parts[nth].held;
@@ -343,7 +343,7 @@ impl ScopeState {
             let due = if lock > 0 { Some(due.unwrap_or(lock)) } else { due };
             Some(due?.saturating_add(NEXT_IN_LINE * self.before_in_line(member, part.budget)))
         });
-        alive.into_iter().chain(due).min()
+        alive.into_iter().chain(due).chain(Line::of(self).rises_in(me)).min()
     }
 
     /// The member before this one; the last one for the first, which looks most often and so soon hears of newcomers.
@@ -354,9 +354,10 @@ impl ScopeState {
 
     /// How many others will fetch units of a budget before this member.
     fn before_in_line(&self, member: usize, budget: u32) -> u64 {
+        let line = Line::of(self);
         let place = |at: usize| {
-            let one = &self.members[at];
-            (one.ticket.as_ref().map_or(i64::MAX, |ticket| ticket.since), at)
+            let standing = line.standing(&self.members[at]);
+            (standing.is_none(), standing, at)
         };
         let wants = |at: &usize| {
             let part = self.members[*at].parts.iter().find(|part| part.budget == budget);

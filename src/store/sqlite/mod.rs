@@ -16,6 +16,8 @@ mod rights_tests;
 #[cfg(test)]
 mod tests;
 mod wake;
+#[cfg(test)]
+mod watch_tests;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
