@@ -261,7 +261,7 @@ def test_an_answer_that_refuses_nothing_is_ok(name: str) -> None:
 
 def test_a_limit_below_what_a_request_took_that_was_served_is_not_believed() -> None:
     table = Table(
-        (Limit("ALL", 100, 60.0, "", headers=(Header("limit", "X-Limit"),)),),
+        (Limit("ALL", 100, 60.0, "", headers=(Header("X-Limit", "limit"),)),),
         (Endpoint("GET", "/heavy", {"ALL": 40}),),
     )
     for status, told, observed in [
