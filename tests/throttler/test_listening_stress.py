@@ -55,7 +55,7 @@ class Stress:
             self.gate.observe(
                 limit_id,
                 used=dice.randrange(40),
-                reset=reset,  # type: ignore[arg-type]  # None is as if it was not given
+                reset=reset,
                 age=dice.random() / 50,
                 expect=dice.random() < 0.5,
             )
