@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::limit::{Kind, RateLimit, Settled};
 
 use super::enter::{Decided, Gate};
+use super::listening::Left;
 use super::queue::{Order, Place};
 use super::reserve::companions;
 use super::route::{Index, Route};
@@ -116,6 +117,22 @@ impl<W> Gate<W> {
         let limit = &self.limits[limit as usize];
         let (told, at) = limit.heard.limit.filter(|_| limit.window.is_told())?;
         Some((told, now.saturating_sub(at)))
+    }
+
+    /// What was last heard of how much of a limit is left, and when units of others were last found.
+    pub fn left_of(&self, limit: Index) -> Option<(Left, Option<Nanos>)> {
+        let heard = &self.limits[limit as usize].heard;
+        Some((heard.left?, heard.found_at))
+    }
+
+    /// Whether the process's member knows that an answer was heard which the others have yet to hear of.
+    pub fn know_news(&mut self, limit: Index, is_known: bool) {
+        self.limits[limit as usize].heard.is_known = is_known;
+    }
+
+    /// See [`Window::counted_since`](crate::limit::Window::counted_since).
+    pub fn counted_since(&mut self, limit: Index, now: Nanos, since: Nanos) -> u64 {
+        self.limits[limit as usize].window.counted_since(now, since)
     }
 
     /// Another process was told so long ago that a limit is so large. What holds here from now on, if that changed.

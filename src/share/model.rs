@@ -2,7 +2,7 @@
 //! server that notes when each unit arrives.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::clock::Nanos;
@@ -23,7 +23,12 @@ pub(super) enum Event {
     Poll(usize, MemberId),
     Woken(usize, MemberId),
     Commit(usize, Box<Request>),
-    Answered(usize, MemberId, Box<Answer>),
+    /// And the number of the visit.
+    Answered(usize, MemberId, u64, Box<Answer>),
+    /// An answer of the exchange tells how much was left: limits, when the request left, and when the exchange counted.
+    Hears(usize, MemberId, Vec<usize>, Nanos, Nanos),
+    /// Others use units beside the budget.
+    Foreign(usize, u64),
     Retry(usize, MemberId),
     /// A request's blocks end: its own, and those around it.
     Ends(usize, MemberId, Vec<Vec<(usize, u64)>>),
@@ -47,6 +52,20 @@ pub(super) struct Process {
     pub leaving: bool,
     pub polls_at: Option<Nanos>,
     pub joined: u64,
+    /// When the exchange had counted what the request under way tells, by limit.
+    pub news: Vec<Nanos>,
+    /// The last visit that was answered.
+    pub answered: u64,
+}
+
+/// A question that was answered by all: of a limit, when the exchange had counted, and since when all keep to it.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub limit: usize,
+    pub counted_at: Nanos,
+    /// The number of the visit that closed it.
+    pub closed: u64,
+    pub spread_at: Option<Nanos>,
 }
 
 /// See the [module](self).
@@ -67,6 +86,13 @@ pub(super) struct Cluster {
     pub next_request: u64,
     /// When units arrived at the server: (when, limit, units).
     pub arrivals: Vec<(Nanos, usize, u64)>,
+    /// When each of them had left.
+    pub sent: Vec<Nanos>,
+    /// Units of others at the server.
+    pub foreign: Vec<(Nanos, usize, u64)>,
+    pub told: Vec<Told>,
+    /// When the exchange had counted what an open question is about: (limit, number of the tally).
+    pub counting: HashMap<(usize, u64), Nanos>,
     /// What is done to the cluster waits until then: the memory of a loss must not die with its only witness.
     pub fragile_until: Nanos,
     pub visits: u64,
@@ -100,6 +126,10 @@ impl Cluster {
             next_id: 0,
             next_request: 0,
             arrivals: Vec::new(),
+            sent: Vec::new(),
+            foreign: Vec::new(),
+            told: Vec::new(),
+            counting: HashMap::new(),
             fragile_until: 0,
             visits: 0,
             writes: 0,
@@ -116,6 +146,9 @@ impl Cluster {
         for (at, process, route) in cluster.world.requests.clone() {
             let needs = cluster.world.routes[route].clone();
             cluster.schedule(at, Event::Arrives(process, needs));
+        }
+        for (at, limit, units) in cluster.world.foreign.clone() {
+            cluster.schedule(at, Event::Foreign(limit, units));
         }
         for nth in 0..cluster.world.faults.len() {
             cluster.schedule(cluster.world.faults[nth].0, Event::Fault(nth));
@@ -181,6 +214,10 @@ impl Cluster {
         self.now = end;
     }
 
+    pub(super) fn local_of(&self, at: usize) -> Nanos {
+        self.local(at)
+    }
+
     fn local(&self, at: usize) -> Nanos {
         let process = &self.processes[at];
         let drift = self.now as i64 / 1_000_000 * process.ppm;
@@ -226,6 +263,8 @@ impl Cluster {
             leaving: false,
             polls_at: None,
             joined: self.incarnation,
+            news: vec![0; self.table.len()],
+            answered: 0,
         };
         if at < self.processes.len() {
             self.processes[at] = process;
@@ -243,10 +282,11 @@ impl Cluster {
     fn happen(&mut self, event: Event) {
         let owner = match &event {
             Event::Poll(at, id) | Event::Woken(at, id) | Event::Retry(at, id) => Some((*at, Some(*id))),
-            Event::Answered(at, id, _) | Event::Ends(at, id, _) => Some((*at, Some(*id))),
+            Event::Answered(at, id, ..) | Event::Ends(at, id, _) => Some((*at, Some(*id))),
+            Event::Hears(at, id, ..) => Some((*at, Some(*id))),
             Event::Nested(at, id, _) => Some((*at, Some(*id))),
             Event::Arrives(at, _) | Event::Table(at) => Some((*at, None)),
-            Event::Commit(..) | Event::Restart(_) | Event::Fault(_) => None,
+            Event::Commit(..) | Event::Restart(_) | Event::Fault(_) | Event::Foreign(..) => None,
         };
         if let Some((at, id)) = owner {
             let Some(process) = self.processes.get(at) else { return };
@@ -270,7 +310,16 @@ impl Cluster {
                 self.poll(at);
             }
             Event::Commit(at, request) => self.commit(at, &request),
-            Event::Answered(at, _, answer) => self.answered(at, &answer),
+            Event::Answered(at, _, visit, answer) => {
+                self.processes[at].answered = visit;
+                self.answered(at, &answer);
+                self.spread();
+            }
+            Event::Hears(at, _, limits, since, counted_at) => {
+                self.hear(at, &limits, since, counted_at);
+                self.poll(at);
+            }
+            Event::Foreign(limit, units) => self.come(limit, units),
             Event::Retry(at, _) => {
                 self.processes[at].asking = false;
                 self.visit(at);
@@ -358,13 +407,20 @@ impl Cluster {
                 }
                 let arrives = self.now + if self.world.by_start { 0 } else { request.arrives_after };
                 self.arrivals.extend(request.needs.iter().map(|&(limit, units)| (arrives, limit, units)));
+                self.sent.resize(self.arrivals.len(), self.now);
+                if !self.world.foreign.is_empty() && request.ends_after.is_some() && self.random.chance(70) {
+                    let limits = request.needs.iter().map(|need| need.0).collect();
+                    let heard = self.now + request.ends_after.unwrap_or(0);
+                    let id = self.processes[at].id;
+                    self.schedule(heard.max(arrives), Event::Hears(at, id, limits, now, arrives));
+                }
                 let ends = request.ends_after.map_or(self.world.calm_from, |after| self.now + after);
                 let next = self.go_on(at, request, &heaviest);
                 self.schedule(ends.max(arrives), next);
             }
         }
         let process = &mut self.processes[at];
-        let views = process.gate.views(now, false);
+        let views = process.gate.views(now, false, |limit| process.membership.asked_since(limit));
         let next = process.membership.next_visit(now, &views, &process.gate.waiting(now));
         let asking = process.asking;
         if next.is_some_and(|next| next <= now) && !asking {
@@ -387,7 +443,7 @@ impl Cluster {
         }
         let now = self.local(at);
         let process = &mut self.processes[at];
-        let views = process.gate.views(now, process.leaving);
+        let views = process.gate.views(now, process.leaving, |limit| process.membership.asked_since(limit));
         let waiting = process.gate.waiting(now);
         let again = process.membership.is_unanswered();
         let request = match process.leaving {
@@ -399,6 +455,9 @@ impl Cluster {
             process.gate.limits[limit].effective = process.membership.effective(limit);
         }
         if !again {
+            for (news, limit) in process.news.iter_mut().zip(&process.gate.limits) {
+                *news = limit.heard.map_or(0, |heard| heard.counted_at);
+            }
             request.posts.iter().filter(|_| !request.leaves).for_each(|&(limit, units, _)| {
                 process.gate.drop_settled(limit, units);
             });

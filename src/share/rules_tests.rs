@@ -387,6 +387,7 @@ fn a_crash_locks_up_little_of_a_long_window_and_spending_it_writes_seldom() {
         lossy: 0,
         calm_from: 1,
         nests: 0,
+        foreign: Vec::new(),
     };
     let mut cluster = Cluster::new(world);
     for second in 1..64 {

@@ -6,10 +6,11 @@ use crate::clock::{Nanos, WallNanos};
 
 use super::learned::ToldLimit;
 use super::reclaim::Quarantined;
+use super::tally::Tally;
 use super::terms::Kind;
 
 /// The first byte of a document: what cannot be read by these rules has another one.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 /// Who is a member: one process that has joined a store. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -76,6 +77,8 @@ pub(super) struct Budget {
     pub pool: i64,
     /// Units that come free by themselves.
     pub quarantine: Vec<Quarantined>,
+    /// What an answer of the exchange said to be left, and whether all members have said what they had used then.
+    pub tally: Option<Tally>,
     /// Nobody grows before: the store may have forgotten who holds what.
     pub locked_until: Nanos,
     /// What the exchange has told a member: nothing that takes from it may leave before.
@@ -125,6 +128,8 @@ pub(super) struct Part {
     pub told: u64,
     /// Whether it was told then that there is enough for all: it keeps what it does not use.
     pub calm: bool,
+    /// What the exchange may have counted of the member, as it has said to the open tally.
+    pub counted: Option<u64>,
 }
 
 /// The oldest request of a member that its fair share cannot serve.

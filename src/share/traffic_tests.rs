@@ -33,6 +33,7 @@ fn world(
         lossy: 0,
         calm_from: 1,
         nests: 0,
+        foreign: Vec::new(),
     }
 }
 

@@ -8,6 +8,7 @@ use crate::clock::{Nanos, WallNanos};
 use super::pauses::Pause;
 use super::reclaim::{Care, FreeAt};
 use super::state::{About, MemberId, ScopeState, Ticket};
+use super::tally::{News, Question};
 use super::targets::Targets;
 use super::terms::{Conflict, OnConflict, Terms};
 use super::time::{Moment, STALE};
@@ -68,6 +69,10 @@ pub(crate) struct Said {
     pub interval: Nanos,
     /// What the exchange has told that the limit is, and how long ago.
     pub told: Option<(u64, Nanos)>,
+    /// What the exchange has told to be left, if the others should compare.
+    pub news: Option<News>,
+    /// The number of the budget's question, and what the exchange may have counted of this member.
+    pub counted: Option<(u64, u64)>,
 }
 
 /// The oldest request that a member's fair share cannot serve.
@@ -110,6 +115,12 @@ pub(crate) struct Granted {
     pub interval: Nanos,
     /// What the exchange has told a member that the limit is, and how long ago.
     pub told: Option<(u64, Nanos)>,
+    /// What the member has yet to answer.
+    pub question: Option<Question>,
+    /// How long ago the exchange's number was last compared with what all use, if ever.
+    pub compared: Option<Nanos>,
+    /// How many members there are.
+    pub members: u64,
     /// More is demanded than there is: do not keep what is not used.
     pub contended: bool,
     /// A request of another waits for units that its fair share does not have: give back each unit soon.
@@ -148,6 +159,7 @@ impl ScopeState {
         state.learn(request, moment);
         state.hear_pauses(member, request);
         state.hear_limits(member, request);
+        state.hear_counts(member, request, care, moment);
         state.take_back(member, request, care, moment);
         if request.leaves {
             let gone = state.members.remove(member);
@@ -319,7 +331,8 @@ impl ScopeState {
                 (part.held > 0 && ((target < part.held && target < part.told) || unaware || missed)) || relies
             });
             let heard = member.called.is_some_and(|since| self.clock < since + CALL_AGAIN);
-            let must_come = must_come || served[at] || self.terms_changed;
+            let asked = member.parts.iter().any(|part| self.asks(part));
+            let must_come = must_come || served[at] || asked || self.terms_changed;
             (Some(at) != visitor && !heard && must_come).then_some(member.id)
         };
         self.members.iter().enumerate().filter_map(calls).collect()
@@ -333,7 +346,7 @@ impl ScopeState {
 
     /// What the visitor is told of its limits, noted.
     fn tell(&mut self, member: usize, targets: &Targets) -> Vec<Granted> {
-        let clock = self.clock;
+        let (clock, members) = (self.clock, self.members.len() as u64);
         let mut urgent = vec![false; self.budgets.len()];
         for &at in targets.admitted.iter().filter(|&&at| at != member) {
             for (part, &floor) in self.members[at].parts.iter().zip(&targets.floors[at]) {
@@ -352,6 +365,9 @@ impl ScopeState {
                     limit: budget.tabled,
                     interval: budget.interval,
                     told: budget.told.map(|told| (told.limit, told.age(clock))),
+                    question: budget.question(part, clock),
+                    compared: budget.tally.as_ref().map(|tally| clock.saturating_sub(tally.asked_at)),
+                    members,
                     contended,
                     urgent: urgent[part.budget as usize],
                 }
@@ -374,7 +390,10 @@ impl ScopeState {
             let due = if lock > 0 { Some(due.unwrap_or(lock)) } else { due };
             Some(due?.saturating_add(NEXT_IN_LINE * self.before_in_line(member, part.budget)))
         });
-        alive.into_iter().chain(due).min()
+        // Who has not answered by then counts as absent.
+        let asks = me.parts.iter().any(|part| self.budgets[part.budget as usize].is_asking());
+        let absent = asks.then_some(super::targets::ABSENT);
+        alive.into_iter().chain(due).chain(absent).min()
     }
 
     /// How many others will fetch units of a budget before this member.

@@ -1,0 +1,238 @@
+//! Units that others use beside this budget, as the exchange counts them.
+//!
+//! An answer of the exchange says how many units were left at some instant. What is free in the whole budget, in the pool and
+//! in the members' hands, must not be more. But no member knows what the others have in hand: so the answer is a *question* to
+//! all. Each says at its next visit how much of it the exchange may have counted at any instant since the request of the
+//! answer left. What is missing then from the exchange's number was used by others: so many units are taken from the pool until
+//! the exchange has forgotten them. The pool may be negative after that: members give back what they have free.
+//!
+//! Until all have answered, those who have not count as if they had used all that they hold. That is the least that others can
+//! have used, and is taken at once. Who does not come counts as if it had used nothing. Of what the dead held, nobody knows how
+//! much the exchange has counted: as much of it as is missing stays locked up for as long as if it were others'.
+//!
+//! Others are expected to go on as they did: what they used is kept for them for a little longer than the exchange counts it,
+//! until others are seen to have come in their place.
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Nanos;
+
+use super::reclaim::{Care, FreeAt, Quarantined};
+use super::state::{Budget, Part, ScopeState};
+use super::terms::{CHUNKS, Kind};
+use super::time::Moment;
+use super::visit::Request;
+
+/// What is kept for others is kept longer by this part of the interval than the exchange counts it.
+const LATER: Nanos = 8;
+
+/// The exchange's number is compared with what all use so many times an interval at the most,
+const OFTEN: Nanos = 32;
+
+/// and no more often than this for each member: all have to visit twice.
+const PACE: Nanos = 20_000_000;
+
+/// What an answer of the exchange has told a process.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Heard {
+    pub news: News,
+    /// How long ago it was heard.
+    pub ago: Nanos,
+    /// How long ago the process last found units of others, if ever.
+    pub found: Option<Nanos>,
+}
+
+/// What an answer of the exchange says, and what the exchange may have counted of the member that heard it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct News {
+    /// Units left; below 0 where more were used than the limit has.
+    pub remaining: i64,
+    /// How long ago the request left.
+    pub age: Nanos,
+    /// How long the exchange's window goes on, if it said so.
+    pub ends_in: Option<Nanos>,
+    /// Whether others are expected to go on as they did.
+    pub expect: bool,
+    /// The most units that the exchange may have counted of this member since the request left.
+    pub counted: u64,
+}
+
+/// How much may the exchange have counted of you since so long ago?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Question {
+    pub number: u64,
+    pub age: Nanos,
+}
+
+/// How far apart two questions are at the least. `found`: units of others are known to have come.
+pub(super) fn spacing(interval: Nanos, members: u64, found: bool) -> Nanos {
+    let pace = PACE.saturating_mul(members.max(1));
+    if found { pace } else { pace.max(interval / OFTEN) }
+}
+
+/// An answer of the exchange, and the question that it is to the members of a budget.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct Tally {
+    number: u64,
+    /// Whether some have yet to answer.
+    is_open: bool,
+    pub asked_at: Nanos,
+    /// When the request left, by the scope's clock. May be before its start.
+    since: i64,
+    remaining: i64,
+    /// When the exchange has forgotten what it has counted, on the time line of the quarantine.
+    ends: i64,
+    /// For how much longer that is kept.
+    kept: Nanos,
+}
+
+#[cfg(test)]
+impl Tally {
+    /// Its number, and whether it is open.
+    pub(super) fn shown(&self) -> (u64, bool) {
+        (self.number, self.is_open)
+    }
+}
+
+impl Budget {
+    pub(super) fn is_asking(&self) -> bool {
+        self.tally.as_ref().is_some_and(|tally| tally.is_open)
+    }
+
+    /// What the member of a part has yet to answer.
+    pub(super) fn question(&self, part: &Part, clock: Nanos) -> Option<Question> {
+        let tally = self.tally.as_ref().filter(|tally| tally.is_open && part.counted.is_none())?;
+        let age = u64::try_from(clock as i64 - tally.since).unwrap_or(0);
+        Some(Question { number: tally.number, age })
+    }
+
+    /// The members have used so many units at the most when the exchange counted: others have used the rest, as far as that is
+    /// not known yet. `is_sure`: all members have said what they used, or count as if they had used all.
+    fn find_foreign(&mut self, used: u64, now: i64, is_sure: bool) {
+        let Some(Tally { remaining, ends, kept, .. }) = self.tally else { return };
+        let counts = |some: &&Quarantined| some.is_sure && some.counts_until > now;
+        let gone: u64 = self.quarantine.iter().filter(counts).map(|some| some.units).sum();
+        let known = i128::from(gone) + i128::from(used);
+        let missing = i128::from(self.limit) - i128::from(remaining) - known;
+        let mut missing =
+            u64::try_from(missing.max(0)).unwrap_or(u64::MAX).min(self.limit.saturating_sub(gone));
+        // They may be what a dead member had used: then nothing more is locked up. If they are others', they are counted for
+        // longer than that.
+        let mut unsure = 0;
+        for old in self.quarantine.iter_mut().filter(|some| !some.is_sure) {
+            let units = old.units.min(missing);
+            missing -= units;
+            if old.at < ends {
+                (old.units, unsure) = (old.units - units, unsure + units);
+            }
+        }
+        // They have come in the place of those that are kept for them.
+        let mut come = missing;
+        for old in self.quarantine.iter_mut().filter(|some| some.counts_until <= now) {
+            let units = old.units.min(come);
+            (old.units, come) = (old.units - units, come - units);
+            self.pool += units as i64;
+        }
+        self.quarantine.retain(|some| some.units > 0);
+        self.quarantine(ends, unsure);
+        self.pool -= missing as i64;
+        let at = ends.saturating_add(kept as i64);
+        self.keep_back(Quarantined { at, units: missing, counts_until: ends, is_sure });
+    }
+}
+
+impl ScopeState {
+    /// Whether the member of this part has yet to answer.
+    pub(super) fn asks(&self, part: &Part) -> bool {
+        part.counted.is_none() && self.budgets[part.budget as usize].is_asking()
+    }
+
+    /// Notes what the visitor says to open questions and what it has heard, and finds what others have used where all have
+    /// answered. To be called before anything is released or posted.
+    pub(super) fn hear_counts(
+        &mut self,
+        member: usize,
+        request: &Request,
+        care: Care,
+        moment: &Moment<'_>,
+    ) {
+        for (nth, said) in request.limits.iter().enumerate() {
+            let Some(part) = self.members[member].parts.get_mut(nth) else { continue };
+            let open = self.budgets[part.budget as usize].tally.as_ref().filter(|tally| tally.is_open);
+            if let Some((number, counted)) = said.counted
+                && open.is_some_and(|tally| tally.number == number)
+            {
+                part.counted.get_or_insert(counted);
+            }
+            // Members that the document does not know of yet would count as others.
+            if let Some(news) = said.news.filter(|_| open.is_none() && !self.learning) {
+                self.open_tally((member, nth), &news, care, moment);
+            }
+        }
+        for at in 0..self.budgets.len() {
+            self.close_tally(at, moment);
+        }
+    }
+
+    fn open_tally(
+        &mut self,
+        (member, nth): (usize, usize),
+        news: &News,
+        care: Care,
+        moment: &Moment<'_>,
+    ) {
+        let at = self.members[member].parts[nth].budget as usize;
+        let budget = &self.budgets[at];
+        let clock = self.clock;
+        let now = budget.instant(clock, moment.wall);
+        let ends = match budget.kind {
+            Kind::Rolling => {
+                let left = news.ends_in.map_or(budget.interval, |left| left.min(budget.interval));
+                let grain = (budget.interval / CHUNKS).max(1);
+                (clock + left).div_ceil(grain).saturating_mul(grain) as i64
+            }
+            Kind::Quota(_) => budget.free_at(FreeAt::In(0), clock, care, moment),
+        };
+        let tally = Tally {
+            number: budget.tally.as_ref().map_or(1, |last| last.number + 1),
+            is_open: true,
+            asked_at: clock,
+            since: clock as i64 - i64::try_from(news.age).unwrap_or(i64::MAX / 2),
+            remaining: news.remaining,
+            ends,
+            kept: if news.expect && budget.kind == Kind::Rolling { budget.interval / LATER } else { 0 },
+        };
+        self.budgets[at].tally = Some(tally);
+        let mut most = news.counted;
+        for (row, one) in self.members.iter_mut().enumerate() {
+            for part in one.parts.iter_mut().filter(|part| part.budget as usize == at) {
+                part.counted = (row == member).then_some(news.counted);
+                most = most.saturating_add(if row == member { 0 } else { part.held });
+            }
+        }
+        self.budgets[at].find_foreign(most, now, true);
+    }
+
+    /// Finds what others have used, once nobody is missing who could answer.
+    fn close_tally(&mut self, at: usize, moment: &Moment<'_>) {
+        if !self.budgets[at].is_asking() {
+            return;
+        }
+        let is_missing = |part: &Part| part.budget as usize == at && part.counted.is_none();
+        let mut present = self.members.iter().filter(|member| self.is_present(member));
+        if present.any(|member| member.parts.iter().any(is_missing)) {
+            return;
+        }
+        let parts = self.members.iter_mut().flat_map(|member| &mut member.parts);
+        let (mut used, mut is_sure) = (0_u64, true);
+        for part in parts.filter(|part| part.budget as usize == at) {
+            is_sure &= part.counted.is_some();
+            used = used.saturating_add(part.counted.take().unwrap_or(0));
+        }
+        let now = self.budgets[at].instant(self.clock, moment.wall);
+        self.budgets[at].find_foreign(used, now, is_sure);
+        if let Some(tally) = &mut self.budgets[at].tally {
+            tally.is_open = false;
+        }
+    }
+}
