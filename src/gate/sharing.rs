@@ -130,6 +130,18 @@ impl<W> Gate<W> {
         self.limits[limit as usize].heard.is_known = is_known;
     }
 
+    /// All who share a limit have found what others used of it until `heard`, and allow so much less: this process counts it no
+    /// more. Whether that changes anything; [`Gate::advance`] must follow then.
+    pub fn settle_others(&mut self, now: Nanos, limit: Index, heard: Nanos) -> bool {
+        let state = &mut self.limits[limit as usize];
+        if state.window.others() == 0 || state.heard.left.is_none_or(|left| left.at > heard) {
+            return false;
+        }
+        state.window.forget_others(now);
+        self.changed = true;
+        true
+    }
+
     /// See [`Window::counted_since`](crate::limit::Window::counted_since).
     pub fn counted_since(&mut self, limit: Index, now: Nanos, since: Nanos) -> u64 {
         self.limits[limit as usize].window.counted_since(now, since)

@@ -189,12 +189,18 @@ impl Window {
         oldest
     }
 
-    /// The most units of this process that the exchange may have counted at any instant from `since` until now, and those of
-    /// others that count here. What left the window in that time is left out where it is not known.
+    /// The most own units that the exchange may have counted at any instant from `since` until now. What left the window in
+    /// that time is left out where it is not known.
     pub fn counted_since(&mut self, now: Nanos, since: Nanos) -> u64 {
         self.remember(now);
         let own = self.stamps.units_since(since).unwrap_or_else(|| self.stamps.units());
-        own.saturating_add(self.in_flight).saturating_add(self.others_units)
+        own.saturating_add(self.in_flight)
+    }
+
+    /// Somebody else counts the units of others from now on, and allows so much less.
+    pub fn forget_others(&mut self, now: Nanos) {
+        self.others = None;
+        self.recount(now);
     }
 
     /// Some of what is in flight counts no more already.

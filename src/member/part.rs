@@ -197,6 +197,18 @@ impl Part {
         changed
     }
 
+    /// What others have used is in the document: this process need not count it any more. Whether that changes anything.
+    pub fn forget_others(&self, gate: &mut SharedGate, now: Nanos) -> bool {
+        let boot = boottime();
+        let mut changed = false;
+        for (at, limit) in self.present() {
+            if let Some(settled) = self.membership.settled_at(at) {
+                changed |= gate.settle_others(now, limit, now.saturating_sub(boot - settled));
+            }
+        }
+        changed
+    }
+
     /// Tightens the limits of which another process has a smaller or a longer one.
     pub fn tighten(&self, gate: &mut SharedGate, now: Nanos) {
         for (at, limit) in self.present() {

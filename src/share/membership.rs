@@ -95,6 +95,12 @@ struct Hand {
     compared_at: Option<Nanos>,
     /// When that was heard which was last told.
     heard_at: Nanos,
+    /// When this process last said what it had used.
+    counted_at: Nanos,
+    /// The last question that was settled.
+    settled: u64,
+    /// Whether the others' units that it had heard of by then are in the document since the last answer.
+    is_settled: bool,
 }
 
 impl Hand {
@@ -200,6 +206,13 @@ impl Membership {
         self.hands[limit].question.map(|(_, since)| since)
     }
 
+    /// When what this process said it had used was last settled with what the others said, if that was by the last answer:
+    /// units of others that it had heard of by then are in the document.
+    pub(crate) fn settled_at(&self, limit: usize) -> Option<Nanos> {
+        let hand = &self.hands[limit];
+        hand.is_settled.then_some(hand.counted_at)
+    }
+
     /// Whether others are going to be told of what the gate has heard of a limit.
     pub(crate) fn compares(&self, now: Nanos, limit: usize, gate: &GateView) -> bool {
         self.hands[limit].compare_at(now, gate, self.table[limit].interval).is_some()
@@ -273,6 +286,8 @@ impl Membership {
         for (hand, granted) in self.hands.iter_mut().zip(&answer.limits) {
             (hand.held, hand.granted, hand.paused_until) = (granted.held, *granted, 0);
             hand.learned = granted.told.map(|(limit, age)| ToldLimit::of(limit, age, now));
+            hand.is_settled = granted.settled != hand.settled;
+            hand.settled = granted.settled;
             hand.question = granted.question.map(|asked| (asked.number, now.saturating_sub(asked.age)));
             hand.compared_at = granted.compared.map(|ago| now.saturating_sub(ago));
         }
@@ -388,6 +403,9 @@ impl Membership {
         let heard = gate.heard.filter(|_| compares);
         hand.heard_at = heard.map_or(hand.heard_at, |heard| now.saturating_sub(heard.ago));
         let news = heard.map(|heard| heard.news);
+        if news.is_some() || counted.is_some() {
+            hand.counted_at = now;
+        }
         let interval = self.interval(at);
         Said { released, demand, need: gate.need, interval, news, counted, ..Said::default() }
     }

@@ -26,7 +26,7 @@ pub(super) enum Event {
     /// And the number of the visit.
     Answered(usize, MemberId, u64, Box<Answer>),
     /// An answer of the exchange tells how much was left: limits, when the request left, and when the exchange counted.
-    Hears(usize, MemberId, Vec<usize>, Nanos, Nanos),
+    Hears(usize, MemberId, Vec<usize>, Nanos, (Nanos, Nanos)),
     /// Others use units beside the budget.
     Foreign(usize, u64),
     Retry(usize, MemberId),
@@ -52,8 +52,8 @@ pub(super) struct Process {
     pub leaving: bool,
     pub polls_at: Option<Nanos>,
     pub joined: u64,
-    /// When the exchange had counted what the request under way tells, by limit.
-    pub news: Vec<Nanos>,
+    /// When the request had left and the exchange had counted whose answer the visit under way tells, by limit.
+    pub news: Vec<(Nanos, Nanos)>,
     /// The last visit that was answered.
     pub answered: u64,
 }
@@ -62,7 +62,8 @@ pub(super) struct Process {
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     pub limit: usize,
-    pub counted_at: Nanos,
+    /// When the request had left, and when the exchange had counted.
+    pub truly: (Nanos, Nanos),
     /// The number of the visit that closed it.
     pub closed: u64,
     pub spread_at: Option<Nanos>,
@@ -86,13 +87,13 @@ pub(super) struct Cluster {
     pub next_request: u64,
     /// When units arrived at the server: (when, limit, units).
     pub arrivals: Vec<(Nanos, usize, u64)>,
-    /// When each of them had left.
-    pub sent: Vec<Nanos>,
+    /// When the request of each of them had left, and when it ended.
+    pub spans: Vec<(Nanos, Nanos)>,
     /// Units of others at the server.
     pub foreign: Vec<(Nanos, usize, u64)>,
     pub told: Vec<Told>,
     /// When the exchange had counted what an open question is about: (limit, number of the tally).
-    pub counting: HashMap<(usize, u64), Nanos>,
+    pub counting: HashMap<(usize, u64), (Nanos, Nanos)>,
     /// What is done to the cluster waits until then: the memory of a loss must not die with its only witness.
     pub fragile_until: Nanos,
     pub visits: u64,
@@ -126,7 +127,7 @@ impl Cluster {
             next_id: 0,
             next_request: 0,
             arrivals: Vec::new(),
-            sent: Vec::new(),
+            spans: Vec::new(),
             foreign: Vec::new(),
             told: Vec::new(),
             counting: HashMap::new(),
@@ -263,7 +264,7 @@ impl Cluster {
             leaving: false,
             polls_at: None,
             joined: self.incarnation,
-            news: vec![0; self.table.len()],
+            news: vec![(0, 0); self.table.len()],
             answered: 0,
         };
         if at < self.processes.len() {
@@ -315,8 +316,8 @@ impl Cluster {
                 self.answered(at, &answer);
                 self.spread();
             }
-            Event::Hears(at, _, limits, since, counted_at) => {
-                self.hear(at, &limits, since, counted_at);
+            Event::Hears(at, _, limits, since, truly) => {
+                self.hear(at, &limits, since, truly);
                 self.poll(at);
             }
             Event::Foreign(limit, units) => self.come(limit, units),
@@ -407,14 +408,14 @@ impl Cluster {
                 }
                 let arrives = self.now + if self.world.by_start { 0 } else { request.arrives_after };
                 self.arrivals.extend(request.needs.iter().map(|&(limit, units)| (arrives, limit, units)));
-                self.sent.resize(self.arrivals.len(), self.now);
                 if !self.world.foreign.is_empty() && request.ends_after.is_some() && self.random.chance(70) {
                     let limits = request.needs.iter().map(|need| need.0).collect();
                     let heard = self.now + request.ends_after.unwrap_or(0);
                     let id = self.processes[at].id;
-                    self.schedule(heard.max(arrives), Event::Hears(at, id, limits, now, arrives));
+                    self.schedule(heard.max(arrives), Event::Hears(at, id, limits, now, (self.now, arrives)));
                 }
                 let ends = request.ends_after.map_or(self.world.calm_from, |after| self.now + after);
+                self.spans.resize(self.arrivals.len(), (self.now, ends.max(arrives)));
                 let next = self.go_on(at, request, &heaviest);
                 self.schedule(ends.max(arrives), next);
             }
@@ -456,7 +457,7 @@ impl Cluster {
         }
         if !again {
             for (news, limit) in process.news.iter_mut().zip(&process.gate.limits) {
-                *news = limit.heard.map_or(0, |heard| heard.counted_at);
+                *news = limit.heard.map_or((0, 0), |heard| heard.truly);
             }
             request.posts.iter().filter(|_| !request.leaves).for_each(|&(limit, units, _)| {
                 process.gate.drop_settled(limit, units);
@@ -481,6 +482,9 @@ impl Cluster {
         }
         process.membership.answered(now, answer);
         for limit in 0..process.gate.limits.len() {
+            if let Some(settled) = process.membership.settled_at(limit) {
+                process.gate.limits[limit].forget_others(settled);
+            }
             process.gate.limits[limit].effective = process.membership.effective(limit);
             if process.gate.limits[limit].period.is_none() {
                 let longer =

@@ -4,8 +4,9 @@ use crate::clock::Nanos;
 
 use super::model::{Cluster, Told, WALL};
 use super::model_gate::ModelAnswer;
+use super::model_world::MS;
 use super::state::ScopeState;
-use super::terms::Kind;
+use super::terms::{Kind, LONG};
 use super::visit::Request;
 
 /// Clocks of processes are this far from the server's, in millionths of the interval.
@@ -47,17 +48,17 @@ impl Cluster {
     }
 
     /// A process hears how much was left when its request arrived.
-    pub(super) fn hear(&mut self, process: usize, limits: &[usize], since: Nanos, counted_at: Nanos) {
+    pub(super) fn hear(&mut self, process: usize, limits: &[usize], since: Nanos, truly: (Nanos, Nanos)) {
         let at = self.local_of(process);
         for &limit in limits {
-            let used = self.at_server(limit, counted_at, 0);
+            let used = self.at_server(limit, truly.1, 0);
             let remaining = self.table[limit].limit as i64 - used as i64;
             let one = &mut self.processes[process].gate.limits[limit];
             // As a gate does: an answer may be 10 s old at most, and must not tell of the window before.
             let is_old = at - since > one.interval.min(10_000_000_000);
             let is_before = one.period.is_some_and(|period| (since - one.margin) / period != (at + one.margin) / period);
             if !is_old && !is_before {
-                one.hear(ModelAnswer { remaining, since, at, counted_at });
+                one.hear(ModelAnswer { remaining, since, at, truly });
             }
         }
     }
@@ -75,12 +76,11 @@ impl Cluster {
             let limit = request.table.iter().position(|terms| terms.id == *id);
             let Some(limit) = limit else { continue };
             if *number > old.map_or(0, |one| one.1) {
-                let counted_at = self.processes[visitor].news[limit];
-                self.counting.insert((limit, *number), counted_at);
+                self.counting.insert((limit, *number), self.processes[visitor].news[limit]);
             }
             let closed = old.is_none_or(|one| one.2 || one.1 < *number) && !is_open && *number > 0;
-            if let Some(&counted_at) = self.counting.get(&(limit, *number)).filter(|_| closed) {
-                self.told.push(Told { limit, counted_at, closed: self.visits, spread_at: None });
+            if let Some(&truly) = self.counting.get(&(limit, *number)).filter(|_| closed) {
+                self.told.push(Told { limit, truly, closed: self.visits, spread_at: None });
             }
         }
     }
@@ -100,24 +100,37 @@ impl Cluster {
         }
     }
 
-    /// What arrived that was too much, but for what is promised: others who came after the exchange had counted what all
-    /// had last heard of when it left; and own units that were in flight then, or left before all had heard.
+    /// What arrived that was too much, but for what is promised. That is, as of the last number of the exchange that all had
+    /// heard of when the request left: others who came later; own units that were on their way then, or left before all had
+    /// heard; and units that the exchange had forgotten already, and processes not yet: own ones for as long as an answer
+    /// takes, those of others for an interval, as they may have been found late.
     pub(super) fn over(&self, limit: usize) -> Option<String> {
+        let interval = self.table[limit].interval;
+        // What is posted comes free at the multiples of a part of the interval.
+        let late = if interval > LONG { interval / 32 } else { interval / 3_000 } + 200 * MS;
         for (nth, &(at, of, units)) in self.arrivals.iter().enumerate() {
             if of != limit {
                 continue;
             }
-            let left = self.sent[nth];
+            let left = self.spans[nth].0;
             let told = self.told.iter().filter(|told| told.limit == limit);
-            let told = told.filter_map(|told| Some((told.counted_at, told.spread_at?)));
-            let heard = told.filter(|&(_, spread)| spread < left).max();
-            let (counted_at, spread) = heard.unwrap_or((0, 0));
-            let in_window = |one: &&(Nanos, usize, u64)| {
-                one.1 == limit && self.counts(limit, one.0, at, DRIFT)
+            let told = told.filter_map(|told| Some((told.truly, told.spread_at?)));
+            let heard = told.filter(|&(_, spread)| spread < left).max_by_key(|told| told.0.1);
+            let ((since, counted_at), spread) = heard.unwrap_or_default();
+            let in_window =
+                |one: &(Nanos, usize, u64)| one.1 == limit && self.counts(limit, one.0, at, DRIFT);
+            let seen = |one: &(Nanos, usize, u64)| {
+                self.counts(limit, one.0, counted_at, 0) || one.0 + 9 * interval / 4 + late < counted_at
             };
-            let later = self.foreign.iter().filter(in_window).filter(|one| one.0 > counted_at);
-            let between = (self.arrivals.iter().zip(&self.sent))
-                .filter(|(one, sent)| in_window(one) && one.0 > counted_at && **sent <= spread);
+            let later = self.foreign.iter().filter(|one| {
+                one.1 == limit && (one.0 <= counted_at || in_window(one)) && (one.0 > counted_at || !seen(one))
+            });
+            let own = self.arrivals.iter().zip(&self.spans).filter(|(one, _)| one.1 == limit);
+            let between = own.filter(|&(one, &(sent, ended))| {
+                let on_its_way = in_window(one) && one.0 > counted_at && sent <= spread;
+                let forgotten = !self.counts(limit, one.0, counted_at, 0) && one.0 < counted_at;
+                on_its_way || (forgotten && ended + interval + late > since)
+            });
             let excused: u64 =
                 later.map(|one| one.2).sum::<u64>() + between.map(|(one, _)| one.2).sum::<u64>();
             let used = self.at_server(limit, at, DRIFT);

@@ -38,8 +38,8 @@ pub(super) struct ModelAnswer {
     /// When the request left.
     pub since: Nanos,
     pub at: Nanos,
-    /// The true instant at which the exchange counted.
-    pub counted_at: Nanos,
+    /// The true instants at which the request left and the exchange counted.
+    pub truly: (Nanos, Nanos),
 }
 
 impl ModelLimit {
@@ -67,21 +67,29 @@ impl ModelLimit {
 
     /// What the exchange may have counted since then.
     fn counted_since(&self, since: Nanos) -> u64 {
-        let left = self.left.iter().filter(|one| one.0 > since).map(|one| one.1).sum::<u64>();
-        self.used() + left
+        let left = self.left.iter().filter(|one| one.0 > since);
+        self.in_flight + self.stamps.iter().chain(left).map(|one| one.1).sum::<u64>()
     }
 
     /// Learns how much the exchange had left.
     pub fn hear(&mut self, answer: ModelAnswer) {
         self.expire(answer.at);
         self.left.retain(|one| one.0 + 20_000_000_000 > answer.at);
-        let own = self.counted_since(answer.since);
-        let new = i128::from(self.effective) - i128::from(own) - i128::from(answer.remaining);
+        let others = self.others.iter().map(|one| one.1).sum::<u64>();
+        let known = self.counted_since(answer.since) + others;
+        let new = i128::from(self.effective) - i128::from(known) - i128::from(answer.remaining);
         if new > 0 {
             self.others.push((self.frees_at(answer.at), new as u64));
             self.found_at = Some(answer.at);
         }
         self.heard = Some(answer);
+    }
+
+    /// What others used until then is in the document.
+    pub fn forget_others(&mut self, heard: Nanos) {
+        if self.heard.is_some_and(|answer| answer.at <= heard) {
+            self.others.clear();
+        }
     }
 
     fn news(&self, now: Nanos) -> Option<Heard> {

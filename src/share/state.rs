@@ -130,6 +130,8 @@ pub(super) struct Part {
     pub calm: bool,
     /// What the exchange may have counted of the member, as it has said to the open tally.
     pub counted: Option<u64>,
+    /// The last question that this was a part of the answer to.
+    pub settled: u64,
 }
 
 /// The oldest request of a member that its fair share cannot serve.

@@ -10,6 +10,9 @@
 //! have used, and is taken at once. Who does not come counts as if it had used nothing. Of what the dead held, nobody knows how
 //! much the exchange has counted: as much of it as is missing stays locked up for as long as if it were others'.
 //!
+//! The member that hears a number compares it with its own part at once, and keeps back what is more (`src/limit/listening.rs`).
+//! That ends once the question is settled: the document counts it from then on, and no unit is counted twice.
+//!
 //! Others are expected to go on as they did: what they used is kept for them for a little longer than the exchange counts it,
 //! until others are seen to have come in their place.
 
@@ -210,23 +213,29 @@ impl ScopeState {
                 most = most.saturating_add(if row == member { 0 } else { part.held });
             }
         }
-        self.budgets[at].find_foreign(most, now, true);
+        let is_sure = !self.is_locked(at);
+        self.budgets[at].find_foreign(most, now, is_sure);
     }
 
     /// Finds what others have used, once nobody is missing who could answer.
     fn close_tally(&mut self, at: usize, moment: &Moment<'_>) {
-        if !self.budgets[at].is_asking() {
+        let Some(number) = self.budgets[at].tally.as_ref().filter(|tally| tally.is_open).map(|one| one.number)
+        else {
             return;
-        }
+        };
         let is_missing = |part: &Part| part.budget as usize == at && part.counted.is_none();
         let mut present = self.members.iter().filter(|member| self.is_present(member));
         if present.any(|member| member.parts.iter().any(is_missing)) {
             return;
         }
         let parts = self.members.iter_mut().flat_map(|member| &mut member.parts);
-        let (mut used, mut is_sure) = (0_u64, true);
+        // While it is locked, members may live that the document does not know of.
+        let (mut used, mut is_sure) = (0_u64, self.clock >= self.budgets[at].locked_until);
         for part in parts.filter(|part| part.budget as usize == at) {
             is_sure &= part.counted.is_some();
+            if part.counted.is_some() {
+                part.settled = number;
+            }
             used = used.saturating_add(part.counted.take().unwrap_or(0));
         }
         let now = self.budgets[at].instant(self.clock, moment.wall);

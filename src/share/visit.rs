@@ -117,6 +117,8 @@ pub(crate) struct Granted {
     pub told: Option<(u64, Nanos)>,
     /// What the member has yet to answer.
     pub question: Option<Question>,
+    /// The last question that was settled with what this member had said.
+    pub settled: u64,
     /// How long ago the exchange's number was last compared with what all use, if ever.
     pub compared: Option<Nanos>,
     /// How many members there are.
@@ -366,6 +368,7 @@ impl ScopeState {
                     interval: budget.interval,
                     told: budget.told.map(|told| (told.limit, told.age(clock))),
                     question: budget.question(part, clock),
+                    settled: part.settled,
                     compared: budget.tally.as_ref().map(|tally| clock.saturating_sub(tally.asked_at)),
                     members,
                     contended,
