@@ -7,7 +7,8 @@ use crate::clock::{Nanos, boottime};
 use crate::gate::{Gate, Index, Left};
 use crate::limit::{self, End, RateLimit, Resets, Scope};
 use crate::share::{
-    Answer, FreeAt, GateView, Heard, Kind, Membership, News, Pause, Request, SAME_END, Settled, Terms, ToldLimit, Waiting,
+    Answer, FreeAt, GateView, Heard, Kind, Membership, News, Pause, Request, SAME_END, Settled, Terms,
+    ToldLimit, Waiting,
 };
 use crate::wait::Turn;
 use crate::wait::{NewLimit, NewPause};
@@ -273,7 +274,11 @@ impl Part {
 fn heard(gate: &mut SharedGate, limit: Index, now: Nanos) -> Option<Heard> {
     let (Left { told, at }, found_at) = gate.left_of(limit)?;
     let news = News {
-        remaining: i64::try_from(told.remaining).unwrap_or(if told.remaining < 0 { i64::MIN } else { i64::MAX }),
+        remaining: i64::try_from(told.remaining).unwrap_or(if told.remaining < 0 {
+            i64::MIN
+        } else {
+            i64::MAX
+        }),
         age: now.saturating_sub(told.since),
         ends_in: told.until.map(|until| until.saturating_sub(now)),
         expect: told.expect,

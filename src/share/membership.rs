@@ -98,7 +98,7 @@ struct Hand {
     /// When this process last said what it had used.
     counted_at: Nanos,
     /// The last question that was settled.
-    settled: u64,
+    settled: Option<u64>,
     /// Whether the others' units that it had heard of by then are in the document since the last answer.
     is_settled: bool,
 }
@@ -286,8 +286,8 @@ impl Membership {
         for (hand, granted) in self.hands.iter_mut().zip(&answer.limits) {
             (hand.held, hand.granted, hand.paused_until) = (granted.held, *granted, 0);
             hand.learned = granted.told.map(|(limit, age)| ToldLimit::of(limit, age, now));
-            hand.is_settled = granted.settled != hand.settled;
-            hand.settled = granted.settled;
+            hand.is_settled = granted.settled.is_some_and(|number| hand.settled != Some(number));
+            hand.settled = granted.settled.or(hand.settled);
             hand.question = granted.question.map(|asked| (asked.number, now.saturating_sub(asked.age)));
             hand.compared_at = granted.compared.map(|ago| now.saturating_sub(ago));
         }
@@ -367,13 +367,7 @@ impl Membership {
     // ---- the parts of a request
 
     /// Says of one limit what is given up, and gives it up.
-    fn say(
-        &mut self,
-        now: Nanos,
-        at: usize,
-        gate: &GateView,
-        posts: &mut Vec<(usize, u64, FreeAt)>,
-    ) -> Said {
+    fn say(&mut self, now: Nanos, at: usize, gate: &GateView, posts: &mut Vec<(usize, u64, FreeAt)>) -> Said {
         let mut used = gate.used;
         let mut posted = 0;
         if self.table[at].is_long() {
@@ -407,7 +401,7 @@ impl Membership {
             hand.counted_at = now;
         }
         let interval = self.interval(at);
-        Said { released, demand, need: gate.need, interval, news, counted, ..Said::default() }
+        Said { released, used, demand, need: gate.need, interval, news, counted, ..Said::default() }
     }
 
     fn ask(

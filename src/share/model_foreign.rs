@@ -56,7 +56,8 @@ impl Cluster {
             let one = &mut self.processes[process].gate.limits[limit];
             // As a gate does: an answer may be 10 s old at most, and must not tell of the window before.
             let is_old = at - since > one.interval.min(10_000_000_000);
-            let is_before = one.period.is_some_and(|period| (since - one.margin) / period != (at + one.margin) / period);
+            let is_before =
+                one.period.is_some_and(|period| (since - one.margin) / period != (at + one.margin) / period);
             if !is_old && !is_before {
                 one.hear(ModelAnswer { remaining, since, at, truly });
             }
@@ -123,7 +124,9 @@ impl Cluster {
                 self.counts(limit, one.0, counted_at, 0) || one.0 + 9 * interval / 4 + late < counted_at
             };
             let later = self.foreign.iter().filter(|one| {
-                one.1 == limit && (one.0 <= counted_at || in_window(one)) && (one.0 > counted_at || !seen(one))
+                one.1 == limit
+                    && (one.0 <= counted_at || in_window(one))
+                    && (one.0 > counted_at || !seen(one))
             });
             let own = self.arrivals.iter().zip(&self.spans).filter(|(one, _)| one.1 == limit);
             let between = own.filter(|&(one, &(sent, ended))| {

@@ -131,12 +131,12 @@ impl ScopeState {
         care: Care,
         moment: &Moment<'_>,
     ) {
+        let id = self.members[member].id;
         let part = &mut self.members[member].parts[part];
         let units = units.min(part.held);
         part.held -= units;
-        // They count as what is in quarantine from now on.
-        part.counted = part.counted.map(|counted| counted.saturating_sub(units));
         let budget = &mut self.budgets[part.budget as usize];
+        budget.uncount(id, units);
         let at = budget.free_at(free, self.clock, care, moment);
         let is_sure = free != FreeAt::InFlight;
         budget.keep_back(Quarantined { at, units, counts_until: at, is_sure });

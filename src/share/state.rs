@@ -120,7 +120,9 @@ pub(super) struct Part {
     pub variant: u32,
     /// Units that are the member's, free or used.
     pub held: u64,
-    /// Units in use or waited for, as it said at its last visit.
+    /// Units in use, as it said at its last visit.
+    pub used: u64,
+    /// Units in use or waited for.
     pub demand: u64,
     /// What its requests take of it: the most that one of them waits for.
     pub need: u64,
@@ -128,10 +130,6 @@ pub(super) struct Part {
     pub told: u64,
     /// Whether it was told then that there is enough for all: it keeps what it does not use.
     pub calm: bool,
-    /// What the exchange may have counted of the member, as it has said to the open tally.
-    pub counted: Option<u64>,
-    /// The last question that this was a part of the answer to.
-    pub settled: u64,
 }
 
 /// The oldest request of a member that its fair share cannot serve.

@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Nanos;
 
 use super::reclaim::{Care, FreeAt, Quarantined};
-use super::state::{Budget, Part, ScopeState};
+use super::state::{Budget, MemberId, Part, ScopeState};
 use super::terms::{CHUNKS, Kind};
 use super::time::Moment;
 use super::visit::Request;
@@ -87,6 +87,14 @@ pub(super) struct Tally {
     ends: i64,
     /// For how much longer that is kept.
     kept: Nanos,
+    /// What the exchange may have counted of the members, as they have said.
+    counts: Vec<(MemberId, u64)>,
+}
+
+impl Tally {
+    fn has(&self, member: MemberId) -> bool {
+        self.counts.iter().any(|one| one.0 == member)
+    }
 }
 
 #[cfg(test)]
@@ -102,23 +110,36 @@ impl Budget {
         self.tally.as_ref().is_some_and(|tally| tally.is_open)
     }
 
-    /// What the member of a part has yet to answer.
-    pub(super) fn question(&self, part: &Part, clock: Nanos) -> Option<Question> {
-        let tally = self.tally.as_ref().filter(|tally| tally.is_open && part.counted.is_none())?;
+    /// What a member has yet to answer.
+    pub(super) fn question(&self, member: MemberId, clock: Nanos) -> Option<Question> {
+        let tally = self.tally.as_ref().filter(|tally| tally.is_open && !tally.has(member))?;
         let age = u64::try_from(clock as i64 - tally.since).unwrap_or(0);
         Some(Question { number: tally.number, age })
+    }
+
+    /// The last question, if it was settled with what a member had said.
+    pub(super) fn settled_with(&self, member: MemberId) -> Option<u64> {
+        let tally = self.tally.as_ref().filter(|tally| !tally.is_open && tally.has(member))?;
+        Some(tally.number)
+    }
+
+    /// Units that a member has said to have used are in quarantine from now on.
+    pub(super) fn uncount(&mut self, member: MemberId, units: u64) {
+        let counts = self.tally.iter_mut().flat_map(|tally| &mut tally.counts);
+        counts.filter(|one| one.0 == member).for_each(|one| one.1 = one.1.saturating_sub(units));
     }
 
     /// The members have used so many units at the most when the exchange counted: others have used the rest, as far as that is
     /// not known yet. `is_sure`: all members have said what they used, or count as if they had used all.
     fn find_foreign(&mut self, used: u64, now: i64, is_sure: bool) {
-        let Some(Tally { remaining, ends, kept, .. }) = self.tally else { return };
+        let Some(&Tally { remaining, ends, kept, .. }) = self.tally.as_ref() else { return };
         let counts = |some: &&Quarantined| some.is_sure && some.counts_until > now;
         let gone: u64 = self.quarantine.iter().filter(counts).map(|some| some.units).sum();
         let known = i128::from(gone) + i128::from(used);
         let missing = i128::from(self.limit) - i128::from(remaining) - known;
-        let mut missing =
-            u64::try_from(missing.max(0)).unwrap_or(u64::MAX).min(self.limit.saturating_sub(gone));
+        // They may be more than there is: then nothing passes. Whatever an exchange says, they are twice the limit at most.
+        let most = self.limit.saturating_mul(2).saturating_sub(gone);
+        let mut missing = u64::try_from(missing.max(0)).unwrap_or(u64::MAX).min(most);
         // They may be what a dead member had used: then nothing more is locked up. If they are others', they are counted for
         // longer than that.
         let mut unsure = 0;
@@ -146,29 +167,27 @@ impl Budget {
 
 impl ScopeState {
     /// Whether the member of this part has yet to answer.
-    pub(super) fn asks(&self, part: &Part) -> bool {
-        part.counted.is_none() && self.budgets[part.budget as usize].is_asking()
+    pub(super) fn asks(&self, member: MemberId, part: &Part) -> bool {
+        let tally = self.budgets[part.budget as usize].tally.as_ref();
+        tally.is_some_and(|tally| tally.is_open && !tally.has(member))
     }
 
     /// Notes what the visitor says to open questions and what it has heard, and finds what others have used where all have
     /// answered. To be called before anything is released or posted.
-    pub(super) fn hear_counts(
-        &mut self,
-        member: usize,
-        request: &Request,
-        care: Care,
-        moment: &Moment<'_>,
-    ) {
+    pub(super) fn hear_counts(&mut self, member: usize, request: &Request, care: Care, moment: &Moment<'_>) {
         for (nth, said) in request.limits.iter().enumerate() {
-            let Some(part) = self.members[member].parts.get_mut(nth) else { continue };
-            let open = self.budgets[part.budget as usize].tally.as_ref().filter(|tally| tally.is_open);
+            let Some(part) = self.members[member].parts.get(nth) else { continue };
+            let tally = self.budgets[part.budget as usize].tally.as_mut();
+            let mut open = tally.filter(|tally| tally.is_open);
             if let Some((number, counted)) = said.counted
-                && open.is_some_and(|tally| tally.number == number)
+                && let Some(tally) = open.as_mut().filter(|tally| tally.number == number)
+                && !tally.has(request.member)
             {
-                part.counted.get_or_insert(counted);
+                tally.counts.push((request.member, counted));
             }
+            let is_open = open.is_some();
             // Members that the document does not know of yet would count as others.
-            if let Some(news) = said.news.filter(|_| open.is_none() && !self.learning) {
+            if let Some(news) = said.news.filter(|_| !is_open && !self.learning) {
                 self.open_tally((member, nth), &news, care, moment);
             }
         }
@@ -177,13 +196,7 @@ impl ScopeState {
         }
     }
 
-    fn open_tally(
-        &mut self,
-        (member, nth): (usize, usize),
-        news: &News,
-        care: Care,
-        moment: &Moment<'_>,
-    ) {
+    fn open_tally(&mut self, (member, nth): (usize, usize), news: &News, care: Care, moment: &Moment<'_>) {
         let at = self.members[member].parts[nth].budget as usize;
         let budget = &self.budgets[at];
         let clock = self.clock;
@@ -204,40 +217,30 @@ impl ScopeState {
             remaining: news.remaining,
             ends,
             kept: if news.expect && budget.kind == Kind::Rolling { budget.interval / LATER } else { 0 },
+            counts: vec![(self.members[member].id, news.counted)],
         };
         self.budgets[at].tally = Some(tally);
-        let mut most = news.counted;
-        for (row, one) in self.members.iter_mut().enumerate() {
-            for part in one.parts.iter_mut().filter(|part| part.budget as usize == at) {
-                part.counted = (row == member).then_some(news.counted);
-                most = most.saturating_add(if row == member { 0 } else { part.held });
-            }
-        }
+        let others = self.members.iter().enumerate().filter(|&(row, _)| row != member);
+        let held = others.flat_map(|(_, one)| &one.parts).filter(|part| part.budget as usize == at);
+        let most = held.fold(news.counted, |sum, part| sum.saturating_add(part.held));
         let is_sure = !self.is_locked(at);
         self.budgets[at].find_foreign(most, now, is_sure);
     }
 
     /// Finds what others have used, once nobody is missing who could answer.
     fn close_tally(&mut self, at: usize, moment: &Moment<'_>) {
-        let Some(number) = self.budgets[at].tally.as_ref().filter(|tally| tally.is_open).map(|one| one.number)
-        else {
-            return;
+        let Some(tally) = self.budgets[at].tally.as_ref().filter(|tally| tally.is_open) else { return };
+        let is_missing = |member: &&super::state::Member| {
+            member.parts.iter().any(|part| part.budget as usize == at) && !tally.has(member.id)
         };
-        let is_missing = |part: &Part| part.budget as usize == at && part.counted.is_none();
-        let mut present = self.members.iter().filter(|member| self.is_present(member));
-        if present.any(|member| member.parts.iter().any(is_missing)) {
+        if self.members.iter().filter(is_missing).any(|member| self.is_present(member)) {
             return;
         }
-        let parts = self.members.iter_mut().flat_map(|member| &mut member.parts);
         // While it is locked, members may live that the document does not know of.
-        let (mut used, mut is_sure) = (0_u64, self.clock >= self.budgets[at].locked_until);
-        for part in parts.filter(|part| part.budget as usize == at) {
-            is_sure &= part.counted.is_some();
-            if part.counted.is_some() {
-                part.settled = number;
-            }
-            used = used.saturating_add(part.counted.take().unwrap_or(0));
-        }
+        let is_sure = !self.is_locked(at) && !self.members.iter().any(|member| is_missing(&member));
+        // Of those who have died since, all that they held is in quarantine.
+        let alive = tally.counts.iter().filter(|one| self.position(one.0).is_some());
+        let used = alive.fold(0_u64, |sum, one| sum.saturating_add(one.1));
         let now = self.budgets[at].instant(self.clock, moment.wall);
         self.budgets[at].find_foreign(used, now, is_sure);
         if let Some(tally) = &mut self.budgets[at].tally {

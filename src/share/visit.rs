@@ -59,6 +59,8 @@ pub(crate) struct Request {
 pub(crate) struct Said {
     /// Units that its gate has given up.
     pub released: u64,
+    /// Units in use, without those that are posted.
+    pub used: u64,
     /// Units in use or waited for.
     pub demand: u64,
     /// The most that a request of the queue takes; 0 if none waits.
@@ -117,8 +119,8 @@ pub(crate) struct Granted {
     pub told: Option<(u64, Nanos)>,
     /// What the member has yet to answer.
     pub question: Option<Question>,
-    /// The last question that was settled with what this member had said.
-    pub settled: u64,
+    /// The last question, if it was settled with what this member had said.
+    pub settled: Option<u64>,
     /// How long ago the exchange's number was last compared with what all use, if ever.
     pub compared: Option<Nanos>,
     /// How many members there are.
@@ -245,7 +247,7 @@ impl ScopeState {
     fn hear(&mut self, member: usize, request: &Request) {
         let row = &mut self.members[member];
         for (part, said) in row.parts.iter_mut().zip(&request.limits) {
-            part.demand = said.demand;
+            (part.used, part.demand) = (said.used, said.demand);
             if said.need > 0 {
                 part.need = said.need;
             }
@@ -333,7 +335,7 @@ impl ScopeState {
                 (part.held > 0 && ((target < part.held && target < part.told) || unaware || missed)) || relies
             });
             let heard = member.called.is_some_and(|since| self.clock < since + CALL_AGAIN);
-            let asked = member.parts.iter().any(|part| self.asks(part));
+            let asked = member.parts.iter().any(|part| self.asks(member.id, part));
             let must_come = must_come || served[at] || asked || self.terms_changed;
             (Some(at) != visitor && !heard && must_come).then_some(member.id)
         };
@@ -348,7 +350,7 @@ impl ScopeState {
 
     /// What the visitor is told of its limits, noted.
     fn tell(&mut self, member: usize, targets: &Targets) -> Vec<Granted> {
-        let (clock, members) = (self.clock, self.members.len() as u64);
+        let (clock, members, id) = (self.clock, self.members.len() as u64, self.members[member].id);
         let mut urgent = vec![false; self.budgets.len()];
         for &at in targets.admitted.iter().filter(|&&at| at != member) {
             for (part, &floor) in self.members[at].parts.iter().zip(&targets.floors[at]) {
@@ -367,8 +369,8 @@ impl ScopeState {
                     limit: budget.tabled,
                     interval: budget.interval,
                     told: budget.told.map(|told| (told.limit, told.age(clock))),
-                    question: budget.question(part, clock),
-                    settled: part.settled,
+                    question: budget.question(id, clock),
+                    settled: budget.settled_with(id),
                     compared: budget.tally.as_ref().map(|tally| clock.saturating_sub(tally.asked_at)),
                     members,
                     contended,
