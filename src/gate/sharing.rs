@@ -142,9 +142,10 @@ impl<W> Gate<W> {
         true
     }
 
-    /// See [`Window::counted_since`](crate::limit::Window::counted_since).
-    pub fn counted_since(&mut self, limit: Index, now: Nanos, since: Nanos) -> u64 {
-        self.limits[limit as usize].window.counted_since(now, since)
+    /// See [`Window::counted_since`](crate::limit::Window::counted_since); and how much of it is in flight.
+    pub fn counted_since(&mut self, limit: Index, now: Nanos, since: Nanos) -> (u64, u64) {
+        let window = &mut self.limits[limit as usize].window;
+        (window.counted_since(now, since), window.in_flight())
     }
 
     /// Another process was told so long ago that a limit is so large. What holds here from now on, if that changed.

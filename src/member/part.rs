@@ -7,8 +7,8 @@ use crate::clock::{Nanos, boottime};
 use crate::gate::{Gate, Index, Left};
 use crate::limit::{self, End, RateLimit, Resets, Scope};
 use crate::share::{
-    Answer, FreeAt, GateView, Heard, Kind, Membership, News, Pause, Request, SAME_END, Settled, Terms,
-    ToldLimit, Waiting,
+    Answer, Counted, FreeAt, GateView, Heard, Kind, Membership, News, Pause, Request, SAME_END, Settled,
+    Terms, ToldLimit, Waiting,
 };
 use crate::wait::Turn;
 use crate::wait::{NewLimit, NewPause};
@@ -242,7 +242,7 @@ impl Part {
             let asked = self.membership.asked_since(at).map(here);
             views[at] = GateView {
                 heard: heard(gate, limit, now),
-                counted: asked.map_or(0, |since| gate.counted_since(limit, now, since)),
+                counted: asked.map_or_else(Counted::default, |since| counted(gate, limit, now, since)),
                 used: demand.used,
                 // No more than this process may ever use.
                 waiting: demand.waiting.min(gate.nominal(limit).saturating_sub(demand.used)),
@@ -270,6 +270,12 @@ impl Part {
     }
 }
 
+/// What the exchange may have counted of this process since then.
+fn counted(gate: &mut SharedGate, limit: Index, now: Nanos, since: Nanos) -> Counted {
+    let (units, in_flight) = gate.counted_since(limit, now, since);
+    Counted { units, in_flight }
+}
+
 /// What the exchange has told last of a limit.
 fn heard(gate: &mut SharedGate, limit: Index, now: Nanos) -> Option<Heard> {
     let (Left { told, at }, found_at) = gate.left_of(limit)?;
@@ -282,7 +288,7 @@ fn heard(gate: &mut SharedGate, limit: Index, now: Nanos) -> Option<Heard> {
         age: now.saturating_sub(told.since),
         ends_in: told.until.map(|until| until.saturating_sub(now)),
         expect: told.expect,
-        counted: gate.counted_since(limit, now, told.since),
+        counted: counted(gate, limit, now, told.since),
     };
     let ago = |at: Nanos| now.saturating_sub(at);
     Some(Heard { news, ago: ago(at), found: found_at.map(ago) })

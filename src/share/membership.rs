@@ -12,7 +12,7 @@ use super::learned::ToldLimit;
 use super::pauses::{Pause, SAME_END};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
-use super::tally::{Heard, spacing};
+use super::tally::{Counted, Heard, spacing};
 use super::terms::{OnConflict, Terms, chunk};
 use super::visit::{Answer, Granted, Request, Said, TicketSaid, grain};
 
@@ -54,7 +54,7 @@ pub(crate) struct GateView {
     /// What the exchange has told last to be left.
     pub heard: Option<Heard>,
     /// What it may have counted of this process since [`Membership::asked_since`].
-    pub counted: u64,
+    pub counted: Counted,
 }
 
 /// Units in a gate's window.

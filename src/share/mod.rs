@@ -67,7 +67,7 @@ pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
 pub(crate) use pauses::{Pause, SAME_END};
 pub(crate) use reclaim::FreeAt;
 pub(crate) use state::{About, BadDocument, MemberId, ScopeState};
-pub(crate) use tally::{Heard, News};
+pub(crate) use tally::{Counted, Heard, News};
 pub(crate) use terms::{Kind, OnConflict, Terms};
 pub(crate) use time::Moment;
 pub(crate) use visit::{Answer, Request};

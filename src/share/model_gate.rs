@@ -4,7 +4,7 @@ use crate::clock::Nanos;
 
 use super::membership::{GateView, Settled, Waiting};
 use super::reclaim::FreeAt;
-use super::tally::{Heard, News};
+use super::tally::{Counted, Heard, News};
 
 /// One limit of a model gate. Instants are the process's own.
 #[derive(Clone, Debug, Default)]
@@ -66,9 +66,10 @@ impl ModelLimit {
     }
 
     /// What the exchange may have counted since then.
-    fn counted_since(&self, since: Nanos) -> u64 {
+    fn counted_since(&self, since: Nanos) -> Counted {
         let left = self.left.iter().filter(|one| one.0 > since);
-        self.in_flight + self.stamps.iter().chain(left).map(|one| one.1).sum::<u64>()
+        let units = self.in_flight + self.stamps.iter().chain(left).map(|one| one.1).sum::<u64>();
+        Counted { units, in_flight: self.in_flight }
     }
 
     /// Learns how much the exchange had left.
@@ -76,7 +77,7 @@ impl ModelLimit {
         self.expire(answer.at);
         self.left.retain(|one| one.0 + 20_000_000_000 > answer.at);
         let others = self.others.iter().map(|one| one.1).sum::<u64>();
-        let known = self.counted_since(answer.since) + others;
+        let known = self.counted_since(answer.since).units + others;
         let new = i128::from(self.effective) - i128::from(known) - i128::from(answer.remaining);
         if new > 0 {
             self.others.push((self.frees_at(answer.at), new as u64));
@@ -235,7 +236,7 @@ impl ModelGate {
                 },
                 pause: None,
                 heard: limit.news(now),
-                counted: asked(at).map_or(0, |since| limit.counted_since(since)),
+                counted: asked(at).map_or_else(Counted::default, |since| limit.counted_since(since)),
                 told: limit.told.map(|(units, at)| (units, now.saturating_sub(at))),
             });
         }

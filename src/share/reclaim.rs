@@ -24,7 +24,7 @@ impl Quarantined {
     /// Moves them on the time line.
     pub(super) fn shift(&mut self, by: i64) {
         self.at += by;
-        self.counts_until += by;
+        self.counts_until = self.counts_until.saturating_add(by);
     }
 }
 

@@ -13,6 +13,9 @@
 //! The member that hears a number compares it with its own part at once, and keeps back what is more (`src/limit/listening.rs`).
 //! That ends once the question is settled: the document counts it from then on, and no unit is counted twice.
 //!
+//! Members say how much of theirs is in flight as well. Where others are known to be there, the exchange's number counts as if it
+//! was not in it, until it is answered: otherwise all that is in flight when the limit is reached would be too much.
+//!
 //! Others are expected to go on as they did: what they used is kept for them for a little longer than the exchange counts it,
 //! until others are seen to have come in their place.
 
@@ -29,11 +32,17 @@ use super::visit::Request;
 /// What is kept for others is kept longer by this part of the interval than the exchange counts it.
 const LATER: Nanos = 8;
 
-/// The exchange's number is compared with what all use so many times an interval at the most,
+/// The exchange's number is compared with what all use so many times an interval at the most.
 const OFTEN: Nanos = 32;
 
-/// and no more often than this for each member: all have to visit twice.
+/// For each member, two comparisons are further apart by this: all have to visit twice.
 const PACE: Nanos = 20_000_000;
+
+/// What is in flight is answered after this part of the interval, or the exchange's number is compared again.
+const ANSWERED: Nanos = 16;
+
+/// When the exchange has counted units that are only kept for others.
+const NEVER: i64 = i64::MIN;
 
 /// What an answer of the exchange has told a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -56,8 +65,16 @@ pub(crate) struct News {
     pub ends_in: Option<Nanos>,
     /// Whether others are expected to go on as they did.
     pub expect: bool,
-    /// The most units that the exchange may have counted of this member since the request left.
-    pub counted: u64,
+    pub counted: Counted,
+}
+
+/// What the exchange may have counted of a member since the request of an answer left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Counted {
+    /// The most units.
+    pub units: u64,
+    /// Those of them that are in flight: perhaps it has not counted them yet.
+    pub in_flight: u64,
 }
 
 /// How much may the exchange have counted of you since so long ago?
@@ -88,7 +105,9 @@ pub(super) struct Tally {
     /// For how much longer that is kept.
     kept: Nanos,
     /// What the exchange may have counted of the members, as they have said.
-    counts: Vec<(MemberId, u64)>,
+    counts: Vec<(MemberId, Counted)>,
+    /// Units of others that were found by it.
+    found: u64,
 }
 
 impl Tally {
@@ -126,17 +145,28 @@ impl Budget {
     /// Units that a member has said to have used are in quarantine from now on.
     pub(super) fn uncount(&mut self, member: MemberId, units: u64) {
         let counts = self.tally.iter_mut().flat_map(|tally| &mut tally.counts);
-        counts.filter(|one| one.0 == member).for_each(|one| one.1 = one.1.saturating_sub(units));
+        let counts = counts.filter(|one| one.0 == member).map(|one| &mut one.1);
+        counts.for_each(|counted| counted.units = counted.units.saturating_sub(units));
+    }
+
+    /// Gives back what was kept for the requests that were in flight when the exchange counted last.
+    fn forget_in_flight(&mut self) {
+        for old in self.quarantine.extract_if(.., |some| some.counts_until == NEVER) {
+            self.pool += old.units as i64;
+        }
     }
 
     /// The members have used so many units at the most when the exchange counted: others have used the rest, as far as that is
-    /// not known yet. `is_sure`: all members have said what they used, or count as if they had used all.
-    fn find_foreign(&mut self, used: u64, now: i64, is_sure: bool) {
-        let Some(&Tally { remaining, ends, kept, .. }) = self.tally.as_ref() else { return };
+    /// not known yet. `is_sure`: all members have said what they used, or count as if they had used all. `is_closing`: nobody has
+    /// anything more to say.
+    fn find_foreign(&mut self, counted: Counted, now: i64, is_sure: bool, is_closing: bool) {
+        let Counted { units: used, in_flight } = counted;
+        let Some(&Tally { remaining, ends, kept, found, .. }) = self.tally.as_ref() else { return };
         let counts = |some: &&Quarantined| some.is_sure && some.counts_until > now;
         let gone: u64 = self.quarantine.iter().filter(counts).map(|some| some.units).sum();
         let known = i128::from(gone) + i128::from(used);
         let missing = i128::from(self.limit) - i128::from(remaining) - known;
+        let lacks = missing;
         // They may be more than there is: then nothing passes. Whatever an exchange says, they are twice the limit at most.
         let most = self.limit.saturating_mul(2).saturating_sub(gone);
         let mut missing = u64::try_from(missing.max(0)).unwrap_or(u64::MAX).min(most);
@@ -162,6 +192,18 @@ impl Budget {
         self.pool -= missing as i64;
         let at = ends.saturating_add(kept as i64);
         self.keep_back(Quarantined { at, units: missing, counts_until: ends, is_sure });
+        let found = found.saturating_add(missing);
+        self.tally.iter_mut().for_each(|tally| tally.found = found);
+        // What is in flight may be in the exchange's number or not. Beside others it counts as if it was not, for as long as
+        // it may take to be answered; and as many as have come since the last comparison are expected until the next.
+        let beside_others = |some: &Quarantined| some.is_sure && some.counts_until < some.at;
+        if kept > 0 && is_closing && self.quarantine.iter().any(beside_others) {
+            let units = (lacks + i128::from(in_flight) + i128::from(found)).max(0) - lacks.max(0);
+            let units = u64::try_from(units).unwrap_or(0);
+            self.pool -= units as i64;
+            let at = now.saturating_add((self.interval / ANSWERED) as i64);
+            self.keep_back(Quarantined { at, units, counts_until: NEVER, is_sure: true });
+        }
     }
 }
 
@@ -218,13 +260,15 @@ impl ScopeState {
             ends,
             kept: if news.expect && budget.kind == Kind::Rolling { budget.interval / LATER } else { 0 },
             counts: vec![(self.members[member].id, news.counted)],
+            found: 0,
         };
         self.budgets[at].tally = Some(tally);
         let others = self.members.iter().enumerate().filter(|&(row, _)| row != member);
         let held = others.flat_map(|(_, one)| &one.parts).filter(|part| part.budget as usize == at);
-        let most = held.fold(news.counted, |sum, part| sum.saturating_add(part.held));
+        let units = held.fold(news.counted.units, |sum, part| sum.saturating_add(part.held));
+        let most = Counted { units, in_flight: 0 };
         let is_sure = !self.is_locked(at);
-        self.budgets[at].find_foreign(most, now, is_sure);
+        self.budgets[at].find_foreign(most, now, is_sure, false);
     }
 
     /// Finds what others have used, once nobody is missing who could answer.
@@ -240,9 +284,13 @@ impl ScopeState {
         let is_sure = !self.is_locked(at) && !self.members.iter().any(|member| is_missing(&member));
         // Of those who have died since, all that they held is in quarantine.
         let alive = tally.counts.iter().filter(|one| self.position(one.0).is_some());
-        let used = alive.fold(0_u64, |sum, one| sum.saturating_add(one.1));
+        let used = alive.fold(Counted::default(), |sum, (_, one)| Counted {
+            units: sum.units.saturating_add(one.units),
+            in_flight: sum.in_flight.saturating_add(one.in_flight),
+        });
         let now = self.budgets[at].instant(self.clock, moment.wall);
-        self.budgets[at].find_foreign(used, now, is_sure);
+        self.budgets[at].forget_in_flight();
+        self.budgets[at].find_foreign(used, now, is_sure, true);
         if let Some(tally) = &mut self.budgets[at].tally {
             tally.is_open = false;
         }

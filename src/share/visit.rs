@@ -8,7 +8,7 @@ use crate::clock::{Nanos, WallNanos};
 use super::pauses::Pause;
 use super::reclaim::{Care, FreeAt};
 use super::state::{About, MemberId, ScopeState, Ticket};
-use super::tally::{News, Question};
+use super::tally::{Counted, News, Question};
 use super::targets::Targets;
 use super::terms::{Conflict, OnConflict, Terms};
 use super::time::{Moment, STALE};
@@ -74,7 +74,7 @@ pub(crate) struct Said {
     /// What the exchange has told to be left, if the others should compare.
     pub news: Option<News>,
     /// The number of the budget's question, and what the exchange may have counted of this member.
-    pub counted: Option<(u64, u64)>,
+    pub counted: Option<(u64, Counted)>,
 }
 
 /// The oldest request that a member's fair share cannot serve.
