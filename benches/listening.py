@@ -81,7 +81,7 @@ async def crowd(
             async with session.post("/stand-in/clock", json={"skew": skew}) as answer:
                 answer.raise_for_status()
         throttler = Throttler(table.rate_limits())
-        gate: Gate = throttler.execute_task if limited else _open
+        gate: Gate = (lambda call: throttler.execute_task(call.id)) if limited else _open
         hear = listener(table, throttler) if limited and listen else None
         if hear is not None and skew:
             await _ask_time(session, gate, hear)
@@ -97,13 +97,13 @@ async def crowd(
         return Outcome("", seconds, await statistics_of(session), tally)
 
 
-def _open(_: str) -> AbstractAsyncContextManager[object]:
+def _open(_: Call) -> AbstractAsyncContextManager[object]:
     return nullcontext()
 
 
 async def _ask_time(session: aiohttp.ClientSession, gate: Gate, hear: Listen) -> None:
     call = Call(f"GET {TIME}", "GET", TIME, 1)
-    async with gate(call.id):
+    async with gate(call):
         sent = time.monotonic()
         async with session.get(TIME) as response:
             body = await response.read()

@@ -14,7 +14,9 @@ from benches.report import RESULTS
 
 IMAGES = Path(__file__).parent.parent / "docs" / "images"
 OURS = "sluicegate"
-OUR_COLOUR, OTHERS_COLOUR = "#0a7d55", "#9aa5b1"
+OUR_COLOUR, OTHERS_COLOUR = "#0f9b6c", "#9aa5b1"
+#: Can be read on white and on black: a page may be either.
+TEXT_COLOUR = "#767b84"
 
 Cells = dict[str, float]
 
@@ -72,12 +74,12 @@ def draw(path: Path, title: str, cells: Cells, unit: str, logarithmic: bool) -> 
     figure, axes = plt.subplots(figsize=(8, 0.45 * len(names) + 1))
     colours = [OUR_COLOUR if name == OURS else OTHERS_COLOUR for name in names]
     bars = axes.barh(names, [cells[name] for name in names], color=colours)
-    axes.bar_label(bars, [f" {cells[name]:,g}{unit}" for name in names], color="#52606d")
-    axes.set_title(title, loc="left", fontsize=11, color="#52606d")
+    axes.bar_label(bars, [f" {cells[name]:,g}{unit}" for name in names], color=TEXT_COLOUR)
+    axes.set_title(title, loc="left", fontsize=11, color=TEXT_COLOUR)
     axes.set_xscale("log" if logarithmic else "linear")
     axes.margins(x=0.15)
     axes.xaxis.set_visible(False)
-    axes.tick_params(axis="y", length=0, labelcolor="#52606d")
+    axes.tick_params(axis="y", length=0, labelcolor=TEXT_COLOUR)
     for side in axes.spines.values():
         side.set_visible(False)
     figure.savefig(path, bbox_inches="tight", transparent=True, metadata={"Date": None})

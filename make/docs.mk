@@ -2,12 +2,22 @@
 #
 #   make docs    writes target/site: guides, the API reference, and the Rust documentation in target/site/rust
 
-.PHONY: docs
+.PHONY: docs docs-pages docs-rust
 
-docs: $(VENV)/.docs
-	$(BIN)/python make/site.py target/site-pages
-	$(BIN)/zensical build --strict --clean
-	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --features tokio,sqlite,redis
+# The pages and the Rust documentation side by side; neither needs what `build` builds: the reference is read from the sources.
+docs:
+	@$(MAKE) --no-print-directory --jobs=2 docs-pages docs-rust
 	rm -rf target/site/rust
 	cp -R target/doc target/site/rust
 	@echo "the site is in target/site: open target/site/index.html"
+
+$(VENV)/.docs: $(VENV)/.made pyproject.toml
+	$(BIN)/python -m pip install --quiet --group docs
+	@touch $@
+
+docs-pages: $(VENV)/.docs
+	$(BIN)/python make/site.py target/site-pages
+	$(BIN)/zensical build --strict --clean
+
+docs-rust: tools
+	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --features tokio,sqlite,redis

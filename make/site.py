@@ -8,6 +8,7 @@ usage: site.py FOLDER
 """
 
 import ast
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ PAGES = [
     "benches/RESULTS.md",
     *(str(page.relative_to(ROOT)) for page in sorted((ROOT / "docs").glob("*.md"))),
 ]
-FIGURES = ["docs/images", "docs/dashboard.json"]
+FIGURES = ["docs/images", "docs/dashboard.json", "docs/site.css"]
 
 
 def main(folder: Path) -> None:
@@ -39,6 +40,8 @@ def main(folder: Path) -> None:
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target)
+    results = folder / "benches" / "RESULTS.md"
+    results.write_text(one_title(results.read_text(encoding="utf-8")), encoding="utf-8")
     for name in FIGURES:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, folder / name)
@@ -48,6 +51,13 @@ def main(folder: Path) -> None:
     reference.mkdir(parents=True)
     for page in tomllib.loads((ROOT / "docs" / "reference.toml").read_text())["pages"]:
         reference.joinpath(f"{page['name']}.md").write_text(page_of(page), encoding="utf-8")
+
+
+def one_title(text: str) -> str:
+    """The measured results under one title: each benchmark has written a part with a title."""
+    first, *others = re.split(r"(?=^<!-- make )", text.removeprefix("\n"), flags=re.MULTILINE)[1:]
+    below = (re.sub(r"^#", "##", part, flags=re.MULTILINE) for part in others)
+    return "".join([first, *below])
 
 
 def page_of(page: dict[str, object]) -> str:

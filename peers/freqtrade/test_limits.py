@@ -83,6 +83,20 @@ def test_a_call_over_a_rule_without_delay_is_not_sent_and_the_bot_goes_on(
     assert "fetch_ticker was not sent: over the limit of" in one_line(bot)
 
 
+def test_the_log_names_the_limit_that_calls_wait_for(
+    tmp_path: Path, exchange: StandInExchange
+) -> None:
+    settings = {"limits": [["rate", "GetTicker", 1, "1h", "delay"]], "log_interval": 2}
+    line = (
+        r"limits: 1 of 1 units of rate:GetTicker are used; \d+ requests? waits? now, the first for"
+    )
+    bot = bot_with(tmp_path, exchange, settings)
+    bot.start()
+    wait_for(lambda: re.search(line, one_line(bot)) is not None)
+    bot.interrupt()
+    bot.wait()
+
+
 @pytest.mark.parametrize(
     ("rules", "why"),
     [

@@ -315,8 +315,8 @@ class Throttler:
             By default nothing is shared.
         patience: How many seconds a waiting request takes to rise by one class, so that nobody
             starves while requests of higher priorities keep coming: over 0, up to 2592000 (30
-            days). One that came so much earlier goes before one whose priority is higher by 1. The
-            default is ``None``: a request waits for as long as higher ones come.
+            days). Once it has risen to the highest priority, it goes before all that come later.
+            The default is ``None``: a request waits for as long as higher ones come.
 
     Raises:
         ValueError: A value is out of range, a link names an id that is not in the table or the
@@ -612,8 +612,43 @@ class Throttler:
             False
         """
 
+    def pause_scope(
+        self,
+        scope: Literal["account", "address"],
+        seconds: SupportsFloat | SupportsIndex,
+        reason: str = "",
+    ) -> bool:
+        """Lets nothing leave for so many seconds that takes from a limit of one scope.
+
+        For a ban of one account and not of all who ask from this address, or the other way round.
+        Limits that are added meanwhile are paused, too. Everything else is as for `pause`.
+
+        Args:
+            scope: ``"account"`` or ``"address"``, as `RateLimit` has it.
+            seconds: How long, from now on: 0 or more, at most 100 years.
+            reason: Why, for the log and for `Usage.pause_reason`.
+
+        Returns:
+            Whether any limit is paused for longer than before.
+
+        Raises:
+            ValueError: ``scope`` is none of these; or ``seconds`` is negative, not a number,
+                infinite, or over 100 years.
+            TypeError: A value has the wrong type.
+
+        Examples:
+            >>> throttler.pause_scope("address", 600, reason="HTTP 403")
+            False
+            >>> throttler.charge("/depth")  # a limit of the account
+            True
+        """
+
     def correct(self, limit_id: str, units: int) -> int:
         """Corrects what is counted, if the cost of a request is known only after it.
+
+        Call it as soon as the answer is there, within the block of the request or right after it:
+        later, what comes back may be missing twice, as it came free meanwhile. If you have the
+        request's task, `Task.correct` gives back that request's own units.
 
         Args:
             limit_id: The id of the limit. Limits linked to it are corrected on their own.
@@ -827,6 +862,38 @@ class Task:
         _exc: BaseException | None,
         _traceback: TracebackType | None,
     ) -> None: ...
+    def correct(self, units: int, limit_id: str | None = None) -> int:
+        """Corrects what this request is counted as, if its cost is known only from its answer.
+
+        Call it in the block, after the answer. Other requests keep what they hold, so no limit is
+        ever exceeded by it. Units that were not used after all are free at once.
+
+        Args:
+            units: How many more were used, which count from now on; or, below 0, how many were not
+                used after all. Without ``limit_id``, so many times the request's weights, as the
+                ``units`` of `Throttler.execute_task` are: all its limits are corrected.
+            limit_id: Corrects this limit alone, by so many units of it. The request must take from
+                it.
+
+        Returns:
+            How many were counted or, below 0, given back: at most what this request holds. With
+            ``hold="start"`` it holds nothing any more, so that nothing is given back: see
+            `Throttler.correct`.
+
+        Raises:
+            RuntimeError: The block has not begun, or is over.
+            UnknownLimitError: No limit of the table has this id.
+            ValueError: ``units`` is not a whole number, or the request does not take from this
+                limit.
+            TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+
+        Examples:
+            >>> task = throttler.execute_task("/depth", units=5)  # a page of up to 100 levels
+            >>> with task:
+            ...     task.correct(-3)  # 40 levels came
+            -3
+        """
+
     def __await__(self) -> NoReturn: ...
     def __call__(self, *_args: Any, **_kwargs: Any) -> NoReturn: ...
 

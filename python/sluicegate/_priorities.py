@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sluicegate.tables import Route
 
 Priorities = Mapping[str, int] | bool
-"""By a request's id, what the user says; ``False`` for all alike, ``True`` for the usual order."""
+"""What the user says, by id, or by method and path; ``False``: all alike; ``True``: as usual."""
 
 VARIABLE = "SLUICEGATE_PRIORITIES"
 """The variable that turns the usual order off, with ``0``, ``off``, ``no`` or ``false``."""
@@ -16,6 +21,7 @@ VARIABLE = "SLUICEGATE_PRIORITIES"
 BY_GROUP = {"cancel": 3, "order": 2, "account": 1, "": 1, "market": 0}
 
 _METHOD = re.compile(r"(GET|POST|PUT|DELETE|PATCH)(?![A-Z])[\s_-]*")
+_METHOD_AND_PATH = re.compile(r"([A-Za-z]+)\s+(/\S*)")
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
@@ -41,9 +47,9 @@ _ACCOUNT = _words(
 _MARKET = _words(
     """
     asset book books candle candles config contract contracts currencies currency deep
-    depth environments exchange funding health index instrument instruments kline klines
-    market markets orderbook orderbooks pair pairs ping premium price prices product
-    products public quotation rate rates snapshot symbol symbols system ticker tickers
+    depth environments exchange funding fundings health index instrument instruments kline klines
+    market markets ohlcv orderbook orderbooks pair pairs ping premium price prices product
+    products public quotation rate rates records snapshot symbol symbols system ticker tickers
     time timestamp trade trades
     """
 )
@@ -51,6 +57,8 @@ _MARKET = _words(
 
 def chosen(priorities: Priorities = True) -> Priorities:
     """What holds: the user's words, or else what the environment leaves on.
+
+    Words come back as `spelled` has them.
 
     Raises:
         TypeError: Neither words nor a switch, or a priority that is no whole number.
@@ -64,15 +72,81 @@ def chosen(priorities: Priorities = True) -> Priorities:
             f'priorities must be True, False, or numbers by id, as {{"GET /depth": 3}}, not '
             f"{priorities!r}"
         )
+    words: dict[str, int] = {}
     for name, number in priorities.items():
         must = f"the priority of {name!r} must be a whole number from -1000 to 1000, not {number!r}"
         if not isinstance(name, str) or isinstance(number, bool) or not isinstance(number, int):
             raise TypeError(must)
         if not -1000 <= number <= 1000:
             raise ValueError(must)
-    return dict(priorities)
+        word = spelled(name)
+        if words.setdefault(word, number) != number:
+            raise ValueError(f"priorities has {word!r} twice: {words[word]} and {number}")
+    return words
 
 
+def spelled(word: str) -> str:
+    """A word in one spelling: ``"get  /depth/"`` is ``"GET /depth"``."""
+    word = word.strip()
+    found = _METHOD_AND_PATH.fullmatch(word)
+    method, path = (f"{found[1].upper()} ", found[2]) if found else ("", word)
+    return method + (path.rstrip("/") if len(path) > 1 else path)
+
+
+def said_of(words: Mapping[str, int], name: str, method: str = "", path: str = "") -> int | None:
+    """What the user's words say of a request; ``None`` if nothing.
+
+    Its id counts first, then its path, and then the end of its path: ``"GET /depth"`` is said of
+    ``GET /api/v3/depth``, too. The longer end counts, and a word with the method before one
+    without.
+
+    Args:
+        words: As `chosen` has them.
+        name: Its id.
+        method: Such as ``GET``.
+        path: Without a query.
+    """
+    if name in words:
+        return words[name]
+    for end in ends_of(path.rstrip("/")):
+        for word in (f"{method} {end}", end):
+            if word in words:
+                return words[word]
+    return None
+
+
+def ends_of(path: str) -> Iterator[str]:
+    """A path, and its ends: of ``/api/v3/depth`` these are ``/v3/depth`` and ``/depth``."""
+    while path:
+        yield path
+        cut = path.find("/", 1)
+        path = path[cut:] if cut > 0 else ""
+
+
+def priority_of_route(priorities: Priorities, route: Route, method: str, path: str) -> int:
+    """The priority of a request that a table has routed.
+
+    Args:
+        priorities: As `chosen` has them.
+        route: Its id, and the entry of the table if there is one: that says what it is for.
+        method: Of a request that the table does not know: its words say what it is for.
+        path: The same.
+    """
+    if priorities is False:
+        return 0
+    endpoint, group = route.endpoint, ""
+    if endpoint is not None:
+        method, path, group = endpoint.method, endpoint.path, endpoint.group
+    if priorities is not True:
+        said = priorities.get(route.id)
+        if said is None:
+            said = said_of(priorities, endpoint.id if endpoint else "", method, path)
+        if said is not None:
+            return said
+    return BY_GROUP[group or group_of_name(f"{method} {path}")]
+
+
+@lru_cache(maxsize=1_000)
 def group_of_name(name: str) -> str:
     """What requests of this name are for, by its words; ``""`` if that is not recognised.
 
@@ -84,13 +158,17 @@ def group_of_name(name: str) -> str:
     words = {word.lower() for word in _WORD.findall(name[found.end() :] if found else name)}
     is_book = not words.isdisjoint({"orderbook", "orderbooks", "book", "books"})
     is_order = not is_book and any("order" in word for word in words)
-    if any("cancel" in word for word in words) or {"all", "open", "orders"} <= words:
+    if any("cancel" in word for word in words):
+        return "cancel"
+    if {"all", "open", "orders"} <= words and method != "GET":
         return "cancel"
     if is_order:
         if method == "DELETE" or "delete" in words:
             return "cancel"
         is_question = method == "GET" or not words.isdisjoint(_QUESTION)
         return "account" if is_question and method in ("", "GET") else "order"
+    if not words.isdisjoint({"buy", "sell"}) and words.isdisjoint({"price", "prices", "public"}):
+        return "order"
     if {"position", "close"} <= words or {"send", "transaction"} <= words or name == "/exchange":
         return "order"
     # What was traded or paid before is the account's own, unless it is a rate.

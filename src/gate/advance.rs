@@ -7,8 +7,8 @@
 //! A plan is for a bounded number of requests. What the others want counts as held from now on and for good, which is
 //! coarse, costs next to nothing, and delays nobody who is older.
 //!
-//! A wake-up is always the instant of an expiry, of a quota's boundary or of a deadline, and later than now: each is
-//! visited once.
+//! A wake-up is always the instant of an expiry, of a quota's boundary, of a deadline, or, with a patience, at which a request
+//! has risen to the highest class; and later than now: each is visited once.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -133,11 +133,12 @@ impl<W> Gate<W> {
     /// When [`Gate::advance`] must be called again if nothing happens before; `None`: only when something happens.
     pub fn wake_at(&self) -> Option<Nanos> {
         let deadline = self.queues.first_deadline().map(|(at, _)| at);
-        self.wake.into_iter().chain(deadline).min()
+        self.wake.into_iter().chain(deadline).chain(self.queues.next_rise()).min()
     }
 
     /// Lets everybody through who may pass at `now`, oldest first, and turns away those whose time is up.
     pub fn advance(&mut self, now: Nanos, decided: &mut Vec<Decided<W>>) {
+        self.changed |= self.queues.rise(now);
         loop {
             if !self.stands(now) {
                 self.let_through(now, decided);
@@ -367,6 +368,10 @@ impl<W> Gate<W> {
         let mut at = 0;
         for charge in &route.charges {
             let (window, wanted) = (self.window(charge.limit), charge.weight * units);
+            if wanted == 0 {
+                at = at.max(window.paused_until().unwrap_or(0));
+                continue;
+            }
             let room = window.limit().checked_sub(wanted)?.checked_sub(window.in_flight())?;
             at = at.max(window.window_down_to(room));
         }

@@ -16,6 +16,8 @@ struct Book<'a> {
     jumps: Vec<BTreeMap<Nanos, u64>>,
     /// When the window ends that is open, of limits whose windows open with a request.
     ends: Vec<Nanos>,
+    /// When own units of each limit end.
+    own: Vec<Vec<Nanos>>,
 }
 
 impl Book<'_> {
@@ -39,7 +41,20 @@ impl Book<'_> {
 
     fn take(&mut self, limit: usize, start: Nanos, units: u64) {
         *self.jumps[limit].entry(start).or_default() += units;
-        self.hold(limit, start, self.end(limit, start), units);
+        let end = self.end(limit, start);
+        self.own[limit].extend((0..units).map(|_| end));
+        self.hold(limit, start, end, units);
+    }
+
+    /// The oldest own units that are still there turned out not to be used.
+    fn take_back(&mut self, limit: usize, now: Nanos, units: u64) {
+        let mut left = self.own[limit].clone();
+        left.sort_unstable();
+        left.retain(|&end| end > now);
+        for end in left.drain(..left.len().min(units as usize)) {
+            self.held[limit][now as usize..end as usize].iter_mut().for_each(|held| *held -= 1);
+        }
+        self.own[limit] = left;
     }
 
     fn hold(&mut self, limit: usize, start: Nanos, end: Nanos, units: u64) {
@@ -60,8 +75,8 @@ fn levels(
     })
 }
 
-/// The schedule of `Hold::Start` by brute force: at each event, every waiting request in the order of arrival gets
-/// the earliest start at which it fits, for as long as it holds its units, beside everything before it.
+/// The schedule of `Hold::Start` by brute force: at each event, every waiting request in the order of the queue at that
+/// instant gets the earliest start at which it fits, for as long as it holds its units, beside everything before it.
 pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> {
     let nominal: Vec<u64> = world.table.iter().map(|limit| limit.limit).collect();
     let mut limits = nominal.clone();
@@ -78,17 +93,20 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
         held: vec![vec![0_u64; horizon]; limits.len()],
         jumps: vec![BTreeMap::new(); limits.len()],
         ends: vec![0; limits.len()],
+        own: vec![Vec::new(); limits.len()],
     };
     let mut started = vec![None; world.requests.len()];
     let mut waiting: Vec<usize> = Vec::new();
     // Those that go before all ranks, in the order in which they did so.
     let mut first: Vec<usize> = Vec::new();
+    // Whether those that take nothing wait for the pause of the limit of their id: once all were paused.
+    let mut knows_pauses = false;
     let settle = |now: usize,
                   waiting: &mut Vec<usize>,
                   used: &mut Book,
                   started: &mut Vec<Option<Nanos>>,
                   limits: &[u64],
-                  paused: &[Nanos]| {
+                  (paused, knows_pauses): (&[Nanos], bool)| {
         loop {
             let mut reserved = used.clone();
             // When the last of each route goes; `None` where nobody knows.
@@ -97,10 +115,13 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
             for &at in waiting.iter() {
                 let Request { route, units, .. } = world.requests[at];
                 let fits = |start: usize, reserved: &Book| {
-                    takes[route].iter().filter(|&&(_, weight)| weight > 0).all(|&(x, weight)| {
-                        let start = start as Nanos;
-                        start >= paused[x] && reserved.fits(x, start, weight * units, limits[x])
-                    })
+                    let takes_none = takes[route].iter().all(|&(_, weight)| weight == 0);
+                    let is_closed = takes_none && knows_pauses && (start as Nanos) < paused[route];
+                    !is_closed
+                        && takes[route].iter().filter(|&&(_, weight)| weight > 0).all(|&(x, weight)| {
+                            let start = start as Nanos;
+                            start >= paused[x] && reserved.fits(x, start, weight * units, limits[x])
+                        })
                 };
                 if takes[route].iter().any(|&(x, weight)| weight * units > limits[x]) {
                     last_of_route[route] = None;
@@ -133,19 +154,28 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
             }
         }
     };
+    let mut highest = world.highest();
     for now in 0..END {
         if now > world.requests.last().map_or(0, |request| request.arrives) && waiting.is_empty() {
             break;
         }
-        settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
+        let firsts = waiting.iter().take_while(|at| first.contains(at)).count();
+        waiting[firsts..].sort_by_key(|&at| world.order(at, now, highest));
+        settle(now as usize, &mut waiting, &mut used, &mut started, &limits, (&paused, knows_pauses));
         if deadlines {
             waiting.retain(|&at| world.requests[at].gives_up.is_none_or(|quits| quits > now));
-            settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
+            settle(now as usize, &mut waiting, &mut used, &mut started, &limits, (&paused, knows_pauses));
         }
         for &Change { limit, what, .. } in world.changes.iter().filter(|change| change.at == now) {
             match what {
                 What::Allow(units) => limits[limit] = nominal[limit].min(units),
                 What::Pause(length) => paused[limit] = paused[limit].max(now + length),
+                What::PauseAll(length) => {
+                    knows_pauses = true;
+                    paused.iter_mut().for_each(|until| *until = (now + length).max(*until));
+                }
+                What::Correct(units) if units > 0 => used.take(limit, now, units.unsigned_abs()),
+                What::Correct(units) => used.take_back(limit, now, units.unsigned_abs()),
                 What::Foreign(units, later) | What::ForeignBeside(units, later) => {
                     *used.jumps[limit].entry(now).or_default() += units;
                     used.hold(limit, now, world.foreign_end(limit, now, later).max(now), units);
@@ -162,7 +192,7 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
             if matches!(what, What::ForeignBeside(..)) {
                 continue;
             }
-            settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
+            settle(now as usize, &mut waiting, &mut used, &mut started, &limits, (&paused, knows_pauses));
         }
         // Those that give up at one instant do so in the order of arrival, whatever their ranks, as in the run.
         let mut by_arrival = waiting.clone();
@@ -170,15 +200,16 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
         for at in by_arrival {
             if world.requests[at].gives_up.is_some_and(|quits| quits <= now) {
                 waiting.retain(|&other| other != at);
-                settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
+                settle(now as usize, &mut waiting, &mut used, &mut started, &limits, (&paused, knows_pauses));
             }
         }
         for (at, request) in world.requests.iter().enumerate() {
             if request.arrives == now {
-                let order = |at: usize| (!first.contains(&at), world.order(at));
-                let place = waiting.partition_point(|&other| order(other) < order(at));
-                waiting.insert(place, at);
-                settle(now as usize, &mut waiting, &mut used, &mut started, &limits, &paused);
+                highest = request.rank.min(if waiting.is_empty() { world.highest() } else { highest });
+                let firsts = waiting.iter().take_while(|at| first.contains(at)).count();
+                waiting.push(at);
+                waiting[firsts..].sort_by_key(|&at| world.order(at, now, highest));
+                settle(now as usize, &mut waiting, &mut used, &mut started, &limits, (&paused, knows_pauses));
             }
         }
     }

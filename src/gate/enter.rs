@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Nanos, WallNanos, nanos};
 use crate::error::Error;
-use crate::limit::{RateLimit, ServerClock, Window};
+use crate::limit::{RateLimit, Scope, ServerClock, Window};
 
 use super::advance::Walk;
 use super::counts::Counts;
@@ -22,6 +22,8 @@ pub(super) struct LimitState {
     /// What the table says, for all bots together.
     pub(super) published: u64,
     pub(super) heard: Heard,
+    /// Whose requests it counts; `None` if it counts none.
+    pub(super) scope: Option<Scope>,
     /// A pause of this limit stops the requests for its id, also if they take nothing of it.
     pub(super) stops_without_units: bool,
     /// Whose requests these are, where they are those below a priority alone: see [`reserve`](super::reserve).
@@ -85,6 +87,8 @@ pub(crate) struct Gate<W> {
     /// Until when everything is paused, and why: limits that are new in the table as well.
     pub(super) paused_until: Nanos,
     pub(super) paused_for: Arc<str>,
+    /// The same of the limits of one scope.
+    pub(super) paused_scopes: Vec<(Scope, Nanos, Arc<str>)>,
     /// Who waits at another place since the last table.
     pub(super) moved: Vec<(Place, Place)>,
 }
@@ -119,6 +123,7 @@ impl<W> Gate<W> {
             has_refused: false,
             paused_until: 0,
             paused_for: Arc::default(),
+            paused_scopes: Vec::new(),
             moved: Vec::new(),
         }
     }
@@ -235,9 +240,10 @@ impl<W> Gate<W> {
         !self.queues.is_empty() && route.charges.iter().any(|charge| self.waited.count(charge.limit) > 0)
     }
 
-    /// Whether requests wait for this route that go before one that comes at `now`.
+    /// Whether requests wait for this route that go before one that comes at `now`, and that one changes nothing for others.
     pub fn waits_before(&self, now: Nanos, route: &Route, rank: Rank) -> bool {
-        self.queues.head(route.index).is_some_and(|head| head.order <= self.queues.before(rank, now))
+        let is_before = |head: Place| head.order <= self.queues.before(rank, now);
+        self.queues.head(route.index).is_some_and(is_before) && !self.queues.moves_others(rank, now)
     }
 
     /// Takes a waiting request out of the queue. [`Gate::advance`] should follow: younger ones may have waited for it.
@@ -286,9 +292,10 @@ impl<W> Gate<W> {
         self.charge_held(route, units, Window::give_back);
     }
 
-    /// All waiting requests, in no order.
+    /// All waiting requests by name, in no order.
     pub fn waiters(&self) -> impl Iterator<Item = (Place, &Waiter<W>)> {
-        self.queues.routes().flat_map(|index| self.queues.places(index))
+        let named = |(place, waiter)| (self.queues.name(place, waiter), waiter);
+        self.queues.routes().flat_map(|index| self.queues.places(index)).map(named)
     }
 
     /// Who waits at a place.
@@ -307,10 +314,7 @@ impl<W> Gate<W> {
         self.limits.iter_mut().for_each(|limit| limit.window.settle_all(now));
         self.forget_counts();
         self.waited.clear();
-        let places: Vec<Place> = (self.queues.routes())
-            .flat_map(|index| self.queues.places(index))
-            .map(|(place, _)| place)
-            .collect();
+        let places: Vec<Place> = self.waiters().map(|(place, _)| place).collect();
         self.wake = None;
         places.into_iter().filter_map(|place| self.queues.remove(place)).collect()
     }

@@ -4,6 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::{Nanos, WallNanos};
@@ -11,6 +12,7 @@ use crate::limit::{Kind, RateLimit};
 
 use super::enter::Gate;
 use super::queue::{Rank, Waiter};
+use super::route::Route;
 use super::table::{Hold, Options};
 
 const MS: Nanos = 1_000_000;
@@ -94,15 +96,55 @@ enum Event {
     Comes,
 }
 
-/// Sends so many requests and returns how many units of each limit were served, and how long it took. `eager`: someone
-/// always waits.
+#[derive(Clone, Copy, PartialEq)]
+enum Crowd {
+    Some,
+    /// Someone always waits.
+    Eager,
+    /// Requests may cost less than they took, which their answers tell.
+    Cheaper,
+}
+
+/// One request: what it took, and what it cost.
+struct Sent {
+    route: usize,
+    units: u64,
+    cost: u64,
+    answered: Nanos,
+}
+
+/// The answer of a request tells what it cost: what its block holds is corrected, or each of its limits.
+fn correct(gate: &mut Gate<usize>, routes: &[Arc<Route>], now: Nanos, sent: &Sent, dice: &mut Dice) {
+    let (mut route, mut units) = (routes[sent.route].clone(), sent.units);
+    let less = -((sent.units - sent.cost) as i64);
+    if less < 0 && dice.roll(3) == 0 && gate.options.hold == Hold::Response {
+        for charge in &routes[sent.route].charges {
+            let of = gate.limits[charge.limit as usize].route.clone().expect("in the table");
+            gate.correct(now, &of, less * charge.weight as i64);
+        }
+    } else if less < 0 {
+        // In two steps, or one too many and one back.
+        let too_many = i64::from(sent.cost > 0 && dice.roll(2) == 0);
+        for by in [-1, less + 1 - too_many, too_many].into_iter().filter(|&by| by != 0) {
+            let done = gate.correct_held(now, (&route, units), None, by, true).expect("fine");
+            assert!(done.units == by || gate.options.hold == Hold::Start, "{} of {by}", done.units);
+            if let Some(rest) = done.route {
+                (route, units) = (rest, 1);
+            }
+        }
+    }
+    gate.leave(now, &route, units);
+}
+
+/// Sends so many requests and returns how many units of each limit were served, and how long it took.
 fn flood(
     table: &[RateLimit],
     hold: Hold,
     count: usize,
     seed: u64,
-    eager: bool,
+    crowd: Crowd,
 ) -> (BTreeMap<String, u64>, Nanos) {
+    let eager = crowd == Crowd::Eager;
     let mut gate = Gate::new(table, Options { hold, ..Options::default() }).expect("a fine table");
     let counter = |limit: &RateLimit| {
         let limit = limit.clone();
@@ -113,7 +155,7 @@ fn flood(
     let ids: Vec<String> = gate.limits.iter().map(|limit| limit.id.to_string()).collect();
     let mut dice = Dice(seed);
     let mut heap = BinaryHeap::from([Reverse((0, Event::Comes))]);
-    let (mut sent, mut waiting, mut now) = (Vec::<(usize, u64, Nanos)>::new(), 0, 0);
+    let (mut sent, mut waiting, mut now) = (Vec::<Sent>::new(), 0, 0);
     let mut told = 0;
     while sent.len() < count || waiting > 0 || !heap.is_empty() {
         let wake = gate.wake_at().unwrap_or(Nanos::MAX);
@@ -126,21 +168,21 @@ fn flood(
         if next <= now {
             match heap.pop().expect("an event").0.1 {
                 Event::Arrives(at) => {
-                    let (route, units, answered) = sent[at];
+                    let Sent { route, cost, answered, .. } = sent[at];
                     for charge in &routes[route].charges {
                         let counter = server.get_mut(&ids[charge.limit as usize]).expect("a limit");
-                        let fine = counter.arrive(now, charge.weight * units);
+                        let fine = counter.arrive(now, charge.weight * cost);
                         assert!(fine, "{} is over at {now}, {hold:?}", counter.limit.id);
                     }
                     heap.push(Reverse((answered, Event::Answered(at))));
                 }
                 Event::Answered(at) => {
-                    let (route, units, _) = sent[at];
-                    for charge in &routes[route].charges {
+                    let one = &sent[at];
+                    for charge in &routes[one.route].charges {
                         let counter = server.get_mut(&ids[charge.limit as usize]).expect("a limit");
-                        counter.answered(charge.weight * units);
+                        counter.answered(charge.weight * one.cost);
                     }
-                    gate.leave(now, &routes[route], units);
+                    correct(&mut gate, &routes, now, one, &mut dice);
                 }
                 Event::Comes => {
                     let many = if eager { 30 - waiting.min(30) } else { 1 + dice.roll(6) as usize };
@@ -148,7 +190,10 @@ fn flood(
                         if sent.len() + waiting >= count || waiting > if eager { 30 } else { 5 } {
                             break;
                         }
-                        let (tag, units) = (dice.roll(routes.len() as u64) as usize, 1 + dice.roll(2));
+                        let most = if crowd == Crowd::Cheaper { 5 } else { 2 };
+                        let tag = dice.roll(routes.len() as u64) as usize;
+                        let units = 1 + dice.roll(most);
+                        let units = if gate.check_units(&routes[tag], units).is_ok() { units } else { 1 };
                         gate.join(
                             &routes[tag],
                             Rank::ORDINARY,
@@ -175,7 +220,9 @@ fn flood(
             let latency = if eager { dice.roll(60 * MS) } else { dice.roll(worst) };
             // With `Hold::Start` it is the instants of entering that keep the limit.
             let arrives = if hold == Hold::Start { now } else { now + dice.roll(latency + 1) };
-            sent.push((one.waiter.tag, one.waiter.units, now + latency));
+            let (route, units) = (one.waiter.tag, one.waiter.units);
+            let cost = if crowd == Crowd::Cheaper { dice.roll(units + 1) } else { units };
+            sent.push(Sent { route, units, cost, answered: now + latency });
             heap.push(Reverse((arrives, Event::Arrives(sent.len() - 1))));
         }
         gate.advance(now, &mut Vec::new());
@@ -202,7 +249,8 @@ fn never_over(kind: Kind) {
     let cases = std::env::var("FLOOD").map_or(10_000, |count| count.parse().expect("a number"));
     for hold in [Hold::Response, Hold::Start] {
         for seed in [1, 2] {
-            flood(&table(kind), hold, cases, seed, false);
+            flood(&table(kind), hold, cases, seed, Crowd::Some);
+            flood(&table(kind), hold, cases, seed, Crowd::Cheaper);
         }
     }
 }
@@ -248,7 +296,8 @@ fn all_kinds_together_are_never_over() {
             .link("slots", 1),
     ];
     for hold in [Hold::Response, Hold::Start] {
-        flood(&mixed, hold, 20_000, 3, false);
+        flood(&mixed, hold, 20_000, 3, Crowd::Some);
+        flood(&mixed, hold, 20_000, 3, Crowd::Cheaper);
     }
 }
 
@@ -264,7 +313,7 @@ fn what_latency_leaves_of_each_kind_is_used() {
         // Where one unit is left, a request of two does not fit.
         (Kind::First, Hold::Start, 0.99),
     ] {
-        let (served, span) = flood(&[limit("x", 100, 10 * SECOND, kind)], hold, 10_000, 4, true);
+        let (served, span) = flood(&[limit("x", 100, 10 * SECOND, kind)], hold, 10_000, 4, Crowd::Eager);
         let share = served["x"] as f64 / (100.0 * (span as f64 / 1e10 + 1.0));
         assert!(share >= least, "{share} of {kind:?}, {hold:?}");
     }

@@ -27,6 +27,13 @@ impl<W> Gate<W> {
             if window.fits(units) {
                 continue;
             }
+            if units == 0 {
+                let at = window.paused_until().unwrap_or(now);
+                if found.is_none_or(|(_, latest)| at > latest) {
+                    found = Some((self.named(limit), at));
+                }
+                continue;
+            }
             let room =
                 window.limit().checked_sub(units).and_then(|room| room.checked_sub(window.in_flight()));
             let Some(room) = room else {

@@ -24,8 +24,10 @@ impl Run<'_> {
             stamps[at as usize] += self.world.weight(request.route, limit) * request.units;
         }
         for change in self.world.changes.iter().filter(|change| change.limit == limit) {
-            if let What::Foreign(units, later) = change.what {
-                stamps[change.at as usize] += if later > 0 { units } else { 0 };
+            match change.what {
+                What::Foreign(units, later) if later > 0 => stamps[change.at as usize] += units,
+                What::Correct(units) => stamps[change.at as usize] += units.unsigned_abs(),
+                _ => {}
             }
         }
         let mut level = 0_u64;
@@ -41,11 +43,29 @@ impl Run<'_> {
         drained
     }
 
-    /// Every instant at which the clock alone changes anything: what was stamped comes free, a window of a quota ends, or
-    /// a request gives up.
+    /// When a request reaches the highest class of the table, or of a request.
+    fn risen_at(&self) -> impl Iterator<Item = Nanos> {
+        let world = self.world;
+        let highest: BTreeSet<u16> =
+            world.requests.iter().map(|one| one.rank.0).chain([world.highest().0]).collect();
+        let risen = move |(patience, one): (Nanos, &Request)| {
+            let (rank, arrives) = (one.rank.0, one.arrives);
+            let above = highest.range(..rank).map(move |highest| Nanos::from(rank - highest));
+            above.map(move |classes| arrives + patience * classes).collect::<Vec<_>>()
+        };
+        let each = world
+            .patience
+            .into_iter()
+            .flat_map(|patience| world.requests.iter().map(move |one| (patience, one)));
+        each.flat_map(risen)
+    }
+
+    /// Every instant at which the clock alone changes anything: what was stamped comes free, a window of a quota ends, a
+    /// request gives up, or it has risen to the highest class.
     pub(super) fn known_instants(&self) -> BTreeSet<Nanos> {
         let mut instants: BTreeSet<Nanos> =
             self.world.requests.iter().filter_map(|one| one.gives_up).collect();
+        instants.extend(self.risen_at());
         let is_quota = |&limit: &usize| matches!(self.world.table[limit].kind, Kind::Quota(_));
         for (request, at) in self.stamped() {
             instants.extend(self.world.takes(request.route).map(|limit| self.world.end(limit, at)));
@@ -57,7 +77,8 @@ impl Run<'_> {
         let quotas = (0..self.world.table.len()).filter(is_quota);
         instants.extend(self.world.changes.iter().filter_map(|&Change { at, limit, what }| match what {
             What::Allow(_) | What::GoFirst(_) => None,
-            What::Pause(length) => Some(at + length),
+            What::Pause(length) | What::PauseAll(length) => Some(at + length),
+            What::Correct(_) => Some(self.world.end(limit, at)),
             What::Foreign(_, later) | What::ForeignBeside(_, later) => {
                 Some(self.world.foreign_end(limit, at, later))
             }

@@ -1,5 +1,5 @@
-//! What the exchange says of a limit: how much of it is used, how large it is, that nothing may come for a while, and
-//! what a request really cost.
+//! What the exchange says of a limit: how much of it is used, how large it is, that nothing may come for a while. (What a
+//! request really cost is in [`correcting`](super::correcting).)
 //!
 //! [`Gate::advance`] must follow each of these.
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
-use crate::limit::{Told, Window};
+use crate::limit::{Scope, Told};
 
 use super::enter::Gate;
 use super::route::{Index, Route};
@@ -186,6 +186,34 @@ impl<W> Gate<W> {
         (later, without_units)
     }
 
+    /// The same for all limits of a scope, those that come into the table later among them. The routes of those that are
+    /// there: [`Gate::pause_for`] must follow for each.
+    pub fn pause_scope(&mut self, scope: Scope, until: Nanos, reason: &Arc<str>) -> Vec<Arc<Route>> {
+        self.changed = true;
+        if self.pause_of_new(Some(scope)).0 < until {
+            self.paused_scopes.retain(|&(other, ..)| other != scope);
+            self.paused_scopes.push((scope, until, reason.clone()));
+        }
+        // What was in a table before this one may come back.
+        for limit in self.limits.iter_mut().filter(|limit| limit.scope == Some(scope)) {
+            if limit.route.is_none() && limit.window.paused_until().is_none_or(|before| before < until) {
+                limit.window.pause(until);
+                limit.heard.reason = reason.clone();
+            }
+        }
+        let own = self.limits.iter().filter(|limit| limit.scope == Some(scope) && limit.base.is_none());
+        own.filter_map(|limit| limit.route.clone()).collect()
+    }
+
+    /// Until when a limit of this scope is paused that is new in the table, and why.
+    pub(super) fn pause_of_new(&self, scope: Option<Scope>) -> (Nanos, Arc<str>) {
+        let of_scope = self.paused_scopes.iter().find(|&&(other, ..)| Some(other) == scope);
+        match of_scope {
+            Some((_, until, reason)) if *until > self.paused_until => (*until, reason.clone()),
+            _ => (self.paused_until, self.paused_for.clone()),
+        }
+    }
+
     /// When the pauses end that are not over: of each limit by its id, and of all of them. Limits that are paused with all
     /// others, and no longer, are left out.
     pub fn pauses(&self, now: Nanos) -> Vec<(Option<Arc<str>>, Nanos)> {
@@ -194,30 +222,6 @@ impl<W> Gate<W> {
         let own = own.filter(|&(_, until)| until > self.paused_until);
         own.chain([(None, self.paused_until)]).filter(|&(_, until)| until > now).collect()
     }
-
-    /// Counts units of which it turned out afterwards that they were used (positive) or not (negative). Those that are used
-    /// count from now on. Of those that are not, the oldest in the window go first, and then those in flight: the newest may
-    /// be those of another request, which would then be missing for longer than this one's would have counted. How many
-    /// were counted or given back. [`Gate::now`] must have been called for `now`.
-    pub fn correct(&mut self, now: Nanos, route: &Route, units: i64) -> i64 {
-        self.changed = true;
-        // Whose units these are is not known: most are of the lower classes.
-        self.each_companion(route, |own, _| {
-            correct(own, now, units);
-        });
-        correct(&mut self.limits[route.index as usize].window, now, units)
-    }
-}
-
-fn correct(window: &mut Window, now: Nanos, units: i64) -> i64 {
-    window.expire(now);
-    if let Ok(units) = u64::try_from(units) {
-        let units = units.min(crate::MAX_LIMIT.saturating_sub(window.used()));
-        window.stamp(now, units);
-        return i64::try_from(units).unwrap_or(i64::MAX);
-    }
-    let given_back = window.take_back(units.unsigned_abs());
-    -i64::try_from(given_back).unwrap_or(i64::MAX)
 }
 
 /// For how long a pause lasts: refused if that is over 100 years.

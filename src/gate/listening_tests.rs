@@ -202,6 +202,38 @@ fn others_who_come_late_find_the_window_used() {
     assert!(out.refused <= 16, "{out:?}");
 }
 
+/// Early in a window the rate of others is a guess from little, and all that is in flight may be theirs: more than the limit
+/// may then be kept for them. Nothing passes, but what there is not is not used.
+#[test]
+fn no_more_counts_as_used_than_the_limit_and_what_others_have_used_for_certain() {
+    const LIMIT: u64 = 6_000;
+    let (mut more_is_kept, mut more_is_used) = (0, 0);
+    for own in [1, 8, 12, 18, 24] {
+        for told in (0..2 * LIMIT).step_by(250) {
+            let zone = Zone::named("UTC").expect("UTC");
+            let resets = Resets { period: Period::Span(60_000 * MS), zone };
+            let row = RateLimit::quota("POOL", LIMIT, resets);
+            let clock = Clock::manual();
+            let mut gate: Gate<()> = Gate::new(&[row], Options::default()).expect("a fine table");
+            clock.set(500 * MS);
+            let now = gate.now(&clock);
+            let route = gate.lookup("POOL").expect("known").clone();
+            assert!((0..own).all(|_| gate.try_enter(&clock, &route, 250)));
+            let (age, used) = (Some(Duration::from_millis(100)), Some(told));
+            let answer = Observation { used, remaining: None, limit: None, reset: None, age, expect: true };
+            gate.observe_answer(now, &route, &answer).expect("a fine answer");
+            let usage = gate.usage(now, &route);
+            let all = gate.window(route.index).used();
+            assert!(usage.used <= all && usage.used == 250 * own + usage.foreign);
+            assert!(usage.used <= LIMIT.max(told), "{usage:?} told {told}");
+            assert!(usage.used == all || usage.used >= LIMIT, "{usage:?}, all {all}");
+            more_is_kept += u64::from(all > usage.used);
+            more_is_used += u64::from(usage.used > LIMIT);
+        }
+    }
+    assert!(more_is_kept > 0 && more_is_used > 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(300), ..ProptestConfig::default() })]
 

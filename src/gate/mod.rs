@@ -4,6 +4,7 @@
 //! fast path saves.
 
 mod advance;
+mod correcting;
 mod counts;
 #[cfg_attr(not(test), allow(dead_code, reason = "for tests alone"))]
 mod effective;
@@ -17,6 +18,7 @@ mod profile;
 mod queue;
 mod ramp;
 mod reserve;
+mod rising;
 mod route;
 mod sharing;
 mod table;

@@ -42,8 +42,12 @@ pub(super) struct Change {
 pub(super) enum What {
     /// So much of it may be used.
     Allow(u64),
-    /// Nothing passes for so long.
+    /// Nothing passes for so long that takes from it.
     Pause(Nanos),
+    /// Nothing at all does.
+    PauseAll(Nanos),
+    /// A request that was answered before cost so many units more of it, or less.
+    Correct(i64),
     /// Somebody else has used so many units, which come free so much later.
     Foreign(u64, Nanos),
     /// The same, together with the change after it.
@@ -105,11 +109,18 @@ impl World {
         own + linked.map(|link| link.weight).sum::<u64>()
     }
 
-    /// Who goes first: by rank, and then in the order of arrival. With a patience: by the class that each has risen to,
-    /// told by when it is that of rank 0, which does not change while it waits.
-    pub(super) fn order(&self, at: usize) -> (Nanos, usize) {
+    /// Who goes first at `now`: by rank, and then in the order of arrival. With a patience: by the class that each has
+    /// risen to, no higher than `highest`, and then in the order of arrival.
+    pub(super) fn order(&self, at: usize, now: Nanos, highest: Rank) -> (Nanos, usize) {
         let Request { rank, arrives, .. } = self.requests[at];
-        (self.patience.map_or(rank.0.into(), |patience| arrives + patience * Nanos::from(rank.0)), at)
+        let Some(patience) = self.patience else { return (rank.0.into(), at) };
+        let below = |rank: Rank| patience * Nanos::from(rank.0);
+        (below(rank).saturating_sub(now.saturating_sub(arrives)).max(below(highest)), at)
+    }
+
+    /// The highest class of a request that comes while nobody else waits.
+    pub(super) fn highest(&self) -> Rank {
+        (self.table.iter().map(|limit| Rank::of(limit.priority).expect("in range"))).min().expect("a limit")
     }
 
     /// The limits that requests for a route take from.
@@ -226,6 +237,8 @@ pub(super) struct Run<'a> {
     running: Vec<(Nanos, usize, Arc<Route>)>,
     pub(super) started: Vec<Option<Nanos>>,
     pub(super) ended: Vec<Option<Nanos>>,
+    /// With a patience, the highest class by now.
+    highest: Rank,
     /// When each request became the first, in the order of the queue, that waits on any of its limits.
     pub(super) oldest_since: Vec<Option<Nanos>>,
     /// When the gate was looked at because it had asked for it.
@@ -253,6 +266,7 @@ impl<'a> Run<'a> {
             running: Vec::new(),
             started: vec![None; count],
             ended: vec![None; count],
+            highest: world.highest(),
             oldest_since: vec![None; count],
             woken: Vec::new(),
         }
@@ -261,6 +275,17 @@ impl<'a> Run<'a> {
     /// Has the gate look at the clocks, as it does before anything else.
     pub(super) fn look(&mut self, now: Nanos) {
         self.gate.observe(now, self.world.wall_at(now));
+    }
+
+    /// As a throttler does it.
+    fn pause_all(&mut self, now: Nanos, until: Nanos) {
+        let (_, without_units) = self.gate.pause_for(None, until, &Arc::default());
+        if without_units {
+            assert!(self.gate.set_table(now, &self.world.table).expect("a fine table").is_empty());
+            let lookup = |limit: &RateLimit| self.gate.lookup(&limit.id).expect("present").clone();
+            self.routes = self.world.table.iter().map(lookup).collect();
+            self.look(now);
+        }
     }
 
     fn advance(&mut self, now: Nanos) {
@@ -302,7 +327,7 @@ impl<'a> Run<'a> {
         }
         assert!(self.gate.wake_at().is_none_or(|at| at > now), "asks at {now} for {:?}", self.gate.wake_at());
         let mut waiting: Vec<usize> = self.places.keys().copied().collect();
-        waiting.sort_by_key(|&at| self.world.order(at));
+        waiting.sort_by_key(|&at| self.world.order(at, now, self.highest));
         for (nth, &at) in waiting.iter().enumerate() {
             let takes = |at: usize| self.world.takes(self.world.requests[at].route);
             let shares = |&older: &usize| takes(older).any(|limit| takes(at).any(|own| own == limit));
@@ -310,6 +335,10 @@ impl<'a> Run<'a> {
                 self.oldest_since[at].get_or_insert(now);
             }
         }
+    }
+
+    fn order(&self, at: usize, now: Nanos) -> (Nanos, usize) {
+        self.world.order(at, now, self.highest)
     }
 
     /// The next instant at which anything happens.
@@ -344,6 +373,10 @@ impl<'a> Run<'a> {
                 match what {
                     What::Allow(units) => self.gate.allow(route, units),
                     What::Pause(length) => self.gate.pause(route, now + length),
+                    What::PauseAll(length) => self.pause_all(now, now + length),
+                    What::Correct(units) => {
+                        self.gate.correct(now, route, units);
+                    }
                     What::Foreign(units, later) | What::ForeignBeside(units, later) => {
                         self.gate.stamp_foreign(now, route, units, now + later)
                     }
@@ -372,13 +405,13 @@ impl<'a> Run<'a> {
             }
             for (at, request) in self.world.requests.iter().enumerate() {
                 let exists = loner.is_none_or(|(since, last)| {
-                    now < since
-                        || (now == since && at < last)
-                        || self.world.order(at) <= self.world.order(last)
+                    now < since || (now == since && at < last) || self.order(at, now) <= self.order(last, now)
                 });
                 if request.arrives == now && exists {
                     let deadline = request.gives_up.filter(|_| self.deadlines);
                     let waiter = Waiter { units: request.units, since: now, deadline, tag: at };
+                    let others = if self.places.is_empty() { self.world.highest() } else { self.highest };
+                    self.highest = others.min(request.rank);
                     let route = self.routes[request.route].of_rank(request.rank);
                     let place = self.gate.join(route, request.rank, waiter);
                     self.places.insert(at, place);
@@ -388,7 +421,7 @@ impl<'a> Run<'a> {
             // All at once: none of them shall go because another one is gone.
             if let Some((_, last)) = loner.filter(|&(since, _)| now >= since) {
                 let mut gone = self.places.clone();
-                gone.retain(|&at, _| self.world.order(at) > self.world.order(last));
+                gone.retain(|&at, _| self.order(at, now) > self.order(last, now));
                 for (at, place) in &gone {
                     self.places.remove(at);
                     self.gate.remove(*place).expect("it waits");

@@ -66,10 +66,17 @@ proptest! {
     fn the_first_goes_as_if_nothing_came_after_it(world in ranked_worlds(25), pick in any::<prop::sample::Index>()) {
         for hold in [Hold::Start, Hold::Response] {
             let run = Run::new(&world, hold).go(false, None);
-            // One of a higher class that comes later goes before it, as it should.
+            // One of a higher class that comes later goes before it, as it should; and so does one that came earlier, as soon
+            // as it has risen to the highest class as well.
             let overtaken = |at: usize, since: Nanos| {
-                let later = |other: &usize| world.requests[*other].arrives >= since;
-                (0..world.requests.len()).filter(later).any(|other| world.order(other) < world.order(at))
+                let is_before = |other: usize, now: Nanos| {
+                    let order = |at| world.order(at, now, world.highest());
+                    world.requests[other].arrives <= now && order(other) < order(at)
+                };
+                (0..world.requests.len()).any(|other| {
+                    let is_new = world.requests[other].arrives >= since || !is_before(other, since);
+                    is_new && (since..=run.started[at].unwrap_or(END)).any(|now| is_before(other, now))
+                })
             };
             let oldest: Vec<(usize, Nanos)> = (run.oldest_since.iter().enumerate())
                 .filter_map(|(at, since)| Some((at, (*since)?)))

@@ -150,6 +150,7 @@ impl<W> Gate<W> {
         if self.is_exact() {
             return false;
         }
+        let place = self.queues.stands_at(place);
         let Some(own) = &self.limits[place.route as usize].route else { return false };
         let mut limits: Vec<Index> = own.charges.iter().map(|charge| charge.limit).collect();
         let mut routes: Vec<Index> = self.queues.routes().collect();

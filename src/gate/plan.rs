@@ -78,7 +78,7 @@ impl Plan {
         limit_of: impl Fn(Index) -> &'a Window,
     ) {
         self.add(charges, units);
-        for charge in charges.iter().filter(|_| start != NEVER) {
+        for charge in charges.iter().filter(|charge| start != NEVER && charge.weight > 0) {
             let limit = limit_of(charge.limit);
             let held_until = if head { NEVER } else { limit.frees_at(start) };
             let profile = &mut self.by_limit[charge.limit as usize];
@@ -117,6 +117,9 @@ impl Plan {
     /// When units fit beside what is in the window, with everything in flight and every waiting request's units held for
     /// good; [`NEVER`] where they do not.
     pub fn fits_beside_all(&self, wanted: Charge, limit: &Window) -> Nanos {
+        if wanted.weight == 0 {
+            return limit.paused_until().unwrap_or(0);
+        }
         let added = self.added[wanted.limit as usize];
         let held = added.saturating_add(wanted.weight).saturating_add(limit.in_flight());
         limit.limit().checked_sub(held).map_or(NEVER, |room| limit.window_down_to(room))
@@ -126,6 +129,9 @@ impl Plan {
 /// When `units` more will have been let through a limit, each as early as it can be: what is used comes free first,
 /// and then, window after window, what was let through in between.
 pub(super) fn after_units(units: u64, now: Nanos, limit: &Window) -> Nanos {
+    if units == 0 {
+        return limit.paused_until().unwrap_or(0).max(now);
+    }
     if limit.limit() == 0 {
         return NEVER;
     }

@@ -74,12 +74,15 @@ impl Profile {
     /// Whether units taken now leave every reservation as it is, with what is in flight, and them, held for good.
     pub fn leaves_whole(&self, units: u64, limit: &Window) -> bool {
         let held = limit.in_flight().saturating_add(units);
-        self.reservations.is_empty() || self.heaviest.saturating_add(held) <= limit.limit()
+        units == 0 || self.reservations.is_empty() || self.heaviest.saturating_add(held) <= limit.limit()
     }
 
     /// The earliest instant from `from` on at which units fit, for as long as they stay if the request is answered at
     /// once. One sweep over the steps: the start only ever moves on.
     pub fn earliest(&self, units: u64, from: Nanos, event: Nanos, limit: &Window) -> Nanos {
+        if units == 0 {
+            return limit.paused_until().map_or(from, |until| until.max(from));
+        }
         if let Some(slope) = limit.slope(event) {
             return self.ramp.earliest(units, from, slope, limit);
         }

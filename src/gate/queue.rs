@@ -1,10 +1,10 @@
 //! Which requests wait, and which of them goes before which: by rank, and then in the order of arrival.
 //!
-//! With a *patience*, a request rises by one class for each length of it that it waits, without steps in between. All that
-//! wait rise equally fast, so that which of two goes first never changes: the one that would have been of a given class
-//! first. A queue has a fixed order with and without a patience, and nothing must be sorted or woken as time goes on.
-//!
 //! There is one queue for each route. Everywhere in the gate, *older* and *younger* mean this order over all queues.
+//!
+//! A request has a *name*, the place that it was given when it came. Without a patience that is where it stands. With one
+//! it stands elsewhere once it has risen to the highest class (see [`rising`](super::rising)), and keeps its name. A name and
+//! a place are as good as each other for finding a request.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -13,6 +13,7 @@ use crate::clock::Nanos;
 use crate::error::Error;
 use crate::limit::PRIORITIES;
 
+use super::rising::Rising;
 use super::route::Index;
 
 /// A class of requests. All of a smaller rank go before all of a larger one.
@@ -23,7 +24,7 @@ impl Rank {
     /// Before everybody: requests within the blocks of others, whatever their priority.
     pub const FIRST: Self = Self(0);
     /// That of the highest priority.
-    const HIGHEST: Self = Self(Self::ORDINARY.0 - *PRIORITIES.end() as u16);
+    pub(super) const HIGHEST: Self = Self(Self::ORDINARY.0 - *PRIORITIES.end() as u16);
     /// That of priority 0.
     pub const ORDINARY: Self = Self(1 << 15);
 
@@ -39,7 +40,8 @@ impl Rank {
 /// When a waiting request goes, over all queues: the smallest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Order {
-    /// The rank; with a patience, when the request is of the highest class. 0: before everybody.
+    /// The rank; with a patience, when the request would have risen to the highest of all priorities, or [`Self::RISEN`].
+    /// 0: before everybody.
     key: u64,
     /// The number of the arrival, and behind it the rank of the request, also of one that goes before everybody.
     number: u64,
@@ -50,10 +52,27 @@ impl Order {
     pub const LAST: Self = Self { key: u64::MAX, number: u64::MAX };
     /// As many bits are the rank. With a million arrivals a second, the others last for nine years.
     const RANK: u32 = u16::BITS;
+    /// The key of those that have risen to the highest class: no other one is smaller, but for those before everybody.
+    pub(super) const RISEN: u64 = 1;
+
+    pub(super) fn key(self) -> u64 {
+        self.key
+    }
+
+    /// That of the same request, once it has risen to the highest class.
+    pub(super) fn risen(self) -> Self {
+        Self { key: Self::RISEN, ..self }
+    }
 
     /// The class of the request itself.
     pub fn rank(self) -> Rank {
         Rank(self.number as u16)
+    }
+
+    /// The priority of the request; `None` if it goes before everybody.
+    pub fn priority(self) -> Option<i16> {
+        let below = i32::from(self.rank().0) - i32::from(Rank::ORDINARY.0);
+        (self.key > 0).then(|| i16::try_from(-below).unwrap_or(i16::MIN))
     }
 
     /// Earlier arrivals have smaller ones.
@@ -90,14 +109,17 @@ struct Queue<W> {
 pub(crate) struct Queues<W> {
     by_route: Vec<Queue<W>>,
     /// The oldest waiter of each route that somebody waits for, and its units: who goes through them all needs no more.
-    heads: BTreeMap<Place, u64>,
+    pub(super) heads: BTreeMap<Place, u64>,
+    /// By name.
     deadlines: BTreeSet<(Nanos, Place)>,
     len: usize,
     next: u64,
     /// The largest order of any request that ever waited.
     last: Order,
-    /// How long a request waits for each class that it rises by; `None`: it keeps its own.
-    patience: Option<Nanos>,
+    /// `None`: a request keeps its class.
+    pub(super) rising: Option<Rising>,
+    /// Names with a key up to here stand among those that have risen to the highest class; 0 without a patience.
+    pub(super) reached: u64,
 }
 
 impl<W> Queues<W> {
@@ -109,24 +131,40 @@ impl<W> Queues<W> {
             len: 0,
             next: 0,
             last: Order { key: 0, number: 0 },
-            patience,
+            rising: patience.map(Rising::new),
+            reached: 0,
         }
     }
 
-    /// What a request of a class that comes at `now` is ordered by.
+    /// The key in the name of a request of a class that comes at `now`.
     fn key(&self, rank: Rank, now: Nanos) -> u64 {
-        match self.patience {
-            Some(patience) if rank != Rank::FIRST => {
-                let below_highest = u64::from(rank.0.saturating_sub(Rank::HIGHEST.0));
-                now.saturating_add(patience.saturating_mul(below_highest)).saturating_add(1)
-            }
+        match &self.rising {
+            Some(rising) if rank != Rank::FIRST => rising.key(rank, now),
             _ => rank.0.into(),
         }
     }
 
+    /// Where a request stands that has this name, or stands here.
+    #[inline]
+    pub fn stands_at(&self, name: Place) -> Place {
+        let has_risen = name.order.key.wrapping_sub(Order::RISEN) < self.reached;
+        if has_risen { Place { order: name.order.risen(), ..name } } else { name }
+    }
+
+    /// The name of the request that stands at a place.
+    pub fn name(&self, place: Place, waiter: &Waiter<W>) -> Place {
+        if self.rising.is_none() || place.order.key != Order::RISEN {
+            return place;
+        }
+        let key = self.key(place.order.rank(), waiter.since);
+        Place { order: Order { key, ..place.order }, ..place }
+    }
+
     /// Those up to here go before a request of this rank that comes at `now`.
     pub fn before(&self, rank: Rank, now: Nanos) -> Order {
-        Order { key: self.key(rank, now), number: u64::MAX }
+        let key = self.key(rank, now);
+        let newcomer = Place { order: Order { key, number: u64::MAX }, route: 0 };
+        self.stands_at(newcomer).order
     }
 
     /// Makes room for routes up to `count`.
@@ -178,65 +216,90 @@ impl<W> Queues<W> {
 
     /// Whether nobody goes after `place`, as far as can be told at once.
     pub fn is_last(&self, place: Place) -> bool {
-        place.order >= self.last
+        self.stands_at(place).order >= self.last
     }
 
-    /// Behind all of the same rank.
+    /// Behind all of the same rank that stand there. Its name.
     pub fn push(&mut self, route: Index, rank: Rank, waiter: Waiter<W>) -> Place {
         self.push_at(self.key(rank, waiter.since), route, rank, waiter)
     }
 
-    /// Before everybody but those who went there before. The request keeps its own class.
+    /// Before everybody but those who went there before. The request keeps its own class. Its new name.
     pub fn push_first(&mut self, place: Place, waiter: Waiter<W>) -> Place {
         self.push_at(self.key(Rank::FIRST, 0), place.route, place.order.rank(), waiter)
     }
 
     fn push_at(&mut self, key: u64, route: Index, rank: Rank, waiter: Waiter<W>) -> Place {
         let number = self.next << Order::RANK | u64::from(rank.0);
-        let place = Place { order: Order { key, number }, route };
+        let name = Place { order: Order { key, number }, route };
         self.next += 1;
-        self.last = self.last.max(place.order);
-        self.insert(place, waiter);
-        place
+        self.insert(name, waiter);
+        name
     }
 
-    /// Puts a waiter where it stood before.
-    pub fn insert(&mut self, place: Place, waiter: Waiter<W>) {
-        let head = self.head(place.route);
-        if head.is_none_or(|head| place < head) {
-            head.map(|head| self.heads.remove(&head));
-            self.heads.insert(place, waiter.units);
+    /// Puts a waiter where the one of this name stands, or would by now.
+    pub fn insert(&mut self, name: Place, waiter: Waiter<W>) {
+        if name.order.key > 0 {
+            self.expect(name.order.rank(), waiter.since);
         }
-        let queue = &mut self.by_route[place.route as usize];
-        queue.units = queue.units.saturating_add(waiter.units);
-        self.deadlines.extend(waiter.deadline.map(|at| (at, place)));
-        queue.waiters.insert(place.order, waiter);
+        self.deadlines.extend(waiter.deadline.map(|at| (at, name)));
         self.len += 1;
+        let place = self.stands_at(name);
+        if let Some(rising) = &mut self.rising
+            && place.order.key > Order::RISEN
+        {
+            rising.below.insert(place);
+        }
+        self.put(place, waiter);
     }
 
-    pub fn remove(&mut self, place: Place) -> Option<Waiter<W>> {
-        let queue = &mut self.by_route[place.route as usize];
-        let waiter = queue.waiters.remove(&place.order)?;
-        queue.units = queue.units.saturating_sub(waiter.units);
+    /// Takes out the waiter of this name, or that stands here.
+    pub fn remove(&mut self, name: Place) -> Option<Waiter<W>> {
+        let place = self.stands_at(name);
+        let waiter = self.take(place)?;
         if let Some(at) = waiter.deadline {
-            self.deadlines.remove(&(at, place));
+            self.deadlines.remove(&(at, self.name(place, &waiter)));
         }
-        if self.heads.remove(&place).is_some() {
-            let next = self.queue(place.route).first_key_value();
-            let next = next.map(|(&order, waiter)| (Place { order, ..place }, waiter.units));
-            self.heads.extend(next);
+        if let Some(rising) = &mut self.rising {
+            rising.below.remove(&place);
         }
         self.len -= 1;
         Some(waiter)
     }
 
-    /// Who gives up first, and when.
+    /// A waiter stands here from now on.
+    pub(super) fn put(&mut self, place: Place, waiter: Waiter<W>) {
+        let head = self.head(place.route);
+        if head.is_none_or(|head| place < head) {
+            head.map(|head| self.heads.remove(&head));
+            self.heads.insert(place, waiter.units);
+        }
+        self.last = self.last.max(place.order);
+        let queue = &mut self.by_route[place.route as usize];
+        queue.units = queue.units.saturating_add(waiter.units);
+        queue.waiters.insert(place.order, waiter);
+    }
+
+    /// The waiter that stands here does so no more.
+    pub(super) fn take(&mut self, place: Place) -> Option<Waiter<W>> {
+        let queue = &mut self.by_route[place.route as usize];
+        let waiter = queue.waiters.remove(&place.order)?;
+        queue.units = queue.units.saturating_sub(waiter.units);
+        if self.heads.remove(&place).is_some() {
+            let next = self.queue(place.route).first_key_value();
+            let next = next.map(|(&order, waiter)| (Place { order, ..place }, waiter.units));
+            self.heads.extend(next);
+        }
+        Some(waiter)
+    }
+
+    /// Who gives up first, by name, and when.
     pub fn first_deadline(&self) -> Option<(Nanos, Place)> {
         self.deadlines.first().copied()
     }
 
     pub fn get(&self, place: Place) -> Option<&Waiter<W>> {
-        self.queue(place.route).get(&place.order)
+        self.queue(place.route).get(&self.stands_at(place).order)
     }
 
     /// The next waiter of the same route.

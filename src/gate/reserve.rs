@@ -16,7 +16,7 @@ use crate::limit::{Kind, PRIORITIES, RateLimit, Shape, Window};
 use super::enter::Gate;
 use super::queue::{Place, Rank};
 use super::route::Route;
-use super::table::{Below, Row};
+use super::table::{Below, Row, scope_of};
 
 /// What the entry of an id for requests below a priority is called.
 fn id_below(id: &str, priority: i16) -> String {
@@ -86,6 +86,7 @@ pub(super) fn add_rows(table: &[&RateLimit], rows: &mut Vec<Row>, shape: impl Fn
             shape: shape(&own),
             takes,
             rank: rows[base].rank,
+            scope: scope_of(&own),
             below: Some(Below { base, priority, is_limit: own.kind != Kind::Route }),
             id: own.id,
         };
@@ -129,10 +130,11 @@ impl<W> Gate<W> {
         for index in self.queues.routes() {
             let base = self.limits[index as usize].base.unwrap_or(index);
             let Some(route) = &self.limits[base as usize].route else { continue };
-            for (place, _) in self.queues.places(index) {
+            for (place, waiter) in self.queues.places(index) {
                 let to = route.of_rank(place.order.rank()).index;
                 if to != index {
-                    moved.push((place, Place { route: to, ..place }));
+                    let name = self.queues.name(place, waiter);
+                    moved.push((name, Place { route: to, ..name }));
                 }
             }
         }

@@ -34,6 +34,8 @@ pub(crate) struct Route {
     pub rank: Rank,
     /// The routes of requests that leave reserves alone: each for those of a larger rank, the largest first.
     pub below: Vec<(Rank, Arc<Route>)>,
+    /// What the request took when it entered, where some of that was given back since.
+    pub first: Option<Arc<Route>>,
     /// Each limit at most once. A weight of 0 takes nothing, and waits while the limit is paused.
     pub charges: SmallVec<[Charge; 4]>,
     /// How many of its requests have passed. Added to under the lock of the gate alone.

@@ -14,7 +14,7 @@ pub struct Usage {
     pub id: String,
     /// Units that fit in a window: this bot's share of the limit.
     pub limit: u64,
-    /// Units used up: in the window or in flight.
+    /// Units used up: in the window or in flight. More than the limit only where others used more, or the limit was lowered.
     pub used: u64,
     /// Of these, the units of requests that have entered and not yet left.
     pub in_flight: u64,
@@ -54,15 +54,16 @@ impl<W> Gate<W> {
             None if window.in_flight() > 0 => window.first_frees_at(now),
             None => now,
         };
+        let foreign = window.others(now);
         Usage {
             id: limit.id.to_string(),
             limit: window.limit(),
-            used: window.used(),
+            used: window.own().saturating_add(foreign),
             in_flight: window.in_flight(),
             waiting,
             interval: Duration::from_nanos(window.interval()),
             resets_in: Duration::from_nanos(resets_at - now),
-            foreign: window.others(),
+            foreign,
             paused: Duration::from_nanos(window.paused_until().map_or(0, |until| until - now)),
             pause_reason: window.paused_until().map_or_else(String::new, |_| limit.heard.reason.to_string()),
             reserved,

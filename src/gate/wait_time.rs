@@ -15,11 +15,13 @@ impl<W> Gate<W> {
     /// [`Gate::advance`] must have been called for `now`.
     pub fn wait_time(&mut self, now: Nanos, route: &Route, units: u64, rank: Rank) -> Nanos {
         self.expire(now, route);
+        let highest = self.queues.raise(rank);
         self.plan_before(now, rank);
         let walk = std::mem::take(&mut self.walk);
         let blocked = self.waits_before(now, route, rank) || self.may_go(&walk, now, route, units).is_err();
         let wait = if blocked { self.estimate(&walk.plan, now, route, units, rank) } else { 0 };
         self.walk = walk;
+        self.queues.lower(highest);
         wait
     }
 

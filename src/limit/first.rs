@@ -24,6 +24,8 @@ pub(crate) struct First {
     ends_by: Option<Nanos>,
     /// So many of the units that are answered next may be in the window before.
     doubtful: u64,
+    /// Until then a window may be open that requests opened of which nothing counts.
+    open_until: Nanos,
     /// The instant of the last look.
     seen: Nanos,
     /// When a window last ended.
@@ -38,6 +40,7 @@ impl First {
             opened_from: None,
             ends_by: None,
             doubtful: 0,
+            open_until: 0,
             seen: now,
             expired_at: 0,
         };
@@ -85,7 +88,7 @@ impl First {
 
     /// A request enters, as of the last look, beside so many units in flight.
     pub fn enter(&mut self, in_flight: u64) {
-        if in_flight == 0 && self.ends.units() == 0 {
+        if in_flight == 0 && self.ends.units() == 0 && self.open_until <= self.seen {
             // No window is open, nor can one have been opened by a request that is not answered.
             (self.opened_from, self.ends_by, self.doubtful) = (Some(self.seen), None, 0);
         }
@@ -94,6 +97,9 @@ impl First {
     /// Units of a request that was answered at `now`.
     pub fn stamp(&mut self, now: Nanos, units: u64) {
         let end = self.end_of(now);
+        if units == 0 {
+            self.cost_less(now);
+        }
         self.insert(end, units);
         if self.ends_by.is_none() {
             if units > self.doubtful {
@@ -101,6 +107,16 @@ impl First {
             }
             self.doubtful = self.doubtful.saturating_sub(units);
         }
+    }
+
+    /// A request that was answered by `now` cost so many units more: in which window, nobody need know.
+    pub fn count_more(&mut self, now: Nanos, units: u64) {
+        self.insert(now.saturating_add(self.interval), units);
+    }
+
+    /// A request that was answered by `now` cost less than it seemed. It may have opened a window all the same.
+    pub fn cost_less(&mut self, now: Nanos) {
+        self.open_until = self.open_until.max(now.saturating_add(self.interval));
     }
 
     /// Others may have opened a window, at any time.

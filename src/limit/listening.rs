@@ -102,12 +102,24 @@ impl Window {
 
     /// Gives back units that turned out not to be used: the oldest in the window first, and then those in
     /// flight. How many there were to give back, no more than `units`.
-    pub fn take_back(&mut self, units: u64) -> u64 {
+    pub fn take_back(&mut self, now: Nanos, units: u64) -> u64 {
+        self.stamps.cost_less(now);
         let settled = self.stamps.take_back(units);
         let in_flight = self.in_flight.min(units - settled);
         self.in_flight -= in_flight;
         self.credit += in_flight;
         settled + in_flight
+    }
+
+    /// A request that has been answered cost so many units more, which count from now on.
+    pub fn count_more(&mut self, now: Nanos, units: u64) {
+        self.stamps.count_more(now, units);
+    }
+
+    /// Of what a request has in flight, so many units turned out not to be used.
+    pub fn cost_less(&mut self, now: Nanos, units: u64) {
+        self.stamps.cost_less(now);
+        self.give_back(units);
     }
 
     /// Units that others have used, and that come free at `until`, or as the units of this limit do if that is before.
@@ -157,9 +169,11 @@ impl Window {
         self.recount(now);
     }
 
-    /// Units of others, those that are kept for them among them, as of the last [`Window::expire`].
-    pub fn others(&self) -> u64 {
-        self.others_units
+    /// Units of others that are known to be used, and of those kept for them no more than the limit leaves, as of the last
+    /// [`Window::expire`] at `now`. In one window more may be kept than there are: nothing passes then, but they are not used.
+    pub fn others(&self, now: Nanos) -> u64 {
+        let used = self.others.as_ref().map_or(0, |others| others.used_at(now));
+        self.others_units.min(used.max(self.limit().saturating_sub(self.own())))
     }
 
     /// Learns from an answer how much others have used: so much at least that no more is left here than the exchange had
@@ -197,10 +211,11 @@ impl Window {
         own.saturating_add(self.in_flight)
     }
 
-    /// Somebody else counts the units of others from now on, and allows so much less.
-    pub fn forget_others(&mut self, now: Nanos) {
-        self.others = None;
+    /// Somebody else counts the units of others from now on, and allows so much less. Whether there were any.
+    pub fn forget_others(&mut self, now: Nanos) -> bool {
+        let had_some = self.others.take().is_some();
         self.recount(now);
+        had_some
     }
 
     /// Some of what is in flight counts no more already.

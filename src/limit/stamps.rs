@@ -186,6 +186,18 @@ impl Stamps {
         }
     }
 
+    /// Units of a request that was answered by `now`, beside those that it entered with.
+    pub fn count_more(&mut self, now: Nanos, units: u64) {
+        if let Self::First(first) = self { first.count_more(now, units) } else { self.stamp(now, units) }
+    }
+
+    /// Units of a request that was answered by `now` turned out not to be used.
+    pub fn cost_less(&mut self, now: Nanos) {
+        if let Self::First(first) = self {
+            first.cost_less(now);
+        }
+    }
+
     /// Takes the oldest units out of the window; how many there were to take, no more than `units`.
     pub fn take_back(&mut self, units: u64) -> u64 {
         match self {

@@ -250,22 +250,24 @@ impl Window {
         at.saturating_add(self.interval().saturating_mul(rounds - counted))
     }
 
-    /// Units in the window, those of others among them.
-    #[inline]
-    pub fn in_window(&self) -> u64 {
-        self.stamps.units().saturating_add(self.others_units)
-    }
-
     /// Units used up.
     #[inline]
     pub fn used(&self) -> u64 {
-        self.in_window().saturating_add(self.in_flight)
+        self.own().saturating_add(self.others_units)
     }
 
-    /// Whether `units` more fit, as of the last [`Window::expire`].
+    /// The same without those of others.
+    #[inline]
+    pub fn own(&self) -> u64 {
+        self.stamps.units().saturating_add(self.in_flight)
+    }
+
+    /// Whether `units` more fit, as of the last [`Window::expire`]. None at all fit wherever no pause is on, also where more
+    /// is used than there is.
     #[inline]
     pub fn fits(&self, units: u64) -> bool {
         (self.stamps.units() + self.in_flight).saturating_add(units) < self.open
+            || units == 0 && self.open > 0
     }
 
     /// Takes units: in flight from now on.

@@ -8,11 +8,13 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::gate_view::{GateView, Rules, Settled, Waiting};
 use super::learned::ToldLimit;
+use super::line::Class;
 use super::pauses::{Pause, SAME_END};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
-use super::tally::{Counted, Heard, spacing};
+use super::tally::spacing;
 use super::terms::{OnConflict, Terms, chunk};
 use super::visit::{Answer, Granted, Request, Said, TicketSaid, grain};
 
@@ -21,59 +23,6 @@ const PACE: Nanos = 5_000_000;
 
 /// What a member does not use for so long, though others want it, it gives back.
 const LINGER: Nanos = 50_000_000;
-
-/// How a process takes part.
-#[derive(Clone, Debug)]
-pub(crate) struct Rules {
-    /// For how long it lives without a visit; `None` where the store knows who lives.
-    pub lease: Option<Nanos>,
-    /// For how long what it sent may still arrive.
-    pub arrival: Nanos,
-    /// How far clocks of the wall may be apart: quotas rest so long before and after a boundary.
-    pub margin: WallNanos,
-    pub on_conflict: OnConflict,
-}
-
-/// What the gate has of one limit now.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct GateView {
-    /// Units in the window and in flight.
-    pub used: u64,
-    /// Units that requests in the queue take, in all.
-    pub waiting: u64,
-    /// The most that one of them takes.
-    pub need: u64,
-    /// When units of `used` come free next.
-    pub frees_at: Option<Nanos>,
-    /// Those of `used` that are in the window. Needed of long windows, and of all when the member leaves.
-    pub settled: Vec<Settled>,
-    /// What is left of a pause, and why.
-    pub pause: Option<(Nanos, Arc<str>)>,
-    /// What the exchange has told that the limit is, and how long ago.
-    pub told: Option<(u64, Nanos)>,
-    /// What the exchange has told last to be left.
-    pub heard: Option<Heard>,
-    /// What it may have counted of this process since [`Membership::asked_since`].
-    pub counted: Counted,
-}
-
-/// Units in a gate's window.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settled {
-    pub units: u64,
-    /// When they leave it: [`FreeAt::In`] of a rolling window, [`FreeAt::Boundary`] of a quota.
-    pub free: FreeAt,
-}
-
-/// A request that waits at the gate.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiting {
-    /// Its number; another one for each request of this process.
-    pub request: u64,
-    pub waited: Nanos,
-    /// What it takes: (index into the table, units).
-    pub needs: Vec<(usize, u64)>,
-}
 
 /// What the process has of one limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -230,8 +179,8 @@ impl Membership {
     }
 
     /// What to take to the store. Before it is sent, the gate must be set to [`Membership::effective`] of each limit, and
-    /// must drop from its windows what the request posts; all that before anything else can pass. `waiting`: the oldest
-    /// request of each queue, oldest first.
+    /// must drop from its windows what the request posts; all that before anything else can pass. `waiting`: the next
+    /// request of each queue, in the order in which they go.
     ///
     /// While a request is without an answer, this is the same one again: what it releases must be taken once.
     pub(crate) fn request(&mut self, now: Nanos, gates: &[GateView], waiting: &[Waiting]) -> Request {
@@ -244,6 +193,7 @@ impl Membership {
             let ticket = ticket.map(|one| TicketSaid {
                 request: one.request,
                 waited: one.waited,
+                class: one.class,
                 needs: one.needs.clone(),
             });
             self.pending = Some(self.ask(limits, posts, ticket, false));
@@ -468,13 +418,13 @@ impl Membership {
         used.saturating_add(wanted).min(limit)
     }
 
-    /// The oldest request that the fair share cannot serve. One that has a ticket keeps it for as long as it waits.
+    /// The first request that the fair share cannot serve. One that has a ticket keeps it for as long as it waits.
     fn ticket_for<'a>(&self, waiting: &'a [Waiting]) -> Option<&'a Waiting> {
         let is_short = |&(at, units): &(usize, u64)| {
             let granted = &self.hands[at].granted;
             granted.contended && units > granted.target
         };
-        // An older request takes the ticket over: at the gate, the younger one may have to wait for it.
+        // One before it takes the ticket over: at the gate, those behind it may have to wait for it.
         waiting.iter().find(|one| Some(one.request) == self.ticket || one.needs.iter().any(is_short))
     }
 

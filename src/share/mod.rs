@@ -21,9 +21,11 @@
 //! Units are not pushed to members: what is meant for one stays in the pool, the member is woken, and takes it when it
 //! visits. So a stopped process receives nothing, and there is no unit on the way that could be lost.
 
+mod gate_view;
 mod join;
 mod learn;
 mod learned;
+mod line;
 mod membership;
 mod overview;
 mod pauses;
@@ -41,11 +43,15 @@ mod cost_tests;
 #[cfg(test)]
 mod learned_tests;
 #[cfg(test)]
+mod line_tests;
+#[cfg(test)]
 mod model;
 #[cfg(test)]
 mod model_foreign;
 #[cfg(test)]
 mod model_gate;
+#[cfg(test)]
+mod model_parts;
 #[cfg(test)]
 mod model_store;
 #[cfg(test)]
@@ -61,8 +67,10 @@ mod tally_tests;
 #[cfg(test)]
 mod traffic_tests;
 
+pub(crate) use gate_view::{GateView, Rules, Settled, Waiting};
 pub(crate) use learned::ToldLimit;
-pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
+pub(crate) use line::Class;
+pub(crate) use membership::Membership;
 pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
 pub(crate) use pauses::{Pause, SAME_END};
 pub(crate) use reclaim::FreeAt;

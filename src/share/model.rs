@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use crate::clock::Nanos;
 
-use super::membership::{Membership, Rules};
+use super::gate_view::Rules;
+use super::membership::Membership;
 use super::model_gate::{ModelGate, ModelLimit, ModelRequest};
+pub(super) use super::model_parts::{Event, Process, Told};
 use super::model_world::{MS, Random, World};
 use super::state::{About, MemberId, ScopeState};
 use super::terms::{Kind, OnConflict, Terms};
@@ -16,58 +18,6 @@ use super::visit::{Answer, Request};
 
 /// The wall clock at the start. Boundaries of quotas are multiples of their period.
 pub(super) const WALL: Nanos = 10_000_000_000_000;
-
-#[derive(Debug)]
-pub(super) enum Event {
-    /// A process looks whether anything may pass and whether it must visit.
-    Poll(usize, MemberId),
-    Woken(usize, MemberId),
-    Commit(usize, Box<Request>),
-    /// And the number of the visit.
-    Answered(usize, MemberId, u64, Box<Answer>),
-    /// An answer of the exchange tells how much was left: limits, when the request left, and when the exchange counted.
-    Hears(usize, MemberId, Vec<usize>, Nanos, (Nanos, Nanos)),
-    /// Others use units beside the budget.
-    Foreign(usize, u64),
-    Retry(usize, MemberId),
-    /// A request's blocks end: its own, and those around it.
-    Ends(usize, MemberId, Vec<Vec<(usize, u64)>>),
-    /// Another request is made within a block.
-    Nested(usize, MemberId, Box<ModelRequest>),
-    Arrives(usize, Vec<(usize, u64)>),
-    Table(usize),
-    Restart(usize),
-    Fault(usize),
-}
-
-pub(super) struct Process {
-    pub id: MemberId,
-    pub alive: bool,
-    pub stopped_until: Nanos,
-    pub ppm: i64,
-    pub skew: i64,
-    pub membership: Membership,
-    pub gate: ModelGate,
-    pub asking: bool,
-    pub leaving: bool,
-    pub polls_at: Option<Nanos>,
-    pub joined: u64,
-    /// When the request had left and the exchange had counted whose answer the visit under way tells, by limit.
-    pub news: Vec<(Nanos, Nanos)>,
-    /// The last visit that was answered.
-    pub answered: u64,
-}
-
-/// A question that was answered by all: of a limit, when the exchange had counted, and since when all keep to it.
-#[derive(Clone, Debug)]
-pub(super) struct Told {
-    pub limit: usize,
-    /// When the request had left, and when the exchange had counted.
-    pub truly: (Nanos, Nanos),
-    /// The number of the visit that closed it.
-    pub closed: u64,
-    pub spread_at: Option<Nanos>,
-}
 
 /// See the [module](self).
 pub(super) struct Cluster {
@@ -186,22 +136,6 @@ impl Cluster {
         (began.elapsed() / 100, encode)
     }
 
-    /// Each process, in a line.
-    pub fn describe(&self) -> String {
-        let line = |at: usize| {
-            let one = &self.processes[at];
-            format!(
-                "{:?} alive {} now {} {:?}\n{:?}\n",
-                one.id,
-                one.alive,
-                self.local(at),
-                one.gate,
-                one.membership
-            )
-        };
-        (0..self.processes.len()).map(line).collect()
-    }
-
     pub fn run_until(&mut self, end: Nanos) {
         while let Some(&Reverse((at, _, body))) = self.events.peek() {
             if at > end {
@@ -249,6 +183,7 @@ impl Cluster {
         let gate = ModelGate {
             limits: self.table.iter().map(limit).collect(),
             queue: Vec::new(),
+            patience: self.world.patience,
             by_start: self.world.by_start,
         };
         let most_drift = self.most_drift();
@@ -334,12 +269,12 @@ impl Cluster {
             }
             Event::Nested(at, _, request) => {
                 let request = ModelRequest { since: self.local(at), ..*request };
-                self.processes[at].gate.queue.push(request);
+                self.processes[at].gate.join(request);
                 self.poll(at);
             }
             Event::Arrives(at, needs) => {
                 let request = ModelRequest { since: self.local(at), ..self.new_request(needs, Vec::new()) };
-                self.processes[at].gate.queue.push(request);
+                self.processes[at].gate.join(request);
                 self.poll(at);
             }
             Event::Table(at) => {
@@ -368,6 +303,7 @@ impl Cluster {
         ModelRequest {
             number: self.next_request,
             since: 0,
+            priority: if outer.is_empty() { Some(self.world.priority_of(&needs)) } else { None },
             needs,
             arrives_after,
             ends_after: (!hangs).then(|| arrives_after + self.random.within(0, 50 * MS)),

@@ -19,11 +19,11 @@ pub(crate) struct Block {
     /// that ever ran at once, in whatever order they end.
     outer: Mutex<Option<Arc<Block>>>,
     thread: u64,
-    held: Mutex<Holding>,
+    pub(super) held: Mutex<Holding>,
 }
 
 /// What a block holds.
-enum Holding {
+pub(super) enum Holding {
     /// Its units are in flight.
     Held(BlockUnits),
     /// They are yielded, and count down, while so many requests within it wait.
@@ -33,9 +33,9 @@ enum Holding {
 }
 
 /// The units that a block has taken.
-struct BlockUnits {
-    throttler: Throttler,
-    held: HeldUnits,
+pub(super) struct BlockUnits {
+    pub(super) throttler: Throttler,
+    pub(super) held: HeldUnits,
     /// It has begun to count down already, for a request within it that gave its wait up. So a request that is tried again and
     /// again does not wait anew for its own block each time.
     counts_down: bool,

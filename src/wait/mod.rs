@@ -7,6 +7,7 @@
 //! beside these.
 
 mod block;
+mod correcting;
 mod deadlock;
 mod effects;
 mod enter;

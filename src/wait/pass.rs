@@ -33,10 +33,10 @@ impl HeldUnits {
 /// in the window for one interval.
 #[derive(Debug)]
 #[must_use = "dropping the pass says that the request is over"]
-pub struct Pass(Inside);
+pub struct Pass(pub(super) Inside);
 
 #[derive(Debug)]
-enum Inside {
+pub(super) enum Inside {
     /// Entered at once, by a route that was looked up before: one reference is all that there is to count.
     Known {
         route: Route,

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::gate::{self, Rank};
 
 use super::epoch::Epoch;
-use super::pass::Pass;
+use super::pass::{HeldUnits, Pass};
 use super::throttler::Throttler;
 
 /// What requests for one id take from their limits, looked up once, for any number of requests. Clones share it.
@@ -138,6 +138,11 @@ impl Route {
     pub(super) fn enter_at_once(&self, units: u64) -> Option<Pass> {
         let epoch = self.0.throttler.enter_at_once(&self.0.route, units)?;
         Some(Pass::known(self.clone(), units, epoch))
+    }
+
+    /// What a request holds that entered in this epoch.
+    pub(super) fn held(&self, units: u64, epoch: Epoch) -> HeldUnits {
+        HeldUnits { epoch, ..HeldUnits::new(&self.0.route, units, self.rank()) }
     }
 
     /// The block of a request that entered in this epoch has ended.

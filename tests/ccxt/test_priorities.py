@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
+import re
+from collections.abc import Iterator
 from typing import Any
 
+import ccxt
 import ccxt.async_support as ccxt_async
 import pytest
 
+from sluicegate import Throttler
+from sluicegate._priorities import BY_GROUP, Priorities
 from sluicegate.ccxt import install, usage
 from sluicegate.ccxt.installing import charges
-from sluicegate.ccxt.priorities import BY_GROUP, Priorities, priority_of
+from sluicegate.ccxt.priorities import RequestPriorities
+from sluicegate.exchange import limit
 from sluicegate.tables import load
 from sluicegate.testing import ManualClock
 
@@ -80,7 +87,9 @@ async def test_the_user_s_own_words_win(clock: ManualClock) -> None:
 
 def test_what_a_table_does_not_know_is_in_the_middle() -> None:
     route = load("binance-spot").route("GET", "/api/v3/nobody")
-    assert priority_of(route, True) == BY_GROUP["account"] == 1
+    assert (
+        RequestPriorities(True).of_route(route, "GET", "/api/v3/nobody") == BY_GROUP["account"] == 1
+    )
 
 
 def test_another_share_needs_an_uninstall() -> None:
@@ -88,3 +97,124 @@ def test_another_share_needs_an_uninstall() -> None:
     assert charges().budgets.share is None
     with pytest.raises(ValueError, match="uninstall"):
         install(share="sqlite:////tmp/nowhere.db")
+
+
+class Elsewhere(ccxt_async.bitstamp):  # type: ignore[misc]
+    """An exchange that sluicegate has no table of: it answers at once, and notes what was asked."""
+
+    asked: list[str]
+
+    async def fetch(self, url: str, method: str = "GET", *_: Any) -> dict[str, Any]:
+        self.asked.append(url.split("/api/v2/")[1].partition("?")[0].strip("/"))
+        return {}
+
+
+TICKER, BALANCE, BUY, CANCELS = "ticker/btcusd", "balance", "buy/btcusd", "cancel_order"
+
+
+async def elsewhere(priorities: Priorities, clock: ManualClock, rule: str = "") -> list[str]:
+    """The same where only ccxt's own pace holds, or a rule of the user's before it."""
+    install(priorities=priorities, clock=clock)
+    inner = Elsewhere({"apiKey": "k", "secret": "s", "uid": "u", "rateLimit": 1000})
+    inner.asked = []
+    exchange: Any = inner
+    counts, limit_id = usage, "rateLimit 1000 ms in 1000 ms"
+    if rule:
+        inner.rateLimit = 1
+        throttler = Throttler([], hold="start", clock=clock)
+        exchange = limit(inner, throttler=throttler)
+        exchange.IO("rate", "*", 1, "1s", rule)
+        counts, limit_id = lambda _: throttler.usage(), "rate:*"
+    await exchange.publicGetTickerPair({"pair": "btcusd"})
+    inner.asked.clear()
+    pair = {"pair": "btcusd"}
+    calls = [
+        lambda: exchange.publicGetTickerPair(pair),
+        lambda: exchange.privatePostBalance({}),
+        lambda: exchange.privatePostBuyPair(pair),
+        lambda: exchange.privatePostCancelOrder({"id": 1}),
+    ]
+    waiting = []
+    for number, call in enumerate(calls, start=1):
+        waiting.append(asyncio.ensure_future(call()))
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert counts(inner)[limit_id].waiting == number
+    while len(inner.asked) < len(calls):
+        clock.advance(1.5)
+        for _ in range(50):
+            await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    await inner.close()
+    return inner.asked
+
+
+@pytest.mark.parametrize("rule", ["", "delay"])
+async def test_without_a_table_the_path_tells_what_a_request_is_for(
+    clock: ManualClock, rule: str
+) -> None:
+    assert await elsewhere(True, clock, rule) == [CANCELS, BUY, BALANCE, TICKER]
+
+
+@pytest.mark.parametrize("rule", ["", "delay"])
+async def test_without_a_table_the_user_s_words_win(clock: ManualClock, rule: str) -> None:
+    said = {"get /ticker/{pair}": 4, "/balance": -1}
+    assert await elsewhere(said, clock, rule) == [TICKER, CANCELS, BUY, BALANCE]
+
+
+async def test_without_a_table_false_leaves_the_order_of_arrival(clock: ManualClock) -> None:
+    assert await elsewhere(False, clock) == [TICKER, BALANCE, BUY, CANCELS]
+
+
+async def test_a_pace_beside_a_table_has_the_same_order(clock: ManualClock) -> None:
+    install(clock=clock)
+    exchange = Binance({"apiKey": "k", "secret": "s", "rateLimit": 1000})
+    exchange.asked = []
+    await exchange.publicGetDepth({"symbol": "BTCUSDT"})
+    exchange.asked.clear()
+    params = {"symbol": "BTCUSDT", "orderId": 1, "side": "BUY", "type": "MARKET", "quantity": 1}
+    waiting = [asyncio.create_task(getattr(exchange, name)(dict(params))) for name in LATE_FIRST]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    while len(exchange.asked) < len(waiting):
+        clock.advance(30)
+        for _ in range(50):
+            await asyncio.sleep(0)
+    await asyncio.gather(*waiting)
+    await exchange.close()
+    assert exchange.asked[:2] == ["DELETE order", "POST order"]
+    assert exchange.asked[-1] == "GET klines"
+
+
+def test_nearly_all_cancels_and_orders_of_ccxt_are_recognised() -> None:
+    """By what each exchange's own `cancel_order` asks for, in the source of ccxt."""
+    words = RequestPriorities(True)
+    found: dict[str, list[int]] = {"cancel_order": [], "create_order": [], "fetch_ticker": []}
+    for exchange_id in ccxt.exchanges:
+        kind = getattr(ccxt, exchange_id)
+        endpoints = dict(_endpoints(kind().describe()["api"]))
+        for function, numbers in found.items():
+            own = vars(kind).get(function)
+            if own is None:
+                continue
+            for called in set(re.findall(r"self\.(\w+)\(", inspect.getsource(own))):
+                place = endpoints.get(called.replace("_", "").lower())
+                if place is not None:
+                    numbers.append(words.of_path(*place))
+    assert min(map(len, found.values())) > 100
+    assert found["cancel_order"].count(3) >= 0.96 * len(found["cancel_order"])
+    assert sum(number >= 2 for number in found["create_order"]) >= 0.9 * len(found["create_order"])
+    assert found["fetch_ticker"].count(0) >= 0.96 * len(found["fetch_ticker"])
+    assert max(found["fetch_ticker"]) <= 1
+
+
+def _endpoints(api: Any, section: tuple[str, ...] = ()) -> Iterator[tuple[str, Any]]:
+    """Where ccxt's implicit methods go, by their names: section, method and path."""
+    for name, value in api.items():
+        if name not in ("get", "post", "put", "delete", "patch"):
+            if isinstance(value, dict):
+                yield from _endpoints(value, (*section, name))
+            continue
+        for path in value:
+            called = "".join((*section, name, *re.split(r"[^a-zA-Z0-9]", path))).lower()
+            yield called, (list(section), name.upper(), path)

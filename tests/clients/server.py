@@ -32,7 +32,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.server.owner.arrived(self.command, self.path, body, self.client_address)
         getattr(self, "answer_" + path.strip("/").replace("/", "_").replace("-", "_"), self.plain)()
 
-    do_POST = do_GET  # noqa: N815
+    do_POST = do_DELETE = do_GET  # noqa: N815
 
     def send(self, body: bytes, status: int = 200, **headers: str) -> None:
         self.send_response(status)

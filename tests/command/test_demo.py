@@ -16,9 +16,9 @@ from matplotlib.image import imread
 from rich.console import Console
 
 import sluicegate
-from sluicegate.demo.bots import Crowd, Tally
+from sluicegate.demo.bots import Crowd, Tally, Wait, gate_of
 from sluicegate.demo.command import demo
-from sluicegate.demo.mix import mix_of
+from sluicegate.demo.mix import Call, limits_of, mix_of
 from sluicegate.demo.outcome import Outcome, percentile, tightest, window
 from sluicegate.demo.plot import save_plot
 from sluicegate.demo.processes import Processes, ProcessFailedError
@@ -33,6 +33,7 @@ from sluicegate.testing import (
     Endpoint,
     Ledger,
     Limit,
+    ManualClock,
     Others,
     StandInExchange,
     Table,
@@ -59,7 +60,8 @@ def outcome(requests: int, *, limit: int = 10, name: str = "a run") -> Outcome:
     books = Ledger(table)
     for i in range(requests):
         books.arrive(i * SECOND // requests, {"A": 1})
-    tally = Tally(Counter({200: requests}), waits=[0.0, 0.5], answers=[0.25])
+    tally = Tally(Counter({200: requests}), answers=[0.25])
+    tally.waits = [Wait("cancel", 1.0, 0.0), Wait("market", 2.0, 0.5)]
     return Outcome(name, 4.0, books.statistics(4 * SECOND), tally)
 
 
@@ -116,6 +118,41 @@ def test_summary_tells_the_ban_and_the_share() -> None:
     assert "99 % of requests at most" in text
 
 
+def test_summary_tells_how_long_each_kind_of_request_waited() -> None:
+    text = shown(outcome(20), outcome(10))
+    rows = [" ".join(line.split()) for line in text.splitlines() if "waited: mean" in line]
+    assert [row.partition("│ - │")[0].strip("│ ") for row in rows] == [
+        "cancels waited: mean, 99 %",
+        "market data waited: mean, 99 %",
+    ]
+    assert "│ - │ 0.500 s, 0.500 s" in rows[1]
+
+
+async def test_a_part_of_the_first_limit_is_kept_for_orders_and_cancels() -> None:
+    rows = {row.limit_id: row for row in limits_of(binance_spot())}
+    assert rows["REQUEST_WEIGHT"].reserve == {2: 120}
+    assert all(row.reserve is None for name, row in rows.items() if name != "REQUEST_WEIGHT")
+    assert all(row.reserve is None for row in limits_of(SMALL))
+
+
+async def test_cancels_of_the_demo_go_before_orders_and_these_before_market_data() -> None:
+    clock = ManualClock()
+    throttler = sluicegate.Throttler(binance_spot().rate_limits(), clock=clock)
+    gate, left = gate_of(throttler), []
+    mix = {call.group: call for call in mix_of(binance_spot())}
+    assert throttler.charge("*", units=6000)
+
+    async def ask(call: Call) -> None:
+        async with gate(call):
+            left.append(call.group)
+
+    tasks = [asyncio.create_task(ask(mix[group])) for group in ("market", "order", "cancel")]
+    await asyncio.sleep(0)
+    clock.advance(60)
+    await asyncio.gather(*tasks)
+    assert left == ["cancel", "order", "market"]
+
+
 def test_summary_of_bots_that_sent_too_little_says_so() -> None:
     assert "kept within the limits" in shown(outcome(5), outcome(5))
 
@@ -124,6 +161,18 @@ def test_plot_is_a_png(tmp_path: Path) -> None:
     path = tmp_path / "plot.png"
     save_plot(path, "small", outcome(20), outcome(10))
     assert path.read_bytes().startswith(b"\x89PNG\r\n")
+
+
+def test_plot_is_read_on_a_white_and_on_a_dark_page(tmp_path: Path) -> None:
+    path = tmp_path / "plot.png"
+    save_plot(path, "small", outcome(20), outcome(10))
+    pixels = imread(path)
+    red, green, blue, alpha = (pixels[:, :, part] for part in range(4))
+    assert np.mean(alpha == 0) > 0.5
+    # No opaque pixel is nearly white or nearly black: on one of the pages nobody would see it.
+    light = (0.2126 * red + 0.7152 * green + 0.0722 * blue)[alpha > 0.9]
+    assert light.min() > 0.2
+    assert light.max() < 0.75
 
 
 def beside_others(requests: int) -> Outcome:
@@ -202,7 +251,7 @@ class Turnstile:
         self.left = passes
         self.inside = 0
 
-    def __call__(self, _: str) -> AbstractAsyncContextManager[object]:
+    def __call__(self, _: Call) -> AbstractAsyncContextManager[object]:
         return self  # type: ignore[return-value]
 
     async def __aenter__(self) -> None:
@@ -247,7 +296,7 @@ async def test_bots_without_a_limiter_are_banned_and_go_on() -> None:
 
 
 async def test_error_at_the_gate_ends_the_run() -> None:
-    def gate(_: str) -> AbstractAsyncContextManager[object]:
+    def gate(_: Call) -> AbstractAsyncContextManager[object]:
         raise LookupError("no such limit")
 
     async with aiohttp.ClientSession("http://127.0.0.1:9") as session:
@@ -337,7 +386,7 @@ def test_what_processes_take_from_their_tallies_adds_up_to_them() -> None:
     one, whole = Tally(), Tally()
     for _ in range(3):
         one.statuses[200] += 2
-        one.waits += [0.1, 0.2]
+        one.waits += [Wait("order", 0.5, 0.1), Wait("", 1.0, 0.2)]
         one.answers.append(0.3)
         one.unsent += 1
         one.failures += 1

@@ -57,14 +57,80 @@ async def left(ids: list[str], asked: list[str], kind: type[AsyncThrottler] | No
     return done
 
 
+CANCELS_LAST = ["/order/create", "/order/cancel", "/account", "/depth"]
+"""How all of `OWN` leave where a cancel may come before its order was answered."""
+
+
 async def test_the_usual_order_is_by_what_a_request_is_for() -> None:
-    assert await left(OWN, OWN) == OWN[::-1]
+    assert await left(OWN, OWN) == CANCELS_LAST
 
 
-@pytest.mark.parametrize("word", ["GET /depth", "/depth"])
+@pytest.fixture
+def connectors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This module's `Connector` and what is made from it are Hummingbot's connectors."""
+    bases = frozenset({Connector.__module__})
+    monkeypatch.setattr("sluicegate.hummingbot.connector._CONNECTOR_BASES", bases)
+
+
+class Connector:
+    """Makes its throttler as Hummingbot's do, and cancels by the bot's own id of an order."""
+
+    name = "connector"
+
+    async def ask(self) -> Any:
+        return await left(OWN, OWN)
+
+    async def _place_cancel(self, order_id: str, tracked_order: Any) -> None:
+        await self.delete(order_id)
+
+    async def delete(self, order_id: str) -> None: ...
+
+
+class Waits(Connector):
+    """Needs the exchange's id to cancel an order."""
+
+    async def _place_cancel(self, order_id: str, tracked_order: Any) -> None:
+        await self.delete(await tracked_order.get_exchange_order_id())
+
+
+class WaitsToo(Waits):
+    """Has it from its base."""
+
+
+class NoMore(Waits):
+    """Overrides it."""
+
+    _place_cancel = Connector._place_cancel
+
+
+class Wrapped(Waits):
+    """Nobody knows what it does."""
+
+    _place_cancel: Any = staticmethod(len)
+
+
+@pytest.mark.usefixtures("connectors")
+@pytest.mark.parametrize("kind", [Waits, WaitsToo])
+async def test_a_cancel_goes_before_orders_where_it_waits_for_the_exchanges_id(kind: Any) -> None:
+    assert await kind().ask() == OWN[::-1]
+
+
+@pytest.mark.usefixtures("connectors")
+@pytest.mark.parametrize("kind", [Connector, NoMore, Wrapped])
+async def test_a_cancel_by_the_bots_own_id_never_overtakes_its_order(kind: Any) -> None:
+    assert await kind().ask() == CANCELS_LAST
+
+
+@pytest.mark.usefixtures("connectors")
+async def test_the_users_words_win_where_cancels_do_not_wait() -> None:
+    priorities.use({"/order/cancel": 9})
+    assert (await Connector().ask())[0] == "/order/cancel"
+
+
+@pytest.mark.parametrize("word", ["GET /depth", "/depth", "get  /depth/"])
 async def test_the_users_words_win(word: str) -> None:
     priorities.use({word: 4})
-    assert await left(OWN, OWN) == ["/depth", "/order/cancel", "/order/create", "/account"]
+    assert await left(OWN, OWN) == ["/depth", *CANCELS_LAST[:-1]]
 
 
 async def test_without_priorities_the_oldest_goes_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,18 +151,25 @@ async def test_a_subclass_that_says_what_requests_take_has_the_same_order() -> N
         def get_related_limits(self, limit_id: str) -> Any:
             return super().get_related_limits(limit_id)
 
-    assert await left(OWN, OWN, Asks) == OWN[::-1]
+    assert await left(OWN, OWN, Asks) == CANCELS_LAST
 
 
 def test_an_id_for_orders_has_the_priority_of_cancels_where_these_have_no_id() -> None:
     assert priorities.priorities_of(["/order"], True) == {"/order": 3}
-    both = priorities.priorities_of(["/order", "OrderDelete"], True)
+    both = priorities.priorities_of(["/order", "OrderDelete"], True, cancels_wait=True)
     assert both == {"/order": 2, "OrderDelete": 3}
 
 
 def test_of_several_words_for_one_id_the_highest_counts() -> None:
     said: Priorities = {"POST /order": 5, "DELETE /order": 7, "GET /nothing": 1}
     assert priorities.priorities_of(["/order"], said) == {"/order": 7}
+
+
+def test_a_word_is_said_of_a_longer_path_and_the_longer_word_counts() -> None:
+    ids = ["/api/v3/order", "GET-/api/v5/trade/order", "/api/v3/depth"]
+    said: Priorities = {"POST /order": 5, "/v5/trade/order": 7, "GET /trade/order": 6}
+    found = priorities.priorities_of(ids, said)
+    assert [found[name] for name in ids] == [5, 7, 0]
 
 
 @pytest.mark.parametrize(
@@ -106,7 +179,10 @@ def test_of_several_words_for_one_id_the_highest_counts() -> None:
         ("v1/allOpenOrders", "cancel"),
         ("PostOrder", "order"),
         ("/openApi/spot/v1/trade/order", "order"),
+        ("GET /fapi/v1/allOpenOrders", "account"),
         ("GetOrderStatus", "account"),
+        ("Buy", "order"),
+        ("/public/prices/buy", "market"),
         ("GET-/api/v5/trade/order", "account"),
         ("/v1/mytrades", "account"),
         ("SpotOrderBookSnapshot", "market"),

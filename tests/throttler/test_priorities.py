@@ -201,39 +201,99 @@ def test_a_request_counts_once_for_a_limit_with_a_reserve() -> None:
     assert (counted["POOL"]["passed"], counted["POOL"]["refused"]) == (9, 1)
 
 
-async def test_with_a_patience_nobody_starves_while_requests_of_a_higher_priority_keep_coming(
+class Flood:
+    """Requests of a priority that keep coming: so many always wait."""
+
+    def __init__(
+        self, throttler: Throttler, clock: ManualClock, priority: int, waiting: int
+    ) -> None:
+        self.throttler, self.clock = throttler, clock
+        self._workers = [asyncio.create_task(self._work(priority)) for _ in range(waiting)]
+
+    async def _work(self, priority: int) -> None:
+        while True:
+            await self.once(priority)
+            await asyncio.sleep(0)
+
+    async def once(self, priority: int) -> float:
+        """For how long one request waits."""
+        begun = self.clock.now
+        async with self.throttler.execute_task("POOL", priority=priority):
+            return self.clock.now - begun
+
+    async def wait_of(self, priority: int, most: float) -> float:
+        """For how long another request waits beside it, to a tenth of a second."""
+        request = asyncio.create_task(self.once(priority))
+        for _ in range(round(most * 10)):
+            if request.done():
+                break
+            self.clock.advance(0.1)
+            for _ in range(5):
+                await asyncio.sleep(0)
+        for task in (*self._workers, request):
+            task.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+        return await request
+
+
+@pytest.mark.parametrize(("limit", "waiting"), [(2, 4), (2, 9), (20, 100)])
+async def test_with_a_patience_a_flood_delays_nobody_for_longer_than_the_rise_and_a_window(
+    limit: int, waiting: int, clock: ManualClock
+) -> None:
+    throttler = Throttler([RateLimit("POOL", limit, 1)], clock=clock, hold="start", patience=1)
+    flood = Flood(throttler, clock, priority=5, waiting=waiting)
+    await asyncio.sleep(0)
+    # Issue 14 asks for 6 s and one window.
+    assert 5 <= await flood.wait_of(0, most=60) <= 5 + 1
+
+
+async def test_without_a_patience_a_flood_delays_a_lower_priority_for_ever(
     clock: ManualClock,
 ) -> None:
-    throttler = Throttler([RateLimit("POOL", 2, 1)], clock=clock, hold="start", patience=1)
-    waits_of_flood: list[float] = []
-    done = False
-
-    async def once(priority: int) -> float:
-        begun = clock.now
-        async with throttler.execute_task("POOL", priority=priority):
-            return clock.now - begun
-
-    async def flood() -> None:
-        while not done:
-            waits_of_flood.append(await once(5))
-            await asyncio.sleep(0)
-
-    workers = [asyncio.create_task(flood()) for _ in range(4)]
+    throttler = Throttler([RateLimit("POOL", 20, 1)], clock=clock, hold="start")
+    flood = Flood(throttler, clock, priority=5, waiting=40)
     await asyncio.sleep(0)
-    request = asyncio.create_task(once(0))
-    for _ in range(200):
-        if request.done():
-            break
-        clock.advance(0.1)
-        for _ in range(5):
-            await asyncio.sleep(0)
-    done = True
-    for worker in workers:
-        worker.cancel()
-    await asyncio.gather(*workers, return_exceptions=True)
-    assert request.done()
-    # It rises to the class of the flood, and then waits no longer than one of the flood does.
-    assert 5 < request.result() <= 5 + max(waits_of_flood) + 1
+    with pytest.raises(asyncio.CancelledError):
+        await flood.wait_of(0, most=60)
+
+
+async def test_who_waits_for_its_rise_is_woken_then_cancelled_or_refused_in_the_end(
+    clock: ManualClock,
+) -> None:
+    throttler = Throttler([RateLimit("POOL", 1, 60)], clock=clock, hold="start", patience=1)
+    assert throttler.charge("POOL")
+    left: list[str] = []
+
+    async def request(name: str, priority: int, timeout: float | None = None) -> None:
+        try:
+            async with throttler.execute_task("POOL", priority=priority, timeout=timeout):
+                left.append(name)
+        except RateLimitTimeout:
+            left.append(f"{name} is refused")
+
+    tasks = {
+        name: asyncio.create_task(request(name, *options))
+        for name, options in {
+            "rises": (0,),
+            "cancelled as it rises": (0,),
+            "refused as it rises": (0, 2.0),
+            "high": (2,),
+        }.items()
+    }
+    await asyncio.sleep(0)
+    clock.advance(2)
+    tasks["cancelled as it rises"].cancel()
+    await asyncio.sleep(0)
+    assert left == ["refused as it rises is refused"]
+    assert throttler.usage("POOL").waiting == 2
+    for _ in range(2):
+        clock.advance(60)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+    assert left[1:] == ["rises", "high"]
+    assert throttler.usage("POOL").waiting == 0
+    assert tasks["cancelled as it rises"].cancelled()
+    await tasks["refused as it rises"]
 
 
 @pytest.mark.parametrize(

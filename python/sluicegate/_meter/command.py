@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -13,7 +15,7 @@ from typing import Any
 
 from sluicegate._meter.pace import Pace
 from sluicegate._meter.sockets import Bot, ask_all
-from sluicegate._meter.view import PLAIN_SIGNS, SIGNS, Line, Part, lines, plain
+from sluicegate._meter.view import PLAIN_SIGNS, SHAPES, SIGNS, Line, Part, lines, plain
 from sluicegate._needs import lacking
 from sluicegate._share.command import overview_of
 from sluicegate._share.members import scopes_of
@@ -47,7 +49,12 @@ def top(words: Sequence[str]) -> None:
     options = _parser().parse_args(words)
     if sys.platform == "win32":
         sys.exit("sluicegate top: bots offer no socket on Windows; use sluicegate.metrics there")
-    once = options.once or options.json or not sys.stdout.isatty()
+    if sys.stdout is None:
+        sys.exit("sluicegate top: the standard output is closed")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A limit may have any name, and what a terminal cannot show must not end the view.
+        sys.stdout.reconfigure(errors="replace")
+    once = options.once or options.json or not _is_screen()
     problem = None if once else lacking("sluicegate top", ["rich"])
     if problem:
         sys.exit(f"{problem}. `sluicegate top --once` needs nothing")
@@ -65,9 +72,18 @@ def top(words: Sequence[str]) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         return
-    except BrokenPipeError:
-        # Whoever read it has seen enough; and nothing is left to be written at the end.
+    except OSError as error:
+        # Nothing is left to be written at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever closed a pipe has seen enough.
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"sluicegate top: {error.strerror}\n")
+            sys.exit(1)
+
+
+def _is_screen() -> bool:
+    """Whether the output can be written over, again and again."""
+    return sys.stdout.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
 def _look(pace: Pace, url: str | None) -> tuple[list[Bot], list[dict[str, Any]]]:
@@ -81,7 +97,9 @@ def _once(pace: Pace, options: argparse.Namespace) -> str:
     if options.json:
         rows = [{"pid": bot.pid, "state": bot.state, **bot.data} for bot in bots]
         return json.dumps({"bots": rows, "budgets": budgets}, allow_nan=False) + "\n"
-    return plain(lines(bots, scopes_of(budgets), everything=options.all, signs=_signs()))
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else SHAPES[0].width
+    shown = lines(bots, scopes_of(budgets), everything=options.all, signs=_signs(), width=width)
+    return plain(shown)
 
 
 def _signs() -> str:
@@ -118,6 +136,12 @@ def _live(pace: Pace, options: argparse.Namespace) -> None:
         while True:
             began = time.monotonic()
             bots, budgets = _look(pace, options.share)
-            all_lines = lines(bots, scopes_of(budgets), everything=options.all, signs=signs)
+            all_lines = lines(
+                bots,
+                scopes_of(budgets),
+                everything=options.all,
+                signs=signs,
+                width=console.width,
+            )
             live.update(text(iter(all_lines), console.height), refresh=True)
             time.sleep(max(0.05, INTERVAL - (time.monotonic() - began)))

@@ -6,12 +6,11 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sluicegate._meter.sockets import Bot
-from sluicegate._share.members import Limit, Scope
+from sluicegate._share.members import Limit, Member, Scope
 
 #: A limit that limits nothing: routes through several limits have such ones.
 _ENDLESS = 1 << 59
 
-BAR = 20
 #: What a bar is made of: in the window, in flight, of others, kept for others in the plan, free.
 SIGNS = "█▓▒░·"
 PLAIN_SIGNS = "#=or."
@@ -29,10 +28,42 @@ class Part(NamedTuple):
 
 Line = list[Part]
 
-HEADINGS = (
-    f"{'limit':<28}  {'':<{BAR}}  {'used':>17}  {'in flight':>9}  {'foreign':>7}  "
-    f"{'wait':>5}  {'oldest':>8}  {'passed/s':>8}"
+#: The columns after the bar, and how wide they are.
+COLUMNS = {"used": 17, "in flight": 9, "foreign": 7, "wait": 5, "oldest": 8, "passed/s": 8}
+
+
+class Shape(NamedTuple):
+    """What a line of a limit has room for: letters of its name, signs of its bar, columns."""
+
+    name: int
+    bar: int
+    columns: tuple[str, ...]
+
+    @property
+    def width(self) -> int:
+        """Letters of a whole line."""
+        return 4 + self.name + self.bar + sum(2 + COLUMNS[column] for column in self.columns)
+
+    def row(self, name: str, cells: dict[str, str]) -> tuple[str, str]:
+        """What stands before the bar, and what after it."""
+        short = name if len(name) <= self.name else f"{name[: self.name - 2]}.."
+        after = "".join(f"  {cells[column]:>{COLUMNS[column]}}" for column in self.columns)
+        return f"  {short:<{self.name}}  ", after
+
+
+#: From the widest to the narrowest.
+SHAPES = (
+    Shape(28, 20, tuple(COLUMNS)),
+    Shape(24, 10, tuple(COLUMNS)),
+    Shape(22, 8, ("used", "wait", "oldest", "passed/s")),
+    Shape(18, 6, ("used", "wait", "oldest")),
+    Shape(14, 4, ("used", "wait")),
 )
+
+
+def fitting(width: int) -> Shape:
+    """The widest shape that a terminal of so many columns has room for, or the narrowest of all."""
+    return next((shape for shape in SHAPES if shape.width <= width), SHAPES[-1])
 
 
 def clean(text: str) -> str:
@@ -55,6 +86,7 @@ def lines(
     *,
     everything: bool = False,
     signs: str = SIGNS,
+    width: int = SHAPES[0].width,
 ) -> Iterable[Line]:
     """All lines, one after the other.
 
@@ -63,16 +95,19 @@ def lines(
         scopes: Those of a shared budget.
         everything: Also limits and caches of which nothing is used.
         signs: What bars are made of.
+        width: How many letters a line of a limit may have. Where there is no room for all columns,
+            some are left out.
     """
+    shape = fitting(width)
     for scope in scopes:
-        yield from _of_scope(scope, signs)
+        yield from _of_scope(scope, everything, signs, shape)
     if not bots:
         yield [Part("no bot of yours has a throttler on this machine")]
     for bot in bots:
-        yield from _of_bot(bot, everything, signs)
+        yield from _of_bot(bot, everything, signs, shape)
 
 
-def _of_bot(bot: Bot, everything: bool, signs: str) -> Iterable[Line]:
+def _of_bot(bot: Bot, everything: bool, signs: str, shape: Shape) -> Iterable[Line]:
     title = f"{bot.pid}  {clean(bot.data.get('command', ''))[:90]}"
     yield [Part(title, "bold"), Part(f"  {bot.state}" if bot.state else "", "red")]
     rows = [
@@ -84,9 +119,10 @@ def _of_bot(bot: Bot, everything: bool, signs: str) -> Iterable[Line]:
     # What is nearly full comes first; of equal ones the order of the table.
     rows.sort(key=lambda row: -_pressure(row[0]))
     if rows:
-        yield [Part(f"  {HEADINGS}", "dim")]
+        name, headings = shape.row("limit", {column: column for column in shape.columns})
+        yield [Part(f"{name}{'':<{shape.bar}}{headings}", "dim")]
     for limit, several, throttler in rows:
-        yield from _of_limit(limit, f"{throttler['throttler']}: " if several else "", signs)
+        yield from _of_limit(limit, f"{throttler['throttler']}: " if several else "", signs, shape)
     for throttler in bot.data.get("throttlers", ()):
         for wait in throttler["waiting"]:
             yield [Part(f"  {_waits(wait)}", "yellow")]
@@ -109,20 +145,20 @@ def _pressure(limit: dict[str, Any]) -> float:
     return float(limit["used"] / max(limit["limit"], 1))
 
 
-def _of_limit(limit: dict[str, Any], before: str, signs: str) -> Iterable[Line]:
-    name = clean(before + limit["limit_id"])
+def _of_limit(limit: dict[str, Any], before: str, signs: str, shape: Shape) -> Iterable[Line]:
     used, whole = limit["used"], limit["limit"]
     style = _style(used, whole, bool(limit["waiting"] or limit["paused"]))
     rate = limit.get("passed_per_second")
-    yield [
-        Part(f"  {name if len(name) <= 28 else name[:27] + '…':<28}  "),
-        Part(_bar(limit, signs), style),
-        Part(
-            f"  {used:>8,}/{whole:<8,}  {limit['in_flight'] or '':>9}  {limit['foreign'] or '':>7}"
-            f"  {limit['waiting'] or '':>5}  {span(limit['oldest_wait']):>8}  "
-            f"{'' if rate is None else f'{rate:.1f}':>8}"
-        ),
-    ]
+    cells = {
+        "used": f"{used:>8,}/{whole:<8,}",
+        "in flight": str(limit["in_flight"] or ""),
+        "foreign": str(limit["foreign"] or ""),
+        "wait": str(limit["waiting"] or ""),
+        "oldest": span(limit["oldest_wait"]),
+        "passed/s": "" if rate is None else f"{rate:.1f}",
+    }
+    name, after = shape.row(clean(before + limit["limit_id"]), cells)
+    yield [Part(name), Part(_bar(limit, signs, shape.bar), style), Part(after)]
     if limit["paused"]:
         reason = clean(limit["pause_reason"]) or "nobody said why"
         yield [Part(f"    paused for {span(limit['paused'])} more: {reason}", "bold red")]
@@ -134,7 +170,7 @@ def _style(used: int, whole: int, is_red: bool) -> str:
     return "yellow" if used >= NEARLY * whole else "green"
 
 
-def _bar(limit: dict[str, Any], signs: str) -> str:
+def _bar(limit: dict[str, Any], signs: str, room: int) -> str:
     whole = max(limit["limit"], 1)
     kept = limit.get("reserved") or 0
     window = limit["used"] - limit["in_flight"] - limit["foreign"]
@@ -143,8 +179,8 @@ def _bar(limit: dict[str, Any], signs: str) -> str:
         (window, limit["in_flight"], limit["foreign"], kept), signs, strict=False
     ):
         ends += max(units, 0)
-        bar += sign * (min(round(BAR * ends / whole), BAR) - len(bar))
-    return bar + signs[-1] * (BAR - len(bar))
+        bar += sign * (min(round(room * ends / whole), room) - len(bar))
+    return bar + signs[-1] * (room - len(bar))
 
 
 def _waits(wait: dict[str, Any]) -> str:
@@ -164,27 +200,43 @@ def _of_cache(cache: dict[str, Any]) -> str:
     return text
 
 
-def _of_scope(scope: Scope, signs: str) -> Iterable[Line]:
+def _of_scope(scope: Scope, everything: bool, signs: str, shape: Shape) -> Iterable[Line]:
     yield [Part(f"the whole budget of {clean(scope.name)}", "bold")]
+    processes: dict[str, Member] = {}
     for limit in scope.limits:
-        yield _of_whole(limit, signs)
+        # A process may take part several times: each of its throttlers does.
+        held: dict[str, int] = {}
         for member in limit.members:
-            text = f"    {member.pid} on {clean(member.host)} has {member.held:,}"
-            command = clean(member.command)[:60]
-            yield [
-                Part(text),
-                Part(f" {member.state}" if member.state else "", "red"),
-                Part(f"  {command}"),
-            ]
+            name = _process(member, scope)
+            held[name] = held.get(name, 0) + member.held
+            if member.state or name not in processes:
+                processes[name] = member
+        if everything or limit.used:
+            yield _of_whole(limit, signs, shape)
+            parts = [f"{name} has {units:,}" for name, units in held.items() if units or everything]
+            if parts:
+                yield [Part(f"    {', '.join(parts)}")]
+    for name, member in processes.items():
+        yield [
+            Part(f"  {name}"),
+            Part(f" {member.state}" if member.state else "", "red"),
+            Part(f"  {clean(member.command)[:90]}", "dim"),
+        ]
     yield []
 
 
-def _of_whole(limit: Limit, signs: str) -> Line:
-    bar = _bar({"limit": limit.limit, "used": limit.used, "in_flight": 0, "foreign": 0}, signs)
-    name = clean(limit.limit_id)
+def _process(member: Member, scope: Scope) -> str:
+    """What a process is called: by its host, too, where there are several."""
+    hosts = {other.host for limit in scope.limits for other in limit.members}
+    return str(member.pid) if len(hosts) == 1 else f"{member.pid} on {clean(member.host)}"
+
+
+def _of_whole(limit: Limit, signs: str, shape: Shape) -> Line:
+    used = {"limit": limit.limit, "used": limit.used, "in_flight": 0, "foreign": 0}
+    name, _ = shape.row(clean(limit.limit_id), dict.fromkeys(COLUMNS, ""))
     return [
-        Part(f"  {name if len(name) <= 28 else name[:27] + '…':<28}  "),
-        Part(bar, _style(limit.used, limit.limit, is_red=False)),
+        Part(name),
+        Part(_bar(used, signs, shape.bar), _style(limit.used, limit.limit, is_red=False)),
         Part(f"  {limit.used:>8,}/{limit.limit:<8,}  {limit.free:,} free, every {limit.every}"),
     ]
 

@@ -74,11 +74,11 @@ class LoadingCache(RefreshAheadCache[K, V]):
                 )
         self._errors = None
         if error_ttl:
-            self._errors = TTLCache(_MOST_ERRORS, error_ttl, self.timer)
+            self._errors = _hidden(TTLCache(_MOST_ERRORS, error_ttl, self.timer))
         self._failed = None
         if self._margin is not None:
             # A refresh that failed is not tried again at every read.
-            self._failed = TTLCache(_MOST_ERRORS, self._margin / 4, self.timer)
+            self._failed = _hidden(TTLCache(_MOST_ERRORS, self._margin / 4, self.timer))
 
     # -- the public methods -----------------------------------------------------------------------
 
@@ -327,3 +327,9 @@ class LoadingCache(RefreshAheadCache[K, V]):
         error_ttl, error_types, refresh_ahead = state["_loading"]
         super().__setstate__(state)
         self._prepare(LoadState(error_ttl, error_types, refresh_ahead, None))
+
+
+def _hidden(cache: TTLCache[K, V, Any]) -> TTLCache[K, V, Any]:
+    """A cache that `sluicegate top` and the metrics do not show: its owner is shown."""
+    vars(cache)["_meter_name"] = ""
+    return cache

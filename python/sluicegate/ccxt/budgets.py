@@ -6,8 +6,9 @@ import threading
 from dataclasses import replace
 
 from sluicegate._core import ManualClock
+from sluicegate._priorities import Priorities
 from sluicegate.ccxt.budget import Budget
-from sluicegate.ccxt.priorities import Priorities
+from sluicegate.ccxt.priorities import RequestPriorities
 from sluicegate.share import Share
 
 
@@ -22,7 +23,10 @@ class Budgets:
         share: Where budgets are shared with other processes. Its account and address are names that
             go before those of each budget.
         clock: For tests.
-        priorities: Which requests go first (see `priority_of`).
+        priorities: Which requests go first.
+
+    Attributes:
+        priorities: The same.
     """
 
     def __init__(
@@ -34,7 +38,7 @@ class Budgets:
         """None yet."""
         self.share = share
         self._clock = clock
-        self._priorities = priorities
+        self.priorities = RequestPriorities(priorities)
         self._lock = threading.Lock()
         self._found: dict[tuple[str, str, str], Budget] = {}
 
@@ -56,7 +60,7 @@ class Budgets:
         with self._lock:
             if key not in self._found:
                 share = self.share and self._named(self.share, *key)
-                self._found[key] = Budget(share, self._clock, self._priorities)
+                self._found[key] = Budget(share, self._clock, self.priorities)
             return self._found[key]
 
     @staticmethod

@@ -15,6 +15,7 @@ from sluicegate.ccxt.by_object import ByObject
 from sluicegate.ccxt.charge import Charge
 from sluicegate.ccxt.defaults import pace_of_class
 from sluicegate.ccxt.egress import account_of, egress_of
+from sluicegate.ccxt.first_answers import FirstAnswers
 from sluicegate.ccxt.pace import Pace, units_of
 from sluicegate.ccxt.places import Places, host_of
 from sluicegate.ccxt.request import Request
@@ -23,13 +24,15 @@ from sluicegate.ccxt.websockets import METHOD, exchange_of, path_of
 from sluicegate.exchange.gate import Pass
 from sluicegate.exchange.limits import Limits
 from sluicegate.exchange.requests import REQUEST, limits_of
+from sluicegate.tables import Route, Table
 from sluicegate.tables.generic import generic
 
 #: What is heard of an exchange that sluicegate has no table of: 429, 418, `Retry-After`.
 _UNKNOWN = generic("ccxt")
 
-#: What is waited for: a throttler, the id, units; and before it: how often, and units each time.
-Take = tuple[Throttler, str, int, tuple[int, int]]
+#: What is waited for: a throttler, the id, units; and before it: how often, and units each time;
+#: and the priority, if it is not that of the id.
+Take = tuple[Throttler, str, int, tuple[int, int], int | None]
 
 
 class Charges:
@@ -46,6 +49,7 @@ class Charges:
         """Nothing is charged yet."""
         self.budgets = budgets
         self._places = Places()
+        self._firsts = FirstAnswers()
         self._latest: ByObject[Budget] = ByObject()
 
     def budget_of(self, exchange: Any) -> Budget:
@@ -58,26 +62,34 @@ class Charges:
 
     def enter(self, request: Request) -> None:
         """Waits in a thread until a request may leave; it holds what it takes."""
-        for limits in limits_of(request.exchange):
-            request.held.append(_passed(limits.enter(REQUEST), limits))
-        for throttler, limit_id, units, whole in self._takes(request):
+        rules = limits_of(request.exchange)
+        takes = self._takes(request, bool(rules))
+        self._firsts.wait(request)
+        for limits in rules:
+            entered = limits.enter(REQUEST, priority=request.priority)
+            request.held.append(_passed(entered, limits))
+        for throttler, limit_id, units, whole, priority in takes:
             for _ in range(whole[0]):
-                with throttler.execute_task(limit_id, units=whole[1]):
+                with throttler.execute_task(limit_id, units=whole[1], priority=priority):
                     pass
-            task = throttler.execute_task(limit_id, units=units)
+            task = throttler.execute_task(limit_id, units=units, priority=priority)
             task.__enter__()
             request.held.append(task)
         request.sent = time.monotonic()
 
     async def enter_async(self, request: Request) -> None:
         """The same in an event loop."""
-        for limits in limits_of(request.exchange):
-            request.held.append(_passed(await limits.enter_async(REQUEST), limits))
-        for throttler, limit_id, units, whole in self._takes(request):
+        rules = limits_of(request.exchange)
+        takes = self._takes(request, bool(rules))
+        await self._firsts.wait_async(request)
+        for limits in rules:
+            entered = await limits.enter_async(REQUEST, priority=request.priority)
+            request.held.append(_passed(entered, limits))
+        for throttler, limit_id, units, whole, priority in takes:
             for _ in range(whole[0]):
-                async with throttler.execute_task(limit_id, units=whole[1]):
+                async with throttler.execute_task(limit_id, units=whole[1], priority=priority):
                     pass
-            task = throttler.execute_task(limit_id, units=units)
+            task = throttler.execute_task(limit_id, units=units, priority=priority)
             await task.__aenter__()
             request.held.append(task)
         request.sent = time.monotonic()
@@ -107,7 +119,13 @@ class Charges:
         path = charge.path or url
         elapsed = time.monotonic() - request.sent if request.sent else None
         query = request.params
-        table.listen(scope, request.method, path, code, headers, body, query=query, elapsed=elapsed)
+        try:
+            table.listen(
+                scope, request.method, path, code, headers, body, query=query, elapsed=elapsed
+            )
+        finally:
+            # What it said is known by now: nobody goes before that.
+            request.answered()
 
     @asynccontextmanager
     async def websocket(self, client: Any, name: str, params: Any) -> AsyncIterator[None]:
@@ -129,8 +147,13 @@ class Charges:
         async with budget.throttler.execute_task(budget.route(*found, egress, account)):
             yield
 
-    def _takes(self, request: Request) -> list[Take]:
-        """What a request takes, each to be waited for in this order."""
+    def _takes(self, request: Request, has_rules: bool) -> list[Take]:
+        """What a request takes, each to be waited for in this order.
+
+        Args:
+            request: The request. It knows its priority afterwards, where that is asked for.
+            has_rules: Whether rules of the user's ask for the priority.
+        """
         exchange = request.exchange
         egress = egress_of(exchange)
         if request.api is None:
@@ -149,26 +172,38 @@ class Charges:
             self._latest.put(exchange, budget)
         takes: list[Take] = []
         pace = Pace.of(exchange)
-        if (
+        paces = (
             pace is not None
             and (found is None or pace != pace_of_class(exchange))
             and request.cost > 0
-        ):
-            takes.append(_paced(budget, pace, egress, request.cost))
+        )
+        if paces or has_rules:
+            request.priority = self._priority(request, path, found)
+        if paces and pace is not None:
+            takes.append(_paced(budget, pace, egress, request))
         table = None
         if found is not None:
             table, route = found
             limit_id = budget.route(table, route, egress, account)
-            takes.append((budget.throttler, limit_id, 1, (0, 0)))
+            # All requests that the table does not know have one id.
+            own = None if route.endpoint else self._priority(request, path, found)
+            takes.append((budget.throttler, limit_id, 1, (0, 0), own))
         request.charge = Charge(budget, egress, account, path, table)
         return takes
 
+    def _priority(self, request: Request, path: str, found: tuple[Table, Route] | None) -> int:
+        priorities = self.budgets.priorities
+        if found is not None:
+            return priorities.of_route(found[1], request.method, path)
+        return priorities.of_path(request.api, request.method, request.path)
 
-def _paced(budget: Budget, pace: Pace, egress: str, cost: float) -> Take:
+
+def _paced(budget: Budget, pace: Pace, egress: str, request: Request) -> Take:
     """What a cost takes of a pace. More than fits in a window takes whole windows before."""
-    units, most = units_of(cost), pace.units
+    units, most = units_of(request.cost), pace.units
     windows = (units - 1) // most
-    return budget.throttler, budget.pace(pace, egress), units - windows * most, (windows, most)
+    before, rest = (windows, most), units - windows * most
+    return budget.throttler, budget.pace(pace, egress), rest, before, request.priority
 
 
 def _passed(entered: Pass | None, limits: Limits) -> Pass:

@@ -10,12 +10,11 @@ from inspect import iscoroutinefunction
 from typing import Any
 
 from sluicegate._core import ManualClock
-from sluicegate._priorities import chosen
+from sluicegate._priorities import Priorities, chosen
 from sluicegate._share import environment
 from sluicegate.ccxt.budgets import Budgets
 from sluicegate.ccxt.charges import Charges
 from sluicegate.ccxt.hooks import Hooks
-from sluicegate.ccxt.priorities import Priorities
 from sluicegate.share import Share
 
 #: The modules whose `Exchange` all classes of ccxt derive from. The second may be imported later.
@@ -104,10 +103,11 @@ def install(
         share: Where budgets are shared with other processes: the address of a store, or a
             `sluicegate.Share`. By default what the environment says (``SLUICEGATE_SHARE``), and
             otherwise nothing is shared.
-        priorities: Which of several waiting requests goes first, where sluicegate has a table of
-            the exchange. By default cancels, then orders, then account questions, then market data.
-            ``{"GET /api/v3/depth": 4}`` gives an id of the table a priority of its own (a whole
-            number, higher first; the usual ones are 0 to 3). ``False``: all in the order in which
+        priorities: Which of several waiting requests goes first. By default cancels, then orders,
+            then account questions, then market data, unless ``SLUICEGATE_PRIORITIES=0`` is in the
+            environment. ``{"GET /depth": 4}`` gives requests a priority of their own (a whole
+            number, higher first; the usual ones are 0 to 3): by method and path, by path, by the
+            end of a path, or by an id of sluicegate's table. ``False``: all in the order in which
             they came.
         clock: A `sluicegate.testing.ManualClock`, for tests. By default the machine's clock.
 

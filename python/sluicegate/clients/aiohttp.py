@@ -18,6 +18,7 @@ import aiohttp
 from aiohttp import payload
 
 from sluicegate import RateLimitTimeout, Throttler
+from sluicegate._priorities import Priorities
 from sluicegate.clients.pacing import Pacing, Request
 from sluicegate.tables import Table
 
@@ -96,6 +97,7 @@ def middleware(
     retries: int = 0,
     *,
     wait_timeout: float | None = None,
+    priorities: Priorities = True,
 ) -> Middleware:
     """A middleware for `aiohttp.ClientSession(middlewares=[…])`.
 
@@ -115,13 +117,19 @@ def middleware(
             or a form can be sent again.
         wait_timeout: The most seconds that a request waits. By default there is no limit but
             aiohttp's own.
+        priorities: Which of several waiting requests goes first. By default cancels, then orders,
+            then account questions, then market data, unless ``SLUICEGATE_PRIORITIES=0`` is in the
+            environment. ``{"GET /depth": 3}`` gives requests a priority of their own (a whole
+            number, higher first; the usual ones are 0 to 3): by method and path, by path, by the
+            end of a path, or by an id of the table. ``False``: all in the order in which they came.
 
     Raises:
         ValueError: There is no table of this name, the throttler has limits of another table, or a
-            number is negative. A request raises `sluicegate.RateLimitTimeout` after `wait_timeout`.
+            number is negative; or a priority is out of range, or names nothing of the table. A
+            request raises `sluicegate.RateLimitTimeout` after `wait_timeout`.
         TypeError: An argument has the wrong type.
     """
-    return Middleware(Pacing(table, throttler, retries, wait_timeout))
+    return Middleware(Pacing(table, throttler, retries, wait_timeout, priorities))
 
 
 async def _asked(pacing: Pacing, request: ClientRequest) -> Request:

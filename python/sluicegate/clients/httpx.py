@@ -15,6 +15,7 @@ from types import TracebackType
 import httpx
 
 from sluicegate import Throttler
+from sluicegate._priorities import Priorities
 from sluicegate.clients.pacing import Pacing, Request
 from sluicegate.tables import Table
 from sluicegate.tables.answer import RawHeaders
@@ -39,10 +40,16 @@ class AsyncTransport(httpx.AsyncBaseTransport):
             again. The default is 0: the program gets the refusal. Only a body of bytes, text, JSON
             or a form can be sent again.
         wait_timeout: The most seconds that a request waits. By default there is no limit.
+        priorities: Which of several waiting requests goes first. By default cancels, then orders,
+            then account questions, then market data, unless ``SLUICEGATE_PRIORITIES=0`` is in the
+            environment. ``{"GET /depth": 3}`` gives requests a priority of their own (a whole
+            number, higher first; the usual ones are 0 to 3): by method and path, by path, by the
+            end of a path, or by an id of the table. ``False``: all in the order in which they came.
 
     Raises:
         ValueError: There is no table of this name, the throttler has limits of another table, or a
-            number is negative. A request raises `sluicegate.RateLimitTimeout` after `wait_timeout`.
+            number is negative; or a priority is out of range, or names nothing of the table. A
+            request raises `sluicegate.RateLimitTimeout` after `wait_timeout`.
         TypeError: An argument has the wrong type.
     """
 
@@ -54,9 +61,10 @@ class AsyncTransport(httpx.AsyncBaseTransport):
         retries: int = 0,
         *,
         wait_timeout: float | None = None,
+        priorities: Priorities = True,
     ) -> None:
         """Nothing is sent yet."""
-        self._pacing = Pacing(table, throttler, retries, wait_timeout)
+        self._pacing = Pacing(table, throttler, retries, wait_timeout, priorities)
         self._transport = httpx.AsyncHTTPTransport() if transport is None else transport
 
     @property
@@ -130,6 +138,7 @@ class Transport(httpx.BaseTransport):
         transport: What sends the requests. By default an `httpx.HTTPTransport`.
         retries: As for `AsyncTransport`.
         wait_timeout: As for `AsyncTransport`.
+        priorities: As for `AsyncTransport`.
 
     Raises:
         ValueError: As for `AsyncTransport`.
@@ -144,9 +153,10 @@ class Transport(httpx.BaseTransport):
         retries: int = 0,
         *,
         wait_timeout: float | None = None,
+        priorities: Priorities = True,
     ) -> None:
         """Nothing is sent yet."""
-        self._pacing = Pacing(table, throttler, retries, wait_timeout)
+        self._pacing = Pacing(table, throttler, retries, wait_timeout, priorities)
         self._transport = httpx.HTTPTransport() if transport is None else transport
 
     @property

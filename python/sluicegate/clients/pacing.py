@@ -8,10 +8,12 @@ from functools import lru_cache
 from typing import Any
 
 from sluicegate import Task, Throttler, tables
+from sluicegate._priorities import Priorities, chosen, priority_of_route
 from sluicegate.clients.first_answer import PATIENCE, first_answer
+from sluicegate.clients.priorities import check_words
 from sluicegate.tables import Route, Table
 from sluicegate.tables.answer import LONGEST_BODY, LONGEST_SUCCESS
-from sluicegate.tables.request import split_url
+from sluicegate.tables.request import plain_path, split_url
 from sluicegate.tables.values import is_number, shown
 
 log = logging.getLogger("sluicegate.clients")
@@ -54,11 +56,12 @@ class Pacing:
             new one.
         retries: How often a request that was refused is sent again.
         wait_timeout: The most seconds that a request waits; None for no such limit.
+        priorities: Which requests go first, if several wait.
 
     Raises:
         TypeError: An argument has the wrong type.
         ValueError: There is no table of this name, the throttler has limits of another table, or a
-            number is negative.
+            number is negative; or a priority is out of range, or names nothing of the table.
     """
 
     def __init__(
@@ -67,6 +70,7 @@ class Pacing:
         throttler: Throttler | None,
         retries: int,
         wait_timeout: float | None,
+        priorities: Priorities = True,
     ) -> None:
         """Checks all of it."""
         if isinstance(table, str):
@@ -87,6 +91,9 @@ class Pacing:
             raise TypeError(f"throttler must be a sluicegate.Throttler, got {shown(throttler)}")
         else:
             _give_limits(throttler, table)
+        self._priorities = chosen(priorities)
+        if not isinstance(self._priorities, bool):
+            check_words(self._priorities, table)
         self.table = table
         self.throttler = throttler
         self.retries = retries
@@ -101,7 +108,12 @@ class Pacing:
         """The block that a request must be sent within."""
         route, throttler = request.route, self.throttler
         limit_id = self.table.prepare_route(throttler, route) if route.made else route.id
-        return throttler.execute_task(limit_id, timeout=self.wait_timeout)
+        method, path = request.method, request.url
+        if route.endpoint is None:
+            # Only of what the table does not know, the words decide.
+            method, path = method.upper(), plain_path(split_url(path)[1])
+        priority = priority_of_route(self._priorities, route, method, path)
+        return throttler.execute_task(limit_id, None, self.wait_timeout, priority)
 
     def bytes_to_read(self, request: Request, status: int, headers: Any) -> int:
         """How much of an answer's body decides what it says; 0 for nothing of it.

@@ -17,6 +17,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from sluicegate import Throttler
+from sluicegate._priorities import Priorities
 from sluicegate.clients.pacing import Pacing, Request
 from sluicegate.tables import Table
 from sluicegate.tables.values import shown
@@ -40,13 +41,19 @@ class Adapter(HTTPAdapter):
             again. The default is 0: the program gets the refusal. Only a body of bytes, text, JSON
             or a form can be sent again.
         wait_timeout: The most seconds that a request waits. By default there is no limit.
+        priorities: Which of several waiting requests goes first. By default cancels, then orders,
+            then account questions, then market data, unless ``SLUICEGATE_PRIORITIES=0`` is in the
+            environment. ``{"GET /depth": 3}`` gives requests a priority of their own (a whole
+            number, higher first; the usual ones are 0 to 3): by method and path, by path, by the
+            end of a path, or by an id of the table. ``False``: all in the order in which they came.
         **http_adapter_arguments: As for `requests.adapters.HTTPAdapter`, such as ``pool_maxsize``.
             ``max_retries`` is for connections that could not be made: what the exchange may have
             counted is not sent again unseen.
 
     Raises:
         ValueError: There is no table of this name, the throttler has limits of another table, a
-            number is negative, or ``max_retries`` would send requests again. A request raises
+            number is negative, or ``max_retries`` would send requests again; or a priority is out
+            of range, or names nothing of the table. A request raises
             `sluicegate.RateLimitTimeout` after `wait_timeout`.
         TypeError: An argument has the wrong type.
     """
@@ -58,10 +65,11 @@ class Adapter(HTTPAdapter):
         retries: int = 0,
         *,
         wait_timeout: float | None = None,
+        priorities: Priorities = True,
         **http_adapter_arguments: Any,
     ) -> None:
         """Nothing is sent yet."""
-        self._pacing = Pacing(table, throttler, retries, wait_timeout)
+        self._pacing = Pacing(table, throttler, retries, wait_timeout, priorities)
         if "max_retries" in http_adapter_arguments:
             max_retries = _connecting_only(http_adapter_arguments["max_retries"])
             http_adapter_arguments["max_retries"] = max_retries

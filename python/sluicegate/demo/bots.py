@@ -7,17 +7,38 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import aiohttp
 
+from sluicegate import Throttler
 from sluicegate.demo.mix import Call
 
-Gate = Callable[[str], AbstractAsyncContextManager[object]]
-"""What a request passes before it leaves, by the id of its endpoint."""
+Gate = Callable[[Call], AbstractAsyncContextManager[object]]
+"""What a request passes before it leaves."""
+
+
+def gate_of(throttler: Throttler) -> Gate:
+    """A throttler's gate, through which cancels go first, and then orders."""
+    return lambda call: throttler.execute_task(call.id, priority=call.priority)
+
 
 Listen = Callable[[Call, int, Mapping[str, str], bytes, float], object]
 """What is told of an answer: call, status, headers, body, and seconds since it was sent."""
+
+
+class Wait(NamedTuple):
+    """How long one request waited at the gate.
+
+    Attributes:
+        group: What it is for (see `Call`).
+        end: When it left, or the run ended, in seconds since the run began.
+        seconds: For how long it waited.
+    """
+
+    group: str
+    end: float
+    seconds: float
 
 
 @dataclass(slots=True)
@@ -27,8 +48,8 @@ class Tally:
     Attributes:
         statuses: Answers by HTTP status.
         failures: Requests that got no answer.
-        waits: Seconds that each request waited at the gate, also those that were still waiting when
-            the run ended.
+        waits: How long each request waited at the gate, also those that were still waiting when the
+            run ended.
         unsent: How many of `waits` were still waiting when the run ended.
         answers: Seconds from leaving the gate to the answer, of each request that got one.
         used: The units in the exchange's window according to the latest answer; None before any.
@@ -36,7 +57,7 @@ class Tally:
 
     statuses: Counter[int] = field(default_factory=Counter)
     failures: int = 0
-    waits: list[float] = field(default_factory=list)
+    waits: list[Wait] = field(default_factory=list)
     unsent: int = 0
     answers: list[float] = field(default_factory=list)
     used: int | None = None
@@ -68,7 +89,7 @@ class Tally:
         """Adds what the bots of another process saw."""
         for status, count in more["statuses"].items():
             self.statuses[int(status)] += count
-        self.waits += more["waits"]
+        self.waits += [Wait(*wait) for wait in more["waits"]]
         self.answers += more["answers"]
         self.unsent += more["unsent"]
         self.failures += more["failures"]
@@ -107,7 +128,8 @@ class Crowd:
         self._header = header or ""
         self._seed = seed
         self._listen = listen
-        self._waiting: dict[asyncio.Task[None], float] = {}
+        self._waiting: dict[asyncio.Task[None], tuple[Call, float]] = {}
+        self._begin = 0.0
 
     async def run(self, bots: int, seconds: float, first: int = 0) -> None:
         """Let so many bots work for so long; requests that left by then are still answered.
@@ -118,7 +140,8 @@ class Crowd:
             first: The number of the first of them, which decides what they ask for.
         """
         loop = asyncio.get_running_loop()
-        end = loop.time() + seconds
+        self._begin = loop.time()
+        end = self._begin + seconds
         tasks = [asyncio.create_task(self._bot(first + i, end)) for i in range(bots)]
         try:
             done, _ = await asyncio.wait(
@@ -127,8 +150,8 @@ class Crowd:
             for task in done:
                 task.result()
             # Those that wait at the gate have sent nothing; the others get their answers.
-            for task, since in list(self._waiting.items()):
-                self._tally.waits.append(loop.time() - since)
+            for task, (call, since) in list(self._waiting.items()):
+                self._waited(call, since, loop.time())
                 self._tally.unsent += 1
                 task.cancel()
             outcomes = await asyncio.gather(*tasks, return_exceptions=True)
@@ -146,12 +169,12 @@ class Crowd:
         assert task is not None
         while (asked := clock()) < end:
             (call,) = chance.choices(self._mix, self._shares)
-            self._waiting[task] = asked
+            self._waiting[task] = call, asked
             try:
-                async with self._gate(call.id):
+                async with self._gate(call):
                     passed = clock()
                     del self._waiting[task]
-                    self._tally.waits.append(passed - asked)
+                    self._waited(call, asked, passed)
                     await self._request(call)
                     self._tally.answers.append(clock() - passed)
             except aiohttp.ClientError:
@@ -159,6 +182,9 @@ class Crowd:
                 await asyncio.sleep(0.01)  # An exchange that is gone must not keep a core busy.
             finally:
                 self._waiting.pop(task, None)
+
+    def _waited(self, call: Call, since: float, until: float) -> None:
+        self._tally.waits.append(Wait(call.group, until - self._begin, until - since))
 
     async def _request(self, call: Call) -> None:
         sent = time.monotonic()

@@ -1,7 +1,9 @@
-"""Which requests the demo's bots send, and how often: mostly market data, and some orders."""
+"""Which requests the demo's bots send, and how often: market data, and some orders and cancels."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from sluicegate import RateLimit
+from sluicegate._priorities import BY_GROUP
 from sluicegate.testing import Endpoint, Table
 
 # Shares of all requests, by id. Heavy enough that 50 bots, at about 370 requests a second, use up
@@ -26,12 +28,38 @@ class Call:
         method: `GET`, `POST`, …
         path: The path, with its query.
         share: How often it is made, against the shares of the others.
+        group: What it is for, as the table says: ``market``, ``order``, ``cancel``, …
     """
 
     id: str
     method: str
     path: str
     share: int
+    group: str = ""
+
+    @property
+    def priority(self) -> int:
+        """Who goes first of those that wait: as in all drop-ins, cancels, and then orders."""
+        return BY_GROUP[self.group]
+
+
+RESERVE = 0.02
+"""The share of the first limit that is kept for orders and cancels."""
+
+
+def limits_of(table: Table) -> list[RateLimit]:
+    """The limits of a throttler for the bots: the table's, with a reserve for orders and cancels.
+
+    These go first of those that wait. But a full window is full for all until the first unit leaves
+    it. So that they need not wait for that, a part of it is kept for them.
+    """
+    rows, first = table.rate_limits(), table.limits[0]
+    kept = int(first.limit * RESERVE)
+    wanted = any(call.group in ("order", "cancel") for call in mix_of(table))
+    if wanted and kept:
+        row = next(row for row in rows if row.limit_id == first.name)
+        row.reserve = {BY_GROUP["order"]: kept}
+    return rows
 
 
 def mix_of(table: Table) -> list[Call]:
@@ -47,17 +75,14 @@ def mix_of(table: Table) -> list[Call]:
     if not calls:
         raise ValueError("the table has no endpoint for bots to ask for: give it at least one")
     if BINANCE.keys() <= {call.id for call in calls}:
-        return [
-            Call(call.id, call.method, call.path, BINANCE[call.id])
-            for call in calls
-            if call.id in BINANCE
-        ]
+        return [replace(call, share=BINANCE[call.id]) for call in calls if call.id in BINANCE]
     return calls
 
 
 def _call(endpoint: Endpoint) -> Call:
     query = "&".join(f"{name}={value}" for name, value in _query(endpoint).items())
-    return Call(endpoint.id, endpoint.method, endpoint.path + (query and f"?{query}"), 1)
+    path = endpoint.path + (query and f"?{query}")
+    return Call(endpoint.id, endpoint.method, path, 1, endpoint.group)
 
 
 def _query(endpoint: Endpoint) -> dict[str, str]:

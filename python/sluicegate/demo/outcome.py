@@ -22,6 +22,10 @@ class Outcome:
     exchange: Statistics
     bots: Tally
 
+    def waits(self, group: str | None = None) -> list[float]:
+        """Seconds that requests waited at the gate: those of a group, or all."""
+        return [x.seconds for x in self.bots.waits if group in (None, x.group)]
+
     @property
     def refused(self) -> int:
         """Requests that were answered 429 or 418."""
@@ -36,6 +40,16 @@ class Outcome:
         """
         interval = self.exchange.limit(limit).interval
         return interval / (interval + mean(self.bots.answers))
+
+
+WAITING = {
+    "cancel": "cancels",
+    "order": "orders",
+    "account": "account questions",
+    "market": "market data",
+    "": "other requests",
+}
+"""What the groups of requests are called, from those that go first to those that go last."""
 
 
 def window(limit: Limit | LimitStatistics) -> str:

@@ -10,9 +10,9 @@ import aiohttp
 from rich.console import Console
 from rich.markup import escape
 
-from sluicegate.demo.bots import Crowd, Gate, Tally
+from sluicegate.demo.bots import Crowd, Gate, Tally, gate_of
 from sluicegate.demo.listening import listener
-from sluicegate.demo.mix import mix_of
+from sluicegate.demo.mix import limits_of, mix_of
 from sluicegate.demo.outcome import Outcome, window
 from sluicegate.demo.plot import save_plot
 from sluicegate.demo.processes import Processes, ProcessFailedError
@@ -175,8 +175,8 @@ def _crowd(
     gate: Gate = lambda _: nullcontext()  # noqa: E731
     listen = None
     if run.limited:
-        throttler = Throttler(run.table.rate_limits())
-        gate = throttler.execute_task
+        throttler = Throttler(limits_of(run.table))
+        gate = gate_of(throttler)
         if run.listen:
             listen = listener(run.table, throttler)
     header = run.table.limits[0].header_name

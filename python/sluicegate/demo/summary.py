@@ -2,7 +2,8 @@
 
 from rich.table import Table
 
-from sluicegate.demo.outcome import Outcome, mean, percentile, tightest
+from sluicegate.demo.mix import RESERVE
+from sluicegate.demo.outcome import WAITING, Outcome, mean, percentile, tightest
 
 
 def summary(without: Outcome, through: Outcome) -> Table:
@@ -111,6 +112,12 @@ def explanation(without: Outcome, through: Outcome) -> str:
         f"held for {mean(through.bots.answers):.3f} s (the mean until its answer) and then one "
         f"window of {limit.interval:g} s."
     )
+    if any(through.waits(group) for group in ("cancel", "order")):
+        lines.append(
+            "Of the requests that wait, cancels go first, and then orders. "
+            f"{RESERVE:.0%} of {through.exchange.limits[0].name} are kept for them, so that they "
+            "need not wait for a window that market data has filled."
+        )
     if through.bots.unsent:
         lines.append(
             f"{through.bots.unsent} requests were still waiting when the run ended; they count "
@@ -155,12 +162,18 @@ def _figures(outcome: Outcome, name: str) -> list[str]:
 
 
 def _waiting(outcome: Outcome) -> list[tuple[str, str]]:
-    waits = outcome.bots.waits
+    waits = outcome.waits()
+    by_group = [(name, outcome.waits(group)) for group, name in WAITING.items()]
     return [
         ("waited at the gate: mean", f"{mean(waits):.3f} s"),
         ("50 % of requests at most", f"{percentile(waits, 50):.3f} s"),
         ("99 % of requests at most", f"{percentile(waits, 99):.3f} s"),
         ("longest", f"{max(waits, default=0.0):.3f} s"),
+        *(
+            (f"{name} waited: mean, 99 %", f"{mean(those):.3f} s, {percentile(those, 99):.3f} s")
+            for name, those in by_group
+            if those
+        ),
     ]
 
 

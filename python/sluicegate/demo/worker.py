@@ -14,9 +14,9 @@ from typing import Any
 import aiohttp
 
 from sluicegate import Throttler
-from sluicegate.demo.bots import Crowd, Tally
+from sluicegate.demo.bots import Crowd, Tally, gate_of
 from sluicegate.demo.listening import listener
-from sluicegate.demo.mix import mix_of
+from sluicegate.demo.mix import limits_of, mix_of
 from sluicegate.testing import table_from_json
 
 REPORT = 0.2
@@ -38,12 +38,12 @@ async def work(job: dict[str, Any]) -> None:
     """Does the job, and says what the bots see."""
     table = table_from_json(job["table"])
     tally = Tally()
-    with closing(Throttler(table.rate_limits(), share=job["share"])) as throttler:
+    with closing(Throttler(limits_of(table), share=job["share"])) as throttler:
         async with aiohttp.ClientSession(
             job["url"], connector=aiohttp.TCPConnector(limit=0)
         ) as session:
             header = table.limits[0].header_name
-            gate, mix = throttler.execute_task, mix_of(table)
+            gate, mix = gate_of(throttler), mix_of(table)
             listen = listener(table, throttler) if job["listen"] else None
             crowd = Crowd(session, gate, mix, tally, header, job["seed"], listen)
             _say("ready")

@@ -18,6 +18,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 from sluicegate._core import HummingbotThrottler, Throttler, check_timezone
+from sluicegate._priorities import Priorities
 from sluicegate.exchange.added_limits import add_limit
 from sluicegate.exchange.book import Book
 from sluicegate.exchange.names import ALIASES, FUNCTIONS
@@ -44,6 +45,7 @@ def limit(
     asynchronous: bool | None = None,
     refusal: type[Exception] | None = None,
     share: str | Share | None = None,
+    priorities: Priorities = True,
 ) -> LimitedExchange:
     """Adds ``IO("rate" | "quota", names, max_calls, period[, behavior])`` to an exchange object.
 
@@ -74,13 +76,19 @@ def limit(
             with the same mode and the same names, in whichever process they are. So give each
             exchange an account of its own: ``Share(url, account="binance main")``. With
             ``throttler``, share that.
+        priorities: Which of several waiting calls goes first. By default cancels, then orders, then
+            account questions, then market data, unless ``SLUICEGATE_PRIORITIES=0`` is in the
+            environment. ``{"GetDepth": 3}`` gives a function a priority of its own, by any of its
+            names (a whole number, higher first; the usual ones are 0 to 3). ``False``: all in the
+            order in which they came.
 
     Returns:
         The object with ``IO``, ``Go`` and ``last_error``.
 
     Raises:
         ValueError: ``hold`` is not the one of ``throttler``, or a time zone or a method does not
-            exist, or both ``throttler`` and ``share`` are given.
+            exist, or both ``throttler`` and ``share`` are given; or a priority is out of range, or
+            names no function.
         TypeError: A value has the wrong type.
         StoreError: The store of ``share`` cannot be used.
 
@@ -118,7 +126,8 @@ def limit(
         book = Book.of(throttler)
     if refusal is not None and not _is_exception(refusal):
         raise TypeError(f"refusal must be a class of exceptions or None, not {refusal!r}")
-    return wrap(exchange, names, book, throttler.hold, timezone, asynchronous, refusal)
+    hold = throttler.hold
+    return wrap(exchange, names, book, hold, timezone, asynchronous, refusal, priorities)
 
 
 def _is_exception(value: object) -> bool:

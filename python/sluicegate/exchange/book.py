@@ -25,6 +25,9 @@ class Reader(Protocol):
     def calls(self, rules: Iterable[Rule]) -> dict[str, tuple[str, ...]]:
         """The calls that some of the rules cover, with the functions they are charged to."""
 
+    def priority(self, call: str) -> int:
+        """Who goes first of the calls that wait."""
+
     def follow(self, gates: dict[str, Gate]) -> None:
         """Has every call pass its gate from now on; those with none are not limited."""
 
@@ -105,6 +108,7 @@ class Book:
                 rules=tuple(covering),
                 route=_route(covering, own),
                 refusing=_route(refusing, own) if refusing else None,
+                priority=reader.priority(call),
             )
         return gates
 

@@ -53,24 +53,36 @@ class Gate:
         route: The id that takes one call from each of them.
         refusing: The id that takes from those only whose calls are not sent when they are over the
             limit; ``None`` where all of them delay.
+        priority: Who goes first of the calls that wait.
     """
 
     throttler: Throttler
     rules: tuple[Rule, ...]
     route: str
     refusing: str | None
+    priority: int = 0
 
-    def enter(self, *, wait: bool = True) -> Pass | None:
-        """Enters, in this thread; ``None`` if the call must not be sent.
-
-        Args:
-            wait: Whether to wait where the rules delay.
+    def may(self) -> bool:
+        """Takes what a call takes that counts from its start, if there is room; whether there is.
 
         Raises:
             UnknownLimitError: The rules were changed meanwhile.
         """
-        for timeout in self._timeouts(wait):
-            task = self.throttler.execute_task(self.route, timeout=timeout)
+        return self.throttler.try_acquire(self.route, None, self.priority)
+
+    def enter(self, *, wait: bool = True, priority: int | None = None) -> Pass | None:
+        """Enters, in this thread; ``None`` if the call must not be sent.
+
+        Args:
+            wait: Whether to wait where the rules delay.
+            priority: That of this call, if it is not the gate's.
+
+        Raises:
+            UnknownLimitError: The rules were changed meanwhile.
+        """
+        priority = self.priority if priority is None else priority
+        for timeout in self._timeouts(wait, priority):
+            task = self.throttler.execute_task(self.route, timeout=timeout, priority=priority)
             try:
                 task.__enter__()
             except RateLimitTimeout:
@@ -78,10 +90,11 @@ class Gate:
             return Pass(task)
         return None
 
-    async def enter_async(self) -> Pass | None:
+    async def enter_async(self, *, priority: int | None = None) -> Pass | None:
         """Enters, in an event loop; see `enter`."""
-        for timeout in self._timeouts(wait=True):
-            task = self.throttler.execute_task(self.route, timeout=timeout)
+        priority = self.priority if priority is None else priority
+        for timeout in self._timeouts(True, priority):
+            task = self.throttler.execute_task(self.route, timeout=timeout, priority=priority)
             try:
                 await task.__aenter__()
             except RateLimitTimeout:
@@ -89,7 +102,7 @@ class Gate:
             return Pass(task)
         return None
 
-    def _timeouts(self, wait: bool) -> Iterator[float | None]:
+    def _timeouts(self, wait: bool, priority: int) -> Iterator[float | None]:
         """For how long to wait at each attempt, until no more of them are to be made."""
         delays = any(rule.delay for rule in self.rules)
         if wait and self.refusing is None:
@@ -98,10 +111,11 @@ class Gate:
         yield self._patience() if wait else 0.0
         while wait and delays:
             # Only rules that delay may keep it waiting. One that refuses may become full meanwhile.
-            if self.refusing is not None and self.throttler.wait_time(self.refusing) > 0:
+            wait_time = self.throttler.wait_time
+            if self.refusing is not None and wait_time(self.refusing, None, priority) > 0:
                 return
             # Nobody knows when units come that other processes have.
-            yield min(max(self.throttler.wait_time(self.route), _SHORTEST), _LONGEST)
+            yield min(max(wait_time(self.route, None, priority), _SHORTEST), _LONGEST)
 
     def _patience(self) -> float:
         """For how long a call waits that is refused if it cannot pass.
@@ -123,7 +137,7 @@ class Gate:
             for rule, usage in ((rule, self.throttler.usage(rule.id)) for rule in self.rules)
             if usage.used >= usage.limit
         ]
-        wait = self.throttler.wait_time(self.route)
+        wait = self.throttler.wait_time(self.route, None, self.priority)
         limits = "; ".join(full or map(str, self.rules))
         if math.isinf(wait):
             return f"over the limit of {limits}, which other processes use"

@@ -112,14 +112,16 @@ def go(limits: Limits, name: str, *args: Any, **kwargs: Any) -> Any:
         # A name that is wrong shall fail here, not in the thread.
         limits.method(name)
     gate = limits.gate_through_go(method)
+    # A gate of `Go` alone is one for all functions.
+    priority = limits.priority(method)
     if own_go is None and limits.is_asynchronous(name):
-        return _schedule(limits, gate, name, args, kwargs)
-    entered = limits.enter(gate, wait=False)
+        return _schedule(limits, gate, priority, name, args, kwargs)
+    entered = limits.enter(gate, wait=False, priority=priority)
     if entered is None and not limits.may_wait(gate):
         refusal = limits.refusal or ()
         # Once more, to log the reason.
         try:
-            entered = limits.enter(gate)
+            entered = limits.enter(gate, priority=priority)
         except refusal as error:
             return Refused(error)
         if entered is None:
@@ -128,7 +130,7 @@ def go(limits: Limits, name: str, *args: Any, **kwargs: Any) -> Any:
         return own_go(name, *args, **kwargs)
 
     def run() -> Any:
-        admitted = entered or limits.enter(gate)
+        admitted = entered or limits.enter(gate, priority=priority)
         if admitted is None:
             return None
         with admitted:
@@ -140,13 +142,18 @@ def go(limits: Limits, name: str, *args: Any, **kwargs: Any) -> Any:
 
 
 def _schedule(
-    limits: Limits, gate: str, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]
+    limits: Limits,
+    gate: str,
+    priority: int,
+    name: str,
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
 ) -> Scheduled:
     loop = asyncio.get_running_loop()
-    entered = limits.enter(gate, wait=False)
+    entered = limits.enter(gate, wait=False, priority=priority)
 
     async def run() -> Any:
-        admitted = entered or await limits.enter_async(gate)
+        admitted = entered or await limits.enter_async(gate, priority=priority)
         if admitted is None:
             return None
         with admitted:

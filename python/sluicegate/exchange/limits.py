@@ -11,6 +11,7 @@ from sluicegate.errors import UnknownLimitError
 from sluicegate.exchange.book import Book
 from sluicegate.exchange.gate import Gate, Pass
 from sluicegate.exchange.names import EVERYTHING, IO_API, Names
+from sluicegate.exchange.priorities import CallPriorities
 from sluicegate.exchange.requests import REQUEST, are_counted, follow
 from sluicegate.exchange.rules import Rule
 from sluicegate.exchange.waits import Waits
@@ -35,6 +36,7 @@ class Limits:
         asynchronous: Whether its functions give awaitables; ``None`` to check each of them.
         refusal: What is raised for a call that is over a limit; ``None`` to return ``None``.
         changed: Called with every call that is limited from now on.
+        priorities: Who goes first of the calls that wait.
     """
 
     def __init__(
@@ -46,6 +48,7 @@ class Limits:
         asynchronous: bool | None,
         refusal: type[Exception] | None,
         changed: Callable[[dict[str, Call]], None],
+        priorities: CallPriorities,
     ) -> None:
         """Limits nothing before it joins the book."""
         self.inner = inner
@@ -55,6 +58,7 @@ class Limits:
         self.holds = hold == "response"
         self.asynchronous = asynchronous
         self.refusal = refusal
+        self.priorities = priorities
         self._changed = changed
         self._gates: dict[str, Gate] = {}
         self._calls: dict[str, Call] = {}
@@ -80,6 +84,10 @@ class Limits:
             by_go = {through_go(method): (*of, "Go") for method, of in covered.items()}
             return {**covered, **by_go, through_go(""): ("Go",)}
         return covered
+
+    def priority(self, call: str) -> int:
+        """Who goes first of the calls that wait."""
+        return self.priorities.of(call.removeprefix(_THROUGH_GO))
 
     def follow(self, gates: dict[str, Gate]) -> None:
         """Has every call pass its gate from now on; those with none are not limited."""
@@ -135,7 +143,7 @@ class Limits:
     def _may(self, name: str) -> bool:
         gate = self._gates.get(name)
         try:
-            return gate is None or gate.throttler.try_acquire(gate.route)
+            return gate is None or gate.may()
         except UnknownLimitError:
             # The rules were changed meanwhile.
             return False
@@ -164,17 +172,18 @@ class Limits:
 
     # ---- entering
 
-    def enter(self, name: str, *, wait: bool = True) -> Pass | None:
+    def enter(self, name: str, *, wait: bool = True, priority: int | None = None) -> Pass | None:
         """Enters the gate of a call, in this thread; ``None`` if the call must not be sent.
 
         Args:
             name: The call.
             wait: Whether to wait where the rules delay. Otherwise the refusal is not logged.
+            priority: That of this call, if it is not that of all by this name.
         """
         while gate := self._gates.get(name):
             try:
                 with self._counted(name) as counted:
-                    entered = counted.entered = gate.enter(wait=wait)
+                    entered = counted.entered = gate.enter(wait=wait, priority=priority)
                 if entered is None and wait:
                     self._refuse(name, gate)
             except UnknownLimitError:
@@ -184,12 +193,12 @@ class Limits:
             return entered
         return Pass()
 
-    async def enter_async(self, name: str) -> Pass | None:
+    async def enter_async(self, name: str, *, priority: int | None = None) -> Pass | None:
         """Enters the gate of a call, in an event loop; see `enter`."""
         while gate := self._gates.get(name):
             try:
                 with self._counted(name) as counted:
-                    entered = counted.entered = await gate.enter_async()
+                    entered = counted.entered = await gate.enter_async(priority=priority)
                 if entered is None:
                     self._refuse(name, gate)
             except UnknownLimitError:

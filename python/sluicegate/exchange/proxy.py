@@ -7,10 +7,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NoReturn
 from weakref import WeakKeyDictionary
 
+from sluicegate._priorities import Priorities
 from sluicegate.exchange.book import Book
 from sluicegate.exchange.go import go
 from sluicegate.exchange.limits import Call, Limits
 from sluicegate.exchange.names import Names, closest
+from sluicegate.exchange.priorities import CallPriorities
 from sluicegate.exchange.rules import MODES, read_rule
 
 _set = object.__setattr__
@@ -38,13 +40,15 @@ class LimitedExchange:
         timezone: str | None,
         asynchronous: bool | None,
         refusal: type[Exception] | None,
+        priorities: Priorities,
     ) -> None:
         """Made by `sluicegate.exchange.limit`."""
         _set(self, "_inner", inner)
         _set(self, "_timezone", timezone)
         _set(self, "_more", names)
         known = Names(inner, names)
-        limits = Limits(inner, known, book, hold, asynchronous, refusal, _Follower(self))
+        first = CallPriorities(priorities, known)
+        limits = Limits(inner, known, book, hold, asynchronous, refusal, _Follower(self), first)
         _set(self, "_limits", limits)
         book.join(limits)
 
@@ -112,8 +116,8 @@ class LimitedExchange:
     def _with(self, inner: Any) -> LimitedExchange:
         limits = self._limits
         hold = "response" if limits.holds else "start"
-        more, timezone = self._more, self._timezone
-        return wrap(inner, more, limits.book, hold, timezone, limits.asynchronous, limits.refusal)
+        options = (hold, self._timezone, limits.asynchronous, limits.refusal)
+        return wrap(inner, self._more, limits.book, *options, limits.priorities.said)
 
     def __reduce_ex__(self, protocol: object) -> NoReturn:
         """Refused: what a call is charged to belongs to this process."""
@@ -190,12 +194,13 @@ def wrap(
     timezone: str | None,
     asynchronous: bool | None,
     refusal: type[Exception] | None,
+    priorities: Priorities = True,
 ) -> LimitedExchange:
     """An exchange object with limits, of a class that answers as the object's own does."""
     kind = _CLASSES.get(type(inner))
     if kind is None:
         kind = _CLASSES[type(inner)] = _class_for(type(inner))
-    return kind(inner, names, book, hold, timezone, asynchronous, refusal)
+    return kind(inner, names, book, hold, timezone, asynchronous, refusal, priorities)
 
 
 def _class_for(kind: type) -> type[LimitedExchange]:

@@ -46,6 +46,8 @@ class FiatPrices:
         self.cache: LoadingCache[Pair, float] = LoadingCache(
             _MOST, TTL, timer=AgeClock(), error_ttl=error_ttl, error_types=_NoPriceError
         )
+        # What `sluicegate top` and the metrics call it.
+        vars(self.cache)["_meter_name"] = "Freqtrade's fiat prices"
         self._uncached = _Uncached(converter)
         self._get_price = get_price
         self._error_ttl = error_ttl

@@ -83,6 +83,9 @@ class Rates:
             error_ttl=settings.error_ttl,
             error_types=FreqtradeException,
         )
+        # What `sluicegate top` and the metrics call them.
+        vars(self.entry)["_meter_name"] = "Freqtrade's entry rates"
+        vars(self.exit)["_meter_name"] = "Freqtrade's exit rates"
         self.quotes = Quotes(exchange, connect, settings)
         self.background = Background("sluicegate-rates")
         self.turns = Turns()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from sluicegate.exchange.waits import Waits
+from sluicegate.freqtrade.waiting import WaitLines
 
 if TYPE_CHECKING:
     from sluicegate.freqtrade.rates import Rates
 
 log = logging.getLogger("sluicegate.freqtrade")
 
-#: Seconds between two lines about the limits, while they delay calls or keep them from being sent.
+#: Seconds between two lines about the limits, while requests wait or are kept from being sent.
 LIMITS_INTERVAL = 60.0
 
 
@@ -50,16 +52,25 @@ async def report(rates: Rates, interval: float) -> None:
         last = now
 
 
-def log_waits(waits: Waits) -> None:
-    """Logs what the limits have done since the last time; nothing if they have done nothing."""
-    summary = waits.take()
-    if summary:
+def log_waits(waits: Waits, lines: WaitLines) -> None:
+    """Logs what the limits have done since the last time; nothing if they have done nothing.
+
+    Args:
+        waits: What the rules of the config have delayed and refused.
+        lines: What requests wait for, whoever has set the limit.
+    """
+    summary, told = waits.take(), lines.take()
+    if told:
+        # Which of them wait now, and for what, is told by the other.
+        summary = replace(summary, waiting=0)
+    parts = [part for part in (str(summary), told) if part]
+    if parts:
         level = logging.WARNING if summary.refused else logging.INFO
-        log.log(level, "limits: %s", summary)
+        log.log(level, "limits: %s", "; ".join(parts))
 
 
-async def report_waits(waits: Waits, interval: float = LIMITS_INTERVAL) -> None:
+async def report_waits(waits: Waits, lines: WaitLines, interval: float = LIMITS_INTERVAL) -> None:
     """Logs every `interval` seconds what the limits have done, until it is cancelled."""
     while True:
         await asyncio.sleep(interval)
-        log_waits(waits)
+        log_waits(waits, lines)

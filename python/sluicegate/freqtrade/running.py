@@ -12,6 +12,7 @@ from sluicegate.freqtrade.limits import Limits
 from sluicegate.freqtrade.rates import Rates
 from sluicegate.freqtrade.report import LIMITS_INTERVAL, line, log_waits, report, report_waits
 from sluicegate.freqtrade.settings import Settings
+from sluicegate.freqtrade.waiting import WaitLines
 
 log = logging.getLogger("sluicegate.freqtrade")
 
@@ -33,6 +34,7 @@ class Running:
         self.rates: Rates | None = None
         self.ccxt_arguments: tuple[Any, ...] = ()
         self._fiat: list[FiatPrices] = []
+        self._lines = WaitLines()
 
     def start(self, config: Mapping[str, Any], fiat: Iterable[FiatPrices]) -> None:
         """The bot is complete: begins everything that runs beside it.
@@ -51,8 +53,8 @@ class Running:
             background.start(keep_warm(rates))
         if settings.log_interval:
             background.start(report(rates, settings.log_interval))
-            if settings.limits:
-                background.start(report_waits(self.limits.waits, _limits_interval(settings)))
+            interval = _limits_interval(settings)
+            background.start(report_waits(self.limits.waits, self._lines, interval))
         self._fiat = list(fiat)
         for prices in self._fiat:
             prices.start(config.get("stake_currency"), config.get("fiat_display_currency"))
@@ -67,7 +69,7 @@ class Running:
         if self.rates is not None and not self.rates.background.is_closed:
             if self.rates.background.is_running:
                 log.info("%s", line(self.rates))
-                log_waits(self.limits.waits)
+                log_waits(self.limits.waits, self._lines)
             self.rates.close()
 
 

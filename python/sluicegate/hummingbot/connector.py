@@ -53,6 +53,24 @@ def connector_of(frame: FrameType | None) -> str:
     return "hummingbot" if outside is None else _program_part(outside)
 
 
+def connector_object(frame: FrameType | None) -> Any:
+    """The connector that makes a throttler; ``None`` if it is something else that does.
+
+    Args:
+        frame: Where the throttler is made.
+    """
+    while frame is not None:
+        owner = _owner(frame)
+        if not isinstance(owner, type) and _is_connector(type(owner)):
+            return owner
+        frame = frame.f_back
+    return None
+
+
+def _is_connector(kind: type) -> bool:
+    return any(base.__module__ in _CONNECTOR_BASES for base in kind.__mro__)
+
+
 def _owner(frame: FrameType) -> Any:
     """The object or the class whose method runs; ``None`` in a function."""
     code = frame.f_code
@@ -64,7 +82,7 @@ def _name_of(owner: Any) -> str | None:
     if owner is None:
         return None
     kind = owner if isinstance(owner, type) else type(owner)
-    if any(base.__module__ in _CONNECTOR_BASES for base in kind.__mro__) and kind is not owner:
+    if _is_connector(kind) and kind is not owner:
         try:
             name = owner.name
         except Exception:

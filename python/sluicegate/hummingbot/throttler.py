@@ -188,7 +188,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         self._ids = GateIds()
         self._rows: list[core.RateLimit] = []
         self._routes: dict[str, tuple[core.RateLimit, Takes]] = {}
-        self._priorities = priorities.present()
+        self._give_priorities = priorities.giver(maker)
         self._priority: dict[str, int] = {}
         super().__init__(rate_limits, retry_interval, safety_margin_pct, limits_share_percentage)
         if listening.is_wanted():
@@ -234,7 +234,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
 
     def _use_limits(self, limits: dict[Any, RateLimit]) -> None:
         rows = [self._row(limit_id, limit, limits) for limit_id, limit in limits.items()]
-        priority = priorities.give(rows, self._priorities)
+        priority = self._give_priorities(rows)
         known = {row.limit_id for row in rows}
         # What a subclass defined for a limit that is gone is forgotten with it.
         routes = {

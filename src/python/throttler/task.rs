@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyRuntimeWarning, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
 use crate::clock::Nanos;
 use crate::gate::{Rank, Route};
@@ -17,6 +17,7 @@ use crate::python::waiting::ready::ready;
 use crate::python::waiting::{innermost, threads};
 use crate::wait::{Block, Entered, Epoch, HeldUnits};
 
+use super::numbers;
 use super::routes::RouteHandle;
 
 /// Where a task stands. Only [`Task::turn`] changes it from one to another.
@@ -199,6 +200,17 @@ impl Task {
         block.is_some_and(|block| block.leave())
     }
 
+    /// The block that runs; made known only now if nobody needed to know it before. `None` outside of it.
+    fn running_block(&self) -> Option<Arc<Block>> {
+        // Who leaves meanwhile waits for it.
+        let mut block = self.block.lock();
+        if self.turn(phase::INSIDE, phase::KNOWN).is_ok() {
+            let held = HeldUnits { epoch: Epoch(self.epoch.load(Ordering::Relaxed)), ..self.held() };
+            *block = Some(Block::new(self.handle().throttler.clone(), held, None));
+        }
+        block.clone()
+    }
+
     /// It is dropped without ever having been entered: said where that happens, as for a coroutine never awaited. An
     /// exception that passes by meanwhile comes through.
     #[cold]
@@ -275,6 +287,55 @@ impl Task {
         _traceback: &Bound<'_, PyAny>,
     ) -> PyResult<()> {
         self.leave()
+    }
+
+    /// Corrects what this request is counted as, if its cost is known only from its answer.
+    ///
+    /// Call it in the block, after the answer. Other requests keep what they hold, so no limit is
+    /// ever exceeded by it. Units that were not used after all are free at once.
+    ///
+    /// Args:
+    ///     units: How many more were used, which count from now on; or, below 0, how many were not
+    ///         used after all. Without ``limit_id``, so many times the request's weights, as the
+    ///         ``units`` of `Throttler.execute_task` are: all its limits are corrected.
+    ///     limit_id: Corrects this limit alone, by so many units of it. The request must take from
+    ///         it.
+    ///
+    /// Returns:
+    ///     How many were counted or, below 0, given back: at most what this request holds. With
+    ///     ``hold="start"`` it holds nothing any more, so that nothing is given back: see
+    ///     `Throttler.correct`.
+    ///
+    /// Raises:
+    ///     RuntimeError: The block has not begun, or is over.
+    ///     UnknownLimitError: No limit of the table has this id.
+    ///     ValueError: ``units`` is not a whole number, or the request does not take from this
+    ///         limit.
+    ///     TypeError: ``limit_id`` is not a ``str``, or ``units`` is not a number.
+    ///
+    /// Examples:
+    ///     >>> task = throttler.execute_task("/depth", units=5)  # a page of up to 100 levels
+    ///     >>> with task:
+    ///     ...     task.correct(-3)  # 40 levels came
+    ///     -3
+    #[pyo3(signature = (units, limit_id=None))]
+    fn correct(&self, units: &Bound<'_, PyAny>, limit_id: Option<&Bound<'_, PyAny>>) -> PyResult<i64> {
+        let units = numbers::signed("units", units)?;
+        let limit_id = limit_id.map(|id| {
+            let text =
+                id.cast::<PyString>().map_err(|_| numbers::wrong_type("limit_id", "a str or None", id));
+            Ok::<_, PyErr>(text?.to_cow()?.into_owned())
+        });
+        let limit_id = limit_id.transpose()?;
+        let corrected = self.running_block().and_then(|block| block.correct(units, limit_id.as_deref()));
+        let Some(corrected) = corrected else {
+            let id = self.route().id();
+            return Err(PyRuntimeError::new_err(format!(
+                "this task of {id:?} is not in its block: call correct() there, or \
+                 throttler.correct({id:?}, {units}) after it"
+            )));
+        };
+        Ok(corrected?)
     }
 
     /// What `await throttler.execute_task(…)` was meant to be.
