@@ -25,6 +25,10 @@ class FirstAnswers:
         self._waited_for: dict[_Key, FirstAnswer] = {}
         self._answered: set[_Key] = set()
 
+    def is_over(self, charge: Charge) -> bool:
+        """Whether nobody has to wait any more: asked for each request, and nearly always so."""
+        return (id(charge.budget), charge.egress, charge.account) in self._answered
+
     def _of(self, charge: Charge) -> FirstAnswer | None:
         key = (id(charge.budget), charge.egress, charge.account)
         if key in self._answered:
