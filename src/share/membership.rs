@@ -6,16 +6,15 @@
 
 use std::sync::Arc;
 
-use crate::clock::{Nanos, WallNanos};
+use crate::clock::Nanos;
 
-use super::gate_view::{GateView, Rules, Settled, Waiting};
+use super::gate_view::{GateView, Rules, Waiting};
 use super::learned::ToldLimit;
-use super::line::Class;
 use super::pauses::{Pause, SAME_END};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
 use super::tally::spacing;
-use super::terms::{OnConflict, Terms, chunk};
+use super::terms::{Terms, chunk};
 use super::visit::{Answer, Granted, Request, Said, TicketSaid, grain};
 
 /// Visits of a member are at least so far apart, unless it is called.

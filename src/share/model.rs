@@ -14,7 +14,7 @@ pub(super) use super::model_parts::{Event, Process, Told};
 use super::model_world::{MS, Random, World};
 use super::state::{About, MemberId, ScopeState};
 use super::terms::{Kind, OnConflict, Terms};
-use super::visit::{Answer, Request};
+use super::visit::Answer;
 
 /// The wall clock at the start. Boundaries of quotas are multiples of their period.
 pub(super) const WALL: Nanos = 10_000_000_000_000;
