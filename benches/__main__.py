@@ -15,6 +15,7 @@ from benches import (
     jitter,
     lateness,
     listening,
+    priorities,
     queue,
     report,
     saturation,
@@ -28,7 +29,18 @@ from benches.peers import installed
 SCENARIOS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        *(uncontended, saturation, lateness, queue, crowd, jitter, backfill, soak, gate),
+        *(
+            uncontended,
+            saturation,
+            lateness,
+            queue,
+            crowd,
+            jitter,
+            backfill,
+            priorities,
+            soak,
+            gate,
+        ),
         *(listening, httpx),
     )
 }

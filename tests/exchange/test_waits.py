@@ -11,6 +11,7 @@ import pytest
 from sluicegate.exchange.book import Book
 from sluicegate.exchange.waits import Waits
 from sluicegate.freqtrade.report import log_waits
+from sluicegate.freqtrade.waiting import WaitLines
 from tests.exchange.fmz import World
 
 
@@ -48,8 +49,9 @@ def test_calls_that_are_not_sent_are_counted_in_place_of_a_line_for_each(
             exchange.GetTicker()
         exchange.GetAccount()
         assert caplog.messages == []
-        log_waits(waits)
-        log_waits(waits)
+        lines = WaitLines()
+        log_waits(waits, lines)
+        log_waits(waits, lines)
     assert caplog.messages == ["limits: 4 calls were not sent (GetTicker 3, GetAccount 1)"]
     assert caplog.records[0].levelname == "WARNING"
     assert "GetAccount was not sent: over the limit of" in exchange.last_error
