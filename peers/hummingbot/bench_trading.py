@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import statistics
 import subprocess
 import sys
+from typing import Any
 
 from rich.console import Console
 
 from benches import report
-from benches.measure import Findings
+from benches.measure import Findings, percentile
 from benches.report import Row
 from peers.hummingbot.beside import Trouble, run
 from sluicegate.testing import Statistics
@@ -63,6 +65,26 @@ ROWS = (
 )
 
 
+WAITS = Row(
+    "waits",
+    "market data wants more weight than there is, beside orders and cancels, for 30 s: the 99th "
+    "percentile of a cancel's wait",
+    "≤ one answer's time (the mean) + 3 ms",
+)
+BUSY = Trouble(30, minute=MINUTE, program="waits")
+
+
+def waited(seen: Statistics, told: dict[str, Any]) -> tuple[str, bool]:
+    """A cell of waits, and whether the target was reached."""
+    answer = statistics.fmean(told["answers"])
+    last = {name: percentile(waits, 0.99) for name, waits in told["waits"].items() if waits}
+    text = f"{last['cancel']:.3f} s, an answer's time {answer:.3f} s"
+    text += f"; orders {last['order']:.3f} s, market data {last['market']:.3f} s"
+    counts = (f"{len(waits):,} {name}" for name, waits in told["waits"].items())
+    text += f" ({', '.join(counts)}; {seen.rejected} times 429)"
+    return text, last["cancel"] <= answer + 0.003
+
+
 def told(seen: Statistics) -> str:
     """A cell."""
     weight = seen.limit("REQUEST_WEIGHT")
@@ -82,6 +104,10 @@ async def measure(python: str) -> Findings:
         met = ours.bans == 0 and (asked.most is None or ours.rejected <= asked.most)
         findings.add(asked.row, OURS, told(ours), met, ours.bans > 0)
         findings.add(asked.row, STOCK, told(stock))
+    # One after the other: what is measured is milliseconds.
+    text, met = waited(*await run(BUSY, drop_in=True, python=python))
+    findings.add(WAITS, OURS, text, met)
+    findings.add(WAITS, STOCK, waited(*await run(BUSY, drop_in=False, python=python))[0])
     return findings
 
 
@@ -93,7 +119,7 @@ def main() -> int:
     findings = asyncio.run(measure(python))
     versions = "from importlib.metadata import version as v; print(v('hummingbot'), v('aiohttp'))"
     hummingbot, aiohttp = subprocess.check_output([python, "-c", versions], text=True).split()
-    rows = [asked.row for asked in ROWS]
+    rows = [*(asked.row for asked in ROWS), WAITS]
     console = Console()
     report.show(console, rows, findings.figures, (OURS, STOCK))
     lines = [
@@ -105,7 +131,12 @@ def main() -> int:
         f"{MINUTE:g} s here unless a row says otherwise, and so do the connector's "
         "intervals and the ban rule (20 times 429 in a minute are forgiven; the first ban is two "
         "minutes). What it tells to wait is in real seconds. Stock and drop-in ran at the same "
-        "time. 418 and 429: requests so answered.",
+        "time, but for the last row. 418 and 429: requests so answered.",
+        "",
+        "Waits: from asking Hummingbot for a request until it leaves; those that were still "
+        "waiting at the end count with the time they had waited. 60 tasks ask for prices without "
+        "a pause, after a minute in which the weight was used evenly; 6 make orders and cancel "
+        "them.",
         "",
         *(f"- {line}" for line in report.machine([])),
         f"- Hummingbot {hummingbot}, aiohttp {aiohttp}",
