@@ -61,6 +61,11 @@ def arguments() -> argparse.Namespace:
         metavar="ROW",
         help=f"one of {', '.join(SCENARIOS)}; repeatable",
     )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="with --only: replaces these rows in RESULTS.md, and leaves the others",
+    )
     parser.add_argument("--seconds", type=float, help="the length of every timed run")
     parser.add_argument("--alone", action="store_true", help="sluicegate only")
     return parser.parse_args()
@@ -104,7 +109,9 @@ def main() -> int:
     report.show(console, rows, total.figures, libraries)
     for note in total.notes:
         console.print(f"• {note}", highlight=False)
-    if not asked.quick and not asked.only:
+    if asked.write and asked.only and not asked.quick:
+        report.update_part("make bench", rows, total.figures, total.notes)
+    elif not asked.quick and not asked.only:
         distributions = ["uvloop", *(peer.distribution for peer in peers)]
         report.write(rows, total.figures, libraries, distributions, total.notes, missing)
     return 1 if report.failed(total.figures) else 0

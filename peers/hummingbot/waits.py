@@ -37,6 +37,8 @@ class Watch:
 
         self.waits: dict[str, list[float]] = {"cancel": [], "order": [], "market": []}
         self.answers: list[float] = []
+        self.whole: list[float] = []
+        """Of cancels, from asking to the answer."""
         own = RESTAssistant.call
 
         async def call(assistant: Any, *args: Any, **kwargs: Any) -> Any:
@@ -66,6 +68,8 @@ class Watch:
             _ASKED.reset(token)
             leaves()
             waits += left
+            if what == "cancel":
+                self.whole.append(time.monotonic() - asked)
 
 
 async def trade(exchange: Any, watch: Watch, minute: float, seconds: float) -> Counter[str]:
@@ -143,7 +147,9 @@ async def run(url: str, minute: float, seconds: float) -> None:
     await asyncio.to_thread(sys.stdin.readline)
     seen = await trade(exchange, watch, minute, seconds)
     await ConnectionsFactory().close()
-    print(json.dumps({**seen, "waits": watch.waits, "answers": watch.answers}))
+    print(
+        json.dumps({**seen, "waits": watch.waits, "answers": watch.answers, "whole": watch.whole})
+    )
 
 
 def main() -> None:
