@@ -612,6 +612,37 @@ class Throttler:
             False
         """
 
+    def pause_scope(
+        self,
+        scope: Literal["account", "address"],
+        seconds: SupportsFloat | SupportsIndex,
+        reason: str = "",
+    ) -> bool:
+        """Lets nothing leave for so many seconds that takes from a limit of one scope.
+
+        For a ban of one account and not of all who ask from this address, or the other way round.
+        Limits that are added meanwhile are paused, too. Everything else is as for `pause`.
+
+        Args:
+            scope: ``"account"`` or ``"address"``, as `RateLimit` has it.
+            seconds: How long, from now on: 0 or more, at most 100 years.
+            reason: Why, for the log and for `Usage.pause_reason`.
+
+        Returns:
+            Whether any limit is paused for longer than before.
+
+        Raises:
+            ValueError: ``scope`` is none of these; or ``seconds`` is negative, not a number,
+                infinite, or over 100 years.
+            TypeError: A value has the wrong type.
+
+        Examples:
+            >>> throttler.pause_scope("address", 600, reason="HTTP 403")
+            False
+            >>> throttler.charge("/depth")  # a limit of the account
+            True
+        """
+
     def correct(self, limit_id: str, units: int) -> int:
         """Corrects what is counted, if the cost of a request is known only after it.
 

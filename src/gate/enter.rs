@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Clock, Nanos, WallNanos, nanos};
 use crate::error::Error;
-use crate::limit::{RateLimit, ServerClock, Window};
+use crate::limit::{RateLimit, Scope, ServerClock, Window};
 
 use super::advance::Walk;
 use super::counts::Counts;
@@ -22,6 +22,8 @@ pub(super) struct LimitState {
     /// What the table says, for all bots together.
     pub(super) published: u64,
     pub(super) heard: Heard,
+    /// Whose requests it counts; `None` if it counts none.
+    pub(super) scope: Option<Scope>,
     /// A pause of this limit stops the requests for its id, also if they take nothing of it.
     pub(super) stops_without_units: bool,
     /// Whose requests these are, where they are those below a priority alone: see [`reserve`](super::reserve).
@@ -85,6 +87,8 @@ pub(crate) struct Gate<W> {
     /// Until when everything is paused, and why: limits that are new in the table as well.
     pub(super) paused_until: Nanos,
     pub(super) paused_for: Arc<str>,
+    /// The same of the limits of one scope.
+    pub(super) paused_scopes: Vec<(Scope, Nanos, Arc<str>)>,
     /// Who waits at another place since the last table.
     pub(super) moved: Vec<(Place, Place)>,
 }
@@ -119,6 +123,7 @@ impl<W> Gate<W> {
             has_refused: false,
             paused_until: 0,
             paused_for: Arc::default(),
+            paused_scopes: Vec::new(),
             moved: Vec::new(),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
-use crate::limit::Told;
+use crate::limit::{Scope, Told};
 
 use super::enter::Gate;
 use super::route::{Index, Route};
@@ -152,6 +152,34 @@ impl<W> Gate<W> {
             }
         }
         (later, without_units)
+    }
+
+    /// The same for all limits of a scope, those that come into the table later among them. The routes of those that are
+    /// there: [`Gate::pause_for`] must follow for each.
+    pub fn pause_scope(&mut self, scope: Scope, until: Nanos, reason: &Arc<str>) -> Vec<Arc<Route>> {
+        self.changed = true;
+        if self.pause_of_new(Some(scope)).0 < until {
+            self.paused_scopes.retain(|&(other, ..)| other != scope);
+            self.paused_scopes.push((scope, until, reason.clone()));
+        }
+        // What was in a table before this one may come back.
+        for limit in self.limits.iter_mut().filter(|limit| limit.scope == Some(scope)) {
+            if limit.route.is_none() && limit.window.paused_until().is_none_or(|before| before < until) {
+                limit.window.pause(until);
+                limit.heard.reason = reason.clone();
+            }
+        }
+        let own = self.limits.iter().filter(|limit| limit.scope == Some(scope) && limit.base.is_none());
+        own.filter_map(|limit| limit.route.clone()).collect()
+    }
+
+    /// Until when a limit of this scope is paused that is new in the table, and why.
+    pub(super) fn pause_of_new(&self, scope: Option<Scope>) -> (Nanos, Arc<str>) {
+        let of_scope = self.paused_scopes.iter().find(|&&(other, ..)| Some(other) == scope);
+        match of_scope {
+            Some((_, until, reason)) if *until > self.paused_until => (*until, reason.clone()),
+            _ => (self.paused_until, self.paused_for.clone()),
+        }
     }
 
     /// When the pauses end that are not over: of each limit by its id, and of all of them. Limits that are paused with all

@@ -69,6 +69,12 @@ impl Order {
         Rank(self.number as u16)
     }
 
+    /// The priority of the request; `None` if it goes before everybody.
+    pub fn priority(self) -> Option<i16> {
+        let below = i32::from(self.rank().0) - i32::from(Rank::ORDINARY.0);
+        (self.key > 0).then(|| i16::try_from(-below).unwrap_or(i16::MIN))
+    }
+
     /// Earlier arrivals have smaller ones.
     pub fn number(self) -> u64 {
         self.number >> Self::RANK

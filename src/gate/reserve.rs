@@ -16,7 +16,7 @@ use crate::limit::{Kind, PRIORITIES, RateLimit, Shape, Window};
 use super::enter::Gate;
 use super::queue::{Place, Rank};
 use super::route::Route;
-use super::table::{Below, Row};
+use super::table::{Below, Row, scope_of};
 
 /// What the entry of an id for requests below a priority is called.
 fn id_below(id: &str, priority: i16) -> String {
@@ -86,6 +86,7 @@ pub(super) fn add_rows(table: &[&RateLimit], rows: &mut Vec<Row>, shape: impl Fn
             shape: shape(&own),
             takes,
             rank: rows[base].rank,
+            scope: scope_of(&own),
             below: Some(Below { base, priority, is_limit: own.kind != Kind::Route }),
             id: own.id,
         };

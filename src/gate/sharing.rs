@@ -3,12 +3,12 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::clock::Nanos;
+use crate::clock::{Nanos, nanos};
 use crate::error::Error;
 use crate::limit::{Kind, RateLimit, Settled};
 
 use super::enter::{Decided, Gate};
-use super::queue::{Order, Place};
+use super::queue::Place;
 use super::reserve::companions;
 use super::route::{Index, Route};
 
@@ -26,7 +26,10 @@ pub(crate) struct Demand {
 /// The next request of a route.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct NextWaiting {
-    pub order: Order,
+    /// Its number; another one for each request.
+    pub number: u64,
+    /// `None` if it goes before all.
+    pub priority: Option<i16>,
     pub since: Nanos,
     /// What the process must have for it to pass: (limit, units).
     pub needs: Vec<(Index, u64)>,
@@ -99,9 +102,19 @@ impl<W> Gate<W> {
                 let held = if waits_for_blocks { self.limits[charge.limit as usize].unknown() } else { 0 };
                 (charge.limit, takes.saturating_add(held))
             });
-            Some(NextWaiting { order: head.order, since: waiter.since, needs: needs.collect() })
+            Some(NextWaiting {
+                number: head.order.number(),
+                priority: head.order.priority(),
+                since: waiter.since,
+                needs: needs.collect(),
+            })
         };
         self.queues.heads().take(most).filter_map(next).collect()
+    }
+
+    /// How long a request waits for each class that it rises by; `None`: it keeps its own.
+    pub fn patience(&self) -> Option<Nanos> {
+        self.options.patience.map(nanos)
     }
 
     /// What is left of the pause of a limit, and why; `None` if it is not paused.

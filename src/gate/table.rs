@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::{Error, closest};
-use crate::limit::{Kind, MAX_LIMIT, MAX_PERIOD, RateLimit, Shape, Span};
+use crate::limit::{Kind, MAX_LIMIT, MAX_PERIOD, RateLimit, Scope, Shape, Span};
 
 use super::queue::Rank;
 use super::reserve;
@@ -108,6 +108,8 @@ pub(crate) struct Row {
     pub takes: Vec<(usize, u64)>,
     /// The class of its requests, where they name none.
     pub rank: Rank,
+    /// Whose requests its limit counts; `None` if it counts none.
+    pub scope: Option<Scope>,
     /// Where it is for requests below a priority alone.
     pub below: Option<Below>,
 }
@@ -163,6 +165,7 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
             shape: shape_of(limit, options),
             takes,
             rank: Rank::of(limit.priority)?,
+            scope: scope_of(limit),
             below: None,
         });
     }
@@ -191,6 +194,11 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
         }
     }
     Ok(rows)
+}
+
+/// Whose requests a limit counts; `None` for what is none.
+pub(super) fn scope_of(limit: &RateLimit) -> Option<Scope> {
+    Some(limit.scope).filter(|_| limit.kind != Kind::Route)
 }
 
 fn shape_of(limit: &RateLimit, options: &Options) -> Shape {

@@ -57,6 +57,7 @@ impl<W> Gate<W> {
             if std::mem::replace(&mut limit.published, row.limit) != row.limit {
                 limit.heard.limit = None;
             }
+            limit.scope = row.scope;
             limit.base = row.below.map(|_| owner);
             limit.is_companion = row.below.is_some_and(|below| below.is_limit);
             let id = self.limits[owner as usize].id.clone();
@@ -110,12 +111,14 @@ impl<W> Gate<W> {
         let id: Arc<str> = row.id.as_str().into();
         let mut window = Window::new(self.shape_of(row));
         window.allow(self.allowed_at_first);
-        window.pause(self.paused_until);
+        let (paused_until, paused_for) = self.pause_of_new(row.scope);
+        window.pause(paused_until);
         let limit = LimitState {
             id: id.clone(),
             window,
             published: row.limit,
-            heard: Heard { reason: self.paused_for.clone(), ..Heard::default() },
+            heard: Heard { reason: paused_for, ..Heard::default() },
+            scope: row.scope,
             stops_without_units: false,
             base: None,
             is_companion: false,

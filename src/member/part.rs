@@ -7,7 +7,8 @@ use crate::clock::{Nanos, boottime};
 use crate::gate::{Gate, Index};
 use crate::limit::{self, End, RateLimit, Resets, Scope};
 use crate::share::{
-    Answer, FreeAt, GateView, Kind, Membership, Pause, Request, SAME_END, Settled, Terms, ToldLimit, Waiting,
+    Answer, Class, FreeAt, GateView, Kind, Membership, Pause, Request, SAME_END, Settled, Terms, ToldLimit,
+    Waiting,
 };
 use crate::wait::Turn;
 use crate::wait::{NewLimit, NewPause};
@@ -231,12 +232,14 @@ impl Part {
     }
 
     fn waiting(&self, gate: &SharedGate, now: Nanos) -> Vec<Waiting> {
+        let patience = gate.patience();
         let position = |limit: Index| self.limits.iter().position(|&own| own == Some(limit));
         gate.next_waiting(OLDEST)
             .into_iter()
             .map(|next| Waiting {
-                request: next.order.number(),
+                request: next.number,
                 waited: now.saturating_sub(next.since),
+                class: Class { priority: next.priority, patience },
                 needs: next.needs.iter().filter_map(|&(limit, n)| Some((position(limit)?, n))).collect(),
             })
             .filter(|waiting| !waiting.needs.is_empty())

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use crate::clock::{Nanos, WallNanos};
 
 use super::learned::ToldLimit;
+use super::line::Class;
 use super::pauses::{Pause, SAME_END};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
@@ -66,6 +67,7 @@ pub(crate) struct Waiting {
     /// Its number; another one for each request of this process.
     pub request: u64,
     pub waited: Nanos,
+    pub class: Class,
     /// What it takes: (index into the table, units).
     pub needs: Vec<(usize, u64)>,
 }
@@ -180,8 +182,8 @@ impl Membership {
     }
 
     /// What to take to the store. Before it is sent, the gate must be set to [`Membership::effective`] of each limit, and
-    /// must drop from its windows what the request posts; all that before anything else can pass. `waiting`: the oldest
-    /// request of each queue, oldest first.
+    /// must drop from its windows what the request posts; all that before anything else can pass. `waiting`: the next
+    /// request of each queue, in the order in which they go.
     ///
     /// While a request is without an answer, this is the same one again: what it releases must be taken once.
     pub(crate) fn request(&mut self, now: Nanos, gates: &[GateView], waiting: &[Waiting]) -> Request {
@@ -194,6 +196,7 @@ impl Membership {
             let ticket = ticket.map(|one| TicketSaid {
                 request: one.request,
                 waited: one.waited,
+                class: one.class,
                 needs: one.needs.clone(),
             });
             self.pending = Some(self.ask(limits, posts, ticket, false));
@@ -396,13 +399,13 @@ impl Membership {
         used.saturating_add(wanted).min(limit)
     }
 
-    /// The oldest request that the fair share cannot serve. One that has a ticket keeps it for as long as it waits.
+    /// The first request that the fair share cannot serve. One that has a ticket keeps it for as long as it waits.
     fn ticket_for<'a>(&self, waiting: &'a [Waiting]) -> Option<&'a Waiting> {
         let is_short = |&(at, units): &(usize, u64)| {
             let granted = &self.hands[at].granted;
             granted.contended && units > granted.target
         };
-        // An older request takes the ticket over: at the gate, the younger one may have to wait for it.
+        // One before it takes the ticket over: at the gate, those behind it may have to wait for it.
         waiting.iter().find(|one| Some(one.request) == self.ticket || one.needs.iter().any(is_short))
     }
 

@@ -24,6 +24,7 @@
 mod join;
 mod learn;
 mod learned;
+mod line;
 mod membership;
 mod overview;
 mod pauses;
@@ -39,6 +40,8 @@ mod water;
 mod cost_tests;
 #[cfg(test)]
 mod learned_tests;
+#[cfg(test)]
+mod line_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
@@ -57,6 +60,7 @@ mod rules_tests;
 mod traffic_tests;
 
 pub(crate) use learned::ToldLimit;
+pub(crate) use line::Class;
 pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
 pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
 pub(crate) use pauses::{Pause, SAME_END};

@@ -211,6 +211,7 @@ impl Cluster {
         let gate = ModelGate {
             limits: self.table.iter().map(limit).collect(),
             queue: Vec::new(),
+            patience: self.world.patience,
             by_start: self.world.by_start,
         };
         let most_drift = self.most_drift();
@@ -284,12 +285,12 @@ impl Cluster {
             }
             Event::Nested(at, _, request) => {
                 let request = ModelRequest { since: self.local(at), ..*request };
-                self.processes[at].gate.queue.push(request);
+                self.processes[at].gate.join(request);
                 self.poll(at);
             }
             Event::Arrives(at, needs) => {
                 let request = ModelRequest { since: self.local(at), ..self.new_request(needs, Vec::new()) };
-                self.processes[at].gate.queue.push(request);
+                self.processes[at].gate.join(request);
                 self.poll(at);
             }
             Event::Table(at) => {
@@ -318,6 +319,7 @@ impl Cluster {
         ModelRequest {
             number: self.next_request,
             since: 0,
+            priority: if outer.is_empty() { Some(self.world.priority_of(&needs)) } else { None },
             needs,
             arrives_after,
             ends_after: (!hangs).then(|| arrives_after + self.random.within(0, 50 * MS)),

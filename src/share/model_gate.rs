@@ -1,7 +1,8 @@
-//! A small gate for the model: windows of stamps, an effective limit for each, and requests in order of arrival.
+//! A small gate for the model: windows of stamps, an effective limit for each, and requests in order of class and arrival.
 
 use crate::clock::Nanos;
 
+use super::line::Class;
 use super::membership::{GateView, Settled, Waiting};
 use super::reclaim::FreeAt;
 
@@ -60,6 +61,8 @@ impl ModelLimit {
 pub(super) struct ModelRequest {
     pub number: u64,
     pub since: Nanos,
+    /// `None`: before all, as it is within the block of another.
+    pub priority: Option<i16>,
     /// (limit, units), by index into the process's table.
     pub needs: Vec<(usize, u64)>,
     pub arrives_after: Nanos,
@@ -74,12 +77,28 @@ pub(super) struct ModelRequest {
 #[derive(Clone, Debug, Default)]
 pub(super) struct ModelGate {
     pub limits: Vec<ModelLimit>,
+    /// In the order in which they go.
     pub queue: Vec<ModelRequest>,
+    pub patience: Option<Nanos>,
     /// Charged at the start, not at the end.
     pub by_start: bool,
 }
 
 impl ModelGate {
+    /// A request joins the queue: behind those of its class and of higher ones. With a patience, those that have risen to
+    /// its class are before it.
+    pub fn join(&mut self, request: ModelRequest) {
+        let key = |one: &ModelRequest| {
+            let above = one.priority.map(i64::from);
+            above.map(|above| match self.patience {
+                Some(patience) => one.since as i64 - above * patience as i64,
+                None => -above,
+            })
+        };
+        let place = self.queue.partition_point(|other| key(other) <= key(&request));
+        self.queue.insert(place, request);
+    }
+
     /// Lets through what may pass, in order: a request passes no older one that shares a limit with it.
     pub fn pass(&mut self, now: Nanos, lives_until: Option<Nanos>) -> Vec<ModelRequest> {
         self.limits.iter_mut().for_each(|limit| limit.expire(now));
@@ -189,6 +208,7 @@ impl ModelGate {
         let waiting = |head: &ModelRequest| Waiting {
             request: head.number,
             waited: now - head.since,
+            class: Class { priority: head.priority, patience: self.patience },
             needs: head.needs.iter().map(needs).collect(),
         };
         heads.into_iter().map(waiting).collect()

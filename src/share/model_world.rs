@@ -56,6 +56,9 @@ pub(super) struct World {
     pub table: Vec<Terms>,
     /// What requests take: (limit, units).
     pub routes: Vec<Vec<(usize, u64)>>,
+    /// The priority of the requests of each route: 0 beyond the last.
+    pub priorities: Vec<i16>,
+    pub patience: Option<Nanos>,
     pub by_start: bool,
     pub lease: Option<Nanos>,
     pub arrival: Nanos,
@@ -161,11 +164,18 @@ impl World {
         let lossy = if r.chance(40) { r.within(1, 40) } else { 0 };
         let arrival = if r.chance(50) { r.within(1, 100) } else { r.within(1, 1_000) } * MS;
         let by_start = r.chance(40);
+        let classes = &mut Random(seed ^ 0xc1a5);
+        let ranked = classes.chance(50);
+        let priorities =
+            routes.iter().map(|_| if ranked { classes.within(0, 4) as i16 - 1 } else { 0 }).collect();
+        let patience = classes.chance(50).then(|| classes.within(1, 2_000) * MS);
         let world = Self {
             seed,
             processes,
             table,
             routes,
+            priorities,
+            patience,
             by_start,
             lease,
             arrival,
@@ -197,6 +207,12 @@ impl World {
         // A limit that shrinks is the matter of the gate that it belongs to: it settles what is in flight.
         self.faults.retain(|(_, fault)| !matches!(fault, Fault::Table(..)));
         Self { nests: 40, ..self }
+    }
+
+    /// The priority of requests that take this.
+    pub fn priority_of(&self, needs: &[(usize, u64)]) -> i16 {
+        let route = self.routes.iter().position(|route| route == needs);
+        route.and_then(|route| self.priorities.get(route)).copied().unwrap_or(0)
     }
 
     /// The most that a request takes of each limit.

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::clock::Nanos;
 
+use super::line::Class;
 use super::membership::{GateView, Membership, Rules, Settled, Waiting};
 use super::model::Cluster;
 use super::model_world::{MS, World};
@@ -356,7 +357,12 @@ fn a_forked_child_begins_with_nothing_in_hand() {
 fn the_oldest_request_has_all_of_its_limits_reserved_first() {
     let table = || vec![terms(10, 1), Terms { id: "ORDERS".to_owned(), ..terms(2, 1) }];
     let busy = |units: u64| vec![wants(0, units).remove(0), wants(0, units).remove(0)];
-    let waiting = |request, waited, weight| Waiting { request, waited, needs: vec![(0, weight), (1, 2)] };
+    let waiting = |request, waited, weight| Waiting {
+        request,
+        waited,
+        class: Class::default(),
+        needs: vec![(0, weight), (1, 2)],
+    };
     let mut file = File::default();
     let (mut first, mut second) =
         (member(1, OnConflict::Refuse, table()), member(2, OnConflict::Refuse, table()));
@@ -378,6 +384,8 @@ fn a_crash_locks_up_little_of_a_long_window_and_spending_it_writes_seldom() {
         processes: 1,
         table: vec![day],
         routes: vec![vec![(0, 1)]],
+        priorities: Vec::new(),
+        patience: None,
         by_start: true,
         lease: None,
         arrival: 5 * SECOND,

@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 use crate::clock::{Nanos, WallNanos};
 
 use super::learned::ToldLimit;
+use super::line::Class;
 use super::reclaim::Quarantined;
 use super::terms::Kind;
 
 /// The first byte of a document: what cannot be read by these rules has another one.
-const FORMAT: u8 = 3;
+const FORMAT: u8 = 4;
 
 /// Who is a member: one process that has joined a store. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -127,13 +128,14 @@ pub(super) struct Part {
     pub calm: bool,
 }
 
-/// The oldest request of a member that its fair share cannot serve.
+/// The first request of a member, in the order of its queue, that its fair share cannot serve.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(super) struct Ticket {
     /// The member's number of the request.
     pub request: u64,
     /// Since when it waits. May be before the clock's start.
     pub since: i64,
+    pub class: Class,
     /// What it needs at once: (index of the budget, units).
     pub needs: Vec<(u32, u64)>,
 }

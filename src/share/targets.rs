@@ -1,8 +1,9 @@
 //! Who should hold how much: a pure function of the state.
 //!
-//! Requests that their members' fair share cannot serve (tickets) come first, in order of age: for each, all that it needs
-//! of all its limits is reserved, if what is left has it whole; only the oldest is reserved a part. So the oldest gets
-//! everything first, and those reserved beside it all fit at once: nobody gathers a part of something for ever.
+//! Requests that their members' fair share cannot serve (tickets) come first, in order of class and age (see
+//! [`line`](super::line)): for each, all that it needs of all its limits is reserved, if what is left has it whole; only the
+//! first is reserved a part. So the first gets everything first, and those reserved beside it all fit at once: nobody gathers
+//! a part of something for ever.
 //!
 //! What remains of each limit is shared max-min by demand: units in use or waited for. What nobody demands stays where it
 //! is.
@@ -12,6 +13,7 @@
 
 use crate::clock::Nanos;
 
+use super::line::Line;
 use super::state::{Member, ScopeState};
 use super::water::{Want, share_out};
 
@@ -23,7 +25,7 @@ pub(super) struct Targets {
     pub targets: Vec<Vec<u64>>,
     /// What is reserved for the tickets, by member and part.
     pub floors: Vec<Vec<u64>>,
-    /// The members whose tickets were admitted, oldest first.
+    /// The members whose tickets were admitted, in their order.
     pub admitted: Vec<usize>,
     /// By budget: whether more is demanded than there is.
     pub contended: Vec<bool>,
@@ -100,7 +102,7 @@ impl ScopeState {
         Targets { targets, floors, admitted, contended, spare, users }
     }
 
-    /// Reserves what tickets need, and returns the members whose ticket was admitted, oldest first.
+    /// Reserves what tickets need, and returns the members whose ticket was admitted, in the order of the tickets.
     fn admit(&self, present: &[bool], totals: &[u64], floors: &mut [Vec<u64>]) -> Vec<usize> {
         let mut left = totals.to_vec();
         let mut tickets: Vec<_> = (self.members.iter().enumerate())
@@ -111,7 +113,8 @@ impl ScopeState {
                 ticket.needs.iter().all(|&(budget, n)| n <= self.budgets[budget as usize].limit)
             })
             .collect();
-        tickets.sort_by_key(|&(at, ticket)| (ticket.since, self.members[at].id));
+        let line = Line::of(self);
+        tickets.sort_by_key(|&(at, _)| line.standing(&self.members[at]));
         let mut admitted = Vec::new();
         for (at, ticket) in tickets {
             let whole = ticket.needs.iter().all(|&(budget, units)| units <= left[budget as usize]);

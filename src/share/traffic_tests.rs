@@ -6,14 +6,14 @@ use super::model::Cluster;
 use super::model_world::{Fault, MS, Random, World};
 use super::terms::{Kind, Terms};
 
-const SECOND: Nanos = 1_000 * MS;
+pub(super) const SECOND: Nanos = 1_000 * MS;
 
-fn rolling(id: usize, limit: u64, interval: Nanos) -> Terms {
+pub(super) fn rolling(id: usize, limit: u64, interval: Nanos) -> Terms {
     Terms { id: format!("limit {id}"), limit, interval, kind: Kind::Rolling }
 }
 
 /// Processes with the same table and nothing that goes wrong. `requests`: (when, process, route).
-fn world(
+pub(super) fn world(
     processes: usize,
     table: Vec<Terms>,
     routes: Vec<Vec<(usize, u64)>>,
@@ -24,6 +24,8 @@ fn world(
         processes,
         table,
         routes,
+        priorities: Vec::new(),
+        patience: None,
         by_start: true,
         lease: None,
         arrival: 100 * MS,
@@ -37,7 +39,7 @@ fn world(
 }
 
 /// `each` requests of each process, spread over `lasts`.
-fn spread(processes: usize, each: u64, lasts: Nanos) -> Vec<(Nanos, usize, usize)> {
+pub(super) fn spread(processes: usize, each: u64, lasts: Nanos) -> Vec<(Nanos, usize, usize)> {
     let mut random = Random(7);
     (0..processes)
         .flat_map(|at| (0..each).map(move |_| at))

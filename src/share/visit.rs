@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::line::{Class, Line};
 use super::pauses::Pause;
 use super::reclaim::{Care, FreeAt};
 use super::state::{About, MemberId, ScopeState, Ticket};
@@ -70,13 +71,14 @@ pub(crate) struct Said {
     pub told: Option<(u64, Nanos)>,
 }
 
-/// The oldest request that a member's fair share cannot serve.
+/// The first request of a member that its fair share cannot serve.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct TicketSaid {
     /// The member's number of the request.
     pub request: u64,
     /// For how long it has waited.
     pub waited: Nanos,
+    pub class: Class,
     /// (index into the table, units).
     pub needs: Vec<(usize, u64)>,
 }
@@ -243,6 +245,7 @@ impl ScopeState {
                 Some(old) if old.request == said.request => old.since,
                 _ => self.clock as i64 - i64::try_from(said.waited).unwrap_or(i64::MAX / 2),
             },
+            class: said.class,
             needs: (said.needs.iter())
                 .filter_map(|&(nth, units)| Some((row.parts.get(nth)?.budget, units)))
                 .filter(|&(_, units)| units > 0)
@@ -267,7 +270,7 @@ impl ScopeState {
                 targets.spare[budget] /= 2;
             }
             let target = *target;
-            // Older tickets come first; beyond tickets, those who have less.
+            // Tickets before this one come first; beyond tickets, those who have less.
             let (mut older, mut others) = (0_u64, 0_u64);
             for &(at, nth) in targets.users[budget].iter().filter(|user| user.0 != member) {
                 let has = self.members[at].parts[nth].held;
@@ -374,14 +377,15 @@ impl ScopeState {
             let due = if lock > 0 { Some(due.unwrap_or(lock)) } else { due };
             Some(due?.saturating_add(NEXT_IN_LINE * self.before_in_line(member, part.budget)))
         });
-        alive.into_iter().chain(due).min()
+        alive.into_iter().chain(due).chain(Line::of(self).rises_in(me)).min()
     }
 
     /// How many others will fetch units of a budget before this member.
     fn before_in_line(&self, member: usize, budget: u32) -> u64 {
+        let line = Line::of(self);
         let place = |at: usize| {
-            let one = &self.members[at];
-            (one.ticket.as_ref().map_or(i64::MAX, |ticket| ticket.since), at)
+            let standing = line.standing(&self.members[at]);
+            (standing.is_none(), standing, at)
         };
         let wants = |at: &usize| {
             let part = self.members[*at].parts.iter().find(|part| part.budget == budget);

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::error::Error;
 use crate::gate::{Observation, Seen, check_pause};
+use crate::limit::Scope;
 
 use super::event::EventKind;
 use super::sharing::Sharing;
@@ -81,6 +82,52 @@ impl Throttler {
             }
             shared.advance(now, effects);
             Ok(later)
+        })
+    }
+
+    /// Lets nothing that takes from a limit of this scope leave for so long: a ban of one account, and not of all who ask from
+    /// this address, or the other way round. Limits that come into the table meanwhile are paused as well.
+    /// Everything else is as for [`Throttler::pause`]. Returns whether any of these pauses is the later one.
+    ///
+    /// ```
+    /// # use sluicegate::{Options, RateLimit, Scope, Throttler};
+    /// # use std::time::Duration;
+    /// let second = Duration::from_secs(1);
+    /// let ip = RateLimit::new("IP", 20, second).scope(Scope::Address);
+    /// let throttler = Throttler::new(&[ip, RateLimit::new("ORDERS", 5, second)], Options::default())?;
+    /// assert!(throttler.pause_scope(Scope::Account, Duration::from_secs(900), "locked out")?);
+    /// throttler.add_rate_limits(&[RateLimit::new("CANCELS", 5, second)])?;
+    /// assert!(throttler.charge("IP", 1)? && !throttler.charge("CANCELS", 1)?);
+    /// # Ok::<(), sluicegate::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for over 100 years.
+    pub fn pause_scope(&self, scope: Scope, length: Duration, reason: &str) -> Result<bool, Error> {
+        let length = check_pause(length)?;
+        let reason: Arc<str> = reason.into();
+        self.locked(|shared, now, effects| {
+            if length == 0 {
+                return Ok(false);
+            }
+            let until = now.saturating_add(length);
+            let (mut any, mut table_changes) = (false, false);
+            for route in shared.gate.pause_scope(scope, until, &reason) {
+                let (later, without_units) = shared.gate.pause_for(Some(&route), until, &reason);
+                (any, table_changes) = (any | later, table_changes | without_units);
+                if later {
+                    shared.note_pause(Some(route.id.clone()), now, until, &reason);
+                }
+            }
+            if any {
+                shared.sharing.iter().for_each(Sharing::tell_others);
+            }
+            if table_changes {
+                let table = shared.table.clone();
+                shared.set_table(now, table, effects)?;
+            }
+            shared.advance(now, effects);
+            Ok(any)
         })
     }
 

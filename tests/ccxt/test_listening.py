@@ -11,6 +11,7 @@ import ccxt
 import pytest
 
 from sluicegate.ccxt import install, usage
+from sluicegate.ccxt.table_of import tables_for
 from sluicegate.testing import StandInExchange, binance_spot
 from tests.ccxt.strict import Server, ask, synchronous
 
@@ -105,9 +106,34 @@ def test_headers_that_users_read_stay(stand_in: StandInExchange) -> None:
 
 
 def test_an_answer_that_cannot_be_read_harms_nobody(
-    stand_in: StandInExchange, caplog: pytest.LogCaptureFixture
+    stand_in: StandInExchange, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     install()
+    # It is said once in a process: another test may have come before.
+    for table in tables_for("binance", ""):
+        monkeypatch.setattr(table._listener, "_warned", set())
     exchange = answers(binance(stand_in), 200, {"X-MBX-USED-WEIGHT-1M": "many"})
     assert exchange.publicGetPing() == {}
     assert "X-MBX-USED-WEIGHT-1M" in caplog.text
+
+
+def kraken(**config: Any) -> Any:
+    return ccxt.kraken({"apiKey": "k", "secret": "c2VjcmV0", "timeout": 1, **config})
+
+
+def test_a_lockout_holds_what_the_account_asks_for_the_first_time() -> None:
+    install()
+    locked_out = answers(kraken(), 200, {}, '{"error":["EGeneral:Temporary lockout"]}')
+    locked_out.privatePostBalance()
+    other = answers(kraken(), 200, {})
+    assert other.publicGetTime() == {}, "not of the account"
+    other = answers(kraken(apiKey="another"), 200, {})
+    assert other.privatePostBalance() == {}, "not of this account"
+    # It takes from a limit that nobody has taken from before.
+    new = answers(kraken(), 200, {})
+    asked = threading.Thread(target=new.privatePostAddOrder, daemon=True)
+    asked.start()
+    asked.join(0.3)
+    assert asked.is_alive()
+    paused = {name.partition(" of ")[0] for name, one in usage(new).items() if one.paused > 800}
+    assert paused == {"CALLS", "all new requests"}

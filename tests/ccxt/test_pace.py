@@ -8,7 +8,7 @@ import ccxt
 import pytest
 
 from sluicegate.ccxt.defaults import pace_of_class
-from sluicegate.ccxt.pace import UNIT, Pace, units_of
+from sluicegate.ccxt.pace import UNIT, Pace, paced
 
 
 @pytest.mark.parametrize(
@@ -53,5 +53,10 @@ def test_a_pace_that_nobody_set_is_the_class_s() -> None:
 
 
 def test_a_cost_is_never_less_than_it_says() -> None:
-    assert units_of(0.0067) == 6_700
-    assert units_of(1 / 3) == 333_334
+    assert paced("pace", UNIT, 0.0067) == ("pace", 6_700, 0, 0)
+    assert paced("pace", UNIT, 1 / 3) == ("pace", 333_334, 0, 0)
+
+
+def test_a_cost_above_the_window_takes_whole_windows_before() -> None:
+    assert paced("pace", 50 * UNIT, 120) == ("pace", 20 * UNIT, 2, 50 * UNIT)
+    assert paced("pace", 50 * UNIT, 100) == ("pace", 50 * UNIT, 1, 50 * UNIT)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import threading
 from typing import Any
 
 import pytest
@@ -11,7 +14,7 @@ from sluicegate import RateLimitTimeout
 from sluicegate.clients.first_answer import FirstAnswer, first_answer
 from sluicegate.tables import Limit, Table, load
 from sluicegate.testing import StandInExchange
-from tests.helpers.threads import auntil
+from tests.helpers.threads import auntil, until
 
 PATH = "/api/v3/ping"
 
@@ -78,3 +81,49 @@ def test_who_has_given_up_is_told_nothing() -> None:
     assert first._waiting
     assert all(future.cancelled() for future in first._waiting)
     first.answered()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
+def test_a_child_waits_for_nothing_that_another_thread_of_its_parent_began() -> None:
+    first = FirstAnswer()
+    held, done = threading.Event(), threading.Event()
+
+    def begin() -> None:
+        assert first.turn(0.0)
+        with first._lock:
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=begin)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if child == 0:
+        # Its parent's first request is no thread of the child's: this one is the first here.
+        is_first = first.turn(60.0)
+        first.answered()
+        os._exit(0 if is_first and not first.turn(60.0) else 1)
+    status = _status_of(child)
+    done.set()
+    thread.join()
+    assert os.waitstatus_to_exitcode(status) == 0
+    assert not first.turn(0.0), "in the parent it is asked still"
+
+
+def _status_of(child: int) -> int:
+    """How a child ended. It is killed if it hangs."""
+    found: list[int] = []
+
+    def is_over() -> bool:
+        pid, status = os.waitpid(child, os.WNOHANG)
+        found.extend([status] if pid else [])
+        return bool(pid)
+
+    try:
+        until(is_over)
+    except BaseException:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+        raise
+    return found[0]

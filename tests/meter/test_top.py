@@ -15,6 +15,8 @@ import pytest
 from sluicegate._meter.pace import Pace
 from sluicegate._meter.sockets import Bot
 from sluicegate._meter.view import PLAIN_SIGNS, lines, plain
+from sluicegate._share.members import Limit as Whole
+from sluicegate._share.members import Member, Scope
 from tests.meter.conftest import Start
 
 
@@ -69,6 +71,33 @@ def test_a_line_fits_a_narrow_terminal_and_still_says_who_waits(width: int) -> N
     assert "80/100" in line
 
 
+def test_a_whole_budget_shows_what_is_used_and_each_process_once() -> None:
+    def part(pid: int, held: int, state: str = "") -> Member:
+        return Member(pid, "here", f"bot{pid}.py", held, 0, state)
+
+    both = (part(7, 40), part(8, 0, "stopped"), part(7, 2))
+    scope = Scope(
+        "account:main",
+        learning=False,
+        limits=(
+            Whole("POOL", 100, "60 s", used=50, free=58, members=both),
+            Whole("idle", 100, "60 s", used=0, free=58, members=both),
+        ),
+    )
+
+    def shown(width: int = 80, everything: bool = False) -> str:
+        return plain(lines([], [scope], signs=PLAIN_SIGNS, width=width, everything=everything))
+
+    assert shown().splitlines()[:5] == [
+        "the whole budget of account:main",
+        "  POOL                    ####....        50/100       58 free, every 60 s",
+        "    7 has 42",
+        "  7  bot7.py",
+        "  8 stopped  bot8.py",
+    ]
+    assert "idle" in shown(everything=True)
+
+
 def test_waits_and_pauses_are_said_with_their_reasons() -> None:
     waits = [{"limit_id": "/depth", "requests": 3, "oldest": 4.25}]
     paused = limit(paused=125, pause_reason="HTTP 418\x1b[31m", waiting=3, oldest_wait=4.25)
@@ -110,6 +139,27 @@ sys.stdin.read()
     assert "4/5" in table
     assert "\x1b" not in table
     assert table == top() or "4/5" in top(), "a pipe gets one table"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="it needs /dev/full")
+def test_output_that_cannot_be_written_is_one_line_and_no_traceback() -> None:
+    words = f'{sys.executable} -c "$CODE" --once'
+    environ = {**os.environ, "CODE": WITH_FOLDER}
+
+    def errors(output: str) -> str:
+        done = subprocess.run(
+            f"{words} {output}",
+            shell=True,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stderr
+
+    assert errors(">/dev/full") == "sluicegate top: No space left on device\n"
+    assert errors(">&-") == "sluicegate top: the standard output is closed\n"
+    assert errors("| true") == ""
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such socket")

@@ -9,8 +9,9 @@ from email.utils import formatdate
 import pytest
 
 from sluicegate import tables
-from sluicegate.tables import Endpoint, Limit, Refusal, Table
+from sluicegate.tables import Endpoint, Limit, Refusal, Table, Wait
 from sluicegate.tables.listening import LONGEST_WAIT, MARGIN
+from sluicegate.testing import ManualClock
 from tests.tables.fake_throttler import FakeThrottler
 from tests.tables.listener import DATE, DEPTH, NOW, ORDER, OWN, SPOT, listen
 
@@ -197,6 +198,32 @@ def test_krakens_lockout_closes_the_limits_of_the_account() -> None:
     assert paused
     scopes = {limit.name: limit.scope for limit in kraken.limits}
     assert all(scopes.get(str(name), "account") != "address" for name in paused)
+
+
+def test_a_lockout_closes_limits_that_a_request_makes_later(clock: ManualClock) -> None:
+    table = Table(
+        (
+            Limit("ORDERS", 9, 60.0, "", key=("pair",)),
+            Limit("CALLS", 9, 60.0, "", scope="key"),
+            Limit("PUBLIC", 9, 60.0, "", scope="address", key=("pair",)),
+        ),
+        (
+            Endpoint("POST", "/order", {"ORDERS": 1}),
+            Endpoint("POST", "/balance", {"CALLS": 1}),
+            Endpoint("GET", "/ticker", {"PUBLIC": 1}),
+        ),
+        refusals=(Refusal("banned", status=(403,), pauses="account", wait=(Wait(seconds=900),)),),
+    )
+    throttler = table.throttler(clock=clock)
+    table.listen(throttler, "POST", "/balance", 403)
+    order = table.prepare(throttler, "POST", "/order", {"pair": "A"})
+    assert order == "POST /order [A]"
+    assert throttler.usage("ORDERS [A]").paused == 901
+    assert not throttler.charge(order)
+    ticker = table.prepare(throttler, "GET", "/ticker", {"pair": "A"})
+    assert throttler.charge(ticker), "of the address, and not of the account"
+    clock.advance(901)
+    assert throttler.charge(order)
 
 
 def test_krakens_throttled_is_an_instant() -> None:

@@ -247,3 +247,54 @@ def test_a_usage_is_copied_with_what_was_heard(clock: ManualClock) -> None:
     usage = gate.usage("POOL")
     assert copy.copy(usage) == usage == pickle.loads(pickle.dumps(usage))
     assert 'foreign=3, paused=5, pause_reason="banned"' in repr(usage)
+
+
+def test_a_pause_of_a_scope_holds_its_limits_and_those_that_come_later(clock: ManualClock) -> None:
+    gate = Throttler(
+        [
+            RateLimit("IP", 9, 60, scope="address"),
+            RateLimit("ORDERS", 9, 60),
+            RateLimit("/free", None),
+            RateLimit("/o", None, linked_limits=[LinkedLimitWeightPair("ORDERS")]),
+        ],
+        clock=clock,
+    )
+    assert gate.pause_scope("account", 100, reason="locked out")
+    assert not gate.pause_scope("account", 50), "the later one holds"
+    new = [RateLimit("A", 9, 60), RateLimit("B", 9, 60, scope="address"), RateLimit("/n", None)]
+    gate.add_rate_limits(new)
+    passes = {row.limit_id: gate.charge(row.limit_id) for row in gate.rate_limits}
+    assert passes == {
+        "IP": True, "ORDERS": False, "/free": True, "/o": False, "A": False, "B": True, "/n": True,
+    }  # fmt: skip
+    usage = gate.usage("A")
+    assert (usage.paused, usage.pause_reason) == (100, "locked out")
+    assert gate.pause(None, 30, reason="banned")
+    gate.add_rate_limits([RateLimit("C", 9, 60), RateLimit("D", 9, 60, scope="address")])
+    assert [gate.usage(name).paused for name in "CD"] == [100, 30]
+    clock.advance(100)
+    assert all(gate.charge(row.limit_id) for row in gate.rate_limits)
+    gate.add_rate_limits([RateLimit("E", 9, 60)])
+    assert gate.charge("E")
+
+
+def test_a_limit_that_comes_back_during_the_pause_of_its_scope_is_paused(
+    clock: ManualClock,
+) -> None:
+    gate = Throttler([RateLimit("A", 9, 60), RateLimit("B", 9, 60)], clock=clock)
+    assert gate.charge("A")
+    gate.set_rate_limits([RateLimit("B", 9, 60)])
+    gate.pause_scope("account", 100)
+    gate.set_rate_limits([RateLimit("A", 9, 60)])
+    assert not gate.charge("A")
+
+
+def test_scopes_are_two(clock: ManualClock) -> None:
+    gate = throttler(clock)
+    with pytest.raises(ValueError, match="scope must be 'account' or 'address', not 'key'"):
+        gate.pause_scope("key", 3)  # type: ignore[arg-type]
+    for seconds in (-1, math.nan, math.inf, 1e12):
+        with pytest.raises(ValueError, match=r"seconds|pause"):
+            gate.pause_scope("account", seconds)
+    assert not gate.pause_scope("account", 0)
+    assert gate.charge("POOL")

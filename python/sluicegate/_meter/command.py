@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import shutil
@@ -48,9 +49,12 @@ def top(words: Sequence[str]) -> None:
     options = _parser().parse_args(words)
     if sys.platform == "win32":
         sys.exit("sluicegate top: bots offer no socket on Windows; use sluicegate.metrics there")
-    # A limit may have any name, and what a terminal cannot show must not end the view.
-    sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
-    once = options.once or options.json or not sys.stdout.isatty()
+    if sys.stdout is None:
+        sys.exit("sluicegate top: the standard output is closed")
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A limit may have any name, and what a terminal cannot show must not end the view.
+        sys.stdout.reconfigure(errors="replace")
+    once = options.once or options.json or not _is_screen()
     problem = None if once else lacking("sluicegate top", ["rich"])
     if problem:
         sys.exit(f"{problem}. `sluicegate top --once` needs nothing")
@@ -68,9 +72,18 @@ def top(words: Sequence[str]) -> None:
         sys.exit(1)
     except KeyboardInterrupt:
         return
-    except BrokenPipeError:
-        # Whoever read it has seen enough; and nothing is left to be written at the end.
+    except OSError as error:
+        # Nothing is left to be written at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever closed a pipe has seen enough.
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"sluicegate top: {error.strerror}\n")
+            sys.exit(1)
+
+
+def _is_screen() -> bool:
+    """Whether the output can be written over, again and again."""
+    return sys.stdout.isatty() and os.environ.get("TERM") not in {"dumb", "unknown"}
 
 
 def _look(pace: Pace, url: str | None) -> tuple[list[Bot], list[dict[str, Any]]]:

@@ -25,7 +25,22 @@ _LONGEST = 16 << 20
 
 BUSY = "does not answer: busy?"
 STOPPED = "stopped"
-STRANGE = "answers what no bot does"
+STRANGE = "cannot be understood: another version of sluicegate?"
+
+_NUMBER = (int, float)
+#: What is shown of each bot, throttler, limit, wait and cache.
+_BOT = {"command": str, "at": _NUMBER, "throttlers": list, "caches": list}
+_THROTTLER = {"throttler": int, "limits": list, "waiting": list}
+_LIMIT = {
+    **dict.fromkeys(("limit_id", "pause_reason"), str),
+    **dict.fromkeys(("limit", "used", "in_flight", "foreign", "waiting", "passed"), int),
+    **dict.fromkeys(("oldest_wait", "paused"), _NUMBER),
+}
+_WAIT = {"limit_id": str, "requests": int, "oldest": _NUMBER}
+_CACHE = {
+    "cache": str,
+    **dict.fromkeys(("entries", "hits", "misses", "loads", "errors", "evictions"), int),
+}
 
 
 @dataclass(frozen=True)
@@ -65,6 +80,8 @@ def _is_private(folder: Path, user: int) -> bool:
 def ask_all(patience: float = PATIENCE) -> list[Bot]:
     """Every bot of this user, by pid, with its answer. Takes as long as the slowest bot, at most.
 
+    Bots that are stopped are not waited for.
+
     Sockets that dead processes have left are removed.
 
     Args:
@@ -85,6 +102,9 @@ def ask_all(patience: float = PATIENCE) -> list[Bot]:
                 waiting += 1
         until = time.monotonic() + patience
         while waiting and (left := until - time.monotonic()) > 0:
+            keys = selector.get_map().values()
+            if all(_why_not(key.data[0]) == STOPPED for key in keys):
+                break
             for key, _ in selector.select(left):
                 pid_, answer = key.data
                 bot = _read(key.fileobj, pid_, answer)  # type: ignore[arg-type]
@@ -142,15 +162,29 @@ def _read(talk: socket.socket, pid: int, answer: bytearray) -> Bot | None:
         return Bot(pid, STRANGE) if len(answer) > _LONGEST else None
     try:
         data = json.loads(answer)
-        if not all(_is_table(data[name]) for name in ("throttlers", "caches")):
-            return Bot(pid, STRANGE)
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, RecursionError):
         return Bot(pid, STRANGE)
-    return Bot(pid, "", data)
+    return Bot(pid, "", data) if _is_complete(data) else Bot(pid, STRANGE)
 
 
-def _is_table(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(row, dict) for row in value)
+def _is_complete(data: Any) -> bool:
+    """Whether an answer has all that is shown. One of another version may lack some."""
+    return (
+        _has([data], _BOT)
+        and _has(data["caches"], _CACHE)
+        and _has(data["throttlers"], _THROTTLER)
+        and all(
+            _has(one["limits"], _LIMIT) and _has(one["waiting"], _WAIT)
+            for one in data["throttlers"]
+        )
+    )
+
+
+def _has(rows: list[Any], wanted: dict[str, Any]) -> bool:
+    return all(
+        isinstance(row, dict) and all(isinstance(row.get(key), wanted[key]) for key in wanted)
+        for row in rows
+    )
 
 
 def _why_not(pid: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sluicegate._meter.sockets import Bot
-from sluicegate._share.members import Limit, Scope
+from sluicegate._share.members import Limit, Member, Scope
 
 #: A limit that limits nothing: routes through several limits have such ones.
 _ENDLESS = 1 << 59
@@ -100,7 +100,7 @@ def lines(
     """
     shape = fitting(width)
     for scope in scopes:
-        yield from _of_scope(scope, signs, shape)
+        yield from _of_scope(scope, everything, signs, shape)
     if not bots:
         yield [Part("no bot of yours has a throttler on this machine")]
     for bot in bots:
@@ -200,19 +200,35 @@ def _of_cache(cache: dict[str, Any]) -> str:
     return text
 
 
-def _of_scope(scope: Scope, signs: str, shape: Shape) -> Iterable[Line]:
+def _of_scope(scope: Scope, everything: bool, signs: str, shape: Shape) -> Iterable[Line]:
     yield [Part(f"the whole budget of {clean(scope.name)}", "bold")]
+    processes: dict[str, Member] = {}
     for limit in scope.limits:
-        yield _of_whole(limit, signs, shape)
+        # A process may take part several times: each of its throttlers does.
+        held: dict[str, int] = {}
         for member in limit.members:
-            text = f"    {member.pid} on {clean(member.host)} has {member.held:,}"
-            command = clean(member.command)[:60]
-            yield [
-                Part(text),
-                Part(f" {member.state}" if member.state else "", "red"),
-                Part(f"  {command}"),
-            ]
+            name = _process(member, scope)
+            held[name] = held.get(name, 0) + member.held
+            if member.state or name not in processes:
+                processes[name] = member
+        if everything or limit.used:
+            yield _of_whole(limit, signs, shape)
+            parts = [f"{name} has {units:,}" for name, units in held.items() if units or everything]
+            if parts:
+                yield [Part(f"    {', '.join(parts)}")]
+    for name, member in processes.items():
+        yield [
+            Part(f"  {name}"),
+            Part(f" {member.state}" if member.state else "", "red"),
+            Part(f"  {clean(member.command)[:90]}", "dim"),
+        ]
     yield []
+
+
+def _process(member: Member, scope: Scope) -> str:
+    """What a process is called: by its host, too, where there are several."""
+    hosts = {other.host for limit in scope.limits for other in limit.members}
+    return str(member.pid) if len(hosts) == 1 else f"{member.pid} on {clean(member.host)}"
 
 
 def _of_whole(limit: Limit, signs: str, shape: Shape) -> Line:

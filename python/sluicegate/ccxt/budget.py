@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from dataclasses import replace
+from functools import partial
 
 from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
 from sluicegate._core import ManualClock
@@ -44,6 +45,7 @@ class Budget:
         self._rows: dict[str, RateLimit] = {}
         self._routes: dict[tuple[str, str, str, str], str] = {}
         self._names: dict[tuple[str, str], dict[str, str]] = {}
+        self._locked_out: set[str] = set()
 
     def pace(self, pace: Pace, egress: str) -> str:
         """The id of what a pace allows from an egress."""
@@ -79,10 +81,14 @@ class Budget:
         if route.own == route.id:
             name = own
         rows = all_of(replace(route, id=name, takes=takes, own=own))
-        rows[-1].linked_limits = [*(rows[-1].linked_limits or ()), _link(everything(egress))]
+        links = [*(rows[-1].linked_limits or ()), _link(everything(egress))]
         rows[-1].priority = self._priorities.of_route(route)
-        rows.append(_everything(egress))
         with self._lock:
+            if account in self._locked_out and any(map(_is_of_account, rows)):
+                # What is new takes from what is paused for the account.
+                links.append(_link(_lockout(account)))
+            rows[-1].linked_limits = links
+            rows.append(_everything(egress))
             self._rows.update({row.limit_id: row for row in rows if row.limit_id not in self._rows})
             self.throttler.add_rate_limits(rows)
             self._names.setdefault((egress, account), {}).update({route.id: name, **names})
@@ -94,7 +100,23 @@ class Budget:
         with self._lock:
             self.throttler.add_rate_limits([_everything(egress)])
             names = self._names.setdefault((egress, account), {})
-        return Scope(self.throttler, everything(egress), names)
+        lock_out = partial(self._lock_out, egress, account)
+        return Scope(self.throttler, everything(egress), names, lock_out)
+
+    def _lock_out(self, egress: str, account: str, seconds: float, reason: str) -> None:
+        """Pauses all limits of an account: those of requests that come later, too."""
+        row = RateLimit(_lockout(account), limit=sys.maxsize, kind="concurrent")
+        with self._lock:
+            self._rows[row.limit_id] = row
+            self.throttler.add_rate_limits([row])
+            self._locked_out.add(account)
+            ids = [
+                name
+                for name in self._names.get((egress, account), {}).values()
+                if (known := self._rows.get(name)) and _is_of_account(known)
+            ]
+        for limit_id in dict.fromkeys([_lockout(account), *ids]):
+            self.throttler.pause(limit_id, seconds=seconds, reason=reason)
 
     def _set(self, paces: dict[str, dict[Pace, str]]) -> None:
         """Puts the whole table in place; what is used stays used."""
@@ -110,6 +132,15 @@ class Budget:
 def everything(egress: str) -> str:
     """The id of what all requests from an egress take from, so that all of them can be paused."""
     return f"all requests{_at(egress)}"
+
+
+def _is_of_account(row: RateLimit) -> bool:
+    return row.limit is not None and row.scope == "account"
+
+
+def _lockout(account: str) -> str:
+    """The id of what requests of an account take from that are new while it is locked out."""
+    return f"all new requests{_of(account)}"
 
 
 def _everything(egress: str) -> RateLimit:

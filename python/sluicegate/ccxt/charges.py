@@ -11,27 +11,26 @@ from urllib.parse import urlsplit
 from sluicegate import Throttler
 from sluicegate.ccxt.budget import Budget
 from sluicegate.ccxt.budgets import Budgets
-from sluicegate.ccxt.by_object import ByObject
 from sluicegate.ccxt.charge import Charge
-from sluicegate.ccxt.defaults import pace_of_class
 from sluicegate.ccxt.egress import account_of, egress_of
-from sluicegate.ccxt.pace import Pace, units_of
-from sluicegate.ccxt.places import Places, host_of
+from sluicegate.ccxt.first_answers import FirstAnswers
+from sluicegate.ccxt.pace import paced
+from sluicegate.ccxt.places import host_of
+from sluicegate.ccxt.plan import PlansByObject
 from sluicegate.ccxt.request import Request
-from sluicegate.ccxt.table_of import BY_ID, budget_name, find
+from sluicegate.ccxt.table_of import budget_name, find
 from sluicegate.ccxt.websockets import METHOD, exchange_of, path_of
 from sluicegate.exchange.gate import Pass
 from sluicegate.exchange.limits import Limits
 from sluicegate.exchange.requests import REQUEST, limits_of
-from sluicegate.tables import Route, Table
 from sluicegate.tables.generic import generic
 
 #: What is heard of an exchange that sluicegate has no table of: 429, 418, `Retry-After`.
 _UNKNOWN = generic("ccxt")
 
-#: What is waited for: a throttler, the id, units; and before it: how often, and units each time;
-#: and the priority, if it is not that of the id.
-Take = tuple[Throttler, str, int, tuple[int, int], int | None]
+#: What is waited for: an id and units; before it: how often, and units each time; and the
+#: priority, if it is not that of the id.
+Take = tuple[str, int, int, int, int | None]
 
 
 class Charges:
@@ -47,29 +46,32 @@ class Charges:
     def __init__(self, budgets: Budgets) -> None:
         """Nothing is charged yet."""
         self.budgets = budgets
-        self._places = Places()
-        self._latest: ByObject[Budget] = ByObject()
+        self._plans = PlansByObject(budgets)
+        self._firsts = FirstAnswers()
 
     def budget_of(self, exchange: Any) -> Budget:
         """The budget of an object's latest request; of its public address before the first one."""
-        found = self._latest.get(exchange)
-        if found is None:
-            name = budget_name(exchange.id, host_of(exchange))
-            found = self.budgets.of(name, egress_of(exchange), account_of(exchange))
-        return found
+        plans = self._plans.of(exchange)
+        if plans.latest is not None:
+            return plans.latest
+        name = budget_name(exchange.id, host_of(exchange))
+        return self.budgets.of(name, plans.settings.egress, plans.settings.account)
 
     def enter(self, request: Request) -> None:
         """Waits in a thread until a request may leave; it holds what it takes."""
         rules = limits_of(request.exchange)
-        takes = self._takes(request, bool(rules))
+        request.charge, takes = self._takes(request, bool(rules))
+        if not self._firsts.is_over(request.charge):
+            self._firsts.wait(request)
         for limits in rules:
             entered = limits.enter(REQUEST, priority=request.priority)
             request.held.append(_passed(entered, limits))
-        for throttler, limit_id, units, whole, priority in takes:
-            for _ in range(whole[0]):
-                with throttler.execute_task(limit_id, units=whole[1], priority=priority):
+        throttler = request.charge.budget.throttler
+        for limit_id, units, windows, most, priority in takes:
+            for _ in range(windows):
+                with throttler.execute_task(limit_id, most, None, priority):
                     pass
-            task = throttler.execute_task(limit_id, units=units, priority=priority)
+            task = throttler.execute_task(limit_id, units, None, priority)
             task.__enter__()
             request.held.append(task)
         request.sent = time.monotonic()
@@ -77,15 +79,18 @@ class Charges:
     async def enter_async(self, request: Request) -> None:
         """The same in an event loop."""
         rules = limits_of(request.exchange)
-        takes = self._takes(request, bool(rules))
+        request.charge, takes = self._takes(request, bool(rules))
+        if not self._firsts.is_over(request.charge):
+            await self._firsts.wait_async(request)
         for limits in rules:
             entered = await limits.enter_async(REQUEST, priority=request.priority)
             request.held.append(_passed(entered, limits))
-        for throttler, limit_id, units, whole, priority in takes:
-            for _ in range(whole[0]):
-                async with throttler.execute_task(limit_id, units=whole[1], priority=priority):
+        throttler = request.charge.budget.throttler
+        for limit_id, units, windows, most, priority in takes:
+            for _ in range(windows):
+                async with throttler.execute_task(limit_id, most, None, priority):
                     pass
-            task = throttler.execute_task(limit_id, units=units, priority=priority)
+            task = throttler.execute_task(limit_id, units, None, priority)
             await task.__aenter__()
             request.held.append(task)
         request.sent = time.monotonic()
@@ -115,7 +120,13 @@ class Charges:
         path = charge.path or url
         elapsed = time.monotonic() - request.sent if request.sent else None
         query = request.params
-        table.listen(scope, request.method, path, code, headers, body, query=query, elapsed=elapsed)
+        try:
+            table.listen(
+                scope, request.method, path, code, headers, body, query=query, elapsed=elapsed
+            )
+        finally:
+            # What it said is known by now: nobody goes before that.
+            request.answered()
 
     @asynccontextmanager
     async def websocket(self, client: Any, name: str, params: Any) -> AsyncIterator[None]:
@@ -137,63 +148,37 @@ class Charges:
         async with budget.throttler.execute_task(budget.route(*found, egress, account)):
             yield
 
-    def _takes(self, request: Request, has_rules: bool) -> list[Take]:
-        """What a request takes, each to be waited for in this order.
+    def _takes(self, request: Request, has_rules: bool) -> tuple[Charge, list[Take]]:
+        """Where a request is charged, and what it takes, each to be waited for in this order.
 
         Args:
             request: The request. It knows its priority afterwards, where that is asked for.
             has_rules: Whether rules of the user's ask for the priority.
         """
-        exchange = request.exchange
-        egress = egress_of(exchange)
-        if request.api is None:
-            host, path, found = host_of(exchange), "", None
-        else:
-            api, method, params = request.api, request.method, request.params
-            place = self._places.of(exchange, api, method, request.path, params)
-            host, path, found = place.host, place.path, None
-            if path and exchange.id in BY_ID:
-                path = place.path_for(exchange, params)
-                found = find(exchange.id, host, method, path, params)
-        # A pace is one of the address: only a table, or a store, knows limits of accounts.
-        account = "" if found is None and not self.budgets.is_shared else account_of(exchange)
-        budget = self.budgets.of(budget_name(exchange.id, host), egress, account)
-        if self._latest.get(exchange) is not budget:
-            self._latest.put(exchange, budget)
+        plan = self._plans.for_request(request)
+        charge, pace = plan.charge, plan.pace
+        request.priority = plan.priority
         takes: list[Take] = []
-        pace = Pace.of(exchange)
-        paces = (
-            pace is not None
-            and (found is None or pace != pace_of_class(exchange))
-            and request.cost > 0
-        )
-        if paces or has_rules:
-            request.priority = self._priority(request, path, found)
-        if paces and pace is not None:
-            takes.append(_paced(budget, pace, egress, request))
-        table = None
+        found = None
+        if plan.has_table:
+            exchange, method, params = request.exchange, request.method, request.params
+            path = plan.path_for(exchange, params)
+            found = find(exchange.id, plan.host, method, path, params)
+            if found is None:
+                pace = plan.pace_without_table()
         if found is not None:
             table, route = found
-            limit_id = budget.route(table, route, egress, account)
+            egress, account = plan.settings.egress, plan.settings.account
+            if pace is not None or has_rules or route.endpoint is None:
+                request.priority = self.budgets.priorities.of_route(route, method, path)
             # All requests that the table does not know have one id.
-            own = None if route.endpoint else self._priority(request, path, found)
-            takes.append((budget.throttler, limit_id, 1, (0, 0), own))
-        request.charge = Charge(budget, egress, account, path, table)
-        return takes
-
-    def _priority(self, request: Request, path: str, found: tuple[Table, Route] | None) -> int:
-        priorities = self.budgets.priorities
-        if found is not None:
-            return priorities.of_route(found[1], request.method, path)
-        return priorities.of_path(request.api, request.method, request.path)
-
-
-def _paced(budget: Budget, pace: Pace, egress: str, request: Request) -> Take:
-    """What a cost takes of a pace. More than fits in a window takes whole windows before."""
-    units, most = units_of(request.cost), pace.units
-    windows = (units - 1) // most
-    before, rest = (windows, most), units - windows * most
-    return budget.throttler, budget.pace(pace, egress), rest, before, request.priority
+            own = request.priority if route.endpoint is None else None
+            takes.append((charge.budget.route(table, route, egress, account), 1, 0, 0, own))
+            charge = Charge(charge.budget, egress, account, path, table)
+        if pace is not None and (cost := request.cost) > 0:
+            # What the user asked for is waited for first.
+            takes.insert(0, (*paced(*pace, cost), request.priority))
+        return charge, takes
 
 
 def _passed(entered: Pass | None, limits: Limits) -> Pass:

@@ -6,11 +6,8 @@ import hashlib
 from functools import lru_cache
 from typing import Any
 
-# What a user sets is in the object's own dictionary. To look there for names that are not set is
-# many times faster than to look through ccxt's classes as well.
-
 #: The attributes of an exchange object that name a proxy, as text or as a function.
-_PROXIES = (
+DECIDE_ABOUT_EGRESS = (
     "proxyUrl",
     "proxy_url",
     "proxy",
@@ -31,7 +28,8 @@ _PROXIES = (
     "socksProxyCallback",
     "socks_proxy_callback",
 )
-_KEYS = ("apiKey", "walletAddress", "uid", "privateKey", "accountId", "login")
+#: Those that tell whose requests it makes.
+DECIDE_ABOUT_ACCOUNT = ("apiKey", "walletAddress", "uid", "privateKey", "accountId", "login")
 #: Where the user's own names stand in the options of an exchange object.
 OPTION = "sluicegate"
 
@@ -42,11 +40,8 @@ def egress_of(exchange: Any) -> str:
     A function that chooses a proxy for each request is one egress of its own: which proxies it
     chooses, nobody can know before.
     """
-    own = exchange.__dict__
-    if own.keys().isdisjoint(_PROXIES):
-        return ""
-    for name in _PROXIES:
-        proxy = own.get(name)
+    for name in DECIDE_ABOUT_EGRESS:
+        proxy = getattr(exchange, name, None)
         if proxy:
             return _name_of(name, proxy)
     return ""
@@ -61,9 +56,8 @@ def account_of(exchange: Any) -> str:
     named = exchange.options.get(OPTION)
     if named and named.get("account"):
         return str(named["account"])
-    own = exchange.__dict__
-    for name in _KEYS:
-        key = own.get(name)
+    for name in DECIDE_ABOUT_ACCOUNT:
+        key = getattr(exchange, name, None)
         if key:
             return _digest(str(key))
     return ""

@@ -68,7 +68,9 @@ class Hooks:
                 try:
                     if self.enableRateLimit:
                         charges.enter(request)
-                    return own(self, path, api, method, params, *args, **kwargs)
+                    answer = own(self, path, api, method, params, *args, **kwargs)
+                    request.answered()
+                    return answer
                 except Exception as error:
                     attempts -= 1
                     if attempts <= 0 or not isinstance(error, retried):
@@ -104,7 +106,9 @@ class Hooks:
                 try:
                     if self.enableRateLimit:
                         await charges.enter_async(request)
-                    return await own(self, path, api, method, params, *args, **kwargs)
+                    answer = await own(self, path, api, method, params, *args, **kwargs)
+                    request.answered()
+                    return answer
                 except Exception as error:
                     attempts -= 1
                     if attempts <= 0 or not isinstance(error, retried):

@@ -105,6 +105,21 @@ def _refill(rate_limit: float | None) -> float | None:
     return 1 / rate_limit if rate_limit else None
 
 
-def units_of(cost: float) -> int:
-    """The units of a limit that a cost of ccxt is: never less than it says."""
-    return math.ceil(cost * UNIT)
+def paced(limit_id: str, most: int, cost: float) -> tuple[str, int, int, int]:
+    """What a cost of ccxt takes of a pace: never less than it says.
+
+    More than fits in a window takes whole windows before.
+
+    Args:
+        limit_id: The pace's limit.
+        most: Its units in a window.
+        cost: As ccxt has it; more than 0.
+
+    Returns:
+        The id, and the units of the request; before it, how many windows, and the units of each.
+    """
+    units = math.ceil(cost * UNIT)
+    if units <= most:
+        return limit_id, units, 0, 0
+    windows = (units - 1) // most
+    return limit_id, units - windows * most, windows, most

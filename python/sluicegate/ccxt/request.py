@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sluicegate import Task
     from sluicegate.ccxt.charge import Charge
+    from sluicegate.clients.first_answer import FirstAnswer
     from sluicegate.exchange.gate import Pass
 
 _NOTHING: Mapping[str, Any] = {}
@@ -25,6 +26,8 @@ class Request:
         params: What the user and ccxt put into query and body.
         charge: Where it is charged; ``None`` before that.
         priority: Who goes first; known where a pace or a rule of the user's asks for it.
+        first: What lets the first request go alone; ``None`` once there was an answer.
+        is_first: Whether it is the first one.
         sent: When it was let through, by `time.monotonic`; 0 before that.
     """
 
@@ -34,7 +37,9 @@ class Request:
         "api",
         "charge",
         "exchange",
+        "first",
         "held",
+        "is_first",
         "method",
         "params",
         "path",
@@ -68,6 +73,8 @@ class Request:
         self.api = api
         self.method = method
         self.params = params
+        self.first: FirstAnswer | None = None
+        self.is_first = False
         self.held: list[Task | Pass] = []
         self.charge: Charge | None = None
         self._more = args, kwargs
@@ -94,8 +101,15 @@ class Request:
             self._cost = 1 if cost is None else cost
         return self._cost
 
+    def answered(self) -> None:
+        """The exchange has answered, and what it said is known."""
+        if self.first is not None:
+            self.first.answered()
+
     def leave(self) -> None:
         """The answer is there, or there will be none: what is held goes into the window."""
+        if self.first is not None:
+            self.first.end(self.is_first)
         held, self.held = self.held, []
         for task in reversed(held):
             task.__exit__(None, None, None)

@@ -9,7 +9,7 @@ from sluicegate import RateLimit, Throttler, Usage
 from sluicegate.errors import UnknownLimitError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 
 class Scope:
@@ -22,10 +22,18 @@ class Scope:
         throttler: The budget's.
         everything: The id of the limit that all requests from the egress take from.
         names: The budget's ids by the table's.
+        lock_out: Pauses all limits of the account, for so many seconds and for this reason.
     """
 
-    def __init__(self, throttler: Throttler, everything: str, names: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        throttler: Throttler,
+        everything: str,
+        names: Mapping[str, str],
+        lock_out: Callable[[float, str], None],
+    ) -> None:
         """Limits may be added to the names later."""
+        self._lock_out = lock_out
         self._throttler = throttler
         self._everything = everything
         self._names = names
@@ -60,6 +68,13 @@ class Scope:
         """As `Throttler.pause`; without an id, of all requests from the egress."""
         name = self._everything if limit_id is None else self._name(limit_id)
         self._throttler.pause(name, seconds=seconds, reason=reason)
+
+    def pause_scope(self, scope: str, seconds: float, reason: str = "") -> None:
+        """As `Throttler.pause_scope`: of all requests from the egress, or of the account."""
+        if scope == "address":
+            self.pause(None, seconds=seconds, reason=reason)
+        else:
+            self._lock_out(seconds, reason)
 
     def __getattr__(self, name: str) -> Any:
         """What is not about one limit is the throttler's own."""

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 import time
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 from sluicegate import Throttler
 
 PATIENCE = 2.0
 """Seconds for which requests wait for the first answer of an exchange."""
+
+
+_all: WeakSet[FirstAnswer] = WeakSet()
 
 
 class FirstAnswer:
@@ -27,8 +31,13 @@ class FirstAnswer:
 
     def __init__(self) -> None:
         """Nothing was asked yet."""
-        self._lock = threading.Lock()
         self._is_answered = False
+        self._start()
+        _all.add(self)
+
+    def _start(self) -> None:
+        """Nobody asks, and nobody waits: in the child of a fork those who did are in the parent."""
+        self._lock = threading.Lock()
         self._is_asked = False
         self._waiting: list[Future[None]] = []
 
@@ -105,6 +114,16 @@ class FirstAnswer:
     def is_answered(self) -> bool:
         """Whether the exchange has answered."""
         return self._is_answered
+
+
+def _start_all() -> None:
+    """Another thread may have held a lock at the fork, or be the one that others wait for."""
+    for first in list(_all):
+        first._start()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_start_all)
 
 
 _known: WeakKeyDictionary[Throttler, FirstAnswer] = WeakKeyDictionary()

@@ -13,6 +13,8 @@ REQUEST = "HTTP request"
 """What a request is called among the calls that rules cover."""
 
 _LIMITS: WeakKeyDictionary[Any, WeakSet[Limits]] = WeakKeyDictionary()
+_is_used = False
+"""Whether anybody has ever had rules for an object of ccxt: most programs have none."""
 
 
 def are_counted(exchange: Any) -> bool:
@@ -28,11 +30,15 @@ def is_ccxt(exchange: Any) -> bool:
 
 def follow(limits: Limits) -> None:
     """Has the requests of an object of ccxt pass the rules for all requests."""
+    global _is_used
     if is_ccxt(limits.inner):
+        _is_used = True
         _LIMITS.setdefault(limits.inner, WeakSet()).add(limits)
 
 
 def limits_of(exchange: Any) -> list[Limits]:
     """Whose rules the requests of an object must pass."""
-    found = _LIMITS.get(exchange) if _LIMITS else None
+    if not _is_used:
+        return []
+    found = _LIMITS.get(exchange)
     return [limits for limits in found if limits.counts_requests] if found else []

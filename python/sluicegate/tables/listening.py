@@ -15,6 +15,14 @@ from sluicegate.tables.refusal import Refusal, Wait
 from sluicegate.tables.route import MOST_MADE, Route
 from sluicegate.tables.server_clock import RESOLUTION, ServerClock
 from sluicegate.tables.server_time import ServerTime
+from sluicegate.tables.telling import (
+    give_back,
+    has,
+    observe,
+    pause,
+    pause_scope,
+    tell_time,
+)
 from sluicegate.tables.told_time import told_instant, told_length, told_number
 from sluicegate.tables.values import shown
 
@@ -153,16 +161,16 @@ class Listener:
             elapsed = None
         if elapsed is not None and self._has_fixed and now.told is not None:
             instant, clock = now.told
-            _tell_time(throttler, instant, RESOLUTION[clock.format], elapsed)
+            tell_time(throttler, instant, RESOLUTION[clock.format], elapsed)
         for observed, told_by in heeded.headers:
             told = self._told(told_by, get, now)
             if told:
-                _observe(throttler, observed, age=elapsed, **told)
+                observe(throttler, observed, age=elapsed, **told)
         refusal = self._refusal(status, get, content) if self.refusals(status) else None
         asked = limit_id or route.id
         if refusal is None:
             if heeded.returned and 200 <= status < 300:
-                _give_back(throttler, route, content.items)
+                give_back(throttler, route, content.items)
             return _ok(asked)
         reason = self._reason(refusal, status, content)
         wait = self._wait(refusal, get, content, now)
@@ -177,10 +185,14 @@ class Listener:
         else:
             ids = self._of_scope(throttler, refusal.pauses)
         if wait is not None:
-            ids = _pause(throttler, ids, wait, f"{self._table.name}: {reason}")
+            why = f"{self._table.name}: {reason}"
+            if ids is not None and refusal.pauses in ("account", "address"):
+                pause_scope(throttler, refusal.pauses, ids, wait, why)
+            else:
+                ids = pause(throttler, ids, wait, why)
         elif ids is None:
             # Nothing says for how long, and there is no window that could count as full.
-            ids = _pause(throttler, None, MARGIN, f"{self._table.name}: {reason}")
+            ids = pause(throttler, None, MARGIN, f"{self._table.name}: {reason}")
         else:
             ids = self._fill(throttler, ids, reason)
         return Heard(refusal.means, wait, tuple(ids), asked, reason)
@@ -323,7 +335,7 @@ class Listener:
                     continue
                 taken = [key for key, (limit, _) in route.takes.items() if limit.name == name]
                 ids += taken or [name]
-        known = [name for name in ids if _has(throttler, name)]
+        known = [name for name in ids if has(throttler, name)]
         if limit_id is None or (known and len(known) == len(ids)):
             return known or None
         # A program with ids of its own: the limit of its request, and those linked to it.
@@ -359,9 +371,9 @@ class Listener:
         for limit_id in ids:
             limit = self._limit(limit_id)
             if limit is not None and limit.kind == "concurrent":
-                _pause(throttler, [limit_id], MARGIN, f"{self._table.name}: {reason}")
+                pause(throttler, [limit_id], MARGIN, f"{self._table.name}: {reason}")
             else:
-                _observe(throttler, limit_id, remaining=0)
+                observe(throttler, limit_id, remaining=0)
         return ids
 
     def _lengths(self, throttler: "Throttler", ids: list[str]) -> dict[str, float]:
@@ -404,46 +416,3 @@ def _ok(limit_id: str) -> Heard:
 
 def _wait_needs_body(refusal: Refusal) -> bool:
     return any(place.text or place.field for place in refusal.wait)
-
-
-def _has(throttler: "Throttler", limit_id: str) -> bool:
-    try:
-        throttler.usage(limit_id)
-    except KeyError:
-        return False
-    return True
-
-
-def _observe(throttler: "Throttler", limit_id: str, **told: Any) -> None:
-    try:
-        throttler.observe(limit_id, expect=True, **told)
-    except KeyError:
-        return  # The program's throttler has other ids.
-
-
-def _give_back(throttler: "Throttler", route: Route, items: int | None) -> None:
-    """Gives back what the largest answer would have cost more than this one."""
-    if items is None or route.endpoint is None:
-        return
-    for name, cost in route.endpoint.returned.items():
-        units = cost.most_units - cost.units(items)
-        for limit_id, (limit, _) in route.takes.items():
-            # What is counted of a text may be more than there is, and takes no more for that.
-            if limit.name == name and units > 0 and _has(throttler, limit_id):
-                throttler.correct(limit_id, -units)
-
-
-def _pause(throttler: "Throttler", ids: list[str] | None, seconds: float, reason: str) -> list[str]:
-    if ids is None:
-        throttler.pause(None, seconds=seconds, reason=reason)
-        return []
-    for limit_id in ids:
-        throttler.pause(limit_id, seconds=seconds, reason=reason)
-    return ids
-
-
-def _tell_time(throttler: "Throttler", instant: float, resolution: float, elapsed: float) -> None:
-    """Tells what the server's clock shows now: later than the instant by at most these two."""
-    half = (resolution + elapsed) / 2
-    if hasattr(throttler, "set_server_time"):
-        throttler.set_server_time(instant + half, half)

@@ -556,6 +556,44 @@ impl PyThrottler {
         Ok(later)
     }
 
+    /// Lets nothing leave for so many seconds that takes from a limit of one scope.
+    ///
+    /// For a ban of one account and not of all who ask from this address, or the other way round.
+    /// Limits that are added meanwhile are paused, too. Everything else is as for `pause`.
+    ///
+    /// Args:
+    ///     scope: ``"account"`` or ``"address"``, as `RateLimit` has it.
+    ///     seconds: How long, from now on: 0 or more, at most 100 years.
+    ///     reason: Why, for the log and for `Usage.pause_reason`.
+    ///
+    /// Returns:
+    ///     Whether any limit is paused for longer than before.
+    ///
+    /// Raises:
+    ///     ValueError: ``scope`` is none of these; or ``seconds`` is negative, not a number,
+    ///         infinite, or over 100 years.
+    ///     TypeError: A value has the wrong type.
+    ///
+    /// Examples:
+    ///     >>> throttler.pause_scope("address", 600, reason="HTTP 403")
+    ///     False
+    ///     >>> throttler.charge("/depth")  # a limit of the account
+    ///     True
+    #[pyo3(signature = (scope, seconds, reason=""))]
+    fn pause_scope(
+        &self,
+        py: Python<'_>,
+        scope: &Bound<'_, PyAny>,
+        seconds: &Bound<'_, PyAny>,
+        reason: &str,
+    ) -> PyResult<bool> {
+        let scope = table::scope_named(scope, "scope")?;
+        let later = self.throttler()?.pause_scope(scope, numbers::pause(seconds)?, reason)?;
+        // Requests that take nothing of what is paused have another route now.
+        self.routes.clear(py);
+        Ok(later)
+    }
+
     /// Corrects what is counted, if the cost of a request is known only after it.
     ///
     /// Call it as soon as the answer is there, within the block of the request or right after it:

@@ -216,11 +216,14 @@ fn kind_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<Kind> {
 
 /// That of an account, unless the limit says otherwise: Hummingbot's say nothing.
 fn scope_of(row: &Bound<'_, PyAny>, what: &str) -> PyResult<Scope> {
-    let Some(scope) = row.getattr_opt("scope")? else { return Ok(Scope::Account) };
+    row.getattr_opt("scope")?.map_or(Ok(Scope::Account), |scope| scope_named(&scope, what))
+}
+
+pub fn scope_named(scope: &Bound<'_, PyAny>, what: &str) -> PyResult<Scope> {
     match scope.extract::<String>().as_deref() {
         Ok("account") => Ok(Scope::Account),
         Ok("address") => Ok(Scope::Address),
-        _ => Err(numbers::wrong_value(what, "'account' or 'address'", &scope)),
+        _ => Err(numbers::wrong_value(what, "'account' or 'address'", scope)),
     }
 }
 
