@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from benches import (
     backfill,
+    classes,
     crowd,
     gate,
     httpx,
@@ -29,19 +30,8 @@ from benches.peers import installed
 SCENARIOS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
-        *(
-            uncontended,
-            saturation,
-            lateness,
-            queue,
-            crowd,
-            jitter,
-            backfill,
-            priorities,
-            soak,
-            gate,
-        ),
-        *(listening, httpx),
+        *(uncontended, saturation, lateness, queue, crowd, jitter, backfill, soak, gate),
+        *(listening, httpx, priorities, classes),
     )
 }
 
