@@ -162,6 +162,13 @@ async def test_without_a_table_the_user_s_words_win(clock: ManualClock, rule: st
     assert await elsewhere(said, clock, rule) == [TICKER, CANCELS, BUY, BALANCE]
 
 
+def test_a_path_is_read_however_it_is_written() -> None:
+    words = RequestPriorities({"GET /depth": 7})
+    for method, path in (("get", "/depth/"), ("Get", "depth?limit=5"), ("GET", "v2/depth")):
+        assert words.of_path(["public"], method, path) == 7
+    assert words.of_path("private", "delete", "ORDER/5") == 3
+
+
 async def test_without_a_table_false_leaves_the_order_of_arrival(clock: ManualClock) -> None:
     assert await elsewhere(False, clock) == [TICKER, BALANCE, BUY, CANCELS]
 
