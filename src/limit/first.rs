@@ -24,7 +24,7 @@ pub(crate) struct First {
     ends_by: Option<Nanos>,
     /// So many of the units that are answered next may be in the window before.
     doubtful: u64,
-    /// Until then a window may be open that requests opened of which nothing counts.
+    /// Until then a window may be open that others opened, or requests of which nothing counts.
     open_until: Nanos,
     /// The instant of the last look.
     seen: Nanos,
@@ -119,9 +119,10 @@ impl First {
         self.open_until = self.open_until.max(now.saturating_add(self.interval));
     }
 
-    /// Others may have opened a window, at any time.
-    pub fn doubt(&mut self) {
+    /// Others may have opened a window, at any time up to now.
+    pub fn doubt(&mut self, now: Nanos) {
         self.opened_from = None;
+        self.open_until = self.open_until.max(now.saturating_add(self.interval));
     }
 
     fn insert(&mut self, end: Nanos, units: u64) {

@@ -238,7 +238,7 @@ impl Stamps {
                 true
             }
             Self::First(first) => {
-                first.doubt();
+                first.doubt(now);
                 false
             }
             _ => false,

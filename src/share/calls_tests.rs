@@ -4,7 +4,8 @@ use std::collections::VecDeque;
 
 use proptest::prelude::*;
 
-use super::membership::{GateView, Membership};
+use super::gate_view::GateView;
+use super::membership::Membership;
 use super::model_world::MS;
 use super::rules_tests::{File, member, terms, wants};
 use super::state::MemberId;

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from sluicegate import tables
+from sluicegate.tables import Endpoint, Header, Limit, Table
 from tests.tables.asking import DATE, NOW, ask
 from tests.tables.fake_throttler import FakeThrottler
 
@@ -256,3 +257,18 @@ def test_an_answer_that_refuses_nothing_is_ok(name: str) -> None:
             assert heard.means == "ok"
             assert not fake.paused
             assert not fake.observed
+
+
+def test_a_limit_below_what_a_request_took_that_was_served_is_not_believed() -> None:
+    table = Table(
+        (Limit("ALL", 100, 60.0, "", headers=(Header("X-Limit", "limit"),)),),
+        (Endpoint("GET", "/heavy", {"ALL": 40}),),
+    )
+    for status, told, observed in [
+        (200, "39", []),
+        (200, "40", [("ALL", {"limit": 40})]),
+        (429, "39", [("ALL", {"limit": 39}), ("ALL", {"remaining": 0})]),
+    ]:
+        fake = FakeThrottler(table)
+        table.listen(fake, "GET", "/heavy", status, {"X-Limit": told})  # type: ignore[arg-type]
+        assert fake.observed == observed

@@ -162,8 +162,9 @@ class Listener:
         if elapsed is not None and self._has_fixed and now.told is not None:
             instant, clock = now.told
             tell_time(throttler, instant, RESOLUTION[clock.format], elapsed)
+        is_served = 200 <= status < 300
         for observed, told_by in heeded.headers:
-            told = self._told(told_by, get, now)
+            told = self._told(told_by, get, now, route.takes[observed][1] if is_served else 1)
             if told:
                 observe(throttler, observed, age=elapsed, **told)
         refusal = self._refusal(status, get, content) if self.refusals(status) else None
@@ -217,8 +218,14 @@ class Listener:
         self._heeded[route.id] = heeded
         return heeded
 
-    def _told(self, headers: _Names, get: HeaderGetter, now: ServerTime) -> dict[str, Any]:
-        """What headers tell of one limit, as the arguments of `Throttler.observe`."""
+    def _told(
+        self, headers: _Names, get: HeaderGetter, now: ServerTime, units: int
+    ) -> dict[str, Any]:
+        """What headers tell of one limit, as the arguments of `Throttler.observe`.
+
+        A limit is not believed that is less than the units that the request took, which was served:
+        nobody would send such a request again, and hear that it was wrong.
+        """
         told: dict[str, Any] = {}
         for name, header in headers:
             text = get(name)
@@ -233,7 +240,7 @@ class Listener:
                     told["reset"] = left
                 continue
             number = told_number(text)
-            if number is None or number > LARGEST or (header.tells == "limit" and number < 1):
+            if number is None or number > LARGEST or (header.tells == "limit" and number < units):
                 self._unknown(header.name, text, f"{header.tells}, a number of units")
                 continue
             # Fractions to the safe side; below 0 nothing is used, or nothing is left.
