@@ -16,6 +16,7 @@ from benches import (
     jitter,
     lateness,
     listening,
+    priorities,
     queue,
     report,
     saturation,
@@ -30,7 +31,7 @@ SCENARIOS: dict[str, ModuleType] = {
     module.__name__.rpartition(".")[2]: module
     for module in (
         *(uncontended, saturation, lateness, queue, crowd, jitter, backfill, soak, gate),
-        *(listening, httpx, classes),
+        *(listening, httpx, priorities, classes),
     )
 }
 
@@ -49,6 +50,11 @@ def arguments() -> argparse.Namespace:
         choices=SCENARIOS,
         metavar="ROW",
         help=f"one of {', '.join(SCENARIOS)}; repeatable",
+    )
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="with --only: replaces these rows in RESULTS.md, and leaves the others",
     )
     parser.add_argument("--seconds", type=float, help="the length of every timed run")
     parser.add_argument("--alone", action="store_true", help="sluicegate only")
@@ -93,7 +99,9 @@ def main() -> int:
     report.show(console, rows, total.figures, libraries)
     for note in total.notes:
         console.print(f"• {note}", highlight=False)
-    if not asked.quick and not asked.only:
+    if asked.write and asked.only and not asked.quick:
+        report.update_part("make bench", rows, total.figures, total.notes)
+    elif not asked.quick and not asked.only:
         distributions = ["uvloop", *(peer.distribution for peer in peers)]
         report.write(rows, total.figures, libraries, distributions, total.notes, missing)
     return 1 if report.failed(total.figures) else 0

@@ -140,9 +140,7 @@ def write_part(command: str, lines: Sequence[str]) -> None:
 
     A part begins with a comment that names its command.
     """
-    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
-    _, *found = re.split(r"^<!-- (make .+) -->\n", text, flags=re.MULTILINE)
-    parts = dict(zip(found[::2], found[1::2], strict=True))
+    parts = _parts()
     parts[command] = "\n".join(lines)
     RESULTS.write_text(
         "\n".join(f"<!-- {name} -->\n{parts[name].strip()}\n" for name in sorted(parts)),
@@ -152,6 +150,63 @@ def write_part(command: str, lines: Sequence[str]) -> None:
         "written: "
         f"{RESULTS.relative_to(Path.cwd()) if RESULTS.is_relative_to(Path.cwd()) else RESULTS.name}"
     )
+
+
+def _parts() -> dict[str, str]:
+    text = RESULTS.read_text(encoding="utf-8") if RESULTS.exists() else ""
+    _, *found = re.split(r"^<!-- (make .+) -->\n", text, flags=re.MULTILINE)
+    return dict(zip(found[::2], found[1::2], strict=True))
+
+
+def update_part(
+    command: str, rows: Sequence[Row], figures: Sequence[Figure], notes: Sequence[str]
+) -> None:
+    """Replaces some rows of a part, and their notes; what else was measured stays.
+
+    A note is told from others by what it says before its first colon.
+
+    Args:
+        command: The part's.
+        rows: All rows of the part, in their order.
+        figures: What was measured.
+        notes: About it.
+
+    Raises:
+        ValueError: There is no such part.
+    """
+    parts = _parts()
+    if command not in parts:
+        raise ValueError(f"{RESULTS.name} has no part of {command!r}: measure all of it first")
+    lines = parts[command].splitlines()
+    header = next(at for at, line in enumerate(lines) if re.match(r"\| *\| must reach \|", line))
+    _, *libraries = (cell.strip() for cell in lines[header].strip("| ").split("|"))
+    _, _, *new = markdown(rows, figures, libraries)
+    at = header + 2
+    titles = [row.title for row in rows]
+    for line in new:
+        # Behind those that come before it.
+        while at < len(lines) and (title := _title(lines[at])) in titles:
+            if titles.index(title) >= titles.index(_title(line)):
+                break
+            at += 1
+        is_there = at < len(lines) and _title(lines[at]) == _title(line)
+        lines[at : at + is_there] = [line]
+    realtime = hasattr(os, "sched_getscheduler") and os.sched_getscheduler(0) != os.SCHED_OTHER
+    how = ", with real-time priority beside other programs" if realtime else ""
+    load = f"load average {os.getloadavg()[0]:.1f}{how}" if hasattr(os, "getloadavg") else ""
+    day = f"{datetime.now(timezone.utc):%Y-%m-%d}"
+    apart = [f"{_title(line)}: measured apart, on {day}, {load}." for line in new]
+    for note in (*notes, *(f"{text[:1].upper()}{text[1:]}" for text in apart)):
+        line = f"- {note}"
+        known = line.partition(":")[0] + ":"
+        places = [at for at, other in enumerate(lines) if other.startswith(known)]
+        at = places[0] if places else len(lines)
+        lines[at : at + bool(places)] = [line]
+    write_part(command, lines)
+
+
+def _title(line: str) -> str:
+    return line.strip("| ").partition(" | ")[0]
 
 
 def failed(figures: Sequence[Figure]) -> int:

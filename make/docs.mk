@@ -18,6 +18,7 @@ $(VENV)/.docs: $(VENV)/.made pyproject.toml
 docs-pages: $(VENV)/.docs
 	$(BIN)/python make/site.py target/site-pages
 	$(BIN)/zensical build --strict --clean
+	$(BIN)/python make/check_reference.py target/site
 
 docs-rust: tools
 	RUSTDOCFLAGS="-D warnings" cargo doc --quiet --locked --no-deps --features tokio,sqlite,redis

@@ -49,7 +49,7 @@ def main(folder: Path) -> None:
             shutil.copy(ROOT / name, folder / name)
     reference = folder / "docs" / "reference"
     reference.mkdir(parents=True)
-    for page in tomllib.loads((ROOT / "docs" / "reference.toml").read_text())["pages"]:
+    for page in reference_pages():
         reference.joinpath(f"{page['name']}.md").write_text(page_of(page), encoding="utf-8")
 
 
@@ -58,6 +58,14 @@ def one_title(text: str) -> str:
     first, *others = re.split(r"(?=^<!-- make )", text.removeprefix("\n"), flags=re.MULTILINE)[1:]
     below = (re.sub(r"^#", "##", part, flags=re.MULTILINE) for part in others)
     return "".join([first, *below])
+
+
+def reference_pages() -> list[dict[str, object]]:
+    """The pages of the API reference."""
+    pages: list[dict[str, object]] = tomllib.loads((ROOT / "docs" / "reference.toml").read_text())[
+        "pages"
+    ]
+    return pages
 
 
 def page_of(page: dict[str, object]) -> str:

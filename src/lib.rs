@@ -4,6 +4,36 @@
 //! over none of them and delays nobody who came before. [`ManualClock`] makes its time stand still in tests.
 //! [`cache::TtlCache`] is a map whose entries expire, and of which the one used longest ago goes first.
 //!
+//! # Who goes first
+//!
+//! Of the requests that wait, those of a higher [priority](RateLimit::priority()) go first. A full limit is full for them, too: a
+//! [reserve](RateLimit::reserve()) keeps a part of it for them, so that they need not wait at all. With
+//! [patience](Options::patience) a waiting request rises by one class each time that it has waited so long, so that the
+//! others get their turn.
+//!
+//! ```
+//! use sluicegate::{Options, RateLimit, Throttler};
+//! use std::time::Duration;
+//!
+//! let second = Duration::from_secs(1);
+//! let table = [
+//!     RateLimit::new("WEIGHT", 100, second).reserve(2, 10),
+//!     RateLimit::route("GET /depth").link("WEIGHT", 5),
+//!     RateLimit::route("DELETE /order").link("WEIGHT", 1).priority(2),
+//! ];
+//! let throttler = Throttler::new(&table, Options { patience: Some(second), ..Options::default() })?;
+//! let (depth, cancel) = (throttler.route("GET /depth")?, throttler.route("DELETE /order")?);
+//!
+//! assert!(depth.charge(18)?); // 90 units,
+//! assert!(!depth.charge(1)?); // and the other 10 are for priority 2 and more:
+//! assert!(cancel.charge(1)?);
+//! assert_eq!(throttler.usage("WEIGHT")?.reserved, 9);
+//!
+//! // One request for market data that is as urgent as a cancel.
+//! assert_eq!(depth.priority(2)?.wait_time(1)?, 0);
+//! # Ok::<(), sluicegate::Error>(())
+//! ```
+//!
 //! Each module knows only the modules under it: `python → wait → gate → limit → clock`.
 
 // The core is compiled whole, whatever the features: what is tested is what ships. Some of it only Python uses, some only

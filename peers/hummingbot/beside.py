@@ -38,6 +38,7 @@ class Trouble:
         others: The share of the weight that others use.
         before: Whether the weight is used up at the bot's start, as by itself before a restart.
         minute: Seconds of the stand-in's minute.
+        program: What the bot does: a module beside this one.
     """
 
     seconds: float
@@ -46,6 +47,7 @@ class Trouble:
     others: float = 0.0
     before: bool = False
     minute: float = MINUTE
+    program: str = "trading"
 
 
 async def run(
@@ -60,7 +62,7 @@ async def run(
             exchange.fail(drop=True, share=trouble.dropped, seed=7)
         if trouble.others:
             exchange.set_others({"REQUEST_WEIGHT": trouble.others})
-        words = [python, "-m", "peers.hummingbot.trading", exchange.url]
+        words = [python, "-m", f"peers.hummingbot.{trouble.program}", exchange.url]
         words += ["--minute", str(trouble.minute), "--seconds", str(trouble.seconds)]
         bot = await asyncio.create_subprocess_exec(
             *words,

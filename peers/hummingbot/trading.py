@@ -124,6 +124,14 @@ async def run(url: str, minute: float, seconds: float) -> None:
     print(json.dumps({**seen, "cpu": time.process_time() - began}))
 
 
+def quiet() -> None:
+    """Hummingbot's screen is not there, and nobody reads its log."""
+    from hummingbot.logger import HummingbotLogger
+
+    HummingbotLogger.notify = lambda self, text: self.info(text)
+    logging.getLogger("hummingbot").setLevel(logging.CRITICAL)
+
+
 def main() -> None:
     """One run."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -136,11 +144,7 @@ def main() -> None:
         import sluicegate.hummingbot
 
         sluicegate.hummingbot.install()
-    # Its screen is not there.
-    from hummingbot.logger import HummingbotLogger
-
-    HummingbotLogger.notify = lambda self, text: self.info(text)
-    logging.getLogger("hummingbot").setLevel(logging.CRITICAL)
+    quiet()
     asyncio.run(run(asked.url, asked.minute, asked.seconds))
 
 

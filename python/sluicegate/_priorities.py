@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -74,14 +75,19 @@ def chosen(priorities: Priorities = True) -> Priorities:
         )
     words: dict[str, int] = {}
     for name, number in priorities.items():
-        must = f"the priority of {name!r} must be a whole number from -1000 to 1000, not {number!r}"
-        if not isinstance(name, str) or isinstance(number, bool) or not isinstance(number, int):
-            raise TypeError(must)
-        if not -1000 <= number <= 1000:
-            raise ValueError(must)
-        word = spelled(name)
-        if words.setdefault(word, number) != number:
-            raise ValueError(f"priorities has {word!r} twice: {words[word]} and {number}")
+        if not isinstance(name, str):
+            raise TypeError(f'priorities must name requests, as "GET /depth", not {name!r}')
+        word, must = spelled(name), "must be a whole number from -1000 to 1000"
+        try:
+            whole = operator.index(number) if not isinstance(number, bool) else None
+        except TypeError:
+            whole = None
+        if whole is None:
+            raise TypeError(f"the priority of {word!r} {must}, not {number!r}")
+        if not -1000 <= whole <= 1000:
+            raise ValueError(f"the priority of {word!r} {must}, not {number!r}")
+        if words.setdefault(word, whole) != whole:
+            raise ValueError(f"priorities has {word!r} twice: {words[word]} and {whole}")
     return words
 
 
@@ -90,7 +96,7 @@ def spelled(word: str) -> str:
     word = word.strip()
     found = _METHOD_AND_PATH.fullmatch(word)
     method, path = (f"{found[1].upper()} ", found[2]) if found else ("", word)
-    return method + (path.rstrip("/") if len(path) > 1 else path)
+    return method + (path.rstrip("/") or path[:1])
 
 
 def said_of(words: Mapping[str, int], name: str, method: str = "", path: str = "") -> int | None:

@@ -63,6 +63,20 @@ pub(super) struct Heard {
     pub reason: Arc<str>,
     /// The limit, and when the request left whose answer told it.
     pub limit: Option<(u64, Nanos)>,
+    /// The last answer that told how much is left, where other processes share the limit.
+    pub left: Option<Left>,
+    /// When units of others were last found that were not known before.
+    pub found_at: Option<Nanos>,
+    /// Whether the process's member need not be told that there is an answer: it knows of an earlier one.
+    pub is_known: bool,
+}
+
+/// How much of a limit is left, as an answer says.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Left {
+    pub told: Told,
+    /// When it was heard.
+    pub at: Nanos,
 }
 
 /// Until when an age may be assumed that nobody told.
@@ -99,11 +113,29 @@ impl<W> Gate<W> {
         let unused = used.map(|used| i128::from(limit) - i128::from(used));
         if let Some(remaining) = unused.into_iter().chain(remaining.map(i128::from)).min() {
             let until = reset.map(|reset| now.saturating_add(nanos(reset)));
-            seen.foreign = state.window.hear(now, Told { since, remaining, until, expect });
+            let told = Told { since, remaining, until, expect };
+            let heard = state.window.hear(now, told);
+            seen.foreign = heard.unwrap_or(0);
+            if self.is_shared && heard.is_some() {
+                state.heard.left = Some(Left { told, at: now });
+                state.heard.found_at = if seen.foreign > 0 { Some(now) } else { state.heard.found_at };
+            }
         }
         self.changed = true;
         self.each_companion(route, |own, base| own.follow(now, base, seen.foreign));
         Ok(seen)
+    }
+
+    /// Whether the processes that share a limit should compare what they use with what was heard last, and nobody was told so
+    /// yet.
+    pub fn has_news(&mut self, route: &Route) -> bool {
+        let state = &mut self.limits[route.index as usize];
+        let Some(Left { told, at }) = state.heard.left else { return false };
+        let found = state.heard.found_at == Some(at);
+        let explained = i128::from(state.published) - i128::from(state.window.used());
+        let is_news = (found || !state.heard.is_known) && told.remaining < explained;
+        state.heard.is_known |= is_news;
+        is_news
     }
 
     /// The exchange said so by a request that left at `at`. What holds from now on, if that changed.

@@ -58,7 +58,7 @@ mod reserve_tests;
 
 pub use counts::{Counters, WAIT_BUCKETS, Waits};
 pub(crate) use enter::{Decided, Gate};
-pub(crate) use listening::check_pause;
+pub(crate) use listening::{Left, check_pause};
 pub use listening::{Observation, Seen};
 pub(crate) use log::LogEntry;
 pub(crate) use queue::{Order, Place, Rank, Waiter};

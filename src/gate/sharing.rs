@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::limit::{Kind, RateLimit, Settled};
 
 use super::enter::{Decided, Gate};
+use super::listening::Left;
 use super::queue::Place;
 use super::reserve::companions;
 use super::route::{Index, Route};
@@ -129,6 +130,34 @@ impl<W> Gate<W> {
         let limit = &self.limits[limit as usize];
         let (told, at) = limit.heard.limit.filter(|_| limit.window.is_told())?;
         Some((told, now.saturating_sub(at)))
+    }
+
+    /// What was last heard of how much of a limit is left, and when units of others were last found.
+    pub fn left_of(&self, limit: Index) -> Option<(Left, Option<Nanos>)> {
+        let heard = &self.limits[limit as usize].heard;
+        Some((heard.left?, heard.found_at))
+    }
+
+    /// Whether the process's member knows that an answer was heard which the others have yet to hear of.
+    pub fn know_news(&mut self, limit: Index, is_known: bool) {
+        self.limits[limit as usize].heard.is_known = is_known;
+    }
+
+    /// All who share a limit have found what others used of it until `heard`, and allow so much less: this process counts it no
+    /// more. Whether that changes anything; [`Gate::advance`] must follow then.
+    pub fn settle_others(&mut self, now: Nanos, limit: Index, heard: Nanos) -> bool {
+        let state = &mut self.limits[limit as usize];
+        if state.heard.left.is_none_or(|left| left.at > heard) || !state.window.forget_others(now) {
+            return false;
+        }
+        self.changed = true;
+        true
+    }
+
+    /// See [`Window::counted_since`](crate::limit::Window::counted_since); and how much of it is in flight.
+    pub fn counted_since(&mut self, limit: Index, now: Nanos, since: Nanos) -> (u64, u64) {
+        let window = &mut self.limits[limit as usize].window;
+        (window.counted_since(now, since), window.in_flight())
     }
 
     /// Another process was told so long ago that a limit is so large. What holds here from now on, if that changed.

@@ -177,24 +177,45 @@ impl Window {
     }
 
     /// Learns from an answer how much others have used: so much at least that no more is left here than the exchange had
-    /// left. How many units are new.
+    /// left. How many units are new; `None` if the answer is too old, or may tell of the window before.
     ///
     /// The exchange counted at some instant since the request left. Every own unit that may have been among them counts as
     /// if it had been: those in flight, and those that were in the window at any time since.
-    pub fn hear(&mut self, now: Nanos, told: Told) -> u64 {
-        let oldest = self.interval().min(OLDEST_ANSWER);
-        self.expire(now);
-        self.stamps.remember(now, oldest);
+    pub fn hear(&mut self, now: Nanos, told: Told) -> Option<u64> {
+        let oldest = self.remember(now);
         let known =
             if now.saturating_sub(told.since) <= oldest { self.stamps.units_since(told.since) } else { None };
-        let Some(own) = known else { return 0 };
+        let own = known?;
         let others = self.others.as_ref().map_or(0, |others| others.used_at(told.since));
         let used = own.saturating_add(self.in_flight).saturating_add(others);
         let new = beyond(self.limit(), used, told.remaining);
         if new > 0 || told.expect {
             self.stamp_foreign(now, new, told.until, told.expect.then_some(told));
         }
-        new
+        Some(new)
+    }
+
+    /// From now on it is known what leaves the window, for as long as this returns: what was in it at an instant.
+    fn remember(&mut self, now: Nanos) -> Nanos {
+        let oldest = self.interval().min(OLDEST_ANSWER);
+        self.expire(now);
+        self.stamps.remember(now, oldest);
+        oldest
+    }
+
+    /// The most own units that the exchange may have counted at any instant from `since` until now. What left the window in
+    /// that time is left out where it is not known.
+    pub fn counted_since(&mut self, now: Nanos, since: Nanos) -> u64 {
+        self.remember(now);
+        let own = self.stamps.units_since(since).unwrap_or_else(|| self.stamps.units());
+        own.saturating_add(self.in_flight)
+    }
+
+    /// Somebody else counts the units of others from now on, and allows so much less. Whether there were any.
+    pub fn forget_others(&mut self, now: Nanos) -> bool {
+        let had_some = self.others.take().is_some();
+        self.recount(now);
+        had_some
     }
 
     /// Some of what is in flight counts no more already.

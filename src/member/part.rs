@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::clock::{Nanos, boottime};
-use crate::gate::{Gate, Index};
+use crate::gate::{Gate, Index, Left};
 use crate::limit::{self, End, RateLimit, Resets, Scope};
 use crate::share::{
-    Answer, Class, FreeAt, GateView, Kind, Membership, Pause, Request, SAME_END, Settled, Terms, ToldLimit,
-    Waiting,
+    Answer, Class, Counted, FreeAt, GateView, Heard, Kind, Membership, News, Pause, Request, SAME_END,
+    Settled, Terms, ToldLimit, Waiting,
 };
 use crate::wait::Turn;
 use crate::wait::{NewLimit, NewPause};
@@ -156,11 +156,13 @@ impl Part {
         let waiting = self.waiting(gate, now);
         let due = self.membership.next_visit(boot, &views, &waiting);
         if !at_once && due.is_none_or(|due| due > boot) {
+            self.know_news(gate, boot, &views);
             let next = due.into_iter().chain(self.next_look(gate, now, boot)).min();
             return (Look::Rest(next, !waiting.is_empty()), false);
         }
         let repeated = self.membership.is_unanswered();
         let request = self.membership.request(boot, &views, &waiting);
+        self.know_news(gate, boot, &views);
         gate.forget_refused();
         let mut changed = self.set_gate(gate);
         for &(at, units, _) in request.posts.iter().filter(|_| !repeated) {
@@ -170,6 +172,13 @@ impl Part {
             }
         }
         (Look::Visit(Box::new(request)), changed)
+    }
+
+    /// Of what this process has heard and is going to tell, it need not hear again.
+    fn know_news(&self, gate: &mut SharedGate, boot: Nanos, views: &[GateView]) {
+        for (at, limit) in self.present().filter(|&(at, _)| views[at].heard.is_some()) {
+            gate.know_news(limit, self.membership.compares(boot, at, &views[at]));
+        }
     }
 
     /// What to write when the throttler ends.
@@ -185,6 +194,18 @@ impl Part {
         for (at, limit) in self.present() {
             let units = if lives { self.membership.effective(at) } else { 0 };
             changed |= gate.allow_of(limit, units);
+        }
+        changed
+    }
+
+    /// What others have used is in the document: this process need not count it any more. Whether that changes anything.
+    pub fn forget_others(&self, gate: &mut SharedGate, now: Nanos) -> bool {
+        let boot = boottime();
+        let mut changed = false;
+        for (at, limit) in self.present() {
+            if let Some(settled) = self.membership.settled_at(at) {
+                changed |= gate.settle_others(now, limit, now.saturating_sub(boot - settled));
+            }
         }
         changed
     }
@@ -213,11 +234,15 @@ impl Part {
 
     fn views(&self, gate: &mut SharedGate, now: Nanos, all: bool) -> Vec<GateView> {
         let boot = boottime();
+        let here = |boottime: Nanos| now.saturating_sub(boot.saturating_sub(boottime));
         let mut views = vec![GateView::default(); self.limits.len()];
         let (places, limits): (Vec<usize>, Vec<Index>) = self.present().unzip();
         for ((at, limit), demand) in places.into_iter().zip(limits.clone()).zip(gate.demand(now, &limits)) {
             let terms = &self.membership.table()[at];
+            let asked = self.membership.asked_since(at).map(here);
             views[at] = GateView {
+                heard: heard(gate, limit, now),
+                counted: asked.map_or_else(Counted::default, |since| counted(gate, limit, now, since)),
                 used: demand.used,
                 // No more than this process may ever use.
                 waiting: demand.waiting.min(gate.nominal(limit).saturating_sub(demand.used)),
@@ -245,6 +270,30 @@ impl Part {
             .filter(|waiting| !waiting.needs.is_empty())
             .collect()
     }
+}
+
+/// What the exchange may have counted of this process since then.
+fn counted(gate: &mut SharedGate, limit: Index, now: Nanos, since: Nanos) -> Counted {
+    let (units, in_flight) = gate.counted_since(limit, now, since);
+    Counted { units, in_flight }
+}
+
+/// What the exchange has told last of a limit.
+fn heard(gate: &mut SharedGate, limit: Index, now: Nanos) -> Option<Heard> {
+    let (Left { told, at }, found_at) = gate.left_of(limit)?;
+    let news = News {
+        remaining: i64::try_from(told.remaining).unwrap_or(if told.remaining < 0 {
+            i64::MIN
+        } else {
+            i64::MAX
+        }),
+        age: now.saturating_sub(told.since),
+        ends_in: told.until.map(|until| until.saturating_sub(now)),
+        expect: told.expect,
+        counted: counted(gate, limit, now, told.since),
+    };
+    let ago = |at: Nanos| now.saturating_sub(at);
+    Some(Heard { news, ago: ago(at), found: found_at.map(ago) })
 }
 
 fn settled(gate: &SharedGate, limit: Index, now: Nanos) -> Vec<Settled> {

@@ -258,7 +258,7 @@ impl Member {
                 let news = (part.new_pauses(&answer, gate, now), part.new_limits(&answer, gate, now));
                 part.tighten(gate, now);
                 // A lease that had ended closed the limits of all scopes.
-                let changed = set_gates(&self.parts, gate);
+                let changed = set_gates(&self.parts, gate) | self.parts[at].forget_others(gate, now);
                 let ends = self.parts.iter().filter_map(|part| part.membership.lives_until());
                 *lease_end = ends.min().unwrap_or(Nanos::MAX);
                 (news, changed)

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use crate::clock::Nanos;
 
-use super::membership::{GateView, Membership, Rules};
+use super::gate_view::{GateView, Rules};
+use super::membership::Membership;
 use super::state::{About, MemberId, ScopeState};
 use super::terms::{Kind, OnConflict, Terms};
 use super::time::Moment;

@@ -67,6 +67,7 @@ impl ScopeState {
                 interval: terms.interval,
                 pool: terms.limit as i64,
                 quarantine: Vec::new(),
+                tally: None,
                 locked_until: self.lock_for(terms.interval, request),
                 pause: PausedUntil::default(),
             });
@@ -103,7 +104,7 @@ impl ScopeState {
         let budget = &mut self.budgets[budget];
         let onto = |kind: &Kind| if *kind == Kind::Rolling { clock } else { wall };
         let shift = onto(kind) - onto(&budget.kind);
-        budget.quarantine.iter_mut().for_each(|some| some.at += shift);
+        budget.quarantine.iter_mut().for_each(|some| some.shift(shift));
         budget.kind = kind.clone();
     }
 
@@ -149,7 +150,7 @@ impl ScopeState {
             budget.interval = interval;
             if longer > 0 && budget.kind == Kind::Rolling {
                 // What had left the shorter window may still be in the longer one.
-                budget.quarantine.iter_mut().for_each(|some| some.at += longer as i64);
+                budget.quarantine.iter_mut().for_each(|some| some.shift(longer as i64));
                 let free = u64::try_from(budget.pool).unwrap_or(0);
                 budget.pool -= free as i64;
                 budget.quarantine((self.clock + longer) as i64, free);

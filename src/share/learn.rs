@@ -39,6 +39,7 @@ impl ScopeState {
         state.learning = true;
         for at in 0..state.budgets.len() {
             let interval = state.budgets[at].interval;
+            state.budgets[at].tally = None;
             state.budgets[at].locked_until = state.lock_for(interval, request);
         }
         state

@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use crate::clock::Nanos;
 
+use super::gate_view::GateView;
 use super::learned::ToldLimit;
-use super::membership::{GateView, Membership};
+use super::membership::Membership;
 use super::model_world::MS;
 use super::rules_tests::{File, SECOND, member, terms, wants};
 use super::state::MemberId;

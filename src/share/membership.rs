@@ -6,14 +6,15 @@
 
 use std::sync::Arc;
 
-use crate::clock::{Nanos, WallNanos};
+use crate::clock::Nanos;
 
+use super::gate_view::{GateView, Rules, Waiting};
 use super::learned::ToldLimit;
-use super::line::Class;
 use super::pauses::{Pause, SAME_END};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
-use super::terms::{OnConflict, Terms, chunk};
+use super::tally::spacing;
+use super::terms::{Terms, chunk};
 use super::visit::{Answer, Granted, Request, Said, TicketSaid, grain};
 
 /// Visits of a member are at least so far apart, unless it is called.
@@ -21,56 +22,6 @@ const PACE: Nanos = 5_000_000;
 
 /// What a member does not use for so long, though others want it, it gives back.
 const LINGER: Nanos = 50_000_000;
-
-/// How a process takes part.
-#[derive(Clone, Debug)]
-pub(crate) struct Rules {
-    /// For how long it lives without a visit; `None` where the store knows who lives.
-    pub lease: Option<Nanos>,
-    /// For how long what it sent may still arrive.
-    pub arrival: Nanos,
-    /// How far clocks of the wall may be apart: quotas rest so long before and after a boundary.
-    pub margin: WallNanos,
-    pub on_conflict: OnConflict,
-}
-
-/// What the gate has of one limit now.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct GateView {
-    /// Units in the window and in flight.
-    pub used: u64,
-    /// Units that requests in the queue take, in all.
-    pub waiting: u64,
-    /// The most that one of them takes.
-    pub need: u64,
-    /// When units of `used` come free next.
-    pub frees_at: Option<Nanos>,
-    /// Those of `used` that are in the window. Needed of long windows, and of all when the member leaves.
-    pub settled: Vec<Settled>,
-    /// What is left of a pause, and why.
-    pub pause: Option<(Nanos, Arc<str>)>,
-    /// What the exchange has told that the limit is, and how long ago.
-    pub told: Option<(u64, Nanos)>,
-}
-
-/// Units in a gate's window.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Settled {
-    pub units: u64,
-    /// When they leave it: [`FreeAt::In`] of a rolling window, [`FreeAt::Boundary`] of a quota.
-    pub free: FreeAt,
-}
-
-/// A request that waits at the gate.
-#[derive(Clone, Debug)]
-pub(crate) struct Waiting {
-    /// Its number; another one for each request of this process.
-    pub request: u64,
-    pub waited: Nanos,
-    pub class: Class,
-    /// What it takes: (index into the table, units).
-    pub needs: Vec<(usize, u64)>,
-}
 
 /// What the process has of one limit.
 #[derive(Clone, Copy, Debug, Default)]
@@ -86,6 +37,32 @@ struct Hand {
     paused_until: Nanos,
     /// What the store knows that the exchange has told of the limit.
     learned: Option<ToldLimit>,
+    /// The question that this process has yet to answer: its number, and since when it asks.
+    question: Option<(u64, Nanos)>,
+    /// When the exchange's number was last compared with what all use.
+    compared_at: Option<Nanos>,
+    /// When that was heard which was last told.
+    heard_at: Nanos,
+    /// When this process last said what it had used.
+    counted_at: Nanos,
+    /// The last question that was settled.
+    settled: Option<u64>,
+    /// Whether the others' units that it had heard of by then are in the document since the last answer.
+    is_settled: bool,
+}
+
+impl Hand {
+    /// When all should compare what they use with what was heard; `None` if nothing new was, or nothing that this process's
+    /// own units would not explain.
+    fn compare_at(&self, now: Nanos, gate: &GateView, interval: Nanos) -> Option<Nanos> {
+        let heard = gate.heard.filter(|heard| now.saturating_sub(heard.ago) > self.heard_at)?;
+        let limit = self.granted.told.map_or(self.granted.limit, |(told, _)| told.min(self.granted.limit));
+        let explained = i128::from(limit) - i128::from(gate.used);
+        let found = heard.found.is_some_and(|ago| now.saturating_sub(ago) > self.heard_at);
+        let after = spacing(interval.max(self.granted.interval), self.granted.members, found);
+        let due = self.compared_at.map_or(0, |at| at.saturating_add(after));
+        (i128::from(heard.news.remaining) < explained).then_some(due)
+    }
 }
 
 /// See the [module](self).
@@ -105,8 +82,9 @@ pub(crate) struct Membership {
     ticket: Option<u64>,
     /// What the scope's clock showed, and the own clock when the request was made that brought that answer.
     witness: Option<(Nanos, Nanos)>,
-    /// When the request without an answer was made.
+    /// When the request without an answer was last sent, and whether it was.
     asked_at: Nanos,
+    is_sent: bool,
     /// The last answer's.
     visited_at: Nanos,
     again_at: Option<Nanos>,
@@ -134,6 +112,7 @@ impl Membership {
             ticket: None,
             witness: None,
             asked_at: 0,
+            is_sent: false,
             visited_at: 0,
             again_at: None,
             lease_end: None,
@@ -170,6 +149,23 @@ impl Membership {
         self.hands[limit].granted.contended
     }
 
+    /// Since when the others ask what the exchange may have counted of this process, if they do.
+    pub(crate) fn asked_since(&self, limit: usize) -> Option<Nanos> {
+        self.hands[limit].question.map(|(_, since)| since)
+    }
+
+    /// When what this process said it had used was last settled with what the others said, if that was by the last answer:
+    /// units of others that it had heard of by then are in the document.
+    pub(crate) fn settled_at(&self, limit: usize) -> Option<Nanos> {
+        let hand = &self.hands[limit];
+        hand.is_settled.then_some(hand.counted_at)
+    }
+
+    /// Whether others are going to be told of what the gate has heard of a limit.
+    pub(crate) fn compares(&self, now: Nanos, limit: usize, gate: &GateView) -> bool {
+        self.hands[limit].compare_at(now, gate, self.table[limit].interval).is_some()
+    }
+
     /// When nothing may pass any more unless a visit is answered before: to be compared at every pass. `None` where the
     /// store knows who lives.
     pub(crate) fn lives_until(&self) -> Option<Nanos> {
@@ -191,7 +187,7 @@ impl Membership {
             self.called = false;
             let ticket = self.ticket_for(waiting);
             let mut posts = Vec::new();
-            let limits = (0..self.table.len()).map(|at| self.say(at, &gates[at], &mut posts)).collect();
+            let limits = (0..self.table.len()).map(|at| self.say(now, at, &gates[at], &mut posts)).collect();
             self.ticket = ticket.map(|one| one.request);
             let ticket = ticket.map(|one| TicketSaid {
                 request: one.request,
@@ -229,7 +225,7 @@ impl Membership {
 
     /// The store's answer to [`Membership::request`]. The gate may be set to [`Membership::effective`] now.
     pub(crate) fn answered(&mut self, now: Nanos, answer: &Answer) {
-        self.pending = None;
+        (self.pending, self.is_sent) = (None, false);
         self.sequence += 1;
         self.epoch = answer.epoch;
         self.witness = Some((answer.clock, self.asked_at));
@@ -239,6 +235,10 @@ impl Membership {
         for (hand, granted) in self.hands.iter_mut().zip(&answer.limits) {
             (hand.held, hand.granted, hand.paused_until) = (granted.held, *granted, 0);
             hand.learned = granted.told.map(|(limit, age)| ToldLimit::of(limit, age, now));
+            hand.is_settled = granted.settled.is_some_and(|number| hand.settled != Some(number));
+            hand.settled = granted.settled.or(hand.settled);
+            hand.question = granted.question.map(|asked| (asked.number, now.saturating_sub(asked.age)));
+            hand.compared_at = granted.compared.map(|ago| now.saturating_sub(ago));
         }
         for Pause { limit, left, .. } in &answer.pauses {
             self.hands[*limit].paused_until = now.saturating_add(*left);
@@ -249,7 +249,7 @@ impl Membership {
     /// The store's rules refused the request, and wrote nothing. What it gave up is not used again until an answer says
     /// that it is still there.
     pub(crate) fn refused(&mut self) {
-        self.pending = None;
+        (self.pending, self.is_sent) = (None, false);
         self.stale = true;
         self.adopt_table();
     }
@@ -284,6 +284,13 @@ impl Membership {
             if told.is_some_and(|told| told.replaces(hand.learned)) {
                 at_latest(now);
             }
+            if hand.question.is_some() {
+                at_latest(now);
+            }
+            if let Some(due) = self.hands[at].compare_at(now, gate, self.table[at].interval) {
+                at_latest(paced.max(due));
+            }
+            let hand = &mut self.hands[at];
             let asks = if long { demand > hand.held + chunk(limit) / 2 || gate.waiting > 0 } else { true };
             if demand > hand.held && demand > hand.told && satisfied && asks {
                 at_latest(paced);
@@ -309,7 +316,7 @@ impl Membership {
     // ---- the parts of a request
 
     /// Says of one limit what is given up, and gives it up.
-    fn say(&mut self, at: usize, gate: &GateView, posts: &mut Vec<(usize, u64, FreeAt)>) -> Said {
+    fn say(&mut self, now: Nanos, at: usize, gate: &GateView, posts: &mut Vec<(usize, u64, FreeAt)>) -> Said {
         let mut used = gate.used;
         let mut posted = 0;
         if self.table[at].is_long() {
@@ -334,7 +341,16 @@ impl Membership {
         hand.held -= released;
         hand.told = demand;
         hand.idle_since = None;
-        Said { released, demand, need: gate.need, interval: self.interval(at), ..Said::default() }
+        let counted = hand.question.map(|(number, _)| (number, gate.counted));
+        let compares = hand.compare_at(now, gate, self.table[at].interval).is_some_and(|due| due <= now);
+        let heard = gate.heard.filter(|_| compares);
+        hand.heard_at = heard.map_or(hand.heard_at, |heard| now.saturating_sub(heard.ago));
+        let news = heard.map(|heard| heard.news);
+        if news.is_some() || counted.is_some() {
+            hand.counted_at = now;
+        }
+        let interval = self.interval(at);
+        Said { released, used, demand, need: gate.need, interval, news, counted, ..Said::default() }
     }
 
     fn ask(
@@ -366,7 +382,8 @@ impl Membership {
 
     /// The request without an answer, with what is true of this instant.
     fn send(&mut self, now: Nanos, gates: &[GateView]) -> Request {
-        self.asked_at = now;
+        let later = if self.is_sent { now.saturating_sub(self.asked_at) } else { 0 };
+        (self.asked_at, self.is_sent) = (now, true);
         let over = self.lives_until().is_some_and(|until| now >= until);
         let witness = self.witness.map(|(clock, at)| (clock, now.saturating_sub(at)));
         let in_hand: Vec<u64> = (self.hands.iter().zip(gates))
@@ -381,6 +398,7 @@ impl Membership {
         pending.pauses = gates.iter().enumerate().filter_map(pause).collect();
         for ((said, in_hand), gate) in pending.limits.iter_mut().zip(in_hand).zip(gates) {
             (said.in_hand, said.told) = (in_hand, gate.told);
+            said.news.iter_mut().for_each(|news| news.age = news.age.saturating_add(later));
         }
         pending.clone()
     }

@@ -15,12 +15,13 @@
 //!   the gates' limits never add up to more than what is held, whatever is lost in between.
 //! - What the dead held stays in quarantine until nothing that they sent can arrive any more, and one interval longer.
 //!
-//! What the exchange says to one member holds for all: a pause (`pauses.rs`) and a limit that changed (`learned.rs`) are in
-//! the document, too.
+//! What the exchange says to one member holds for all: a pause (`pauses.rs`), a limit that changed (`learned.rs`) and units
+//! that others have used (`tally.rs`) are in the document, too.
 //!
 //! Units are not pushed to members: what is meant for one stays in the pool, the member is woken, and takes it when it
 //! visits. So a stopped process receives nothing, and there is no unit on the way that could be lost.
 
+mod gate_view;
 mod join;
 mod learn;
 mod learned;
@@ -30,6 +31,7 @@ mod overview;
 mod pauses;
 mod reclaim;
 mod state;
+mod tally;
 mod targets;
 mod terms;
 mod time;
@@ -45,7 +47,11 @@ mod line_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod model_foreign;
+#[cfg(test)]
 mod model_gate;
+#[cfg(test)]
+mod model_parts;
 #[cfg(test)]
 mod model_store;
 #[cfg(test)]
@@ -57,15 +63,19 @@ mod pauses_tests;
 #[cfg(test)]
 mod rules_tests;
 #[cfg(test)]
+mod tally_tests;
+#[cfg(test)]
 mod traffic_tests;
 
+pub(crate) use gate_view::{GateView, Rules, Settled, Waiting};
 pub(crate) use learned::ToldLimit;
 pub(crate) use line::Class;
-pub(crate) use membership::{GateView, Membership, Rules, Settled, Waiting};
+pub(crate) use membership::Membership;
 pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
 pub(crate) use pauses::{Pause, SAME_END};
 pub(crate) use reclaim::FreeAt;
 pub(crate) use state::{About, BadDocument, MemberId, ScopeState};
+pub(crate) use tally::{Counted, Heard, News};
 pub(crate) use terms::{Kind, OnConflict, Terms};
 pub(crate) use time::Moment;
 pub(crate) use visit::{Answer, Request};

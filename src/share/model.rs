@@ -2,52 +2,22 @@
 //! server that notes when each unit arrives.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, VecDeque};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::sync::Arc;
 
 use crate::clock::Nanos;
 
-use super::membership::{Membership, Rules};
+use super::gate_view::Rules;
+use super::membership::Membership;
 use super::model_gate::{ModelGate, ModelLimit, ModelRequest};
+pub(super) use super::model_parts::{Event, Process, Told};
 use super::model_world::{MS, Random, World};
 use super::state::{About, MemberId, ScopeState};
 use super::terms::{Kind, OnConflict, Terms};
-use super::visit::{Answer, Request};
+use super::visit::Answer;
 
 /// The wall clock at the start. Boundaries of quotas are multiples of their period.
 pub(super) const WALL: Nanos = 10_000_000_000_000;
-
-#[derive(Debug)]
-pub(super) enum Event {
-    /// A process looks whether anything may pass and whether it must visit.
-    Poll(usize, MemberId),
-    Woken(usize, MemberId),
-    Commit(usize, Box<Request>),
-    Answered(usize, MemberId, Box<Answer>),
-    Retry(usize, MemberId),
-    /// A request's blocks end: its own, and those around it.
-    Ends(usize, MemberId, Vec<Vec<(usize, u64)>>),
-    /// Another request is made within a block.
-    Nested(usize, MemberId, Box<ModelRequest>),
-    Arrives(usize, Vec<(usize, u64)>),
-    Table(usize),
-    Restart(usize),
-    Fault(usize),
-}
-
-pub(super) struct Process {
-    pub id: MemberId,
-    pub alive: bool,
-    pub stopped_until: Nanos,
-    pub ppm: i64,
-    pub skew: i64,
-    pub membership: Membership,
-    pub gate: ModelGate,
-    pub asking: bool,
-    pub leaving: bool,
-    pub polls_at: Option<Nanos>,
-    pub joined: u64,
-}
 
 /// See the [module](self).
 pub(super) struct Cluster {
@@ -67,6 +37,13 @@ pub(super) struct Cluster {
     pub next_request: u64,
     /// When units arrived at the server: (when, limit, units).
     pub arrivals: Vec<(Nanos, usize, u64)>,
+    /// When the request of each of them had left, and when it ended.
+    pub spans: Vec<(Nanos, Nanos)>,
+    /// Units of others at the server.
+    pub foreign: Vec<(Nanos, usize, u64)>,
+    pub told: Vec<Told>,
+    /// When the exchange had counted what an open question is about: (limit, number of the tally).
+    pub counting: HashMap<(usize, u64), (Nanos, Nanos)>,
     /// What is done to the cluster waits until then: the memory of a loss must not die with its only witness.
     pub fragile_until: Nanos,
     pub visits: u64,
@@ -100,6 +77,10 @@ impl Cluster {
             next_id: 0,
             next_request: 0,
             arrivals: Vec::new(),
+            spans: Vec::new(),
+            foreign: Vec::new(),
+            told: Vec::new(),
+            counting: HashMap::new(),
             fragile_until: 0,
             visits: 0,
             writes: 0,
@@ -116,6 +97,9 @@ impl Cluster {
         for (at, process, route) in cluster.world.requests.clone() {
             let needs = cluster.world.routes[route].clone();
             cluster.schedule(at, Event::Arrives(process, needs));
+        }
+        for (at, limit, units) in cluster.world.foreign.clone() {
+            cluster.schedule(at, Event::Foreign(limit, units));
         }
         for nth in 0..cluster.world.faults.len() {
             cluster.schedule(cluster.world.faults[nth].0, Event::Fault(nth));
@@ -152,22 +136,6 @@ impl Cluster {
         (began.elapsed() / 100, encode)
     }
 
-    /// Each process, in a line.
-    pub fn describe(&self) -> String {
-        let line = |at: usize| {
-            let one = &self.processes[at];
-            format!(
-                "{:?} alive {} now {} {:?}\n{:?}\n",
-                one.id,
-                one.alive,
-                self.local(at),
-                one.gate,
-                one.membership
-            )
-        };
-        (0..self.processes.len()).map(line).collect()
-    }
-
     pub fn run_until(&mut self, end: Nanos) {
         while let Some(&Reverse((at, _, body))) = self.events.peek() {
             if at > end {
@@ -179,6 +147,10 @@ impl Cluster {
             self.happen(event);
         }
         self.now = end;
+    }
+
+    pub(super) fn local_of(&self, at: usize) -> Nanos {
+        self.local(at)
     }
 
     fn local(&self, at: usize) -> Nanos {
@@ -227,6 +199,8 @@ impl Cluster {
             leaving: false,
             polls_at: None,
             joined: self.incarnation,
+            news: vec![(0, 0); self.table.len()],
+            answered: 0,
         };
         if at < self.processes.len() {
             self.processes[at] = process;
@@ -244,10 +218,11 @@ impl Cluster {
     fn happen(&mut self, event: Event) {
         let owner = match &event {
             Event::Poll(at, id) | Event::Woken(at, id) | Event::Retry(at, id) => Some((*at, Some(*id))),
-            Event::Answered(at, id, _) | Event::Ends(at, id, _) => Some((*at, Some(*id))),
+            Event::Answered(at, id, ..) | Event::Ends(at, id, _) => Some((*at, Some(*id))),
+            Event::Hears(at, id, ..) => Some((*at, Some(*id))),
             Event::Nested(at, id, _) => Some((*at, Some(*id))),
             Event::Arrives(at, _) | Event::Table(at) => Some((*at, None)),
-            Event::Commit(..) | Event::Restart(_) | Event::Fault(_) => None,
+            Event::Commit(..) | Event::Restart(_) | Event::Fault(_) | Event::Foreign(..) => None,
         };
         if let Some((at, id)) = owner {
             let Some(process) = self.processes.get(at) else { return };
@@ -271,7 +246,16 @@ impl Cluster {
                 self.poll(at);
             }
             Event::Commit(at, request) => self.commit(at, &request),
-            Event::Answered(at, _, answer) => self.answered(at, &answer),
+            Event::Answered(at, _, visit, answer) => {
+                self.processes[at].answered = visit;
+                self.answered(at, &answer);
+                self.spread();
+            }
+            Event::Hears(at, _, limits, since, truly) => {
+                self.hear(at, &limits, since, truly);
+                self.poll(at);
+            }
+            Event::Foreign(limit, units) => self.come(limit, units),
             Event::Retry(at, _) => {
                 self.processes[at].asking = false;
                 self.visit(at);
@@ -360,13 +344,20 @@ impl Cluster {
                 }
                 let arrives = self.now + if self.world.by_start { 0 } else { request.arrives_after };
                 self.arrivals.extend(request.needs.iter().map(|&(limit, units)| (arrives, limit, units)));
+                if !self.world.foreign.is_empty() && request.ends_after.is_some() && self.random.chance(70) {
+                    let limits = request.needs.iter().map(|need| need.0).collect();
+                    let heard = self.now + request.ends_after.unwrap_or(0);
+                    let id = self.processes[at].id;
+                    self.schedule(heard.max(arrives), Event::Hears(at, id, limits, now, (self.now, arrives)));
+                }
                 let ends = request.ends_after.map_or(self.world.calm_from, |after| self.now + after);
+                self.spans.resize(self.arrivals.len(), (self.now, ends.max(arrives)));
                 let next = self.go_on(at, request, &heaviest);
                 self.schedule(ends.max(arrives), next);
             }
         }
         let process = &mut self.processes[at];
-        let views = process.gate.views(now, false);
+        let views = process.gate.views(now, false, |limit| process.membership.asked_since(limit));
         let next = process.membership.next_visit(now, &views, &process.gate.waiting(now));
         let asking = process.asking;
         if next.is_some_and(|next| next <= now) && !asking {
@@ -389,7 +380,7 @@ impl Cluster {
         }
         let now = self.local(at);
         let process = &mut self.processes[at];
-        let views = process.gate.views(now, process.leaving);
+        let views = process.gate.views(now, process.leaving, |limit| process.membership.asked_since(limit));
         let waiting = process.gate.waiting(now);
         let again = process.membership.is_unanswered();
         let request = match process.leaving {
@@ -401,6 +392,9 @@ impl Cluster {
             process.gate.limits[limit].effective = process.membership.effective(limit);
         }
         if !again {
+            for (news, limit) in process.news.iter_mut().zip(&process.gate.limits) {
+                *news = limit.heard.map_or((0, 0), |heard| heard.truly);
+            }
             request.posts.iter().filter(|_| !request.leaves).for_each(|&(limit, units, _)| {
                 process.gate.drop_settled(limit, units);
             });
@@ -424,6 +418,9 @@ impl Cluster {
         }
         process.membership.answered(now, answer);
         for limit in 0..process.gate.limits.len() {
+            if let Some(settled) = process.membership.settled_at(limit) {
+                process.gate.limits[limit].forget_others(settled);
+            }
             process.gate.limits[limit].effective = process.membership.effective(limit);
             if process.gate.limits[limit].period.is_none() {
                 let longer =

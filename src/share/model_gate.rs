@@ -2,9 +2,10 @@
 
 use crate::clock::Nanos;
 
+use super::gate_view::{GateView, Settled, Waiting};
 use super::line::Class;
-use super::membership::{GateView, Settled, Waiting};
 use super::reclaim::FreeAt;
+use super::tally::{Counted, Heard, News};
 
 /// One limit of a model gate. Instants are the process's own.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +22,25 @@ pub(super) struct ModelLimit {
     pub told: Option<(u64, Nanos)>,
     /// When units were used up, and how many.
     pub stamps: Vec<(Nanos, u64)>,
+    /// Units that have left the window: when, and how many.
+    pub left: Vec<(Nanos, u64)>,
+    /// Units of others: until when they count, and how many.
+    pub others: Vec<(Nanos, u64)>,
+    /// The last answer that told how much is left.
+    pub heard: Option<ModelAnswer>,
+    /// When units of others were last found.
+    pub found_at: Option<Nanos>,
+}
+
+/// What an answer told, by the process's clock.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ModelAnswer {
+    pub remaining: i64,
+    /// When the request left.
+    pub since: Nanos,
+    pub at: Nanos,
+    /// The true instants at which the request left and the exchange counted.
+    pub truly: (Nanos, Nanos),
 }
 
 impl ModelLimit {
@@ -32,16 +52,53 @@ impl ModelLimit {
     }
 
     fn expire(&mut self, now: Nanos) {
-        let limit = self.clone_shape();
-        self.stamps.retain(|&(stamp, _)| limit.frees_at(stamp) > now);
-    }
-
-    fn clone_shape(&self) -> Self {
-        Self { stamps: Vec::new(), ..*self }
+        let all = std::mem::take(&mut self.stamps);
+        let (left, stay) = all.into_iter().partition(|&(stamp, _)| self.frees_at(stamp) <= now);
+        self.stamps = stay;
+        let left: Vec<(Nanos, u64)> = left;
+        for (stamp, units) in left {
+            self.left.push((self.frees_at(stamp), units));
+        }
+        self.others.retain(|&(until, _)| until > now);
     }
 
     fn used(&self) -> u64 {
-        self.in_flight + self.stamps.iter().map(|stamp| stamp.1).sum::<u64>()
+        self.in_flight + self.stamps.iter().chain(&self.others).map(|stamp| stamp.1).sum::<u64>()
+    }
+
+    /// What the exchange may have counted since then.
+    fn counted_since(&self, since: Nanos) -> Counted {
+        let left = self.left.iter().filter(|one| one.0 > since);
+        let units = self.in_flight + self.stamps.iter().chain(left).map(|one| one.1).sum::<u64>();
+        Counted { units, in_flight: self.in_flight }
+    }
+
+    /// Learns how much the exchange had left.
+    pub fn hear(&mut self, answer: ModelAnswer) {
+        self.expire(answer.at);
+        self.left.retain(|one| one.0 + 20_000_000_000 > answer.at);
+        let others = self.others.iter().map(|one| one.1).sum::<u64>();
+        let known = self.counted_since(answer.since).units + others;
+        let new = i128::from(self.effective) - i128::from(known) - i128::from(answer.remaining);
+        if new > 0 {
+            self.others.push((self.frees_at(answer.at), new as u64));
+            self.found_at = Some(answer.at);
+        }
+        self.heard = Some(answer);
+    }
+
+    /// What others used until then is in the document.
+    pub fn forget_others(&mut self, heard: Nanos) {
+        if self.heard.is_some_and(|answer| answer.at <= heard) {
+            self.others.clear();
+        }
+    }
+
+    fn news(&self, now: Nanos) -> Option<Heard> {
+        let ModelAnswer { remaining, since, at, .. } = self.heard?;
+        let counted = self.counted_since(since);
+        let news = News { remaining, age: now - since, ends_in: None, expect: true, counted };
+        Some(Heard { news, ago: now - at, found: self.found_at.map(|at| now - at) })
     }
 
     /// Whether a quota rests, as other clocks may show another period.
@@ -167,7 +224,13 @@ impl ModelGate {
         next.min().map(|at| at.max(now + 1))
     }
 
-    pub fn views(&mut self, now: Nanos, with_all: bool) -> Vec<GateView> {
+    /// `asked`: since when the others ask what was used, by limit.
+    pub fn views(
+        &mut self,
+        now: Nanos,
+        with_all: bool,
+        asked: impl Fn(usize) -> Option<Nanos>,
+    ) -> Vec<GateView> {
         let queue = &self.queue;
         let of = |at: usize| queue.iter().flat_map(|one| &one.needs).filter(move |need| need.0 == at);
         let mut views = Vec::new();
@@ -191,6 +254,8 @@ impl ModelGate {
                     Vec::new()
                 },
                 pause: None,
+                heard: limit.news(now),
+                counted: asked(at).map_or_else(Counted::default, |since| limit.counted_since(since)),
                 told: limit.told.map(|(units, at)| (units, now.saturating_sub(at))),
             });
         }

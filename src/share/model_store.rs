@@ -56,6 +56,7 @@ impl Cluster {
             document = bytes.map(|bytes| ScopeState::decode(&bytes).expect("what was written can be read"));
         }
         let old = if leases { None } else { document.clone() };
+        let before = document.as_ref().map_or_else(Vec::new, ScopeState::tallies);
         let began = std::time::Instant::now();
         let (state, answer) = ScopeState::visit(document, request, &moment).expect("nothing is refused");
         if self.keep_waits {
@@ -63,6 +64,9 @@ impl Cluster {
         }
         assert_eq!(state.check(), Ok(()));
         self.random.next();
+        if answer.write {
+            self.note_tallies(at, request, &before, &state.tallies());
+        }
         self.document = if answer.write { Some(state) } else { old };
         self.writes += u64::from(answer.write);
         if leases && let Some(state) = &self.document {
@@ -83,7 +87,7 @@ impl Cluster {
             let id = request.member;
             let event = match self.is_lost() {
                 true => Event::Retry(at, id),
-                false => Event::Answered(at, id, Box::new(answer)),
+                false => Event::Answered(at, id, self.visits, Box::new(answer)),
             };
             self.schedule(self.now + takes, event);
         }

@@ -101,6 +101,11 @@ fn run(seed: u64) -> Result<Cluster, String> {
             ));
         }
     }
+    for at in 0..table.len() {
+        if let Some(what) = cluster.over(at).filter(|_| !cluster.world.foreign.is_empty()) {
+            return Err(format!("beside others, limit {at}: {what}{}", detail(&cluster)));
+        }
+    }
     Ok(cluster)
 }
 

@@ -72,6 +72,8 @@ pub(super) struct World {
     pub calm_from: Nanos,
     /// So many requests of a hundred make another one within their block.
     pub nests: u64,
+    /// What others use beside the budget, if the server has room: (when, limit, units).
+    pub foreign: Vec<(Nanos, usize, u64)>,
 }
 
 impl World {
@@ -185,8 +187,23 @@ impl World {
             lossy,
             calm_from: lasts + 8_000 * MS,
             nests: 0,
+            foreign: Vec::new(),
         };
-        if Random(!seed).chance(25) { world.nested() } else { world }
+        let world = if Random(!seed).chance(25) { world.nested() } else { world };
+        if Random(seed ^ 0xf0e1).chance(40) { world.beside_others() } else { world }
+    }
+
+    /// The same beside others, who use a part of the limits in bursts; answers tell how much is left.
+    fn beside_others(mut self) -> Self {
+        let mut random = Random(self.seed ^ 0x0ff1);
+        // The server's limit and its windows are those of the table.
+        self.faults.retain(|(_, fault)| !matches!(fault, Fault::Table(..)));
+        for _ in 0..random.within(1, 30) {
+            let limit = random.within(0, self.table.len() as u64) as usize;
+            let units = random.within(1, self.table[limit].limit / 2 + 2);
+            self.foreign.push((random.within(0, self.calm_from - 8_000 * MS), limit, units));
+        }
+        self
     }
 
     /// The same with larger limits, light requests, and more of them, some within others.

@@ -6,7 +6,8 @@ use proptest::prelude::*;
 
 use crate::clock::Nanos;
 
-use super::membership::{GateView, Membership};
+use super::gate_view::GateView;
+use super::membership::Membership;
 use super::model_world::MS;
 use super::pauses::SAME_END;
 use super::rules_tests::{File, SECOND, member, terms, wants};

@@ -14,6 +14,18 @@ pub(super) struct Quarantined {
     /// By the scope's clock; of a quota, by wall time.
     pub at: i64,
     pub units: u64,
+    /// Until when the exchange counts them; before `at` where they are kept for others who come again.
+    pub counts_until: i64,
+    /// Whether the exchange has certainly counted them: not so what a dead member held, used or not.
+    pub is_sure: bool,
+}
+
+impl Quarantined {
+    /// Moves them on the time line.
+    pub(super) fn shift(&mut self, by: i64) {
+        self.at += by;
+        self.counts_until = self.counts_until.saturating_add(by);
+    }
 }
 
 /// When units that a member has used come free.
@@ -39,20 +51,30 @@ pub(super) struct Care {
 }
 
 impl Budget {
-    /// Locks units up until `at`.
+    /// Locks units up until `at`, of which nobody knows whether the exchange has counted them.
     pub(super) fn quarantine(&mut self, at: i64, units: u64) {
-        if units == 0 {
+        self.keep_back(Quarantined { at, units, counts_until: at, is_sure: false });
+    }
+
+    /// Locks units up.
+    pub(super) fn keep_back(&mut self, new: Quarantined) {
+        if new.units == 0 {
             return;
         }
-        let place = self.quarantine.partition_point(|some| some.at < at);
-        match self.quarantine.get_mut(place).filter(|some| some.at == at) {
-            Some(some) => some.units += units,
-            None => self.quarantine.insert(place, Quarantined { at, units }),
+        let key = |some: &Quarantined| (some.at, some.counts_until, some.is_sure);
+        match self.quarantine.binary_search_by_key(&key(&new), key) {
+            Ok(place) => self.quarantine[place].units += new.units,
+            Err(place) => self.quarantine.insert(place, new),
         }
     }
 
+    /// The instant on the time line of this budget's quarantine.
+    pub(super) fn instant(&self, clock: Nanos, wall: WallNanos) -> i64 {
+        if self.kind == Kind::Rolling { clock as i64 } else { wall }
+    }
+
     /// When units come free that `free` says this about, on the time line of this budget's quarantine.
-    fn free_at(&self, free: FreeAt, clock: Nanos, care: Care, moment: &Moment<'_>) -> i64 {
+    pub(super) fn free_at(&self, free: FreeAt, clock: Nanos, care: Care, moment: &Moment<'_>) -> i64 {
         let stale = if care.leases { STALE } else { 0 };
         match (&self.kind, free) {
             (Kind::Rolling, FreeAt::In(after)) => {
@@ -109,18 +131,21 @@ impl ScopeState {
         care: Care,
         moment: &Moment<'_>,
     ) {
+        let id = self.members[member].id;
         let part = &mut self.members[member].parts[part];
         let units = units.min(part.held);
         part.held -= units;
         let budget = &mut self.budgets[part.budget as usize];
+        budget.uncount(id, units);
         let at = budget.free_at(free, self.clock, care, moment);
-        budget.quarantine(at, units);
+        let is_sure = free != FreeAt::InFlight;
+        budget.keep_back(Quarantined { at, units, counts_until: at, is_sure });
     }
 
     /// What has come free goes into the pool.
     pub(super) fn free_due(&mut self, wall: WallNanos) {
         for budget in &mut self.budgets {
-            let now = if budget.kind == Kind::Rolling { self.clock as i64 } else { wall };
+            let now = budget.instant(self.clock, wall);
             let due = budget.quarantine.partition_point(|some| some.at <= now);
             let units: u64 = budget.quarantine.drain(..due).map(|some| some.units).sum();
             budget.pool += units as i64;

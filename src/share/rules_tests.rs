@@ -4,8 +4,9 @@ use proptest::prelude::*;
 
 use crate::clock::Nanos;
 
+use super::gate_view::{GateView, Rules, Settled, Waiting};
 use super::line::Class;
-use super::membership::{GateView, Membership, Rules, Settled, Waiting};
+use super::membership::Membership;
 use super::model::Cluster;
 use super::model_world::{MS, World};
 use super::overview::overview;
@@ -395,6 +396,7 @@ fn a_crash_locks_up_little_of_a_long_window_and_spending_it_writes_seldom() {
         lossy: 0,
         calm_from: 1,
         nests: 0,
+        foreign: Vec::new(),
     };
     let mut cluster = Cluster::new(world);
     for second in 1..64 {

@@ -7,10 +7,11 @@ use crate::clock::{Nanos, WallNanos};
 use super::learned::ToldLimit;
 use super::line::Class;
 use super::reclaim::Quarantined;
+use super::tally::Tally;
 use super::terms::Kind;
 
 /// The first byte of a document: what cannot be read by these rules has another one.
-const FORMAT: u8 = 4;
+const FORMAT: u8 = 5;
 
 /// Who is a member: one process that has joined a store. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -77,6 +78,8 @@ pub(super) struct Budget {
     pub pool: i64,
     /// Units that come free by themselves.
     pub quarantine: Vec<Quarantined>,
+    /// What an answer of the exchange said to be left, and whether all members have said what they had used then.
+    pub tally: Option<Tally>,
     /// Nobody grows before: the store may have forgotten who holds what.
     pub locked_until: Nanos,
     /// What the exchange has told a member: nothing that takes from it may leave before.
@@ -118,7 +121,9 @@ pub(super) struct Part {
     pub variant: u32,
     /// Units that are the member's, free or used.
     pub held: u64,
-    /// Units in use or waited for, as it said at its last visit.
+    /// Units in use, as it said at its last visit.
+    pub used: u64,
+    /// Units in use or waited for.
     pub demand: u64,
     /// What its requests take of it: the most that one of them waits for.
     pub need: u64,

@@ -58,13 +58,31 @@ impl ScopeState {
             }
         }
         let totals: Vec<u64> = totals.into_iter().map(|total| u64::try_from(total).unwrap_or(0)).collect();
-        let admitted = self.admit(&present, &totals, &mut floors);
+        let mut left = totals.clone();
+        let mut is_short = vec![false; self.budgets.len()];
+        for (budget, users) in users.iter().enumerate().filter(|&(at, _)| self.budgets[at].pool < 0) {
+            // Free units pay first: who has others in use keeps these, so that nobody uses free ones beside them.
+            let used =
+                |&(at, nth): &(usize, usize)| members[at].parts[nth].used.min(members[at].parts[nth].held);
+            let all = users.iter().map(used).fold(0, u64::saturating_add);
+            is_short[budget] = all > totals[budget];
+            left[budget] = totals[budget].saturating_sub(all);
+            if !is_short[budget] {
+                users.iter().for_each(|user| floors[user.0][user.1] = used(user));
+            }
+        }
+        let admitted = self.admit(&present, left, &mut floors);
 
         let mut contended = vec![false; self.budgets.len()];
         let mut spare = vec![0; self.budgets.len()];
         for (budget, users) in users.iter().enumerate() {
             let limit = self.budgets[budget].limit;
             let held = |&(at, nth): &(usize, usize)| members[at].parts[nth].held;
+            if is_short[budget] {
+                // More is in use than there is: nobody uses what comes free.
+                contended[budget] = true;
+                continue;
+            }
             if self.is_locked(budget) {
                 // Nobody grows. But a limit that has become smaller is paid off.
                 let wants: Vec<Want> =
@@ -103,8 +121,8 @@ impl ScopeState {
     }
 
     /// Reserves what tickets need, and returns the members whose ticket was admitted, in the order of the tickets.
-    fn admit(&self, present: &[bool], totals: &[u64], floors: &mut [Vec<u64>]) -> Vec<usize> {
-        let mut left = totals.to_vec();
+    /// `left`: what is not reserved yet.
+    fn admit(&self, present: &[bool], mut left: Vec<u64>, floors: &mut [Vec<u64>]) -> Vec<usize> {
         let mut tickets: Vec<_> = (self.members.iter().enumerate())
             .filter(|&(at, _)| present[at])
             .filter_map(|(at, member)| Some((at, member.ticket.as_ref()?)))

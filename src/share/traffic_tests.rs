@@ -35,6 +35,7 @@ pub(super) fn world(
         lossy: 0,
         calm_from: 1,
         nests: 0,
+        foreign: Vec::new(),
     }
 }
 

@@ -9,6 +9,7 @@ use super::line::{Class, Line};
 use super::pauses::Pause;
 use super::reclaim::{Care, FreeAt};
 use super::state::{About, MemberId, ScopeState, Ticket};
+use super::tally::{Counted, News, Question};
 use super::targets::Targets;
 use super::terms::{Conflict, OnConflict, Terms};
 use super::time::{Moment, STALE};
@@ -59,6 +60,8 @@ pub(crate) struct Request {
 pub(crate) struct Said {
     /// Units that its gate has given up.
     pub released: u64,
+    /// Units in use, without those that are posted.
+    pub used: u64,
     /// Units in use or waited for.
     pub demand: u64,
     /// The most that a request of the queue takes; 0 if none waits.
@@ -69,6 +72,10 @@ pub(crate) struct Said {
     pub interval: Nanos,
     /// What the exchange has told that the limit is, and how long ago.
     pub told: Option<(u64, Nanos)>,
+    /// What the exchange has told to be left, if the others should compare.
+    pub news: Option<News>,
+    /// The number of the budget's question, and what the exchange may have counted of this member.
+    pub counted: Option<(u64, Counted)>,
 }
 
 /// The first request of a member that its fair share cannot serve.
@@ -112,6 +119,14 @@ pub(crate) struct Granted {
     pub interval: Nanos,
     /// What the exchange has told a member that the limit is, and how long ago.
     pub told: Option<(u64, Nanos)>,
+    /// What the member has yet to answer.
+    pub question: Option<Question>,
+    /// The last question, if it was settled with what this member had said.
+    pub settled: Option<u64>,
+    /// How long ago the exchange's number was last compared with what all use, if ever.
+    pub compared: Option<Nanos>,
+    /// How many members there are.
+    pub members: u64,
     /// More is demanded than there is: do not keep what is not used.
     pub contended: bool,
     /// A request of another waits for units that its fair share does not have: give back each unit soon.
@@ -150,6 +165,7 @@ impl ScopeState {
         state.learn(request, moment);
         state.hear_pauses(member, request);
         state.hear_limits(member, request);
+        state.hear_counts(member, request, care, moment);
         state.take_back(member, request, care, moment);
         if request.leaves {
             let gone = state.members.remove(member);
@@ -233,7 +249,7 @@ impl ScopeState {
     fn hear(&mut self, member: usize, request: &Request) {
         let row = &mut self.members[member];
         for (part, said) in row.parts.iter_mut().zip(&request.limits) {
-            part.demand = said.demand;
+            (part.used, part.demand) = (said.used, said.demand);
             if said.need > 0 {
                 part.need = said.need;
             }
@@ -322,7 +338,8 @@ impl ScopeState {
                 (part.held > 0 && ((target < part.held && target < part.told) || unaware || missed)) || relies
             });
             let heard = member.called.is_some_and(|since| self.clock < since + CALL_AGAIN);
-            let must_come = must_come || served[at] || self.terms_changed;
+            let asked = member.parts.iter().any(|part| self.asks(member.id, part));
+            let must_come = must_come || served[at] || asked || self.terms_changed;
             (Some(at) != visitor && !heard && must_come).then_some(member.id)
         };
         self.members.iter().enumerate().filter_map(calls).collect()
@@ -336,7 +353,7 @@ impl ScopeState {
 
     /// What the visitor is told of its limits, noted.
     fn tell(&mut self, member: usize, targets: &Targets) -> Vec<Granted> {
-        let clock = self.clock;
+        let (clock, members, id) = (self.clock, self.members.len() as u64, self.members[member].id);
         let mut urgent = vec![false; self.budgets.len()];
         for &at in targets.admitted.iter().filter(|&&at| at != member) {
             for (part, &floor) in self.members[at].parts.iter().zip(&targets.floors[at]) {
@@ -355,6 +372,10 @@ impl ScopeState {
                     limit: budget.tabled,
                     interval: budget.interval,
                     told: budget.told.map(|told| (told.limit, told.age(clock))),
+                    question: budget.question(id, clock),
+                    settled: budget.settled_with(id),
+                    compared: budget.tally.as_ref().map(|tally| clock.saturating_sub(tally.asked_at)),
+                    members,
                     contended,
                     urgent: urgent[part.budget as usize],
                 }
@@ -377,7 +398,10 @@ impl ScopeState {
             let due = if lock > 0 { Some(due.unwrap_or(lock)) } else { due };
             Some(due?.saturating_add(NEXT_IN_LINE * self.before_in_line(member, part.budget)))
         });
-        alive.into_iter().chain(due).chain(Line::of(self).rises_in(me)).min()
+        // Who has not answered by then counts as absent.
+        let asks = me.parts.iter().any(|part| self.budgets[part.budget as usize].is_asking());
+        let absent = asks.then_some(super::targets::ABSENT);
+        alive.into_iter().chain(due).chain(absent).chain(Line::of(self).rises_in(me)).min()
     }
 
     /// How many others will fetch units of a budget before this member.

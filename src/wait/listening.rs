@@ -32,6 +32,9 @@ impl Throttler {
                 shared.sharing.iter().for_each(Sharing::tell_others);
                 shared.settle_unknown(now, effects);
             }
+            if shared.sharing.is_some() && shared.gate.has_news(&route) {
+                shared.sharing.iter().for_each(Sharing::tell_others);
+            }
             if seen.foreign > 0 {
                 shared.happened(Some(route.id.clone()), now, EventKind::ForeignUse { units: seen.foreign });
             }

@@ -112,7 +112,7 @@ def test_an_id_with_a_symbol_has_the_words_of_its_entry() -> None:
     [
         ({"GET /depth": 1.5}, TypeError, "'GET /depth' must be a whole number"),
         ({"GET /depth": True}, TypeError, "not True"),
-        ({5: 5}, TypeError, "the priority of 5 must"),
+        ({5: 5}, TypeError, 'must name requests, as "GET /depth", not 5'),
         ({"GET /depth": 1001}, ValueError, "from -1000 to 1000, not 1001"),
         ({"GET /depth": 1, "get  /depth": 2}, ValueError, "'GET /depth' twice: 1 and 2"),
         ({"depth": 1}, ValueError, "'depth', which the table 'exchange' does not have"),

@@ -130,8 +130,17 @@ def test_a_call_through_go_has_the_priority_of_what_it_runs(functions: str) -> N
     assert inner.seen[1:] == LATE_FIRST[::-1]
 
 
+def test_a_word_for_go_is_of_what_has_none_of_its_own() -> None:
+    exchange = limit(Synchronous(), priorities={"Go": 9, "CancelOrder": 4, "*": 5})
+    limits = object.__getattribute__(exchange, "_limits")
+    calls = ("GetTicker", "Go GetTicker", "Go CancelOrder", "Go ")
+    assert [limits.priority(call) for call in calls] == [5, 9, 4, 9]
+
+
 def test_limit_all_and_copies_have_the_same_words() -> None:
-    [exchange] = limit_all([Synchronous()], [], priorities={"GetTicker": 7})
+    words = {"GetTicker": 7}
+    [exchange] = limit_all([Synchronous()], [], priorities=words)
+    words["GetTicker"] = 8
     for one in (exchange, copy.copy(exchange), copy.deepcopy(exchange)):
         assert object.__getattribute__(one, "_limits").priority("fetch_ticker") == 7
 

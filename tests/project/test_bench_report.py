@@ -35,6 +35,35 @@ def test_writing_the_same_again_changes_nothing(results: Path) -> None:
     assert results.read_text() == before
 
 
+def test_some_rows_of_a_part_are_replaced_and_new_ones_stand_in_their_place(results: Path) -> None:
+    rows = [report.Row(name, f"the {name}", "≤ 1") for name in ("first", "second", "third")]
+    old = [report.Figure(name, "ours", "old", True, False) for name in ("first", "third")]
+    notes = ["- First: old", "- Third: old"]
+    table = report.markdown(rows, old, ["ours", "theirs"])
+    report.write_part("make bench", ["# Limiters", "", *table, "", *notes])
+    new = [report.Figure(name, "ours", "new", False, False) for name in ("second", "third")]
+    report.update_part("make bench", rows, new, ["Third: new", "Second: new"])
+    lines, nothing = results.read_text().splitlines(), "\N{EN DASH}"
+    assert [line for line in lines if line.startswith("| the")] == [
+        f"| the first | ≤ 1 | old ✓ | {nothing} |",
+        f"| the second | ≤ 1 | new ✗ | {nothing} |",
+        f"| the third | ≤ 1 | new ✗ | {nothing} |",
+    ]
+    told = [line.partition(", on ")[0] for line in lines if line.startswith("- ")]
+    assert told == [
+        *("- First: old", "- Third: new", "- Second: new"),
+        *("- The second: measured apart", "- The third: measured apart"),
+    ]
+    report.update_part("make bench", rows, new, ["Third: new", "Second: new"])
+    assert results.read_text().splitlines() == lines
+
+
+def test_rows_of_a_part_that_is_not_there_are_refused(results: Path) -> None:
+    with pytest.raises(ValueError, match=r"no part of 'make bench': measure all of it first"):
+        report.update_part("make bench", [], [], [])
+    assert not results.exists()
+
+
 def test_the_projects_own_results_have_the_parts_that_are_known() -> None:
     text = report.RESULTS.read_text()
     assert text.startswith("<!-- make bench -->\n# Side by side, measured\n")

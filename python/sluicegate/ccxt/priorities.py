@@ -13,6 +13,9 @@ from sluicegate._priorities import (
 )
 from sluicegate.tables import Route
 
+MOST_KNOWN = 10_000
+"""Paths whose priorities are kept."""
+
 
 class RequestPriorities:
     """The priorities of requests, of which many have no table.
@@ -35,14 +38,18 @@ class RequestPriorities:
 
         Args:
             api: The section of ccxt's list of endpoints.
-            method: ``GET``, `POST`, …
+            method: ``GET``, ``POST``, …
             path: As ccxt has it, such as ``orders/{id}``.
         """
         section = api if isinstance(api, str) else ".".join(map(str, api or ()))
         key = (section, method, path)
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = self._of_path(section.lower(), method.upper(), f"/{path}")
+            if len(self._known) >= MOST_KNOWN:
+                # Somebody writes values into paths.
+                self._known.clear()
+            plain = "/" + path.partition("?")[0].strip("/")
+            found = self._known[key] = self._of_path(section.lower(), method.upper(), plain)
         return found
 
     def _of_path(self, section: str, method: str, path: str) -> int:

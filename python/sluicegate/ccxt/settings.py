@@ -80,4 +80,23 @@ class Settings:
 
 def _kept(value: Any) -> Any:
     """A value as it is now: a dictionary may be changed in place."""
+    if callable(value):
+        return _Callback(value)
     return dict(value) if isinstance(value, dict) else value
+
+
+class _Callback:
+    """Compares equal to one function that chooses a proxy.
+
+    It does not hold the function: that may be a method of the exchange object, which would then
+    never be collected.
+    """
+
+    __slots__ = ("_id",)
+    __hash__ = None  # type: ignore[assignment]
+
+    def __init__(self, function: Any) -> None:
+        self._id = id(function)
+
+    def __eq__(self, other: object) -> bool:
+        return id(other) == self._id

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from sluicegate._priorities import ends_of
 from sluicegate.tables import Table
 from sluicegate.tables.route import OTHER
+from sluicegate.tables.values import shown
 
 
 def check_words(words: Mapping[str, int], table: Table) -> None:
@@ -32,7 +33,7 @@ def check_words(words: Mapping[str, int], table: Table) -> None:
             continue
         close = difflib.get_close_matches(word, sorted(known), 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        text = f"priorities names {word!r}, which the table {table.name!r} does not have{hint}"
+        text = f"priorities names {shown(word)}, which the table {table.name!r} does not have{hint}"
         method, _, path = word.rpartition(" ")
         if not path.startswith("/") or "?" in path or " " in method:
             raise ValueError(text)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, wait
 from typing import Any
 
-from sluicegate.exchange.limits import Limits
+from sluicegate.exchange.limits import Limits, through_go
 from sluicegate.exchange.names import IO_API
 
 
@@ -113,7 +113,7 @@ def go(limits: Limits, name: str, *args: Any, **kwargs: Any) -> Any:
         limits.method(name)
     gate = limits.gate_through_go(method)
     # A gate of `Go` alone is one for all functions.
-    priority = limits.priority(method)
+    priority = limits.priority(through_go(method))
     if own_go is None and limits.is_asynchronous(name):
         return _schedule(limits, gate, priority, name, args, kwargs)
     entered = limits.enter(gate, wait=False, priority=priority)

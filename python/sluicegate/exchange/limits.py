@@ -87,7 +87,9 @@ class Limits:
 
     def priority(self, call: str) -> int:
         """Who goes first of the calls that wait."""
-        return self.priorities.of(call.removeprefix(_THROUGH_GO))
+        if call.startswith(_THROUGH_GO):
+            return self.priorities.of(call.removeprefix(_THROUGH_GO), "Go")
+        return self.priorities.of(call)
 
     def follow(self, gates: dict[str, Gate]) -> None:
         """Has every call pass its gate from now on; those with none are not limited."""

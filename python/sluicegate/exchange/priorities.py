@@ -20,7 +20,6 @@ class CallPriorities:
 
     def __init__(self, priorities: Priorities, names: Names) -> None:
         """Checks what the user says."""
-        self.said = priorities
         self._names = names
         self._chosen = chosen(priorities)
         self._words: dict[str, int] = {}
@@ -34,12 +33,22 @@ class CallPriorities:
                         "names of one function have one priority"
                     )
 
-    def of(self, method: str) -> int:
-        """The priority of a call of a method."""
+    @property
+    def said(self) -> Priorities:
+        """What the user has said; later changes of it do not matter."""
+        return self._chosen
+
+    def of(self, method: str, *also: str) -> int:
+        """The priority of a call of a method.
+
+        Args:
+            method: The method.
+            also: What else it is a call of, such as ``Go``.
+        """
         if self._chosen is False:
             return 0
         functions = self._names.functions(method)
-        for name in (*functions, plain(method), EVERYTHING):
+        for name in (*functions, plain(method), *also, EVERYTHING):
             if name in self._words:
                 return self._words[name]
         groups = (group_of_name(name) for name in (*functions, method))

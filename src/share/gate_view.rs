@@ -1,0 +1,64 @@
+//! What a process's side of a scope is told of its gate, and the rules by which it takes part.
+
+use std::sync::Arc;
+
+use crate::clock::{Nanos, WallNanos};
+
+use super::line::Class;
+use super::reclaim::FreeAt;
+use super::tally::{Counted, Heard};
+use super::terms::OnConflict;
+
+/// How a process takes part.
+#[derive(Clone, Debug)]
+pub(crate) struct Rules {
+    /// For how long it lives without a visit; `None` where the store knows who lives.
+    pub lease: Option<Nanos>,
+    /// For how long what it sent may still arrive.
+    pub arrival: Nanos,
+    /// How far clocks of the wall may be apart: quotas rest so long before and after a boundary.
+    pub margin: WallNanos,
+    pub on_conflict: OnConflict,
+}
+
+/// What the gate has of one limit now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GateView {
+    /// Units in the window and in flight.
+    pub used: u64,
+    /// Units that requests in the queue take, in all.
+    pub waiting: u64,
+    /// The most that one of them takes.
+    pub need: u64,
+    /// When units of `used` come free next.
+    pub frees_at: Option<Nanos>,
+    /// Those of `used` that are in the window. Needed of long windows, and of all when the member leaves.
+    pub settled: Vec<Settled>,
+    /// What is left of a pause, and why.
+    pub pause: Option<(Nanos, Arc<str>)>,
+    /// What the exchange has told that the limit is, and how long ago.
+    pub told: Option<(u64, Nanos)>,
+    /// What the exchange has told last to be left.
+    pub heard: Option<Heard>,
+    /// What it may have counted of this process since [`Membership::asked_since`].
+    pub counted: Counted,
+}
+
+/// Units in a gate's window.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settled {
+    pub units: u64,
+    /// When they leave it: [`FreeAt::In`] of a rolling window, [`FreeAt::Boundary`] of a quota.
+    pub free: FreeAt,
+}
+
+/// A request that waits at the gate.
+#[derive(Clone, Debug)]
+pub(crate) struct Waiting {
+    /// Its number; another one for each request of this process.
+    pub request: u64,
+    pub waited: Nanos,
+    pub class: Class,
+    /// What it takes: (index into the table, units).
+    pub needs: Vec<(usize, u64)>,
+}

@@ -1,0 +1,150 @@
+//! Others who use the server beside the model's cluster, and what its answers tell of them.
+
+use crate::clock::Nanos;
+
+use super::model::{Cluster, Told, WALL};
+use super::model_gate::ModelAnswer;
+use super::model_world::MS;
+use super::state::ScopeState;
+use super::terms::{Kind, LONG};
+use super::visit::Request;
+
+/// Clocks of processes are this far from the server's, in millionths of the interval.
+const DRIFT: u64 = 300;
+
+impl ScopeState {
+    /// Of each budget: its id, the number of its last question, whether that is open, and the pool.
+    pub(super) fn tallies(&self) -> Vec<(String, u64, bool, i64)> {
+        let of = |budget: &super::state::Budget| {
+            let (number, is_open) = budget.tally.as_ref().map_or((0, false), |tally| tally.shown());
+            (budget.id.clone(), number, is_open, budget.pool)
+        };
+        self.budgets.iter().map(of).collect()
+    }
+}
+
+impl Cluster {
+    /// Whether what came at `start` counts at `at`. `by`: windows are so much shorter.
+    fn counts(&self, limit: usize, start: Nanos, at: Nanos, by: u64) -> bool {
+        let interval = self.table[limit].interval;
+        start <= at
+            && match self.table[limit].kind {
+                Kind::Rolling => start + interval - interval * by / 1_000_000 > at,
+                Kind::Quota(_) => (WALL + start) / interval == (WALL + at) / interval,
+            }
+    }
+
+    /// What the server counts at `at`.
+    fn at_server(&self, limit: usize, at: Nanos, by: u64) -> u64 {
+        let all = self.arrivals.iter().chain(&self.foreign);
+        all.filter(|one| one.1 == limit && self.counts(limit, one.0, at, by)).map(|one| one.2).sum()
+    }
+
+    /// Others come; they are refused where the server has no room.
+    pub(super) fn come(&mut self, limit: usize, units: u64) {
+        if self.at_server(limit, self.now, 0) + units <= self.table[limit].limit {
+            self.foreign.push((self.now, limit, units));
+        }
+    }
+
+    /// A process hears how much was left when its request arrived.
+    pub(super) fn hear(&mut self, process: usize, limits: &[usize], since: Nanos, truly: (Nanos, Nanos)) {
+        let at = self.local_of(process);
+        for &limit in limits {
+            let used = self.at_server(limit, truly.1, 0);
+            let remaining = self.table[limit].limit as i64 - used as i64;
+            let one = &mut self.processes[process].gate.limits[limit];
+            // As a gate does: an answer may be 10 s old at most, and must not tell of the window before.
+            let is_old = at - since > one.interval.min(10_000_000_000);
+            let is_before =
+                one.period.is_some_and(|period| (since - one.margin) / period != (at + one.margin) / period);
+            if !is_old && !is_before {
+                one.hear(ModelAnswer { remaining, since, at, truly });
+            }
+        }
+    }
+
+    /// Notes which questions a visit opened and closed.
+    pub(super) fn note_tallies(
+        &mut self,
+        visitor: usize,
+        request: &Request,
+        before: &[(String, u64, bool, i64)],
+        after: &[(String, u64, bool, i64)],
+    ) {
+        for (id, number, is_open, _) in after {
+            let old = before.iter().find(|one| one.0 == *id);
+            let limit = request.table.iter().position(|terms| terms.id == *id);
+            let Some(limit) = limit else { continue };
+            if *number > old.map_or(0, |one| one.1) {
+                self.counting.insert((limit, *number), self.processes[visitor].news[limit]);
+            }
+            let closed = old.is_none_or(|one| one.2 || one.1 < *number) && !is_open && *number > 0;
+            if let Some(&truly) = self.counting.get(&(limit, *number)).filter(|_| closed) {
+                self.told.push(Told { limit, truly, closed: self.visits, spread_at: None });
+            }
+        }
+    }
+
+    /// Whether all keep to what a question found: those who should hold less do.
+    pub(super) fn spread(&mut self) {
+        let Some(document) = &self.document else { return };
+        let pools = document.tallies();
+        for told in self.told.iter_mut().filter(|told| told.spread_at.is_none()) {
+            let pool = pools.iter().find(|one| one.0 == self.table[told.limit].id).map_or(0, |one| one.3);
+            let come = |one: &super::model::Process| {
+                one.answered >= told.closed && self.now >= one.stopped_until && !one.asking
+            };
+            if pool >= 0 || self.processes.iter().filter(|one| one.alive).all(come) {
+                told.spread_at = Some(self.now);
+            }
+        }
+    }
+
+    /// What arrived that was too much, but for what is promised. That is, as of the last number of the exchange that all had
+    /// heard of when the request left: others who came later; own units that were on their way then, or left before all had
+    /// heard; and units that the exchange had forgotten already, and processes not yet: own ones for as long as an answer
+    /// takes, those of others for an interval, as they may have been found late.
+    pub(super) fn over(&self, limit: usize) -> Option<String> {
+        let interval = self.table[limit].interval;
+        // What is posted comes free at the multiples of a part of the interval.
+        let late = if interval > LONG { interval / 32 } else { interval / 3_000 } + 200 * MS;
+        for (nth, &(at, of, units)) in self.arrivals.iter().enumerate() {
+            if of != limit {
+                continue;
+            }
+            let left = self.spans[nth].0;
+            let told = self.told.iter().filter(|told| told.limit == limit);
+            let told = told.filter_map(|told| Some((told.truly, told.spread_at?)));
+            let heard = told.filter(|&(_, spread)| spread < left).max_by_key(|told| told.0.1);
+            let ((since, counted_at), spread) = heard.unwrap_or_default();
+            let in_window =
+                |one: &(Nanos, usize, u64)| one.1 == limit && self.counts(limit, one.0, at, DRIFT);
+            let seen = |one: &(Nanos, usize, u64)| {
+                self.counts(limit, one.0, counted_at, 0) || one.0 + 9 * interval / 4 + late < counted_at
+            };
+            let later = self.foreign.iter().filter(|one| {
+                one.1 == limit
+                    && (one.0 <= counted_at || in_window(one))
+                    && (one.0 > counted_at || !seen(one))
+            });
+            let own = self.arrivals.iter().zip(&self.spans).filter(|(one, _)| one.1 == limit);
+            let between = own.filter(|&(one, &(sent, ended))| {
+                let on_its_way = in_window(one) && one.0 > counted_at && sent <= spread;
+                let forgotten = !self.counts(limit, one.0, counted_at, 0) && one.0 < counted_at;
+                on_its_way || (forgotten && ended + interval + late > since)
+            });
+            let excused: u64 =
+                later.map(|one| one.2).sum::<u64>() + between.map(|(one, _)| one.2).sum::<u64>();
+            let used = self.at_server(limit, at, DRIFT);
+            if used > self.table[limit].limit + excused {
+                return Some(format!(
+                    "{used} of {} at {at}, {excused} excused, {units} units left at {left}: the exchange had counted at \
+                     {counted_at}, and all had heard at {spread}",
+                    self.table[limit].limit
+                ));
+            }
+        }
+        None
+    }
+}

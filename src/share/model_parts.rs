@@ -1,0 +1,79 @@
+//! What the model's cluster is made of: processes, and what happens to them.
+
+use crate::clock::Nanos;
+
+use super::membership::Membership;
+use super::model::Cluster;
+use super::model_gate::{ModelGate, ModelRequest};
+use super::state::MemberId;
+use super::visit::{Answer, Request};
+
+#[derive(Debug)]
+pub(super) enum Event {
+    /// A process looks whether anything may pass and whether it must visit.
+    Poll(usize, MemberId),
+    Woken(usize, MemberId),
+    Commit(usize, Box<Request>),
+    /// And the number of the visit.
+    Answered(usize, MemberId, u64, Box<Answer>),
+    /// An answer of the exchange tells how much was left: limits, when the request left, and when the exchange counted.
+    Hears(usize, MemberId, Vec<usize>, Nanos, (Nanos, Nanos)),
+    /// Others use units beside the budget.
+    Foreign(usize, u64),
+    Retry(usize, MemberId),
+    /// A request's blocks end: its own, and those around it.
+    Ends(usize, MemberId, Vec<Vec<(usize, u64)>>),
+    /// Another request is made within a block.
+    Nested(usize, MemberId, Box<ModelRequest>),
+    Arrives(usize, Vec<(usize, u64)>),
+    Table(usize),
+    Restart(usize),
+    Fault(usize),
+}
+
+pub(super) struct Process {
+    pub id: MemberId,
+    pub alive: bool,
+    pub stopped_until: Nanos,
+    pub ppm: i64,
+    pub skew: i64,
+    pub membership: Membership,
+    pub gate: ModelGate,
+    pub asking: bool,
+    pub leaving: bool,
+    pub polls_at: Option<Nanos>,
+    pub joined: u64,
+    /// When the request had left and the exchange had counted whose answer the visit under way tells, by limit.
+    pub news: Vec<(Nanos, Nanos)>,
+    /// The last visit that was answered.
+    pub answered: u64,
+}
+
+/// A question that was answered by all: of a limit, when the exchange had counted, and since when all keep to it.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    pub limit: usize,
+    /// When the request had left, and when the exchange had counted.
+    pub truly: (Nanos, Nanos),
+    /// The number of the visit that closed it.
+    pub closed: u64,
+    pub spread_at: Option<Nanos>,
+}
+
+impl Cluster {
+    /// Each process, in a line.
+    pub fn describe(&self) -> String {
+        let line = |at: usize| {
+            let one = &self.processes[at];
+            format!(
+                "{:?} alive {} now {} {:?}\n{:?}\n",
+                one.id,
+                one.alive,
+                self.local_of(at),
+                one.gate,
+                one.membership
+            )
+        };
+        (0..self.processes.len()).map(line).collect()
+    }
+}
