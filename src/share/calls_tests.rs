@@ -134,8 +134,8 @@ fn the_members_of_a_file_watch_each_other_in_a_ring() {
     let watched =
         |file: &mut File, me: &mut Membership| file.visit(me, &wants(0, 0)).expect("one table").watch;
     assert_eq!(watched(&mut file, &mut members[0]), None, "it is alone");
-    for at in 1..4 {
-        assert_eq!(watched(&mut file, &mut members[at]), Some(MemberId(at as u64)));
+    for (before, member) in (1..).zip(&mut members[1..]) {
+        assert_eq!(watched(&mut file, member), Some(MemberId(before)));
     }
     assert_eq!(watched(&mut file, &mut members[0]), Some(MemberId(4)));
     // Who watched the one that died takes over whom that one watched.
