@@ -130,7 +130,10 @@ def pacing_cpu(seconds: float) -> Result:
 
 
 def need_not_wait(_: float) -> Result:
-    """Time of a request that need not wait, less that of one that is not paced."""
+    """CPU of a request that need not wait, less that of one that is not paced.
+
+    What ccxt sleeps meanwhile is not counted.
+    """
     paced = synchronous(Server((0, 0)), rateLimit=0.001)
     free = synchronous(Server((0, 0)), enableRateLimit=False)
     for exchange in (paced, free):
@@ -141,10 +144,10 @@ def need_not_wait(_: float) -> Result:
     for _ in range(60):
         times = []
         for exchange in (paced, free):
-            begin = time.perf_counter()
+            begin = time.thread_time()
             for _ in range(300):
                 ask(exchange)
-            times.append((time.perf_counter() - begin) / 300)
+            times.append((time.thread_time() - begin) / 300)
         differences.append(times[0] - times[1])
         # What ccxt's own pacing remembers must not make it sleep.
         time.sleep(0.01)

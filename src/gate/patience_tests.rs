@@ -171,6 +171,45 @@ fn a_new_table_has_one_that_goes_first_leave_the_reserves_that_its_class_leaves(
     assert_eq!(gate.set_table(1, &[plain.reserve(1, 5)]).expect("fine").len(), 1);
 }
 
+/// Who waits knows its name alone: by that it is found, moved by a new table, given up and put back.
+#[test]
+fn one_that_has_risen_keeps_its_name() {
+    let plain = RateLimit::new("pool", 10, Duration::from_nanos(100));
+    let options =
+        Options { hold: Hold::Start, patience: Some(Duration::from_nanos(10)), ..Options::default() };
+    let mut gate: Gate<usize> = Gate::new(std::slice::from_ref(&plain), options).expect("a fine table");
+    let pool = gate.lookup("pool").expect("known").clone();
+    assert!(gate.try_acquire(0, &pool, 10));
+    let waiter = |since, tag| Waiter { units: 6, since, deadline: Some(90), tag };
+    let low = gate.join(&pool, Rank::ORDINARY, waiter(1, 0));
+    let two = Rank::of(2).expect("in range");
+    let high = gate.join(&pool, two, waiter(2, 1));
+    assert!(advance(&mut gate, 21).is_empty());
+    assert_eq!(
+        (gate.queues.head(0), gate.queues.stands_at(low).order),
+        (Some(gate.queues.stands_at(low)), low.order.risen())
+    );
+    let mut names: Vec<_> = gate.waiters().map(|(name, _)| name).collect();
+    names.sort_unstable();
+    assert_eq!(names, if low < high { [low, high] } else { [high, low] });
+    // It waits for what is left to lower classes, and stands where it stood.
+    assert!(gate.set_table(22, &[plain.reserve(1, 1)]).expect("fine").is_empty());
+    let moved = gate.take_moved();
+    assert!(moved.len() == 1 && moved[0].0 == low && moved[0].1.order == low.order, "{moved:?}");
+    let low = moved[0].1;
+    assert_eq!(gate.queues.heads().next(), Some(gate.queues.stands_at(low)));
+    let waiter = gate.remove(low).expect("it waits");
+    assert_eq!(gate.queues.first_deadline(), Some((90, high)));
+    // A higher class comes meanwhile: it goes back to where it has risen to by now.
+    join(&mut gate, 23, 3, 2);
+    let below = gate.lookup("pool").expect("known").of_rank(Rank::ORDINARY).clone();
+    let low = gate.rejoin(low.order, &below, waiter);
+    assert!(advance(&mut gate, 24).is_empty());
+    assert_eq!((gate.queues.stands_at(low), gate.wake_at()), (low, Some(31)));
+    assert!(gate.remove(low).is_some() && gate.remove(high).is_some());
+    assert_eq!(gate.queues.first_deadline(), None);
+}
+
 proptest! {
     /// Nobody starves: while requests of the highest class keep coming, one of a lower class waits for as long as it takes to
     /// rise, or for those that had come before it where that takes longer; and no longer than a window after that.

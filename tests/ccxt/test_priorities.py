@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import re
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,6 +21,7 @@ from sluicegate.ccxt.priorities import RequestPriorities
 from sluicegate.exchange import limit
 from sluicegate.tables import load
 from sluicegate.testing import ManualClock
+from tests.helpers.threads import until
 
 KLINES, DEPTH = "publicGetKlines", "publicGetDepth"
 ACCOUNT, ORDER, CANCEL = "privateGetAccount", "privatePostOrder", "privateDeleteOrder"
@@ -227,3 +229,49 @@ def _endpoints(api: Any, section: tuple[str, ...] = ()) -> Iterator[tuple[str, A
         for path in value:
             called = "".join((*section, name, *re.split(r"[^a-zA-Z0-9]", path))).lower()
             yield called, (list(section), name.upper(), path)
+
+
+class Threaded(ccxt.bitstamp):  # type: ignore[misc]
+    """The same for threads."""
+
+    asked: list[str]
+
+    def fetch(self, url: str, method: str = "GET", *_: Any) -> dict[str, Any]:
+        self.asked.append(url.split("/api/v2/")[1].partition("?")[0].strip("/"))
+        return {}
+
+
+@pytest.mark.parametrize("rule", ["", "delay"])
+def test_threads_have_the_same_order(clock: ManualClock, rule: str) -> None:
+    install(clock=clock)
+    pace = 1 if rule else 1000
+    inner = Threaded({"apiKey": "k", "secret": "s", "uid": "u", "rateLimit": pace})
+    inner.asked = []
+    throttler = charges().budget_of(inner).throttler
+    exchange: Any = inner
+    limit_id = "rateLimit 1000 ms in 1000 ms"
+    if rule:
+        throttler, limit_id = Throttler([], hold="start", clock=clock), "rate:*"
+        exchange = limit(inner, throttler=throttler)
+        exchange.IO("rate", "*", 1, "1s", rule)
+    pair = {"pair": "btcusd"}
+    exchange.publicGetTickerPair(pair)
+    threads = []
+    for number, (name, params) in enumerate(
+        [
+            ("publicGetTickerPair", pair),
+            ("privatePostBuyPair", pair),
+            ("privatePostCancelOrder", {"id": 1}),
+        ],
+        start=1,
+    ):
+        threads.append(threading.Thread(target=getattr(exchange, name), args=(params,)))
+        threads[-1].start()
+        until(lambda number=number: throttler.usage(limit_id).waiting == number)
+    for number in range(2, 5):
+        clock.advance(1.5)
+        until(lambda number=number: len(inner.asked) == number)
+        until(lambda: throttler.usage(limit_id).in_flight == 0)
+    for thread in threads:
+        thread.join()
+    assert inner.asked[1:] == [CANCELS, BUY, TICKER]

@@ -53,7 +53,7 @@ class Prometheus:
 
 @pytest.fixture
 def scraped(tmp_path: Path) -> Iterator[Prometheus]:
-    """A Prometheus that scrapes this process ten times a second."""
+    """A Prometheus that scrapes this process four times a second."""
     program = shutil.which("prometheus")
     if program is None:
         pytest.skip("prometheus is not there: install Debian's package to try this")
@@ -61,8 +61,8 @@ def scraped(tmp_path: Path) -> Iterator[Prometheus]:
     serve(own)
     job: dict[str, Any] = {
         "job_name": "bots",
-        "scrape_interval": "100ms",
-        "scrape_timeout": "100ms",
+        "scrape_interval": "250ms",
+        "scrape_timeout": "250ms",
         "static_configs": [{"targets": [f"127.0.0.1:{own}"]}],
     }
     config = tmp_path / "prometheus.yml"
