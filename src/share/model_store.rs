@@ -149,6 +149,8 @@ impl Cluster {
         self.incarnation += 1;
         self.document = left;
         self.history.clear();
+        // What was found of others is lost with the document, where those who hold too much have not given it back yet.
+        self.told.retain(|told| told.spread_at.is_some());
         if file {
             self.fragile_until = self.now + 300 * MS;
             for at in self.alive() {
