@@ -1152,7 +1152,7 @@ class SharedUsage:
 
     @property
     def free(self) -> int:
-        """How many of them no process has: whoever needs them takes them."""
+        """How many of them no process has: who needs them takes them."""
 
     @property
     def time_interval(self) -> float:

@@ -1,4 +1,8 @@
-"""What `cache.items()` and `cache.values()` return: they skip keys that are removed meanwhile."""
+"""What `cache.items()` and `cache.values()` return: they skip keys that are removed meanwhile.
+
+Not in `cache/`: the package imports it at once, so that no import is under way when a process
+forks, and `cache/` with asyncio only when it is used.
+"""
 
 from __future__ import annotations
 

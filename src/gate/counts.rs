@@ -69,7 +69,7 @@ pub struct Counters {
 
 /// What a limit counts itself.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Counts {
+pub(super) struct LimitCounts {
     /// Passed by routes of the tables before this one.
     passed: u64,
     refused: u64,
@@ -139,7 +139,7 @@ impl<W> Gate<W> {
     /// The child of a fork counts its own requests.
     pub(super) fn forget_counts(&mut self) {
         for limit in &mut self.limits {
-            limit.counts = Counts::default();
+            limit.counts = LimitCounts::default();
             limit.route.iter().for_each(|route| route.passed.store(0, Ordering::Relaxed));
         }
     }

@@ -8,7 +8,7 @@ use crate::error::Error;
 use crate::limit::{RateLimit, Scope, ServerClock, Window};
 
 use super::advance::Walk;
-use super::counts::Counts;
+use super::counts::LimitCounts;
 use super::listening::Heard;
 use super::queue::{Order, Place, Queues, Rank, Waiter};
 use super::route::{Index, Route};
@@ -43,7 +43,7 @@ pub(super) struct LimitState {
     /// What a request for this limit's id takes; `None` once the table no longer has it. What it holds is kept: it
     /// counts again should the id come back.
     pub(super) route: Option<Arc<Route>>,
-    pub(super) counts: Counts,
+    pub(super) counts: LimitCounts,
 }
 
 /// What became of a request that waited: let through on a route, its units in flight, or refused.

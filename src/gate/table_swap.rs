@@ -10,7 +10,7 @@ use crate::clock::Nanos;
 use crate::error::{Error, closest};
 use crate::limit::{RateLimit, Shape, Window};
 
-use super::counts::Counts;
+use super::counts::LimitCounts;
 use super::enter::{Decided, Gate, LimitState};
 use super::listening::Heard;
 use super::queue::{Place, Rank};
@@ -128,7 +128,7 @@ impl<W> Gate<W> {
             roomy: 0,
             unknown: 0,
             route: None,
-            counts: Counts::default(),
+            counts: LimitCounts::default(),
         };
         let index = match unused.pop() {
             Some(index) => {

@@ -226,7 +226,7 @@ impl Window {
         self.credit = self.credit.saturating_sub(rest);
     }
 
-    /// Whoever leaves first leaves fewer: those that leave later stay for longer.
+    /// Who leaves first leaves fewer: those that leave later stay for longer.
     #[cold]
     pub(super) fn settle_credited(&mut self, now: Nanos, units: u64) {
         let credit = self.credit.min(units);

@@ -31,7 +31,7 @@ const STEPS: u64 = 16;
 const BEFORE: f64 = 0.25;
 
 #[derive(Clone, Copy, Debug)]
-struct Entry {
+struct Batch {
     units: u64,
     used_until: Nanos,
     kept_until: Nanos,
@@ -47,7 +47,7 @@ fn part_of(now: Nanos, end: Nanos, interval: Nanos) -> f64 {
 /// So much more is kept for others than they will use most likely.
 const MORE: f64 = 0.15;
 
-fn add(sum: u64, some: &Entry) -> u64 {
+fn add(sum: u64, some: &Batch) -> u64 {
     sum.saturating_add(some.units)
 }
 
@@ -70,7 +70,7 @@ pub(super) struct Likely {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Others {
     /// In the order of `kept_until`. Those that have ended stay for a while: an answer tells of the past.
-    all: Vec<Entry>,
+    all: Vec<Batch>,
     /// When those that count were last counted.
     counted_at: Nanos,
     /// The window that others were last seen in: its end, and how much they had used.
@@ -102,7 +102,7 @@ impl Others {
         let again = expected.map_or(0, |at| at.saturating_add(interval).saturating_add(interval / LATER));
         let kept_until = used_until.max(again);
         let grain = (interval / GRAINS).max(1);
-        let is_near = |some: &Entry| {
+        let is_near = |some: &Batch| {
             some.kept_until / grain == kept_until / grain && some.used_until / grain == used_until / grain
         };
         match self.all.iter_mut().find(|some| is_near(some)) {
@@ -111,7 +111,7 @@ impl Others {
                 near.used_until = near.used_until.max(used_until);
                 near.kept_until = near.kept_until.max(kept_until);
             }
-            None => self.all.push(Entry { units, used_until, kept_until }),
+            None => self.all.push(Batch { units, used_until, kept_until }),
         }
         self.all.sort_by_key(|some| some.kept_until);
     }
@@ -158,10 +158,10 @@ impl Others {
                     let units = left / (STEPS + 1 - step);
                     left -= units;
                     let kept_until = end.saturating_add(interval / STEPS * step);
-                    self.all.push(Entry { units, used_until, kept_until });
+                    self.all.push(Batch { units, used_until, kept_until });
                 }
             }
-            self.all.push(Entry { units: unsure.saturating_sub(seen.cap), used_until: 0, kept_until: end });
+            self.all.push(Batch { units: unsure.saturating_sub(seen.cap), used_until: 0, kept_until: end });
         } else {
             // Those that have ended are of use for answers that tell of the past.
             self.all.retain(|some| some.used_until > 0);
@@ -188,8 +188,8 @@ impl Others {
         };
         // What is kept beyond the limit would keep everybody from hearing it.
         let beyond = (seen.most.max(certain) + kept + left).saturating_sub(seen.room).min(kept / 2);
-        self.all.push(Entry { units: beyond, used_until: 0, kept_until: first });
-        self.all.push(Entry { units: kept - beyond, used_until: 0, kept_until: end });
+        self.all.push(Batch { units: beyond, used_until: 0, kept_until: first });
+        self.all.push(Batch { units: kept - beyond, used_until: 0, kept_until: end });
         // Before more of it is given up, those that took what was given up are answered.
         let answered = now.saturating_sub(seen.since).saturating_mul(2);
         let pause = (last.saturating_sub(first) / STEPS).max(if window.is_some() { answered } else { 0 });
@@ -198,7 +198,7 @@ impl Others {
             left -= units;
             let at = first.saturating_add(pause.saturating_mul(step));
             let kept_until = if at <= last { at } else { end };
-            self.all.push(Entry { units, used_until: 0, kept_until });
+            self.all.push(Batch { units, used_until: 0, kept_until });
         }
         self.all.sort_by_key(|some| some.kept_until);
     }

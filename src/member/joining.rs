@@ -15,7 +15,7 @@ use super::fork;
 use super::options::Share;
 use super::part::{Part, terms};
 use super::seat::{Seat, id};
-use super::thread::{self, Member};
+use super::thread::{self, MemberThread};
 
 impl Throttler {
     /// A throttler whose limits are shared with all that name the same store and scopes. It has joined when this returns.
@@ -56,7 +56,7 @@ impl Throttler {
 }
 
 /// Opens the store and joins it with nothing in hand.
-pub(super) fn join(seat: &Arc<Seat>, throttler: &Throttler) -> Result<Member, StoreError> {
+pub(super) fn join(seat: &Arc<Seat>, throttler: &Throttler) -> Result<MemberThread, StoreError> {
     let (store, me, wakeups) = open(&seat.share)?;
     seat.set_waker(wakeups.waker());
     let (version, limits) = throttler.shared_limits();
@@ -69,7 +69,7 @@ pub(super) fn join(seat: &Arc<Seat>, throttler: &Throttler) -> Result<Member, St
     };
     let parts = [Scope::Address, Scope::Account].into_iter().filter_map(part).collect();
     *seat.store.lock() = Some(store);
-    Ok(Member::new(seat.clone(), id(me), rules, wakeups, parts, version))
+    Ok(MemberThread::new(seat.clone(), id(me), rules, wakeups, parts, version))
 }
 
 type Open = (Box<dyn Store>, MemberId, Box<dyn Wakeups>);

@@ -7,8 +7,8 @@ use crate::clock::{Nanos, boottime};
 use crate::gate::{Gate, Index, Left};
 use crate::limit::{self, End, RateLimit, Resets, Scope};
 use crate::share::{
-    Answer, Class, Counted, FreeAt, GateView, Heard, Kind, Membership, News, Pause, Request, SAME_END,
-    Settled, Terms, ToldLimit, Waiting,
+    Answer, Class, Counted, FreeAt, GateView, HeardNews, Kind, Membership, News, Pause, Request, SAME_END,
+    SettledUnits, Terms, ToldLimit, Waiting,
 };
 use crate::wait::Turn;
 use crate::wait::{NewLimit, NewPause};
@@ -44,7 +44,7 @@ const OLDEST: usize = 64;
 
 /// What a look at the gate leads to.
 #[derive(Debug)]
-pub(super) enum Look {
+pub(super) enum Polled {
     /// Nothing is to be done before this instant of [`boottime`]; `None` until something happens. And whether requests
     /// wait.
     Rest(Option<Nanos>, bool),
@@ -154,15 +154,15 @@ impl Part {
 
     /// Reads the gate. If a visit is due, or `now_at_once`, the gate is made ready for it: it shrinks before the store is
     /// told. And whether the gate has changed.
-    pub fn look(&mut self, gate: &mut SharedGate, now: Nanos, at_once: bool) -> (Look, bool) {
+    pub fn poll(&mut self, gate: &mut SharedGate, now: Nanos, at_once: bool) -> (Polled, bool) {
         let boot = boottime();
         let views = self.views(gate, now, false);
         let waiting = self.waiting(gate, now);
         let due = self.membership.next_visit(boot, &views, &waiting);
         if !at_once && due.is_none_or(|due| due > boot) {
             self.know_news(gate, boot, &views);
-            let next = due.into_iter().chain(self.next_look(gate, now, boot)).min();
-            return (Look::Rest(next, !waiting.is_empty()), false);
+            let next = due.into_iter().chain(self.next_poll(gate, now, boot)).min();
+            return (Polled::Rest(next, !waiting.is_empty()), false);
         }
         let repeated = self.membership.is_unanswered();
         let request = self.membership.request(boot, &views, &waiting);
@@ -175,7 +175,7 @@ impl Part {
                 changed = true;
             }
         }
-        (Look::Visit(Box::new(request)), changed)
+        (Polled::Visit(Box::new(request)), changed)
     }
 
     /// Of what this process has heard and is going to tell, it need not hear again.
@@ -218,7 +218,7 @@ impl Part {
     pub fn tighten(&self, gate: &mut SharedGate, now: Nanos) {
         for (at, limit) in self.present() {
             let terms = &self.membership.table()[at];
-            let (units, interval) = self.membership.in_force(at);
+            let (units, interval) = self.membership.in_effect(at);
             if (units, interval) != (0, 0) && (units < terms.limit || interval > terms.interval) {
                 gate.tighten(now, limit, units, interval);
             }
@@ -226,7 +226,7 @@ impl Part {
     }
 
     /// When units come free that others may want.
-    fn next_look(&self, gate: &SharedGate, now: Nanos, boot: Nanos) -> Option<Nanos> {
+    fn next_poll(&self, gate: &SharedGate, now: Nanos, boot: Nanos) -> Option<Nanos> {
         /// How often a member looks whether it uses all that it holds while others want more.
         const PACE: Nanos = 250_000_000;
         let look = |(at, limit): (usize, Index)| {
@@ -284,7 +284,7 @@ fn counted(gate: &mut SharedGate, limit: Index, now: Nanos, since: Nanos) -> Cou
 }
 
 /// What the exchange has told last of a limit.
-fn heard(gate: &mut SharedGate, limit: Index, now: Nanos) -> Option<Heard> {
+fn heard(gate: &mut SharedGate, limit: Index, now: Nanos) -> Option<HeardNews> {
     let (Left { told, at }, found_at) = gate.left_of(limit)?;
     let news = News {
         remaining: i64::try_from(told.remaining).unwrap_or(if told.remaining < 0 {
@@ -298,13 +298,16 @@ fn heard(gate: &mut SharedGate, limit: Index, now: Nanos) -> Option<Heard> {
         counted: counted(gate, limit, now, told.since),
     };
     let ago = |at: Nanos| now.saturating_sub(at);
-    Some(Heard { news, ago: ago(at), found: found_at.map(ago) })
+    Some(HeardNews { news, ago: ago(at), found: found_at.map(ago) })
 }
 
-fn settled(gate: &SharedGate, limit: Index, now: Nanos) -> Vec<Settled> {
+fn settled(gate: &SharedGate, limit: Index, now: Nanos) -> Vec<SettledUnits> {
     let free = |end| match end {
         End::At(at) => FreeAt::In(at.saturating_sub(now)),
         End::Boundary(at) => FreeAt::Boundary(at),
     };
-    gate.settled(limit).into_iter().map(|some| Settled { units: some.units, free: free(some.end) }).collect()
+    gate.settled(limit)
+        .into_iter()
+        .map(|some| SettledUnits { units: some.units, free: free(some.end) })
+        .collect()
 }

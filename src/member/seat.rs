@@ -18,7 +18,7 @@ use super::part::SharedGate;
 pub(super) struct Seat {
     pub share: Share,
     pub throttler: WeakThrottler,
-    /// The store, while it is open. Whoever locks it holds [`super::fork`]'s lock before.
+    /// The store, while it is open. Who locks it holds [`super::fork`]'s lock before.
     pub store: Mutex<Option<Box<dyn Store>>>,
     waker: Mutex<Option<Waker>>,
     /// The gate of a throttler that is gone.

@@ -15,7 +15,7 @@ use crate::wait::{Throttler, tell_nothing_here};
 use super::fork;
 use super::joining::{about, join};
 use super::options::Notice;
-use super::part::{Look, Part, SharedGate, terms};
+use super::part::{Part, Polled, SharedGate, terms};
 use super::seat::{Seat, id};
 use super::visits;
 
@@ -24,7 +24,7 @@ const RETRY: [Nanos; 2] = [50_000_000, 2_000_000_000];
 
 /// While requests wait for units that this process has asked for already, the thread does not hear of each that joins
 /// them, but looks now and then.
-const GLANCES: [Nanos; 2] = [5_000_000, 250_000_000];
+const RECHECKS: [Nanos; 2] = [5_000_000, 250_000_000];
 
 /// How often a thread without a store tries to open it.
 const REOPEN: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ enum Failed {
 }
 
 /// See the [module](self).
-pub(super) struct Member {
+pub(super) struct MemberThread {
     seat: Arc<Seat>,
     me: crate::share::MemberId,
     rules: Rules,
@@ -53,11 +53,11 @@ pub(super) struct Member {
     trouble: Option<String>,
     retry: Nanos,
     retry_at: Nanos,
-    glance: Nanos,
+    recheck: Nanos,
 }
 
 /// Starts the thread. One without a member joins by itself.
-pub(super) fn start(seat: Arc<Seat>, member: Option<Member>) {
+pub(super) fn start(seat: Arc<Seat>, member: Option<MemberThread>) {
     let run = {
         let seat = seat.clone();
         move || {
@@ -78,7 +78,7 @@ pub(super) fn start(seat: Arc<Seat>, member: Option<Member>) {
 }
 
 /// Joins as soon as the store can be opened. `None` once the throttler ends.
-fn join_again(seat: &Arc<Seat>) -> Option<Member> {
+fn join_again(seat: &Arc<Seat>) -> Option<MemberThread> {
     let mut told = false;
     while !seat.is_closing() {
         let throttler = seat.throttler.upgrade()?;
@@ -102,7 +102,7 @@ fn away(error: &StoreError) -> String {
     )
 }
 
-impl Member {
+impl MemberThread {
     pub fn new(
         seat: Arc<Seat>,
         me: crate::share::MemberId,
@@ -122,7 +122,7 @@ impl Member {
             trouble: None,
             retry: RETRY[0],
             retry_at: 0,
-            glance: GLANCES[0],
+            recheck: RECHECKS[0],
         }
     }
 
@@ -165,19 +165,19 @@ impl Member {
                     throttler.in_gate(|gate, now, _| {
                         // Another table came just now: a limit may stand elsewhere in the gate.
                         if gate.version() != version {
-                            return (Look::Rest(Some(boottime()), false), false);
+                            return (Polled::Rest(Some(boottime()), false), false);
                         }
-                        part.look(gate, now, at_once)
+                        part.poll(gate, now, at_once)
                     })
                 });
                 at_once = false;
                 match look {
-                    Look::Rest(next, waits) => {
+                    Polled::Rest(next, waits) => {
                         until = until.into_iter().chain(next).min();
                         waits_in_vain |= waits;
                         break;
                     }
-                    Look::Visit(request) => match self.visit(at, throttler, &request) {
+                    Polled::Visit(request) => match self.visit(at, throttler, &request) {
                         Ok(()) => self.recover(),
                         Err(failed) => {
                             self.fail(failed);
@@ -196,10 +196,10 @@ impl Member {
                 return (Some(self.retry_at), false);
             }
         }
-        self.glance = if waits_in_vain { (self.glance * 2).min(GLANCES[1]) } else { GLANCES[0] };
+        self.recheck = if waits_in_vain { (self.recheck * 2).min(RECHECKS[1]) } else { RECHECKS[0] };
         if waits_in_vain {
-            let glance = boottime() + self.glance;
-            return (Some(until.map_or(glance, |until| until.min(glance))), false);
+            let recheck = boottime() + self.recheck;
+            return (Some(until.map_or(recheck, |until| until.min(recheck))), false);
         }
         (until, true)
     }
@@ -228,8 +228,8 @@ impl Member {
     pub fn visit_all(&mut self, throttler: &Throttler) -> Result<(), Error> {
         for at in 0..self.parts.len() {
             let part = &mut self.parts[at];
-            let look = throttler.in_gate(|gate, now, _| part.look(gate, now, true));
-            if let Look::Visit(request) = look {
+            let look = throttler.in_gate(|gate, now, _| part.poll(gate, now, true));
+            if let Polled::Visit(request) = look {
                 self.visit(at, throttler, &request).map_err(|failed| match failed {
                     Failed::Store(error) => Error::Store(error.to_string()),
                     Failed::Disagrees(error) => error,

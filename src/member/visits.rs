@@ -1,4 +1,4 @@
-//! How often this process has asked its stores, and how long that took: for benchmarks, and for whoever wonders.
+//! How often this process has asked its stores, and how long that took: for benchmarks, and for those who wonder.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -8,6 +8,7 @@ mod cache;
 mod errors;
 mod hummingbot;
 mod meter;
+mod numbers;
 mod once;
 #[cfg(feature = "share")]
 mod sharing;

@@ -1,6 +1,6 @@
-//! Who is called: whoever must give something back or hear something, and for whom there are units in the pool.
+//! Who is called: those who must give something back or hear something, and for whom there are units in the pool.
 //!
-//! Whoever is called for units must get some when it comes: one that does not would call the next one in vain, and that one
+//! Who is called for units must get some when it comes: one that does not would call the next one in vain, and that one
 //! it again. So units are promised here in the order in which [`ScopeState::fill`] gives them: tickets first, oldest first, and
 //! then those who have less.
 

@@ -6,7 +6,7 @@ use crate::clock::{Nanos, WallNanos};
 
 use super::line::Class;
 use super::reclaim::FreeAt;
-use super::tally::{Counted, Heard};
+use super::tally::{Counted, HeardNews};
 use super::terms::OnConflict;
 
 /// How a process takes part.
@@ -35,20 +35,20 @@ pub(crate) struct GateView {
     /// When units of `used` come free next.
     pub frees_at: Option<Nanos>,
     /// Those of `used` that are in the window. Needed of long windows, and of all when the member leaves.
-    pub settled: Vec<Settled>,
+    pub settled: Vec<SettledUnits>,
     /// What is left of a pause, and why.
     pub pause: Option<(Nanos, Arc<str>)>,
     /// What the exchange has told that the limit is, and how long ago.
     pub told: Option<(u64, Nanos)>,
     /// What the exchange has told last to be left.
-    pub heard: Option<Heard>,
+    pub heard: Option<HeardNews>,
     /// What it may have counted of this process since [`Membership::asked_since`].
     pub counted: Counted,
 }
 
 /// Units in a gate's window.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Settled {
+pub(crate) struct SettledUnits {
     pub units: u64,
     /// When they leave it: [`FreeAt::In`] of a rolling window, [`FreeAt::Boundary`] of a quota.
     pub free: FreeAt,

@@ -1,7 +1,7 @@
 //! Joining with a table, changing it, and which terms hold when tables differ.
 
 use super::reclaim::{Care, FreeAt};
-use super::state::{Budget, Member, Part, PausedUntil, ScopeState};
+use super::state::{Budget, Holding, Member, PausedUntil, ScopeState};
 use super::terms::{Conflict, Kind, OnConflict, Terms, in_words};
 use super::time::Moment;
 use super::visit::Request;
@@ -40,7 +40,7 @@ impl ScopeState {
             let old = self.members[member].parts.iter().position(|part| part.budget == budget);
             let old = old.map(|at| self.members[member].parts.swap_remove(at)).unwrap_or_default();
             let variant = self.variant_of(budget, terms);
-            parts.push(Part { budget, variant, ..old });
+            parts.push(Holding { budget, variant, ..old });
         }
         // What the table no longer has.
         for left in 0..self.members[member].parts.len() {
@@ -132,13 +132,13 @@ impl ScopeState {
 
     /// Of each budget, the smallest limit and the longest interval of the tables that have it hold from now on.
     pub(super) fn settle_terms(&mut self) {
-        let mut in_force: Vec<Option<(u64, u64)>> = vec![None; self.budgets.len()];
+        let mut in_effect: Vec<Option<(u64, u64)>> = vec![None; self.budgets.len()];
         for part in self.members.iter().flat_map(|member| &member.parts) {
             let (limit, interval) = self.budgets[part.budget as usize].variants[part.variant as usize];
-            let best = in_force[part.budget as usize].get_or_insert((limit, interval));
+            let best = in_effect[part.budget as usize].get_or_insert((limit, interval));
             *best = (best.0.min(limit), best.1.max(interval));
         }
-        for (budget, terms) in self.budgets.iter_mut().zip(in_force) {
+        for (budget, terms) in self.budgets.iter_mut().zip(in_effect) {
             let Some((limit, interval)) = terms else { continue };
             self.terms_changed |= (limit, interval) != (budget.tabled, budget.interval);
             if limit != budget.tabled {

@@ -22,7 +22,7 @@ pub(crate) struct Class {
 
 /// Where a ticket stands: the smallest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Standing {
+pub(super) struct TicketOrder {
     /// How far it is below the highest class, in 65536ths of a class; `None`: before all.
     below: Option<u64>,
     since: i64,
@@ -65,8 +65,8 @@ impl Line {
     }
 
     /// Where a member's ticket stands; `None` if it has none.
-    pub(super) fn standing(&self, member: &Member) -> Option<Standing> {
+    pub(super) fn standing(&self, member: &Member) -> Option<TicketOrder> {
         let ticket = member.ticket.as_ref()?;
-        Some(Standing { below: self.below(ticket), since: ticket.since, member: member.id })
+        Some(TicketOrder { below: self.below(ticket), since: ticket.since, member: member.id })
     }
 }

@@ -140,7 +140,7 @@ impl Membership {
     }
 
     /// The limit and the interval that hold for all members, where their tables differ; (0, 0) before the first answer.
-    pub(crate) fn in_force(&self, limit: usize) -> (u64, Nanos) {
+    pub(crate) fn in_effect(&self, limit: usize) -> (u64, Nanos) {
         (self.hands[limit].granted.limit, self.hands[limit].granted.interval)
     }
 

@@ -70,7 +70,7 @@ mod tally_tests;
 #[cfg(test)]
 mod traffic_tests;
 
-pub(crate) use gate_view::{GateView, Rules, Settled, Waiting};
+pub(crate) use gate_view::{GateView, Rules, SettledUnits, Waiting};
 pub(crate) use learned::ToldLimit;
 pub(crate) use line::Class;
 pub(crate) use membership::Membership;
@@ -78,7 +78,7 @@ pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
 pub(crate) use pauses::{Pause, SAME_END};
 pub(crate) use reclaim::FreeAt;
 pub(crate) use state::{About, BadDocument, MemberId, ScopeState};
-pub(crate) use tally::{Counted, Heard, News};
+pub(crate) use tally::{Counted, HeardNews, News};
 pub(crate) use terms::{Kind, OnConflict, Terms};
 pub(crate) use time::Moment;
 pub(crate) use visit::{Answer, Request};

@@ -424,7 +424,7 @@ impl Cluster {
             process.gate.limits[limit].effective = process.membership.effective(limit);
             if process.gate.limits[limit].period.is_none() {
                 let longer =
-                    process.membership.in_force(limit).1.max(process.membership.table()[limit].interval);
+                    process.membership.in_effect(limit).1.max(process.membership.table()[limit].interval);
                 process.gate.limits[limit].interval = longer;
             }
         }

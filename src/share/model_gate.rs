@@ -2,10 +2,10 @@
 
 use crate::clock::Nanos;
 
-use super::gate_view::{GateView, Settled, Waiting};
+use super::gate_view::{GateView, SettledUnits, Waiting};
 use super::line::Class;
 use super::reclaim::FreeAt;
-use super::tally::{Counted, Heard, News};
+use super::tally::{Counted, HeardNews, News};
 
 /// One limit of a model gate. Instants are the process's own.
 #[derive(Clone, Debug, Default)]
@@ -94,11 +94,11 @@ impl ModelLimit {
         }
     }
 
-    fn news(&self, now: Nanos) -> Option<Heard> {
+    fn news(&self, now: Nanos) -> Option<HeardNews> {
         let ModelAnswer { remaining, since, at, .. } = self.heard?;
         let counted = self.counted_since(since);
         let news = News { remaining, age: now - since, ends_in: None, expect: true, counted };
-        Some(Heard { news, ago: now - at, found: self.found_at.map(|at| now - at) })
+        Some(HeardNews { news, ago: now - at, found: self.found_at.map(|at| now - at) })
     }
 
     /// Whether a quota rests, as other clocks may show another period.
@@ -236,7 +236,7 @@ impl ModelGate {
         let mut views = Vec::new();
         for (at, limit) in self.limits.iter_mut().enumerate() {
             limit.expire(now);
-            let settled = limit.stamps.iter().map(|&(stamp, units)| Settled {
+            let settled = limit.stamps.iter().map(|&(stamp, units)| SettledUnits {
                 units,
                 free: match limit.period {
                     None => FreeAt::In(limit.frees_at(stamp) - now),

@@ -72,7 +72,7 @@ pub(crate) fn overview(state: &ScopeState, now: Nanos, wall: WallNanos) -> Overv
         .map(|(at, budget)| {
             let on_line = if budget.kind == Kind::Rolling { clock as i64 } else { wall };
             let after = |instant: i64| u64::try_from(instant - on_line).unwrap_or(0);
-            // Whoever visits next finds them in the pool.
+            // Who visits next finds them in the pool.
             let due = |budget: &super::state::Budget| -> u64 {
                 let due = budget.quarantine.iter().filter(|some| after(some.at) == 0);
                 due.map(|some| some.units).sum()

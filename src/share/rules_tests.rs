@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::clock::Nanos;
 
-use super::gate_view::{GateView, Rules, Settled, Waiting};
+use super::gate_view::{GateView, Rules, SettledUnits, Waiting};
 use super::line::Class;
 use super::membership::Membership;
 use super::model::Cluster;
@@ -123,7 +123,7 @@ fn with_smallest_the_smaller_limit_and_the_longer_interval_hold_for_all() {
     assert_eq!(answer.wake, [MemberId(1)], "all must hear of it");
     file.dead.push(MemberId(3));
     file.settle(&mut [(&mut second, wants(0, 500)), (&mut first, wants(0, 500))]);
-    assert_eq!((first.in_force(0), second.in_force(0)), ((60, 30 * SECOND), (60, 30 * SECOND)));
+    assert_eq!((first.in_effect(0), second.in_effect(0)), ((60, 30 * SECOND), (60, 30 * SECOND)));
     // The first gave back 70, free by the longer interval: 40 of them paid for the smaller limit.
     assert_eq!((first.effective(0), second.effective(0)), (30, 30));
 }
@@ -133,7 +133,7 @@ fn a_clean_end_gives_free_units_at_once_and_used_ones_when_they_leave_the_window
     let mut file = File::default();
     let mut first = member(1, OnConflict::Refuse, vec![terms(100, 10)]);
     file.settle(&mut [(&mut first, wants(0, 100))]);
-    let settled = vec![Settled { units: 30, free: FreeAt::In(4 * SECOND) }];
+    let settled = vec![SettledUnits { units: 30, free: FreeAt::In(4 * SECOND) }];
     let gates = vec![GateView { used: 50, settled, ..GateView::default() }];
     let request = first.leave(file.now, &gates);
     assert_eq!(first.effective(0), 0);

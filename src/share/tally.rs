@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Nanos;
 
 use super::reclaim::{Care, FreeAt, Quarantined};
-use super::state::{Budget, MemberId, Part, ScopeState};
+use super::state::{Budget, Holding, MemberId, ScopeState};
 use super::terms::{CHUNKS, Kind};
 use super::time::Moment;
 use super::visit::Request;
@@ -46,7 +46,7 @@ const NEVER: i64 = i64::MIN;
 
 /// What an answer of the exchange has told a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Heard {
+pub(crate) struct HeardNews {
     pub news: News,
     /// How long ago it was heard.
     pub ago: Nanos,
@@ -209,7 +209,7 @@ impl Budget {
 
 impl ScopeState {
     /// Whether the member of this part has yet to answer.
-    pub(super) fn asks(&self, member: MemberId, part: &Part) -> bool {
+    pub(super) fn asks(&self, member: MemberId, part: &Holding) -> bool {
         let tally = self.budgets[part.budget as usize].tally.as_ref();
         tally.is_some_and(|tally| tally.is_open && !tally.has(member))
     }

@@ -9,7 +9,7 @@ use super::membership::Membership;
 use super::model_world::MS;
 use super::rules_tests::{File, SECOND, member, terms, wants};
 use super::state::MemberId;
-use super::tally::{Counted, Heard, News};
+use super::tally::{Counted, HeardNews, News};
 use super::terms::OnConflict;
 
 const LIMIT: u64 = 100;
@@ -35,7 +35,7 @@ impl Process {
 
     fn views(&self, now: Nanos) -> Vec<GateView> {
         let counted = Counted { units: self.used, in_flight: 0 };
-        let heard = self.heard.map(|(remaining, at)| Heard {
+        let heard = self.heard.map(|(remaining, at)| HeardNews {
             news: News { remaining, age: now - at + 100 * MS, ends_in: None, expect: true, counted },
             ago: now - at,
             found: None,
@@ -142,7 +142,7 @@ fn numbers_that_cannot_be_stop_all_for_an_interval_and_break_nothing() {
 }
 
 proptest! {
-    /// Whoever hears it, whatever all have used, and whether some want more or not: what is free in the whole budget is no
+    /// Who hears it, whatever all have used, and whether some want more or not: what is free in the whole budget is no
     /// more than what the exchange has left.
     #[test]
     fn what_is_free_in_the_whole_budget_is_no_more_than_the_exchange_has_left(

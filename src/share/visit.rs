@@ -152,7 +152,7 @@ impl ScopeState {
         state.free_due(moment.wall);
         let known = state.position(request.member).is_some();
         if request.leaves && !known {
-            // What it used is not in this document: whoever comes next must know that something is lost.
+            // What it used is not in this document: who comes next must know that something is lost.
             if state.comes_from_another(request) {
                 state.know_loss(request);
             }

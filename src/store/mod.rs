@@ -4,7 +4,7 @@
 //! document, lets a closure change it, and writes what the closure returns if nobody else has written meanwhile. So all
 //! updates of a scope happen one after the other, in the same order for everybody.
 //!
-//! A *member* is one open store of one process ([`Store::join`]). Whoever writes names the members that the change
+//! A *member* is one open store of one process ([`Store::join`]). Who writes names the members that the change
 //! concerns, and these are woken: each member has one [`Wakeups`], on which one thread sleeps.
 //!
 //! The two stores differ in how they know who lives ([`Life`]), in their time and in what they forget; [`Read`] tells.

@@ -20,7 +20,7 @@ pub(crate) enum StoreUrl {
 /// A Redis or Valkey server.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Server {
-    pub(crate) at: Place,
+    pub(crate) at: Endpoint,
     pub(crate) user: Option<String>,
     pub(crate) password: Option<String>,
     pub(crate) database: u32,
@@ -29,7 +29,7 @@ pub(crate) struct Server {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum Place {
+pub(crate) enum Endpoint {
     Tcp { host: String, port: u16, tls: bool },
     Unix(PathBuf),
 }
@@ -110,7 +110,7 @@ fn tcp(address: &str, rest: &str, tls: bool) -> Result<StoreUrl, StoreError> {
     let (user, password) = login.map_or(Ok((None, None)), |login| credentials(address, login))?;
     let path = path.strip_suffix('/').unwrap_or(path);
     let database = if path.is_empty() { 0 } else { database(address, path)? };
-    let at = Place::Tcp { host, port, tls };
+    let at = Endpoint::Tcp { host, port, tls };
     Ok(StoreUrl::Redis(Server { at, user, password, database, shown: shown(address) }))
 }
 
@@ -189,7 +189,7 @@ fn unix(address: &str, rest: &str) -> Result<StoreUrl, StoreError> {
             _ => return Err(wrong(address, "its options can be \"db\", \"user\" and \"password\"")),
         }
     }
-    let at = Place::Unix(PathBuf::from(decoded(address, path)?));
+    let at = Endpoint::Unix(PathBuf::from(decoded(address, path)?));
     Ok(StoreUrl::Redis(Server { at, user, password, database: number, shown: shown(address) }))
 }
 
@@ -283,8 +283,8 @@ mod tests {
         }
     }
 
-    fn host(host: &str, port: u16, tls: bool) -> Place {
-        Place::Tcp { host: host.into(), port, tls }
+    fn host(host: &str, port: u16, tls: bool) -> Endpoint {
+        Endpoint::Tcp { host: host.into(), port, tls }
     }
 
     #[test]
@@ -319,7 +319,7 @@ mod tests {
             "unix://:x%26y@/run/redis.sock?db=2",
         ] {
             let read = server(address);
-            assert_eq!(read.at, Place::Unix("/run/redis.sock".into()), "{address}");
+            assert_eq!(read.at, Endpoint::Unix("/run/redis.sock".into()), "{address}");
             assert_eq!((read.password.as_deref(), read.database), (Some("x&y"), 2), "{address}");
             assert!(!read.shown.contains("x%26y"), "{}", read.shown);
         }

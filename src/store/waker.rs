@@ -57,7 +57,7 @@ impl AsFd for Asleep {
 
 /// What ended a [`sleep`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Heard {
+pub(super) struct Signals {
     pub(super) local: bool,
     pub(super) store: bool,
 }
@@ -67,7 +67,7 @@ pub(super) fn sleep(
     local: &Asleep,
     store: Option<BorrowedFd<'_>>,
     until: Option<std::time::Instant>,
-) -> Heard {
+) -> Signals {
     use rustix::event::{PollFd, PollFlags, poll};
     loop {
         let span = until.map(|until| until.saturating_duration_since(std::time::Instant::now()));
@@ -83,9 +83,9 @@ pub(super) fn sleep(
         match poll(fds, timeout.as_ref()) {
             Err(rustix::io::Errno::INTR) => {}
             // Only exhausted memory is left. The caller looks again, as after any wake-up.
-            Err(_) => return Heard { local: true, store: false },
+            Err(_) => return Signals { local: true, store: false },
             Ok(_) => {
-                return Heard {
+                return Signals {
                     local: !fds[0].revents().is_empty(),
                     store: fds.get(1).is_some_and(|fd| !fd.revents().is_empty()),
                 };

@@ -9,13 +9,13 @@ use super::throttler::Throttler;
 
 /// What is to be done once nothing is locked.
 #[must_use = "somebody waits for this"]
-struct Left {
+struct Remaining {
     throttler: Throttler,
     effects: Effects,
     has_news: bool,
 }
 
-impl Left {
+impl Remaining {
     fn carry_out(self) {
         self.effects.carry_out();
         if self.has_news {
@@ -32,13 +32,13 @@ impl Throttler {
         units: i64,
         id: Option<&str>,
         in_flight: bool,
-    ) -> Result<(i64, Left), Error> {
+    ) -> Result<(i64, Remaining), Error> {
         let mut effects = Effects::default();
         let mut shared = self.shared.lock();
         let now = shared.now();
         // What was settled with everything else is not given back, unless the block takes it again.
         if units < 0 && in_flight && held.epoch != shared.epoch {
-            return Ok((0, Left { throttler: self.clone(), effects, has_news: false }));
+            return Ok((0, Remaining { throttler: self.clone(), effects, has_news: false }));
         }
         let corrected = shared.gate.correct_held(now, (&held.route, held.units), id, units, in_flight)?;
         if let Some(route) = corrected.route {
@@ -46,7 +46,7 @@ impl Throttler {
         }
         shared.advance(now, &mut effects);
         let has_news = shared.has_news();
-        Ok((corrected.units, Left { throttler: self.clone(), effects, has_news }))
+        Ok((corrected.units, Remaining { throttler: self.clone(), effects, has_news }))
     }
 }
 

@@ -13,13 +13,13 @@ use super::epoch::Epoch;
 use super::pass::HeldUnits;
 use super::shared::Shared;
 use super::throttler::Throttler;
-use super::turn::{Ticket, Turn};
+use super::turn::{Turn, WaitHandle};
 
 /// What became of a request that asked to enter.
 #[derive(Debug)]
 pub(crate) enum Admission {
     Entered,
-    Waiting(Ticket),
+    Waiting(WaitHandle),
 }
 
 impl Throttler {
@@ -79,7 +79,7 @@ impl Throttler {
             shared.tell_wanted();
             Ok(())
         })?;
-        let ticket = Ticket::new(self.clone(), turn);
+        let ticket = WaitHandle::new(self.clone(), turn);
         match ticket.take() {
             None => Ok(Admission::Waiting(ticket)),
             Some(Ok(granted)) => {

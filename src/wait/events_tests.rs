@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::enter::Admission;
 use super::pass::HeldUnits;
-use super::turn::{Ticket, Turn};
+use super::turn::{Turn, WaitHandle};
 use super::wake_groups::WakeGroup;
 use crate::clock::Nanos;
 use crate::gate::{Observation, Options};
@@ -50,7 +50,7 @@ fn lines<const N: usize>(lines: [(Nanos, &str); N]) -> Vec<(Nanos, String)> {
 }
 
 /// A request that waits where nobody keeps watch but the test.
-fn wait(throttler: &Throttler, id: &str, units: u64, timeout: Option<Duration>) -> Ticket {
+fn wait(throttler: &Throttler, id: &str, units: u64, timeout: Option<Duration>) -> WaitHandle {
     let mut held = HeldUnits::new(&throttler.lookup(id).expect("known"), units, None);
     let turn = || Turn::new(WakeGroup::Threads, Waker::noop().clone());
     match throttler.enter(&mut held, timeout.map(crate::clock::nanos), turn) {

@@ -3,7 +3,7 @@
 use super::effects::Effects;
 use super::pass::HeldUnits;
 use super::throttler::Throttler;
-use super::turn::{Phase, Standing};
+use super::turn::{Phase, QueuedAs};
 
 impl Throttler {
     /// In the child: what was in flight counts as just answered, and those who waited do so in the parent. Should one of
@@ -27,7 +27,7 @@ impl Throttler {
             let Phase::Waiting(place) = *phase else { continue };
             let Some(route) = shared.gate.route_at(place) else { continue };
             let (since, deadline) = (waiter.since, waiter.deadline);
-            let standing = Standing { order: place.order, since, deadline, waited: 0 };
+            let standing = QueuedAs { order: place.order, since, deadline, waited: 0 };
             *phase = Phase::Lapsed(HeldUnits::new(&route, units, Some(turn.rank)), standing);
             drop(phase);
             // No loop runs on in a child; a thread may.

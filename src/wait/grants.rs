@@ -12,7 +12,7 @@ use super::leases::LEASE;
 use super::pass::HeldUnits;
 use super::shared::Shared;
 use super::throttler::Throttler;
-use super::turn::{Claim, Phase, Standing, Turn};
+use super::turn::{Claim, Phase, QueuedAs, Turn};
 use super::wake_groups::WakeGroup;
 
 impl Shared {
@@ -53,7 +53,7 @@ impl Shared {
             *phase = match outcome {
                 Ok(route) => {
                     let waited = now.saturating_sub(since);
-                    let standing = Standing { order: place.order, since, deadline, waited };
+                    let standing = QueuedAs { order: place.order, since, deadline, waited };
                     let held = HeldUnits::new(&route, units, Some(turn.rank));
                     Phase::Granted(HeldUnits { epoch: self.epoch, ..held }, standing)
                 }
@@ -80,7 +80,7 @@ impl Shared {
             _ => {}
         }
         match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Granted(mut held, Standing { waited, .. }) => {
+            Phase::Granted(mut held, QueuedAs { waited, .. }) => {
                 drop(phase);
                 self.gate.count_granted(&held.route, waited);
                 held.is_tight = self.gate.is_tight(&held.route);
@@ -136,7 +136,7 @@ impl Shared {
             return;
         };
         let Waiter { units, since, deadline, tag } = waiter;
-        let standing = Standing { order: place.order, since, deadline, waited: 0 };
+        let standing = QueuedAs { order: place.order, since, deadline, waited: 0 };
         *turn.phase.lock() = Phase::Lapsed(HeldUnits::new(&route, units, Some(turn.rank)), standing);
         self.groups.leave(place, &turn, effects);
         // It comes as soon as it runs.
@@ -166,7 +166,7 @@ impl Shared {
     pub fn rejoin(&mut self, now: Nanos, turn: &Arc<Turn>, effects: &mut Effects) {
         let mut phase = turn.phase.lock();
         *phase = match std::mem::replace(&mut *phase, Phase::Over) {
-            Phase::Lapsed(mut held, Standing { order, since, deadline, .. }) => match self.refresh(&mut held)
+            Phase::Lapsed(mut held, QueuedAs { order, since, deadline, .. }) => match self.refresh(&mut held)
             {
                 Ok(()) => {
                     let waiter = Waiter { units: held.units, since, deadline, tag: turn.clone() };

@@ -68,6 +68,6 @@ pub(crate) use self::{
     pass::HeldUnits,
     sharing::{NewLimit, NewPause, Sharer},
     throttler::{Snapshot, WeakThrottler},
-    turn::{Claim, Ticket, Turn},
+    turn::{Claim, Turn, WaitHandle},
     wake_groups::WakeGroup,
 };

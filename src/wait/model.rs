@@ -22,7 +22,7 @@ use super::model_loop::SimLoop;
 use super::pass::{HeldUnits, Pass};
 use super::polling::ThreadPoll;
 use super::throttler::Throttler;
-use super::turn::{Claim, Ticket, Turn};
+use super::turn::{Claim, Turn, WaitHandle};
 use super::wake_groups::WakeGroup;
 
 pub const MS: Nanos = 1_000_000;
@@ -48,7 +48,7 @@ pub enum RunsIn {
 
 #[derive(Debug)]
 struct SimWait {
-    ticket: Ticket,
+    ticket: WaitHandle,
     place: RunsIn,
     woken: Arc<Flag>,
     /// A thread parks until then, at the latest.

@@ -14,7 +14,7 @@ use super::manual_clock::ManualClock;
 use super::nested::Nested;
 use super::pass::HeldUnits;
 use super::throttler::Throttler;
-use super::turn::{Ticket, Turn};
+use super::turn::{Turn, WaitHandle};
 use super::wake_groups::WakeGroup;
 
 pub(super) const INTERVAL: Duration = Duration::from_secs(10);
@@ -31,7 +31,7 @@ pub(super) struct Context {
     /// As a context keeps it, whether it still runs or not.
     pub innermost: Option<Arc<Block>>,
     pub blocks: Vec<Arc<Block>>,
-    pub waits: Option<(Ticket, Option<Arc<Nested>>)>,
+    pub waits: Option<(WaitHandle, Option<Arc<Nested>>)>,
 }
 
 impl Context {

@@ -13,7 +13,7 @@ use super::enter::Admission;
 use super::pass::{HeldUnits, Pass};
 use super::polling::ThreadPoll;
 use super::throttler::Throttler;
-use super::turn::{Ticket, Turn};
+use super::turn::{Turn, WaitHandle};
 use super::wake_groups::WakeGroup;
 
 struct Unpark(Thread);
@@ -64,7 +64,7 @@ impl Throttler {
     /// it is given. It may wake early.
     pub(crate) fn wait<E: From<Error>>(
         &self,
-        ticket: &Ticket,
+        ticket: &WaitHandle,
         mut park: impl FnMut(Option<Nanos>) -> Result<(), E>,
     ) -> Result<HeldUnits, E> {
         let clock = self.clock();

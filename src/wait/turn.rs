@@ -20,10 +20,10 @@ pub(super) enum Phase {
     New,
     Waiting(Place),
     /// It may go: its units are in flight.
-    Granted(HeldUnits, Standing),
+    Granted(HeldUnits, QueuedAs),
     /// It was granted and did not come, or waits in a process that has forked: its units, which are in no window, are
     /// what it would ask for. It is not in the queue until it comes.
-    Lapsed(HeldUnits, Standing),
+    Lapsed(HeldUnits, QueuedAs),
     Refused(Error),
     /// Its outcome was taken, or it was cancelled.
     Over,
@@ -31,7 +31,7 @@ pub(super) enum Phase {
 
 /// What a waiter has a right to, in the queue or out of it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Standing {
+pub(super) struct QueuedAs {
     /// Its place in the order of the queue.
     pub order: Order,
     /// When it came, and when it gives up.
@@ -45,7 +45,7 @@ pub(super) struct Standing {
 #[derive(Debug)]
 pub(crate) enum Claim {
     Waiting,
-    /// What it was granted has gone back: it must [rejoin](Ticket::rejoin) the queue.
+    /// What it was granted has gone back: it must [rejoin](WaitHandle::rejoin) the queue.
     Lapsed,
     /// The outcome; it can be taken once. With it, the request's block begins.
     Over(Result<HeldUnits, Error>),
@@ -85,12 +85,12 @@ impl Turn {
 /// The place of one waiting request in the queue. Dropping it gives up: a place is left, and units granted but not
 /// used go back as if they had never been taken.
 #[derive(Debug)]
-pub(crate) struct Ticket {
+pub(crate) struct WaitHandle {
     throttler: Throttler,
     turn: Arc<Turn>,
 }
 
-impl Ticket {
+impl WaitHandle {
     pub(super) fn new(throttler: Throttler, turn: Arc<Turn>) -> Self {
         Self { throttler, turn }
     }
@@ -100,7 +100,7 @@ impl Ticket {
         self.throttler.claim(&self.turn)
     }
 
-    /// Returns to its old place in the queue, if it had to leave it. A [claim](Ticket::claim) should follow.
+    /// Returns to its old place in the queue, if it had to leave it. A [claim](WaitHandle::claim) should follow.
     pub fn rejoin(&self) {
         self.throttler.rejoin(&self.turn);
     }
@@ -135,7 +135,7 @@ impl Ticket {
     }
 }
 
-impl Drop for Ticket {
+impl Drop for WaitHandle {
     fn drop(&mut self) {
         self.throttler.cancel(&self.turn);
     }

@@ -113,7 +113,7 @@ def test_what_the_package_itself_exports_counts_as_a_part() -> None:
 
 # ---- Rust
 
-#: The parts that each part may know. `share` and `store` are to come.
+#: The parts that each part may know.
 BELOW: dict[str, set[str]] = {
     "clock": set(),
     "error": set(),
@@ -188,6 +188,28 @@ def test_the_rust_parts_know_only_those_below_them() -> None:
 
 def test_the_order_of_the_rust_parts_has_no_circle() -> None:
     assert circle(BELOW) is None
+
+
+def binding_graph(files: dict[str, str]) -> dict[str, set[str]]:
+    """Which folders and files of `src/python/` use which others."""
+    graph: dict[str, set[str]] = {}
+    for path, source in files.items():
+        folders = path.removesuffix(".rs").split("/")
+        if folders[0] != "python" or folders[1] == "mod":
+            continue
+        named = re.findall(r"crate::python::(\w+)", source)
+        if len(folders) > 2 and folders[2] != "mod":
+            named += re.findall(r"super::super::(\w+)", source)
+        graph.setdefault(folders[1], set()).update(set(named) - {folders[1]})
+    return graph
+
+
+def test_the_folders_of_the_binding_have_no_circle() -> None:
+    files = rust_files()
+    assert circle(binding_graph(files)) is None
+    assert "sharing" in binding_graph(files)["throttler"]
+    files["python/sharing/new.rs"] = "use crate::python::throttler::PyUsage;"
+    assert {"sharing", "throttler"} <= set(circle(binding_graph(files)) or ())
 
 
 def test_the_rust_parts_that_there_are_are_found_to_use_each_other() -> None:

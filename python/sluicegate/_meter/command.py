@@ -75,7 +75,7 @@ def top(words: Sequence[str]) -> None:
     except OSError as error:
         # Nothing is left to be written at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        # Whoever closed a pipe has seen enough.
+        # Who closed a pipe has seen enough.
         if not isinstance(error, BrokenPipeError):
             sys.stderr.write(f"sluicegate top: {error.strerror}\n")
             sys.exit(1)

@@ -102,7 +102,7 @@ def share(words: Sequence[str]) -> None:
     except KeyboardInterrupt:
         return
     except BrokenPipeError:
-        # Whoever read it has seen enough; and nothing is left to be written at the end.
+        # Who read it has seen enough; and nothing is left to be written at the end.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -48,7 +48,7 @@ def default_file(environ: Mapping[str, str]) -> Path:
 
 
 def make_private(folder: Path) -> None:
-    """Makes the folder for the user alone: whoever may write into it may use up the limits."""
+    """Makes the folder for the user alone: who may write into it may use up the limits."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     folder.mkdir(mode=0o700, exist_ok=True)
 

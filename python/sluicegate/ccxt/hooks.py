@@ -32,7 +32,7 @@ class Hooks:
         charges: Says what a request takes, and of which budget.
 
     Attributes:
-        ended: Whether the installation is over. Whoever still calls ours gets ccxt's own then.
+        ended: Whether the installation is over. Who still calls ours gets ccxt's own then.
     """
 
     def __init__(self, charges: Charges) -> None:

@@ -57,7 +57,7 @@ def log_waits(waits: Waits, lines: WaitLines) -> None:
 
     Args:
         waits: What the rules of the config have delayed and refused.
-        lines: What requests wait for, whoever has set the limit.
+        lines: What requests wait for, no matter who has set the limit.
     """
     summary, told = waits.take(), lines.take()
     if told:

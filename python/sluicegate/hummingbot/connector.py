@@ -13,7 +13,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-#: Whoever has such a base is a connector, and has a ``name``.
+#: Who has such a base is a connector, and has a ``name``.
 _CONNECTOR_BASES = frozenset(
     {"hummingbot.connector.exchange_py_base", "hummingbot.connector.connector_base"}
 )

@@ -47,12 +47,12 @@ class Market:
         """A market with the prices that are the default."""
         if isinstance(symbols, str):
             raise ValueError(f"symbols must be a list such as ['BTC/USDT'], got {symbols!r}")
-        self._entries: dict[str, _Entry] = {}
+        self._entries: dict[str, _Listed] = {}
         for given in symbols:
             symbol = Symbol.parse(given) if isinstance(given, str) else given
             if symbol.name in self._entries:
                 raise ValueError(f"symbol {symbol.name} is there twice")
-            self._entries[symbol.name] = _Entry(symbol)
+            self._entries[symbol.name] = _Listed(symbol)
         if not self._entries:
             raise ValueError("a market needs at least one symbol, got none")
         for what, size in (("max_levels", max_levels), ("max_candles", max_candles)):
@@ -151,7 +151,7 @@ class Market:
         with self._lock:
             names = self._known(_name(symbol) for symbol in symbols)
             self._entries = {
-                name: _Entry(replace(entry.symbol, status=status), listed)
+                name: _Listed(replace(entry.symbol, status=status), listed)
                 if name in names
                 else entry
                 for name, entry in self._entries.items()
@@ -167,7 +167,7 @@ class Market:
         return asked
 
 
-class _Entry(NamedTuple):
+class _Listed(NamedTuple):
     """A symbol, and whether `exchangeInfo` lists it."""
 
     symbol: Symbol

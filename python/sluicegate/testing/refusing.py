@@ -73,7 +73,7 @@ def rejection(
 
 
 def overload(table: Table, habits: Habits) -> web.Response:
-    """What an exchange answers that has too much to do, whoever asks."""
+    """What an exchange answers that has too much to do, no matter who asks."""
     spoken = load(habits.style) if habits.style else table
     refusal = _pick(spoken, "overloaded", ())
     words = _literal(refusal.text, "") or WORDS["overloaded"]

@@ -34,7 +34,7 @@ pub(super) fn remember(cache: &Bound<'_, Cache>) -> PyResult<()> {
 
 /// What all caches have done that are not hidden.
 pub(in crate::python) fn reports(py: Python<'_>) -> Vec<CacheReport> {
-    // Whoever is dropped meanwhile may run code that makes another cache.
+    // Who is dropped meanwhile may run code that makes another cache.
     let alive: Vec<(u64, Bound<'_, PyAny>)> = {
         let caches = CACHES.lock();
         caches.iter().filter_map(|(number, weak)| Some((*number, weak.bind(py).upgrade()?))).collect()

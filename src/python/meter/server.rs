@@ -33,7 +33,7 @@ impl Server {
         let name = format!("{}-{:08x}", std::process::id(), since_1970.subsec_nanos());
         let (new, path) = (folder.join(&name), folder.join(format!("{name}.sock")));
         let listener = UnixListener::bind(&new)?;
-        // Whoever finds it by this name finds it listening.
+        // Who finds it by this name finds it listening.
         fs::rename(&new, &path)?;
         listener.set_nonblocking(true)?;
         let (stop, stopped) = UnixStream::pair()?;

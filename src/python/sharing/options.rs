@@ -4,7 +4,7 @@ use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
-use crate::python::throttler::numbers;
+use crate::python::numbers;
 
 use super::Share;
 

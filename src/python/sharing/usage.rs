@@ -39,7 +39,7 @@ pub struct PySharedUsage {
     limit: u64,
     /// How many of them are used or in flight, as far as the processes have told.
     used: u64,
-    /// How many of them no process has: whoever needs them takes them.
+    /// How many of them no process has: who needs them takes them.
     free: u64,
     /// The length of the window in seconds.
     time_interval: f64,

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use crate::python::seconds;
 use crate::wait::ManualClock;
 
-use super::numbers;
+use crate::python::numbers;
 
 /// A clock for tests: time stands still until the test moves it.
 ///

@@ -14,7 +14,7 @@ use crate::python::waiting::at_exit::unless_ended;
 use crate::python::waiting::undisturbed::{report, undisturbed};
 use crate::wait::{Event, EventKind, Listener, Throttler};
 
-use super::numbers;
+use crate::python::numbers;
 
 /// Something that happened to the limits of a throttler. `Throttler.on` says who gets it.
 ///

@@ -4,7 +4,6 @@
 
 mod clock;
 mod events;
-pub mod numbers;
 mod options;
 mod period;
 mod routes;
@@ -23,6 +22,7 @@ use pyo3::types::{PyDict, PyList, PyTuple};
 use crate::clock::{Clock, nanos};
 use crate::gate::{Observation, Options, Route};
 use crate::limit::RateLimit;
+use crate::python::numbers;
 use crate::wait::Throttler;
 
 use super::waiting::{Loops, fork};

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 
 use crate::gate::{Hold, MAX_PATIENCE, Options};
 
-use super::numbers;
+use crate::python::numbers;
 
 /// Reads the options that were given.
 pub fn read(

@@ -7,7 +7,7 @@ use pyo3::types::PyString;
 use crate::limit::{Period, Zone};
 use crate::python::seconds;
 
-use super::numbers;
+use crate::python::numbers;
 
 /// Returns the seconds of a period, as `RateLimit.time_interval` takes it.
 ///

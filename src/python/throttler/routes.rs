@@ -11,7 +11,7 @@ use crate::gate::{Rank, Route};
 use crate::python::waiting::Loops;
 use crate::wait::Throttler;
 
-use super::numbers;
+use crate::python::numbers;
 
 /// A route, and where its requests wait.
 #[pyclass(frozen)]

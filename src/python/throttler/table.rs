@@ -12,7 +12,8 @@ use crate::clock::nanos;
 use crate::error::closest;
 use crate::limit::{Kind, Link, Period, RateLimit, Resets, Scope, Zone};
 
-use super::{numbers, period};
+use super::period;
+use crate::python::numbers;
 
 /// How a throttler is made.
 pub const EXAMPLE: &str = "write Throttler([RateLimit(\"/depth\", limit=20, time_interval=1)])";

@@ -17,8 +17,8 @@ use crate::python::waiting::ready::ready;
 use crate::python::waiting::{innermost, threads};
 use crate::wait::{Block, Entered, Epoch, HeldUnits};
 
-use super::numbers;
 use super::routes::RouteHandle;
+use crate::python::numbers;
 
 /// Where a task stands. Only [`Task::turn`] changes it from one to another.
 mod phase {

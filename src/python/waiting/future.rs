@@ -14,7 +14,7 @@ use pyo3::types::{PyIterator, PySet, PyWeakrefReference};
 
 use crate::clock::Nanos;
 use crate::python::once::{Once, intern};
-use crate::wait::{Admission, Claim, HeldUnits, Nested, Throttler, Ticket, Turn, WakeGroup};
+use crate::wait::{Admission, Claim, HeldUnits, Nested, Throttler, Turn, WaitHandle, WakeGroup};
 
 use super::event_loop::running_loop;
 use super::future_waker::FutureWaker;
@@ -120,7 +120,7 @@ struct Wait {
 }
 
 struct Waiting {
-    ticket: Ticket,
+    ticket: WaitHandle,
     waiter: Box<dyn LoopWaiter>,
     waker: Arc<FutureWaker>,
     /// Where it is within the blocks of others.

@@ -3,11 +3,11 @@
 use super::RedisServer;
 use super::resp::Reply;
 use crate::store::StoreError;
-use crate::store::url::Place;
+use crate::store::url::Endpoint;
 
 impl RedisServer {
     /// Asks a node something that changes nothing.
-    pub(super) fn one(&mut self, node: &Place, command: &[&[u8]]) -> Result<Reply, StoreError> {
+    pub(super) fn one(&mut self, node: &Endpoint, command: &[&[u8]]) -> Result<Reply, StoreError> {
         let link = self.link(node)?;
         match link.connection.ask(&[command]) {
             Ok(mut replies) => match replies.pop() {
@@ -23,7 +23,7 @@ impl RedisServer {
     }
 
     /// The nodes that have keys: of a cluster its primaries, otherwise the server itself.
-    pub(super) fn nodes(&mut self) -> Result<Vec<Place>, StoreError> {
+    pub(super) fn nodes(&mut self) -> Result<Vec<Endpoint>, StoreError> {
         let node = self.server.at.clone();
         let alone = vec![node.clone()];
         // What may not be asked or is not known is no cluster of ours.
@@ -68,7 +68,7 @@ pub(super) fn scanned(reply: Reply) -> Option<(Vec<u8>, Vec<Vec<u8>>)> {
 }
 
 /// The node that a cluster names: "MOVED 3999 127.0.0.1:6381".
-pub(super) fn moved(text: &str, from: &Place) -> Option<Place> {
+pub(super) fn moved(text: &str, from: &Endpoint) -> Option<Endpoint> {
     let mut words = text.split(' ');
     if words.next() != Some("MOVED") {
         return None;
@@ -78,11 +78,11 @@ pub(super) fn moved(text: &str, from: &Place) -> Option<Place> {
 }
 
 /// A node of the cluster in which `from` is another. Without a host it is the same.
-fn named(host: &str, port: &str, from: &Place) -> Option<Place> {
+fn named(host: &str, port: &str, from: &Endpoint) -> Option<Endpoint> {
     let (same, tls) = match from {
-        Place::Tcp { host, tls, .. } => (host.as_str(), *tls),
-        Place::Unix(_) => ("127.0.0.1", false),
+        Endpoint::Tcp { host, tls, .. } => (host.as_str(), *tls),
+        Endpoint::Unix(_) => ("127.0.0.1", false),
     };
     let host = if matches!(host, "" | "?") { same } else { host };
-    Some(Place::Tcp { host: host.to_owned(), port: port.parse().ok()?, tls })
+    Some(Endpoint::Tcp { host: host.to_owned(), port: port.parse().ok()?, tls })
 }

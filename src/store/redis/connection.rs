@@ -8,7 +8,7 @@ use super::explain;
 use super::resp::{self, Reply};
 use super::stream::Stream;
 use crate::store::StoreError;
-use crate::store::url::{Place, Server};
+use crate::store::url::{Endpoint, Server};
 
 /// For how long a connection may be under way, and a reply.
 pub(super) const PATIENCE: Duration = Duration::from_secs(1);
@@ -22,10 +22,10 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Connects to one node of `server` and logs in.
-    pub(super) fn open(server: &Server, node: &Place) -> Result<Self, StoreError> {
+    pub(super) fn open(server: &Server, node: &Endpoint) -> Result<Self, StoreError> {
         let until = Instant::now() + PATIENCE;
         let shown = match (node, &server.at) {
-            (Place::Tcp { host, port, .. }, at) if node != at => {
+            (Endpoint::Tcp { host, port, .. }, at) if node != at => {
                 format!("{} (its node {host}:{port})", server.shown)
             }
             _ => server.shown.clone(),

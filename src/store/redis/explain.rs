@@ -4,33 +4,35 @@ use std::io::{self, ErrorKind};
 
 use super::connection::PATIENCE;
 use crate::store::StoreError;
-use crate::store::url::Place;
+use crate::store::url::Endpoint;
 
 /// What a user of the server needs; a test tries it.
 pub(super) const RIGHTS: &str = "~{sluicegate:* resetchannels &sluicegate:* +@read +@write +@scripting +@pubsub +@connection +select +time +info";
 
 /// An error while connecting.
-pub(super) fn unreachable(shown: &str, node: &Place, error: &io::Error) -> StoreError {
+pub(super) fn unreachable(shown: &str, node: &Endpoint, error: &io::Error) -> StoreError {
     match node {
-        Place::Unix(path) if error.kind() == ErrorKind::PermissionDenied => StoreError::denied(format_args!(
-            "{shown} cannot be reached: this process may not write to the socket {}. See unixsocketperm in redis.conf",
-            path.display()
-        )),
+        Endpoint::Unix(path) if error.kind() == ErrorKind::PermissionDenied => {
+            StoreError::denied(format_args!(
+                "{shown} cannot be reached: this process may not write to the socket {}. See unixsocketperm in redis.conf",
+                path.display()
+            ))
+        }
         _ => StoreError::away(format_args!("{shown} cannot be reached: {error}")),
     }
 }
 
 /// An error before the first reply.
-pub(super) fn silent(shown: &str, node: &Place, error: &io::Error) -> StoreError {
+pub(super) fn silent(shown: &str, node: &Endpoint, error: &io::Error) -> StoreError {
     match (error.kind(), node) {
         // A server without TLS waits for the end of what it takes for a command.
-        (ErrorKind::TimedOut | ErrorKind::UnexpectedEof, Place::Tcp { tls: true, .. }) => {
+        (ErrorKind::TimedOut | ErrorKind::UnexpectedEof, Endpoint::Tcp { tls: true, .. }) => {
             StoreError::away(format_args!(
                 "{shown} did not answer in TLS within {} s. Look at the port, or use \"redis://…\" if the server has no TLS",
                 PATIENCE.as_secs()
             ))
         }
-        (ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset, Place::Tcp { tls: false, .. }) => {
+        (ErrorKind::UnexpectedEof | ErrorKind::ConnectionReset, Endpoint::Tcp { tls: false, .. }) => {
             StoreError::away(format_args!(
                 "{shown} closed the connection at once. If the server wants TLS, use \"rediss://…\""
             ))

@@ -36,7 +36,7 @@ use self::resp::Reply;
 use self::retry::Retry;
 use self::script::{Answer, Micros, Outcome, SCRIPT, TAKE};
 use self::wake::ServerWakeups;
-use super::url::{Place, Server};
+use super::url::{Endpoint, Server};
 use super::{Life, MemberId, Read, Store, StoreError, Wakeups, Write, random, random_part};
 
 /// By how much the clocks of client and server may drift apart, per million. Far more than they do: a time that is too
@@ -50,9 +50,9 @@ const LOST_TURN: Duration = Duration::from_millis(50);
 pub(crate) struct RedisServer {
     server: Server,
     /// By node: of a cluster there may be several.
-    connections: HashMap<Place, Link>,
+    connections: HashMap<Endpoint, Loaded>,
     /// Where a cluster has a scope, if not at the node of the address.
-    moved: HashMap<String, Place>,
+    moved: HashMap<String, Endpoint>,
     /// The documents as this process last saw them.
     seen: HashMap<String, Seen>,
     retry: Retry,
@@ -63,7 +63,7 @@ pub(crate) struct RedisServer {
     warned: bool,
 }
 
-struct Link {
+struct Loaded {
     connection: Connection,
     /// The script's name on this server; `None` where it may not be loaded.
     sha: Option<Vec<u8>>,
@@ -95,7 +95,7 @@ impl Seen {
 /// Why a round trip brought no answer.
 enum Lost {
     /// A cluster has the key elsewhere.
-    Moved(Place),
+    Moved(Endpoint),
     Error(StoreError),
 }
 
@@ -118,7 +118,7 @@ impl RedisServer {
     }
 
     /// The connection to a node, made where there is none.
-    fn link(&mut self, node: &Place) -> Result<&mut Link, StoreError> {
+    fn link(&mut self, node: &Endpoint) -> Result<&mut Loaded, StoreError> {
         if self.connections.get(node).is_some_and(|link| link.connection.is_stale()) {
             self.connections.remove(node);
         }
@@ -133,7 +133,7 @@ impl RedisServer {
         Ok(self.connections.get_mut(node).expect("just inserted"))
     }
 
-    fn connect(&mut self, node: &Place) -> Result<Link, StoreError> {
+    fn connect(&mut self, node: &Endpoint) -> Result<Loaded, StoreError> {
         let mut connection = Connection::open(&self.server, node)?;
         let load: &[&[u8]] = &[b"SCRIPT", b"LOAD", SCRIPT.as_bytes()];
         let replies =
@@ -147,7 +147,7 @@ impl RedisServer {
         if let Some(Reply::Bytes(info)) = replies.next() {
             self.warn_of_eviction(&String::from_utf8_lossy(&info));
         }
-        Ok(Link { connection, sha })
+        Ok(Loaded { connection, sha })
     }
 
     /// A server that throws out keys when its memory is full may throw out ours.
@@ -210,7 +210,7 @@ impl RedisServer {
     }
 
     /// The reply to one command, or what its error means. A connection with an error is not used again.
-    fn sole(&mut self, node: &Place, replies: std::io::Result<Vec<Reply>>) -> Result<Reply, Lost> {
+    fn sole(&mut self, node: &Endpoint, replies: std::io::Result<Vec<Reply>>) -> Result<Reply, Lost> {
         let link = self.connections.get(node).expect("just asked");
         let error = match replies.map(|mut replies| replies.pop()) {
             Ok(Some(Reply::Error(text))) => match moved(&text, node) {

@@ -11,7 +11,7 @@ pub(super) enum Reply {
     List(Vec<Reply>),
 }
 
-/// What was read is not a reply: whoever speaks is no Redis server.
+/// What was read is not a reply: who speaks is no Redis server.
 #[derive(Debug, PartialEq)]
 pub(super) struct NotRedis;
 

@@ -8,7 +8,7 @@
 //! Who wants to write and is too late takes the *turn*, or waits for it in a queue. While one has the turn, others do not
 //! write, so that what he decides upon is not decided in vain: without turns, of 100 clients that want to write at once each
 //! would read and decide 100 times. The queue is the server's own: those who wait sleep in `BLPOP` on a list beside the
-//! document, and the server serves them in order and forgets those whose connection ends. Whoever has written hands the
+//! document, and the server serves them in order and forgets those whose connection ends. Who has written hands the
 //! turn on by a token in that list. The turn is for fairness and to save work only. It ends by itself after [`TURN`]: a
 //! client that dies or stops with it, or on the way to it, delays the others by as much and breaks nothing.
 

@@ -14,7 +14,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use crate::store::url::Place;
+use crate::store::url::Endpoint;
 
 pub(super) enum Stream {
     Tcp(TcpStream),
@@ -24,15 +24,15 @@ pub(super) enum Stream {
 
 impl Stream {
     /// Connects. A TLS handshake happens with the first bytes.
-    pub(super) fn connect(place: &Place, until: Instant) -> io::Result<Self> {
+    pub(super) fn connect(place: &Endpoint, until: Instant) -> io::Result<Self> {
         match place {
-            Place::Unix(path) => {
+            Endpoint::Unix(path) => {
                 // Connecting to a socket of the same machine does not wait for the other side, unless its queue is full.
                 let stream = UnixStream::connect(path)?;
                 stream.set_nonblocking(true)?;
                 Ok(Self::Unix(stream))
             }
-            Place::Tcp { host, port, tls } => {
+            Endpoint::Tcp { host, port, tls } => {
                 let stream = tcp(host, *port, until)?;
                 stream.set_nodelay(true)?;
                 stream.set_nonblocking(true)?;

@@ -58,7 +58,7 @@ fn a_server_that_is_killed_and_started_empty_is_away_and_then_another_incarnatio
         server.again();
         assert_eq!(insist(|| add(&mut *store)), 1);
         look(&mut *store, |read| assert_ne!(read.incarnation, before));
-        assert_eq!(wakeups.wait(None), Woken::Store, "whoever comes back looks");
+        assert_eq!(wakeups.wait(None), Woken::Store, "who comes back looks");
     });
 }
 

@@ -1,6 +1,6 @@
 //! What the sleeping thread of a server's member waits for: a message on its channel, or a waker of its own process.
 //!
-//! A subscription has a connection of its own. When it breaks, wake-ups may be lost; so whoever comes back looks.
+//! A subscription has a connection of its own. When it breaks, wake-ups may be lost; so who comes back looks.
 
 use std::io::ErrorKind;
 use std::os::fd::AsFd;
@@ -20,20 +20,20 @@ const SILENCE: Duration = Duration::from_secs(10);
 pub(super) struct ServerWakeups {
     server: Server,
     member: MemberId,
-    link: Option<Link>,
+    link: Option<Subscription>,
     retry: Retry,
     asleep: Asleep,
     waker: Waker,
 }
 
-struct Link {
+struct Subscription {
     connection: Connection,
     heard: Instant,
     /// Whether the server was asked and has not answered.
     asked: bool,
 }
 
-impl Link {
+impl Subscription {
     fn open(server: &Server, member: MemberId) -> Result<Self, StoreError> {
         let mut connection = Connection::open(server, &server.at)?;
         let replies = connection.ask(&[&[b"SUBSCRIBE", channel(member).as_bytes()]]);
@@ -78,7 +78,7 @@ impl ServerWakeups {
     pub(super) fn open(server: Server, member: MemberId) -> Result<Self, StoreError> {
         let (asleep, waker) = Asleep::new()
             .map_err(|error| StoreError::away(format_args!("no pair of sockets can be had: {error}")))?;
-        let link = Some(Link::open(&server, member)?);
+        let link = Some(Subscription::open(&server, member)?);
         Ok(Self { server, member, link, retry: Retry::default(), asleep, waker })
     }
 
@@ -87,7 +87,7 @@ impl ServerWakeups {
         if self.retry.not_before().is_some_and(|at| Instant::now() < at) {
             return false;
         }
-        match Link::open(&self.server, self.member) {
+        match Subscription::open(&self.server, self.member) {
             Ok(link) => {
                 self.link = Some(link);
                 self.retry.succeeded();
@@ -107,7 +107,7 @@ impl Wakeups for ServerWakeups {
             if self.link.is_none() && self.reconnect() {
                 return Woken::Store;
             }
-            let next = self.link.as_ref().map(Link::next).or(self.retry.not_before());
+            let next = self.link.as_ref().map(Subscription::next).or(self.retry.not_before());
             let next = next.into_iter().chain(until).min();
             let heard = sleep(&self.asleep, self.link.as_ref().map(|link| link.connection.as_fd()), next);
             if let Some(link) = &mut self.link {

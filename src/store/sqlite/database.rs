@@ -65,7 +65,7 @@ impl Database {
             Some(inode) => inode,
             None => create(path, rights)?,
         };
-        let entry = Entry::new(inode, path)?;
+        let entry = OpenFile::new(inode, path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let open = || -> rusqlite::Result<Connection> {
             let connection = Connection::open_with_flags(path, flags)?;
@@ -156,9 +156,9 @@ impl Drop for Database {
 }
 
 /// A place in the list of open files, given back unless the file is opened.
-struct Entry(Inode);
+struct OpenFile(Inode);
 
-impl Entry {
+impl OpenFile {
     fn new(inode: Inode, path: &Path) -> Result<Self, StoreError> {
         let mut open = OPEN.lock();
         let me = std::process::id();
@@ -180,7 +180,7 @@ impl Entry {
     }
 }
 
-impl Drop for Entry {
+impl Drop for OpenFile {
     fn drop(&mut self) {
         release(self.0);
     }

@@ -1,4 +1,4 @@
-//! Who may use the files that a store creates: whoever may use the folder that they are in.
+//! Who may use the files that a store creates: who may use the folder that they are in.
 //!
 //! A file gets the folder's rights to read and write: in a folder of mode 0777 everybody's, in one of mode 2770 its
 //! group's, in one of mode 0755 only its owner may write. Its group becomes the folder's group where the system allows
@@ -34,7 +34,7 @@ impl Rights {
         Mode::from_raw_mode((self.mode & 0o666 | 0o600) as _)
     }
 
-    /// Gives a new entry to whoever has the folder. Only a process that is no member of the group cannot.
+    /// Gives a new entry to the one who has the folder. Only a process that is no member of the group cannot.
     fn give(self, path: &Path, mode: Mode) -> Result<(), Errno> {
         let root = rustix::process::geteuid().is_root();
         let owner = root.then(|| Uid::from_raw(self.uid));

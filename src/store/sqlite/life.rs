@@ -1,7 +1,7 @@
 //! Who lives, and whom to wake: a named pipe for each member.
 //!
 //! A member keeps its pipe open for reading. The kernel closes it when the process ends, however it ends, and not
-//! before: a stopped process lives. Whoever opens the pipe for writing is told at once whether anybody reads. So one
+//! before: a stopped process lives. Who opens the pipe for writing is told at once whether anybody reads. So one
 //! open descriptor is the proof of life, and one byte written to it is the wake-up. It works over containers on one
 //! kernel, whatever their process ids, and unlike `inotify` has no limit of instances for each user.
 //!
@@ -43,7 +43,7 @@ pub(super) const STORE: u64 = 1;
 pub(super) const ENDED: u64 = 2;
 
 /// The folder of pipes.
-pub(super) struct Life {
+pub(super) struct Members {
     folder: PathBuf,
     rights: Rights,
     /// Since when a member's pipe is missing.
@@ -65,7 +65,7 @@ pub(super) struct Own {
     pub(super) waker: Waker,
 }
 
-impl Life {
+impl Members {
     pub(super) fn new(folder: PathBuf, rights: Rights) -> Self {
         Self { folder, rights, missing: Mutex::default(), own: None }
     }
@@ -113,7 +113,7 @@ impl Life {
                 let now = kernel::now();
                 now - *self.missing.lock().entry(id).or_insert(now) >= nanos(MISSING_FOR)
             }
-            // Whoever cannot be asked may live.
+            // Who cannot be asked may live.
             _ => {
                 self.missing.lock().remove(&id);
                 false

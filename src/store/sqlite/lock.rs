@@ -30,17 +30,17 @@ const BRIEF: Duration = Duration::from_micros(100);
 const CONTENDED: Duration = Duration::from_millis(200);
 
 /// The threads of this process that want the same lock, one at a time; and the last wait that was in vain.
-type Queue = Mutex<Option<(Instant, StoreError)>>;
+type LockWaiters = Mutex<Option<(Instant, StoreError)>>;
 
-static QUEUES: Mutex<Option<HashMap<PathBuf, Weak<Queue>>>> = Mutex::new(None);
+static QUEUES: Mutex<Option<HashMap<PathBuf, Weak<LockWaiters>>>> = Mutex::new(None);
 
 /// The queue of all in this process that lock this file.
-fn queue(path: &Path) -> Arc<Queue> {
+fn queue(path: &Path) -> Arc<LockWaiters> {
     let mut queues = QUEUES.lock();
     let queues = queues.get_or_insert_default();
     queues.retain(|_, queue| queue.strong_count() > 0);
     queues.get(path).and_then(Weak::upgrade).unwrap_or_else(|| {
-        let queue = Arc::new(Queue::default());
+        let queue = Arc::new(LockWaiters::default());
         queues.insert(path.to_owned(), Arc::downgrade(&queue));
         queue
     })
@@ -51,7 +51,7 @@ pub(super) struct LockFile {
     path: PathBuf,
     rights: Rights,
     file: Option<OwnedFd>,
-    queue: Arc<Queue>,
+    queue: Arc<LockWaiters>,
 }
 
 /// The lock, held until this is dropped.
@@ -113,7 +113,7 @@ impl LockFile {
             let file = self.file.as_ref().expect("just opened");
             match flock(file, FlockOperation::NonBlockingLockExclusive) {
                 Ok(()) if is_at(file, &self.path) => break,
-                // Deleted or replaced: whoever comes later locks another file than this one.
+                // Deleted or replaced: who comes later locks another file than this one.
                 Ok(()) => self.file = None,
                 Err(Errno::WOULDBLOCK) => {
                     held.look(file);

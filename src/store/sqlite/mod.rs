@@ -27,7 +27,7 @@ use rustix::fs::{Mode, OFlags};
 
 use self::database::{Database, beside, failure};
 use self::files::{Rights, trouble};
-use self::life::Life as Members;
+use self::life::Members;
 use self::lock::LockFile;
 use self::wake::FileWakeups;
 use super::{Life, MemberId, Read, Store, StoreError, Wakeups, Write};

@@ -1,6 +1,6 @@
 //! What the sleeping thread of a shared file waits for: its member's pipe, the end of others, or a waker of its own process.
 //!
-//! Whoever has the pipe of another open for writing is told by the kernel when the last reader is gone: the member has ended.
+//! Who has the pipe of another open for writing is told by the kernel when the last reader is gone: the member has ended.
 //! Nothing else that happens to a pipe tells so, and bytes that others write to it do not wake the one that watches.
 
 use std::mem::MaybeUninit;
@@ -112,7 +112,7 @@ impl Wakeups for FileWakeups {
                     self.ended = true;
                     self.watched.push((id, None));
                 }
-                // Without a pipe there is nothing to watch: whoever looks at the store will find out.
+                // Without a pipe there is nothing to watch: who looks at the store will find out.
                 Err(_) => {}
             }
         }
