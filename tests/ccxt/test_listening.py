@@ -12,7 +12,7 @@ import pytest
 
 from sluicegate.ccxt import install, usage
 from sluicegate.ccxt.table_of import tables_for
-from sluicegate.testing import StandInExchange, binance_spot
+from sluicegate.testing import ManualClock, StandInExchange, binance_spot
 from tests.ccxt.strict import Server, ask, synchronous
 
 WEIGHT = "REQUEST_WEIGHT"
@@ -122,7 +122,8 @@ def kraken(**config: Any) -> Any:
 
 
 def test_a_lockout_holds_what_the_account_asks_for_the_first_time() -> None:
-    install()
+    clock = ManualClock()
+    install(clock=clock)
     locked_out = answers(kraken(), 200, {}, '{"error":["EGeneral:Temporary lockout"]}')
     locked_out.privatePostBalance()
     other = answers(kraken(), 200, {})
@@ -137,3 +138,6 @@ def test_a_lockout_holds_what_the_account_asks_for_the_first_time() -> None:
     assert asked.is_alive()
     paused = {name.partition(" of ")[0] for name, one in usage(new).items() if one.paused > 800}
     assert paused == {"CALLS", "all new requests"}
+    clock.advance(1_000)
+    asked.join(30)
+    assert not asked.is_alive(), "it leaves nobody waiting"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 from sluicegate import RateLimit, Throttler, ThrottlerEvent
 from tests.helpers.threads import until
 from tests.sharing.bots import PATIENCE, Bot, Server
@@ -28,9 +30,10 @@ def test_all_others_hear_of_it_and_of_one_that_is_raised_again(store: str) -> No
     first, second = Throttler(TABLE, share=store), Throttler(TABLE, share=store)
     events = list[ThrottlerEvent]()
     second.on(events.append)
-    # Long enough before the other: of what is told within 10 ms the smaller limit counts.
-    first.observe("x", used=0, limit=8, age=0.2)
+    first.observe("x", used=0, limit=8)
     until(lambda: len(events) == 1)
+    # Of what is told within 10 ms the smaller limit counts.
+    threading.Event().wait(0.05)
     second.observe("x", used=0, limit=20, age=0.0)
     until(lambda: (whole := first.usage("x").shared) is not None and whole.limit == 20)
     assert [event.kind for event in events] == ["limit", "limit"]
