@@ -17,7 +17,7 @@ use crate::wait::{NewLimit, NewPause};
 pub(super) type SharedGate = Gate<Arc<Turn>>;
 
 /// A limit of the table: where it stands in the gate, and how long its units stay.
-pub(super) type Limit = (Index, RateLimit, Nanos);
+pub(super) type TableLimit = (Index, RateLimit, Nanos);
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -62,7 +62,7 @@ fn resets_of(limit: &RateLimit) -> Option<Resets> {
 }
 
 /// The limits of a scope as its rules know them.
-pub(super) fn terms(scope: Scope, limits: &[Limit]) -> Arc<[Terms]> {
+pub(super) fn terms(scope: Scope, limits: &[TableLimit]) -> Arc<[Terms]> {
     let own = limits.iter().filter(|(_, limit, _)| limit.scope == scope);
     let terms = own.map(|(_, limit, interval)| Terms {
         id: limit.id.clone(),
@@ -75,7 +75,7 @@ pub(super) fn terms(scope: Scope, limits: &[Limit]) -> Arc<[Terms]> {
 }
 
 impl Part {
-    pub fn new(document: String, scope: Scope, membership: Membership, limits: &[Limit]) -> Self {
+    pub fn new(document: String, scope: Scope, membership: Membership, limits: &[TableLimit]) -> Self {
         let mut part = Self {
             seen: String::new(),
             watched: None,
@@ -91,7 +91,7 @@ impl Part {
     }
 
     /// Finds the limits of the scope in the gate.
-    fn find(&mut self, limits: &[Limit]) {
+    fn find(&mut self, limits: &[TableLimit]) {
         let own = || limits.iter().filter(|(_, limit, _)| limit.scope == self.scope);
         self.by_id = own().map(|(index, limit, _)| (limit.id.clone(), *index)).collect();
         let quotas = own().filter_map(|(_, limit, _)| resets_of(limit));
@@ -147,7 +147,7 @@ impl Part {
     }
 
     /// The throttler has another table.
-    pub fn set_table(&mut self, limits: &[Limit]) {
+    pub fn set_table(&mut self, limits: &[TableLimit]) {
         self.membership.set_table(terms(self.scope, limits));
         self.find(limits);
     }

@@ -1,7 +1,7 @@
 //! Joining with a table, changing it, and which terms hold when tables differ.
 
 use super::reclaim::{Care, FreeAt};
-use super::state::{Budget, Holding, Member, PausedUntil, ScopeState};
+use super::state::{Budget, Member, MemberPart, PausedUntil, ScopeState};
 use super::terms::{Conflict, Kind, OnConflict, Terms, in_words};
 use super::time::Moment;
 use super::visit::Request;
@@ -40,7 +40,7 @@ impl ScopeState {
             let old = self.members[member].parts.iter().position(|part| part.budget == budget);
             let old = old.map(|at| self.members[member].parts.swap_remove(at)).unwrap_or_default();
             let variant = self.variant_of(budget, terms);
-            parts.push(Holding { budget, variant, ..old });
+            parts.push(MemberPart { budget, variant, ..old });
         }
         // What the table no longer has.
         for left in 0..self.members[member].parts.len() {

@@ -109,12 +109,12 @@ pub(super) struct Member {
     /// Since when it has been asked to visit.
     pub called: Option<Nanos>,
     pub ticket: Option<Ticket>,
-    pub parts: Vec<Holding>,
+    pub parts: Vec<MemberPart>,
 }
 
 /// What a member has of one limit.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub(super) struct Holding {
+pub(super) struct MemberPart {
     /// Index into the budgets.
     pub budget: u32,
     /// Index into the budget's variants: what the member's table says.

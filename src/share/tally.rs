@@ -24,7 +24,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Nanos;
 
 use super::reclaim::{Care, FreeAt, Quarantined};
-use super::state::{Budget, Holding, MemberId, ScopeState};
+use super::state::{Budget, MemberId, MemberPart, ScopeState};
 use super::terms::{CHUNKS, Kind};
 use super::time::Moment;
 use super::visit::Request;
@@ -209,7 +209,7 @@ impl Budget {
 
 impl ScopeState {
     /// Whether the member of this part has yet to answer.
-    pub(super) fn asks(&self, member: MemberId, part: &Holding) -> bool {
+    pub(super) fn asks(&self, member: MemberId, part: &MemberPart) -> bool {
         let tally = self.budgets[part.budget as usize].tally.as_ref();
         tally.is_some_and(|tally| tally.is_open && !tally.has(member))
     }
