@@ -36,6 +36,9 @@ _QUESTION = _words(
     history info list match my open opened query realtime state status trades
     """
 )
+#: Those of them that an order itself is never named with.
+_ASKED = _words("detail details history info query status")
+_OPEN_ORDERS = re.compile(r"open[_-]?(?:stop[_-]?)?order", re.IGNORECASE)
 _ACCOUNT = _words(
     """
     account accounts accumulated addresses assets auth authenticate balance balances
@@ -165,14 +168,18 @@ def group_of_name(name: str) -> str:
     is_book = not words.isdisjoint({"orderbook", "orderbooks", "book", "books"})
     is_order = not is_book and any("order" in word for word in words)
     if any("cancel" in word for word in words):
-        return "cancel"
-    if {"all", "open", "orders"} <= words and method != "GET":
+        return "account" if not words.isdisjoint({"get", "fetch", "query"}) else "cancel"
+    if {"all", "open", "orders"} <= words and not method:
         return "cancel"
     if is_order:
         if method == "DELETE" or "delete" in words:
             return "cancel"
-        is_question = method == "GET" or not words.isdisjoint(_QUESTION)
-        return "account" if is_question and method in ("", "GET") else "order"
+        if method in ("", "GET"):
+            is_question = method == "GET" or not words.isdisjoint(_QUESTION)
+        else:
+            # Some exchanges have everything of an account asked with POST.
+            is_question = not words.isdisjoint(_ASKED) or _OPEN_ORDERS.search(name) is not None
+        return "account" if is_question else "order"
     if not words.isdisjoint({"buy", "sell"}) and words.isdisjoint({"price", "prices", "public"}):
         return "order"
     if {"position", "close"} <= words or {"send", "transaction"} <= words or name == "/exchange":

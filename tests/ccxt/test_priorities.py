@@ -14,7 +14,7 @@ import ccxt.async_support as ccxt_async
 import pytest
 
 from sluicegate import Throttler
-from sluicegate._priorities import BY_GROUP, Priorities
+from sluicegate._priorities import BY_GROUP, Priorities, group_of_name
 from sluicegate.ccxt import install, usage
 from sluicegate.ccxt.installing import charges
 from sluicegate.ccxt.priorities import RequestPriorities
@@ -275,3 +275,28 @@ def test_threads_have_the_same_order(clock: ManualClock, rule: str) -> None:
     for thread in threads:
         thread.join()
     assert inner.asked[1:] == [CANCELS, BUY, TICKER]
+
+
+@pytest.mark.parametrize(
+    ("name", "group"),
+    [
+        ("POST open_orders/all/", "account"),
+        ("POST open_orders/{pair}/", "account"),
+        ("POST order_status/", "account"),
+        ("POST QueryOrders", "account"),
+        ("GET openOrders", "account"),
+        ("GET dead-cancel-all/query", "account"),
+        ("GetCancelledOrders", "account"),
+        ("POST order", "order"),
+        ("POST buy/{pair}/", "order"),
+        ("POST orderList/oco", "order"),
+        ("POST open/v1/orders", "order"),
+        ("POST cancel_order/", "cancel"),
+        ("POST cancel_all_orders/", "cancel"),
+        ("DELETE openOrders", "cancel"),
+    ],
+)
+def test_a_question_about_orders_is_no_order_and_no_cancel_whatever_its_method(
+    name: str, group: str
+) -> None:
+    assert group_of_name(name) == group
