@@ -132,9 +132,11 @@ def quiet() -> None:
     logging.getLogger("hummingbot").setLevel(logging.CRITICAL)
 
 
-def main() -> None:
-    """One run."""
-    parser = argparse.ArgumentParser(description=__doc__)
+def main(
+    run: Callable[[str, float, float], Awaitable[None]] = run, description: str | None = __doc__
+) -> None:
+    """One run of a program: its address, the seconds of its minute and those that it lasts."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("url")
     parser.add_argument("--minute", type=float, default=60.0, help="seconds of its minute")
     parser.add_argument("--seconds", type=float, default=30.0)

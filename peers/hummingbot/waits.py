@@ -6,7 +6,6 @@ request waited for its limits, by what it was for, and the seconds of the answer
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import random
@@ -18,7 +17,7 @@ from contextvars import ContextVar
 from decimal import Decimal
 from typing import Any
 
-from peers.hummingbot.trading import PAIRS, connector, quiet
+from peers.hummingbot.trading import PAIRS, connector, main
 
 TRADERS, READERS = 6, 60
 WEIGHT, TICKERS = 6_000, 4
@@ -152,21 +151,5 @@ async def run(url: str, minute: float, seconds: float) -> None:
     )
 
 
-def main() -> None:
-    """One run."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("url")
-    parser.add_argument("--minute", type=float, default=60.0, help="seconds of its minute")
-    parser.add_argument("--seconds", type=float, default=30.0)
-    parser.add_argument("--drop-in", action="store_true")
-    asked = parser.parse_args()
-    if asked.drop_in:
-        import sluicegate.hummingbot
-
-        sluicegate.hummingbot.install()
-    quiet()
-    asyncio.run(run(asked.url, asked.minute, asked.seconds))
-
-
 if __name__ == "__main__":
-    main()
+    main(run, __doc__)

@@ -160,25 +160,29 @@ impl<W> Gate<W> {
         let mut others = false;
         while let Some((at, place)) = self.queues.first_deadline().filter(|&(at, _)| at <= now) {
             others |= !self.queues.is_last(place);
-            let Some(waiter) = self.remove(place) else { break };
-            let route = self.limits[place.route as usize].route.clone();
-            let id =
-                route.as_ref().map_or(&self.limits[place.route as usize].id, |route| &route.id).to_string();
-            let full = route.map_or_else(Full::default, |route| {
-                self.remember_refused(&route, waiter.units);
-                self.count_turned_away(&route, at <= waiter.since);
-                self.expire(now, &route);
-                self.full(now, &route, waiter.units)
-            });
-            let error = Error::Timeout {
-                id,
-                timeout: Duration::from_nanos(at - waiter.since).as_secs_f64(),
-                full_limit: full.limit,
-                retry_after: full.wait.map(|wait| wait.as_secs_f64()),
-            };
-            decided.push(Decided { outcome: Err(error), waiter });
+            self.refuse(now, at, place, decided);
         }
         others && !self.queues.is_empty()
+    }
+
+    /// Turns away a request that could wait until `at`.
+    fn refuse(&mut self, now: Nanos, at: Nanos, place: Place, decided: &mut Vec<Decided<W>>) {
+        let Some(waiter) = self.remove(place) else { return };
+        let route = self.limits[place.route as usize].route.clone();
+        let id = route.as_ref().map_or(&self.limits[place.route as usize].id, |route| &route.id).to_string();
+        let full = route.map_or_else(Full::default, |route| {
+            self.remember_refused(&route, waiter.units);
+            self.count_turned_away(&route, at <= waiter.since);
+            self.expire(now, &route);
+            self.full(now, &route, waiter.units)
+        });
+        let error = Error::Timeout {
+            id,
+            timeout: Duration::from_nanos(at - waiter.since).as_secs_f64(),
+            full_limit: full.limit,
+            retry_after: full.wait.map(|wait| wait.as_secs_f64()),
+        };
+        decided.push(Decided { outcome: Err(error), waiter });
     }
 
     fn let_through(&mut self, now: Nanos, decided: &mut Vec<Decided<W>>) {
@@ -202,7 +206,7 @@ impl<W> Gate<W> {
     }
 
     /// Makes a plan for all requests that wait and go before one of this rank that comes now, with nobody going: what that
-    /// one must leave whole.
+    /// one must leave whole. [`Gate::advance`] must have been called for `now`: nobody is left who gives up.
     pub(super) fn plan_before(&mut self, now: Nanos, rank: Rank) {
         let last = self.queues.before(rank, now);
         self.walk(now, last, &mut Vec::new(), |_, _, _, _| Verdict::Waits(None));
@@ -218,14 +222,16 @@ impl<W> Gate<W> {
         mut visit: impl FnMut(&mut Self, &Walk, Index, u64) -> Verdict,
     ) {
         let event = self.last_event(now);
+        let some_give_up = self.queues.first_deadline().is_some_and(|(at, _)| at <= now);
         let mut walk = std::mem::take(&mut self.walk);
         walk.begin(self.limits.len(), event, self.queues.heads_with_units());
         while let Some(Follower { place, units, after }) = walk.next() {
             if place.order > last {
                 break;
             }
+            let gives_up = if some_give_up { self.gives_up(now, place) } else { None };
             // When it can go, nobody knows: until a limit has grown, it holds up nobody but those behind it.
-            if self.was_lowered && self.is_above(place.route, units) {
+            if gives_up.is_none() && self.was_lowered && self.is_above(place.route, units) {
                 continue;
             }
             let mut known = None;
@@ -242,13 +248,19 @@ impl<W> Gate<W> {
                         if let Some(route) = &self.limits[place.route as usize].route {
                             walk.plan.follow(now, &route.charges, |index| self.window(index));
                         }
-                        walk.followers.extend(self.follower(self.queues.head(place.route), None));
+                        walk.followers.extend(self.follower(self.queues.first_after(place), None));
                         continue;
                     }
                     Verdict::Waits(start) => known = start,
                 }
             } else if !walk.has_heads() {
                 break;
+            }
+            // It does not go now, and never will: nothing is planned for it, and nobody waits for it.
+            if let Some(at) = gives_up {
+                walk.followers.extend(self.follower(self.queues.first_after(place), after));
+                self.refuse(now, at, place, decided);
+                continue;
             }
             // Every waiter of a busy queue has a route: a new table hands back those that lost theirs.
             let Some(route) = &self.limits[place.route as usize].route else { continue };
@@ -258,6 +270,11 @@ impl<W> Gate<W> {
             }
         }
         self.walk = walk;
+    }
+
+    /// When a waiting request gives up, if that is not after `now`.
+    fn gives_up(&self, now: Nanos, place: Place) -> Option<Nanos> {
+        self.queues.get(place)?.deadline.filter(|&at| at <= now)
     }
 
     fn follower(&self, place: Option<Place>, after: Option<Nanos>) -> Option<Reverse<Follower>> {

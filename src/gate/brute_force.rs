@@ -123,10 +123,16 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
                             start >= paused[x] && reserved.fits(x, start, weight * units, limits[x])
                         })
                 };
-                if takes[route].iter().any(|&(x, weight)| weight * units > limits[x]) {
+                // Who is turned away now, unless it goes, holds up nobody.
+                let turned_away =
+                    deadlines && world.requests[at].gives_up.is_some_and(|quits| quits <= now as Nanos);
+                if !turned_away && takes[route].iter().any(|&(x, weight)| weight * units > limits[x]) {
                     last_of_route[route] = None;
                 }
                 let Some(after) = last_of_route[route] else { continue };
+                if turned_away && (after > now || !fits(now, &reserved)) {
+                    continue;
+                }
                 let start = (after..).find(|&start| fits(start, &reserved)).expect("some time");
                 last_of_route[route] = Some(start);
                 for &(x, weight) in takes[route].iter().filter(|&&(_, weight)| weight > 0) {

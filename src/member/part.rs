@@ -70,6 +70,7 @@ pub(super) fn terms(scope: Scope, limits: &[TableLimit]) -> Arc<[Terms]> {
         // What is in flight elsewhere comes free as soon as it ends: after no time that a clock can tell.
         interval: (*interval).max(1),
         kind: resets_of(limit).map_or(Kind::Rolling, |resets| Kind::Quota(quota_text(&resets))),
+        reserve: limit.reserve.iter().map(|(&priority, &units)| (priority, units)).collect(),
     });
     terms.collect()
 }

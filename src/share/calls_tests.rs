@@ -35,6 +35,7 @@ impl Process {
                 limit,
                 interval: 10_000 * MS,
                 kind: Kind::Rolling,
+                reserve: Vec::new(),
             })
             .collect();
         Self { me: member(id, OnConflict::Refuse, table), used: [0; LIMITS], waiting: [0; LIMITS] }

@@ -23,6 +23,7 @@ fn crowd() -> (ScopeState, Request, Nanos) {
         limit: 200,
         interval: 10 * SECOND,
         kind: Kind::Rolling,
+        reserve: Vec::new(),
     });
     let table: std::sync::Arc<[Terms]> = table.collect();
     let rules = Rules { lease: None, arrival: 5 * SECOND, margin: 0, on_conflict: OnConflict::Refuse };

@@ -60,6 +60,7 @@ impl ScopeState {
             self.budgets.push(Budget {
                 id: terms.id.clone(),
                 kind: terms.kind.clone(),
+                reserve: terms.reserve.clone(),
                 variants: vec![(terms.limit, terms.interval)],
                 tabled: terms.limit,
                 told: None,
@@ -83,17 +84,23 @@ impl ScopeState {
             shared = true;
             let (limit, interval) = budget.variants[part.variant as usize];
             let differs = (limit, interval) != (terms.limit, terms.interval);
-            if budget.kind != terms.kind || (differs && request.on_conflict == OnConflict::Refuse) {
+            // Neither table's kind or reserve is right for both.
+            let smallest_helps = budget.kind == terms.kind && budget.reserve == terms.reserve;
+            if !smallest_helps || (differs && request.on_conflict == OnConflict::Refuse) {
                 return Err(Box::new(Conflict {
                     id: terms.id.clone(),
-                    ours: in_words(terms.limit, terms.interval, &terms.kind),
-                    theirs: in_words(limit, interval, &budget.kind),
+                    ours: in_words(terms.limit, terms.interval, &terms.kind, &terms.reserve),
+                    theirs: in_words(limit, interval, &budget.kind, &budget.reserve),
                     holder: other.about.to_string(),
+                    smallest_helps,
                 }));
             }
         }
-        if !shared && budget.kind != terms.kind {
-            self.change_kind(at, &terms.kind);
+        if !shared {
+            if budget.kind != terms.kind {
+                self.change_kind(at, &terms.kind);
+            }
+            self.budgets[at].reserve.clone_from(&terms.reserve);
         }
         Ok(at as u32)
     }

@@ -97,6 +97,7 @@ impl World {
                     limit: r.within(1, if long { 200 } else { 16 }),
                     interval,
                     kind,
+                    reserve: Vec::new(),
                 }
             })
             .collect();

@@ -77,7 +77,13 @@ impl File {
 }
 
 pub(super) fn terms(limit: u64, seconds: Nanos) -> Terms {
-    Terms { id: "WEIGHT".to_owned(), limit, interval: seconds * SECOND, kind: Kind::Rolling }
+    Terms {
+        id: "WEIGHT".to_owned(),
+        limit,
+        interval: seconds * SECOND,
+        kind: Kind::Rolling,
+        reserve: Vec::new(),
+    }
 }
 
 pub(super) fn member(id: u64, on_conflict: OnConflict, table: Vec<Terms>) -> Membership {

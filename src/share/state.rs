@@ -11,7 +11,7 @@ use super::tally::Tally;
 use super::terms::Kind;
 
 /// The first byte of a document: what cannot be read by these rules has another one.
-const FORMAT: u8 = 5;
+const FORMAT: u8 = 6;
 
 /// Who is a member: one process that has joined a store. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -65,6 +65,8 @@ pub(crate) struct ScopeState {
 pub(super) struct Budget {
     pub id: String,
     pub kind: Kind,
+    /// What of it is kept for priorities and those above, as all tables have it: (priority, units).
+    pub reserve: Vec<(i16, u64)>,
     /// What the tables of the members say: (limit, interval). The smallest limit and the longest interval hold.
     pub variants: Vec<(u64, Nanos)>,
     /// The smallest limit of the tables.

@@ -28,6 +28,8 @@ pub(crate) struct Terms {
     /// The interval; of a quota, the length of most of its periods.
     pub interval: Nanos,
     pub kind: Kind,
+    /// What of it is kept for priorities and those above: (priority, units).
+    pub reserve: Vec<(i16, u64)>,
 }
 
 impl Terms {
@@ -54,8 +56,8 @@ pub(crate) enum OnConflict {
 /// Two tables that disagree about a budget.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "limit {id:?} is {ours} here, but {theirs} in a process that shares it ({holder}). Give both the same table, or share \
-     with conflict=\"smallest\" (the smaller limit and the longer interval hold)"
+    "limit {id:?} is {ours} here, but {theirs} in a process that shares it ({holder}). Give both the same table{}",
+    if *smallest_helps { ", or share with conflict=\"smallest\" (the smaller limit and the longer interval hold)" } else { "" }
 )]
 pub(crate) struct Conflict {
     pub id: String,
@@ -65,14 +67,22 @@ pub(crate) struct Conflict {
     pub theirs: String,
     /// Who the other is.
     pub holder: String,
+    /// Whether they disagree about the limit or the interval alone.
+    pub smallest_helps: bool,
 }
 
-/// A limit in words: `1200 per 60 s`.
-pub(super) fn in_words(limit: u64, interval: Nanos, kind: &Kind) -> String {
+/// A limit in words: `1200 per 60 s, with a reserve of 100 for priority 1`.
+pub(super) fn in_words(limit: u64, interval: Nanos, kind: &Kind, reserve: &[(i16, u64)]) -> String {
     let seconds = interval as f64 / 1e9;
-    match kind {
+    let mut words = match kind {
         Kind::Rolling if interval <= 1 => format!("{limit} in flight"),
         Kind::Rolling => format!("{limit} per {seconds} s"),
         Kind::Quota(resets) => format!("{limit} per {seconds} s, a quota that resets at {resets:?}"),
+    };
+    let kept: Vec<String> =
+        reserve.iter().map(|(priority, units)| format!("{units} for priority {priority}")).collect();
+    if !kept.is_empty() {
+        words.push_str(&format!(", with a reserve of {}", kept.join(" and ")));
     }
+    words
 }

@@ -9,7 +9,7 @@ use super::terms::{Kind, Terms};
 pub(super) const SECOND: Nanos = 1_000 * MS;
 
 pub(super) fn rolling(id: usize, limit: u64, interval: Nanos) -> Terms {
-    Terms { id: format!("limit {id}"), limit, interval, kind: Kind::Rolling }
+    Terms { id: format!("limit {id}"), limit, interval, kind: Kind::Rolling, reserve: Vec::new() }
 }
 
 /// Processes with the same table and nothing that goes wrong. `requests`: (when, process, route).

@@ -46,6 +46,7 @@ async def test_who_starts_at_the_limit_with_many_at_once_is_refused_once(
     try:
         asked = [asyncio.ensure_future(exchange.publicGetPing()) for _ in range(AT_ONCE)]
         await auntil(lambda: at_the_limit.statistics().rejected > 0)
+        # The others are asked at once, should the first answer not hold them.
         await asyncio.sleep(0.3)
         for one in asked:
             one.cancel()

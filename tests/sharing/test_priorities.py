@@ -112,3 +112,18 @@ def test_what_higher_priorities_have_used_in_one_process_is_kept_no_more_in_anot
         for member in (first, second):
             with pytest.raises(RateLimitTimeout):
                 member.execute_task("POOL", priority=1, timeout=0.3).__enter__()
+
+
+@pytest.mark.parametrize("other", [None, {1: 2}, {2: 4}, {1: 4, 2: 1}])
+def test_a_table_with_another_reserve_is_refused_by_its_own_id(
+    store: str, other: dict[int, int] | None
+) -> None:
+    first = Throttler([RateLimit("POOL", 10, 60, reserve={1: 4})], share=store)
+    message = (
+        r'"POOL" is 10 per 60 s.* here, but 10 per 60 s, with a reserve of 4 for priority 1 in'
+    )
+    with pytest.raises(ValueError, match=message):
+        Throttler([RateLimit("POOL", 10, 60, reserve=other)], share=store)
+    with first.execute_task("POOL", timeout=30):
+        pass
+    first.close()

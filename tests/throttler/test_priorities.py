@@ -317,3 +317,35 @@ def test_bad_patiences_are_refused(patience: Any, error: type[Exception], messag
 def test_a_throttler_tells_its_patience() -> None:
     assert Throttler([RateLimit("POOL", 2, 1)]).patience is None
     assert Throttler([RateLimit("POOL", 2, 1)], patience=1.5).patience == 1.5
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_higher_request_that_is_refused_at_once_lets_nobody_go_before_his_turn(
+    clock: ManualClock, refused: bool
+) -> None:
+    def row(limit_id: str, weight: int, priority: int) -> RateLimit:
+        pool = [LinkedLimitWeightPair("POOL", weight)]
+        return RateLimit(limit_id, None, linked_limits=pool, priority=priority)
+
+    table = [RateLimit("POOL", 5, 6, reserve={3: 1})]
+    table += [row("/order", 2, 2), row("/cancel", 2, 3), row("/depth", 1, 0)]
+    throttler = Throttler(table, clock=clock, hold="start")
+    begun, left = clock.now, list[tuple[float, str]]()
+
+    async def ask(limit_id: str) -> None:
+        async with throttler.execute_task(limit_id):
+            left.append((clock.now - begun, limit_id))
+
+    assert throttler.charge("/cancel", units=2)
+    clock.advance(1)
+    asked = [asyncio.create_task(ask(limit_id)) for limit_id in ("/order", "/order", "/depth")]
+    await asyncio.sleep(0)
+    clock.advance(1)
+    if refused:
+        assert not throttler.try_acquire("/cancel")
+    for _ in range(40):
+        for _ in range(5):
+            await asyncio.sleep(0)
+        clock.advance(0.5)
+    await asyncio.gather(*asked)
+    assert left == [(6, "/order"), (6, "/order"), (12, "/depth")]
