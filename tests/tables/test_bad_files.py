@@ -113,6 +113,17 @@ def test_the_file_that_is_spoiled_below_is_a_table() -> None:
             "[sources]",
         ),
         (
+            GOOD + "[[headers]]\nname = 'X-Left'\ntells = 'remaining'",
+            "headers[0] (X-Left) needs 'source'",
+            "[sources]",
+        ),
+        (GOOD + "[[clock]]\nheader = 'Date'", "clock[0] (Date) needs 'source'", "[sources]"),
+        (
+            GOOD + "[[clock]]\nheader = 'Date'\nsource = 'http'",
+            "the clock 'Date' names the source 'http'",
+            "the table has 'page'",
+        ),
+        (
             GOOD.replace('source = "page"', 'source = "pag"', 1),
             "'ALL' names",
             "'pag'; the table has",
