@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -32,12 +33,10 @@ class Refusing:
     def __init__(self, path: str, status: int) -> None:
         self._status = status
         self._is_over = False
-        self._own = binance_handlers(
-            lambda: self.exchange.table, self.exchange.market, ServerClock()
-        )["GET", path]
-        self.exchange = StandInExchange(
-            market=Market.of_size(PAIRS), handlers={("GET", path): self._answer}
-        )
+        market = Market.of_size(PAIRS)
+        own = binance_handlers(lambda: self.exchange.table, market, ServerClock())
+        self._own = own["GET", path]
+        self.exchange = StandInExchange(market=market, handlers={("GET", path): self._answer})
 
     def _answer(self, request: web.Request) -> Any:
         if self._is_over:
@@ -99,8 +98,6 @@ def _refused(exchange: StandInExchange) -> list[float]:
 
 
 def _profit(bot: Bot) -> None:
-    try:
+    # It may have gone on without a price.
+    with contextlib.suppress(requests.RequestException):
         bot.get("profit")
-    except requests.RequestException:
-        # It may have gone on without a price.
-        pass

@@ -188,12 +188,7 @@ impl<W> Gate<W> {
 
     /// The same for all limits of a scope, those that come into the table later among them. Whether this one is the later one
     /// for these; and the routes of those that are there: [`Gate::pause_for`] must follow for each.
-    pub fn pause_scope(
-        &mut self,
-        scope: Scope,
-        until: Nanos,
-        reason: &Arc<str>,
-    ) -> (bool, Vec<Arc<Route>>) {
+    pub fn pause_scope(&mut self, scope: Scope, until: Nanos, reason: &Arc<str>) -> (bool, Vec<Arc<Route>>) {
         self.changed = true;
         let later = self.pause_new(scope, until, reason);
         // What was in a table before this one may come back.

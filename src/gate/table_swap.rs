@@ -101,7 +101,7 @@ impl<W> Gate<W> {
 
     fn shape_of(&self, row: &Row) -> Shape {
         let Shape { limit, span } = row.shape;
-        Shape { limit, span: if self.is_shared { span.shared(self.clocks_apart) } else { span } }
+        Shape { limit, span: if self.is_shared { span.shared() } else { span } }
     }
 
     fn index_of(&mut self, row: &Row, unused: &mut Vec<Index>) -> Index {

@@ -253,7 +253,8 @@ impl Membership {
         for Pause { limit, left, .. } in &answer.pauses {
             self.hands[*limit].paused_until = now.saturating_add(*left);
         }
-        self.scope_paused_until = answer.scope_pause.as_ref().map_or(0, |pause| now.saturating_add(pause.left));
+        self.scope_paused_until =
+            answer.scope_pause.as_ref().map_or(0, |pause| now.saturating_add(pause.left));
         self.adopt_table();
     }
 

@@ -138,7 +138,10 @@ fn a_pause_of_the_scope_holds_for_limits_that_others_have_and_for_those_that_com
     file.now += 100 * SECOND;
     let mut third = Process::with(3, &["ORDERS of SOL"]);
     let heard = third.visit(&mut file);
-    assert_eq!((third.paused_until, heard.scope_pause.map(|pause| pause.left)), (901 * SECOND, Some(800 * SECOND)));
+    assert_eq!(
+        (third.paused_until, heard.scope_pause.map(|pause| pause.left)),
+        (901 * SECOND, Some(800 * SECOND))
+    );
     file.now += 800 * SECOND;
     let heard = Process::with(4, &["ORDERS of XRP"]).visit(&mut file);
     assert_eq!((heard.pauses, heard.scope_pause), (vec![], None));

@@ -184,7 +184,11 @@ def test_the_file_that_is_spoiled_below_is_a_table() -> None:
             "refusals[0].wait[0]: format of a wait",
             "one of seconds, ms",
         ),
-        (GOOD + "[[clock]]\nformat = 'epoch-ms'", "clock[0]: a clock needs a header", "or a path"),
+        (
+            GOOD + "[[clock]]\nsource = 'page'\nformat = 'epoch-ms'",
+            "clock[0]: a clock needs a header",
+            "or a path",
+        ),
         (
             GOOD + "[[differences]]\npeer = 'ccxt'\nids = ['GET /b']\nwhy = 'because it is so.'",
             "a difference names 'GET /b'",

@@ -42,8 +42,14 @@ def table(kind: str) -> Table:
         clock=(ServerClock("Date"), ServerClock("X-Now", format="epoch-ms")),
         refusals=(
             Refusal("overloaded", (503,)),
-            Refusal("banned", (418,), wait=(Wait("Retry-After"), Wait(text=r"until (\d+)", format="epoch-ms"))),
-            Refusal("over", (429,), code=("-1015",), limits=("OWN KIND",), wait=(Wait("Retry-After"),)),
+            Refusal(
+                "banned",
+                (418,),
+                wait=(Wait("Retry-After"), Wait(text=r"until (\d+)", format="epoch-ms")),
+            ),
+            Refusal(
+                "over", (429,), code=("-1015",), limits=("OWN KIND",), wait=(Wait("Retry-After"),)
+            ),
             Refusal("over", (429,), wait=(Wait("Retry-After"), Wait("X-ms", format="ms"))),
             Refusal("over", code=("10006",), limits=("own",)),
             Refusal("banned", (403,), pauses="account", wait=(Wait(seconds=9.0),)),
@@ -52,13 +58,20 @@ def table(kind: str) -> Table:
 
 
 NUMBERS = st.sampled_from(
-    ["", " ", "0", "1", "2", "5", "7", "12", "40", "-1", "-0", "+3", "1.5", "0.5", "1e3", "nan", "inf"]
-    + ["9223372036854775807", "9223372036854775808", "18446744073709551616", "9" * 40, "٣", "0x10"]
-    + ["1_000", "7,000", "soon", "\x00", "-9223372036854775809", "999999999999999"]
+    "0 1 2 5 7 12 40 -1 -0 +3 1.5 0.5 1e3 nan inf 0x10 1_000 7,000 soon ٣ 999999999999999".split()
+    + [str(number) for number in (2**63 - 1, 2**63, 2**64, -(2**63) - 1)]
+    + ["", " ", "\x00", "9" * 40]
 )
 WAITS = NUMBERS | st.sampled_from(
-    ["Thu, 01 Jan 1970 00:01:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"]
-    + ["Thursday, 01-Jan-70 00:01:00 GMT", "86400", "1209600", "3.25"]
+    [
+        "Thu, 01 Jan 1970 00:01:00 GMT",
+        "Thu, 01 Jan 1970 00:00:00 GMT",
+        "Fri, 31 Dec 9999 23:59:59 GMT",
+        "Thursday, 01-Jan-70 00:01:00 GMT",
+        "86400",
+        "1209600",
+        "3.25",
+    ]
 )
 HEADERS = st.fixed_dictionaries(
     {},
@@ -71,8 +84,20 @@ HEADERS = st.fixed_dictionaries(
     },
 )
 BODIES: st.SearchStrategy[Any] = st.sampled_from(
-    [None, "", b"\xff", '{"code":-1015}', '{"code":"10006"}', "banned until 60000", "until 9" + "9" * 30]
-    + ["[" * 5_000, '{"code":', "[10006]", {"code": "10006"}, [{"code": 10006}]]
+    [
+        None,
+        "",
+        b"\xff",
+        '{"code":-1015}',
+        '{"code":"10006"}',
+        "banned until 60000",
+        "until 9" + "9" * 30,
+        "[" * 5_000,
+        '{"code":',
+        "[10006]",
+        {"code": "10006"},
+        [{"code": 10006}],
+    ]
 )
 REQUESTS = st.sampled_from(
     [

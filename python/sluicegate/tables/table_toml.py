@@ -23,9 +23,9 @@ def table_from_toml(text: str | bytes, where: str) -> Table:
     """Read a table from TOML.
 
     The names are those of the arguments of `Table`, `Limit`, `Endpoint` and the other classes of
-    `sluicegate.tables`. Other than in JSON, each limit, endpoint, refusal and clock, and each header
-    of the table itself, needs a `source`, and a limit has the headers that are written, and no
-    other.
+    `sluicegate.tables`. Other than in JSON, each limit, endpoint, refusal and clock needs a
+    `source`, and so does each header of the table itself. A limit has the headers that are written,
+    and no other.
 
     Args:
         text: The text of the file.
