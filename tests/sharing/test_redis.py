@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -101,6 +102,7 @@ def test_a_process_that_was_stopped_beyond_its_lease_sends_nothing_until_it_has_
         other.send(40)
         other.sent()
         stopped.process.send_signal(signal.SIGSTOP)
+        os.waitpid(stopped.process.pid, os.WUNTRACED)
         # Far more than its own half in the lease of the stopped one: by then it has its units.
         other.send(300)
         other.sent()
