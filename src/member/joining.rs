@@ -45,7 +45,7 @@ impl Throttler {
         let seat = Arc::new(Seat::new(share, throttler.downgrade()));
         // No fork comes within it: a child could not open a file that its parent has open.
         fork::guarded(|| {
-            throttler.share(Arc::new(seat.clone()));
+            throttler.share(Arc::new(seat.clone()), seat.share.clocks_apart());
             let mut member = join(&seat, &throttler).map_err(|error| Error::Store(error.to_string()))?;
             member.visit_all(&throttler)?;
             fork::register(&seat);
