@@ -168,9 +168,9 @@ async def work(spec: Spec, limiter: Limiter, done: Done, begin: int, until: int)
     await ended(begin + spec.settle * 1e9)
     before, first = used(), len(done.departures)
     await ended(until)
-    done.cpu, done.sharing, done.visits = (
-        now - then for now, then in zip(used(), before, strict=True)
-    )
+    now = used()
+    done.cpu, done.sharing = now[0] - before[0], now[1] - before[1]
+    done.visits = now[2] - before[2]
     done.counted = len(done.departures) - first
     ends.set()
     # What was sent cannot be called back: its answer is waited for.

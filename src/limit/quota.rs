@@ -103,7 +103,8 @@ impl Quota {
                 // Noticed late, it still ended when it did; a clock that was set forward ended it now.
                 self.expired_at = now.min(self.ends_at);
             }
-            self.charged = if self.next > 0 && wall >= self.over(self.resets.after(self.end)) { 0 } else { self.next };
+            self.charged =
+                if self.next > 0 && wall >= self.over(self.resets.after(self.end)) { 0 } else { self.next };
             self.next = 0;
             self.opened_at = now.min(self.ends_at);
         }
@@ -163,9 +164,10 @@ impl Quota {
         self.margin = margin;
     }
 
-    /// When the window began, 0 of the first one; and when it ends, if the clock does not step.
-    pub fn window(&self) -> (Nanos, Nanos) {
-        (self.opened_at, self.ends_at)
+    /// When the window began, 0 of the first one; and when it ends, if the clock does not step. `None` where clocks may be
+    /// apart: not all of its units end together.
+    pub fn window(&self) -> Option<(Nanos, Nanos)> {
+        (self.margin == 0).then_some((self.opened_at, self.ends_at))
     }
 
     /// Units charged to the window; `None` if it began after `since`.

@@ -88,7 +88,9 @@ impl Stamps {
     pub fn reshape(&mut self, now: Nanos, span: Span) {
         match (&mut *self, span) {
             (Self::Rolling(rolling), Span::Rolling(interval)) => rolling.reshape(now, interval),
-            (Self::Quota(quota), Span::Quota { resets, margin }) if quota.resets() == resets => quota.spread(margin),
+            (Self::Quota(quota), Span::Quota { resets, margin }) if quota.resets() == resets => {
+                quota.spread(margin)
+            }
             (Self::Bucket(bucket), Span::Bucket { limit, interval }) => bucket.reshape(now, limit, interval),
             (Self::Concurrent(_), Span::Concurrent) => {}
             (Self::Fixed(fixed), Span::Fixed { interval, margin }) => fixed.reshape(now, interval, margin),
@@ -248,7 +250,7 @@ impl Stamps {
     /// When the window began and when it ends, if all of its units end together.
     #[inline]
     pub fn window(&self) -> Option<(Nanos, Nanos)> {
-        if let Self::Quota(quota) = self { Some(quota.window()) } else { None }
+        if let Self::Quota(quota) = self { quota.window() } else { None }
     }
 
     /// When the window that units stamped at `now` are in began and ends, as far as it is known, if all of its units end

@@ -126,7 +126,8 @@ impl Part {
     /// What its user should know of the clocks, once they have come so far apart that two of the kind may be further apart
     /// than quotas allow for.
     pub fn clock_warning(&mut self, clocks_apart: Nanos) -> Option<String> {
-        let is_apart = !self.quotas.is_empty() && clocks_apart > 0 && self.ahead.unsigned_abs() > clocks_apart / 2;
+        let is_apart =
+            !self.quotas.is_empty() && clocks_apart > 0 && self.ahead.unsigned_abs() > clocks_apart / 2;
         if std::mem::replace(&mut self.is_apart, is_apart) || !is_apart {
             return None;
         }
