@@ -18,6 +18,9 @@ from sluicegate import RateLimit, Share, Throttler
 from sluicegate._share.command import overview_of
 from sluicegate._share.members import scopes_of, state_of
 from sluicegate._share.show import shown
+from tests.helpers.platforms import needs_budget_in_a_file
+
+pytestmark = needs_budget_in_a_file
 
 MEMBER = """
 import sys
