@@ -1150,8 +1150,8 @@ class SharedUsage:
     def used(self) -> int:
         """How many of them are used or in flight.
 
-        What this process uses is exact. Of the others it is what they used when they last told, and the
-        few units that they held ready for their next requests.
+        What this process uses is exact. Of the others it is what they used when they last told, and
+        the few units that they held ready for their next requests.
         """
 
     @property

@@ -117,7 +117,7 @@ def test_usage_tells_this_process_part_and_shared_the_whole(store: str) -> None:
 
 
 def test_what_this_process_holds_ready_is_not_told_as_used(store: str) -> None:
-    """A process takes a few units more than it needs at once: the first page shows one order as one."""
+    """A process takes a few units more than it needs at once: one order is told as one."""
     table = [RateLimit("orders", 100, 10)]
     throttler, other = (Throttler(table, share=Share(store)) for _ in range(2))
     with throttler.execute_task("orders"):

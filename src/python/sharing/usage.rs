@@ -39,8 +39,8 @@ pub struct PySharedUsage {
     limit: u64,
     /// How many of them are used or in flight.
     ///
-    /// What this process uses is exact. Of the others it is what they used when they last told, and the
-    /// few units that they held ready for their next requests.
+    /// What this process uses is exact. Of the others it is what they used when they last told, and
+    /// the few units that they held ready for their next requests.
     used: u64,
     /// How many of them no process has: who needs them takes them.
     free: u64,
