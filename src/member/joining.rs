@@ -58,7 +58,7 @@ impl Throttler {
 /// Opens the store and joins it with nothing in hand.
 pub(super) fn join(seat: &Arc<Seat>, throttler: &Throttler) -> Result<MemberThread, StoreError> {
     let (store, me, wakeups) = open(&seat.share)?;
-    seat.set_waker(wakeups.waker());
+    seat.joined(me, wakeups.waker());
     let (version, limits) = throttler.shared_limits();
     let rules = seat.share.rules(store.life());
     let part = |scope: Scope| {

@@ -18,8 +18,11 @@ from sluicegate import RateLimit, Share, Throttler
 from sluicegate._share.command import overview_of
 from sluicegate._share.members import scopes_of, state_of
 from sluicegate._share.show import shown
+from tests.helpers.platforms import needs_budget_in_a_file
 from tests.helpers.servers import MISSING, RedisServer, server_programs, version_of
 from tests.helpers.threads import until
+
+pytestmark = needs_budget_in_a_file
 
 MEMBER = """
 import sys
