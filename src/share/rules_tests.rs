@@ -78,15 +78,14 @@ impl File {
             boundary_after: &|_, _| None,
             fresh: 7,
         };
-        let (state, answer) =
-            ScopeState::visit(self.document.take(), &request, &moment).expect("it may go");
+        let (state, answer) = ScopeState::visit(self.document.take(), &request, &moment).expect("it may go");
         assert!(answer.limits.is_empty());
         assert_eq!(state.check(), Ok(()));
         self.document = Some(state);
     }
 
     /// Until nobody has anything more to say.
-    fn settle(&mut self, all: &mut [(&mut Membership, Vec<GateView>)]) {
+    pub fn settle(&mut self, all: &mut [(&mut Membership, Vec<GateView>)]) {
         for _ in 0..6 {
             self.now += 10 * MS;
             for (me, gates) in all.iter_mut() {
@@ -189,24 +188,6 @@ fn what_the_dead_held_comes_back_after_an_arrival_and_an_interval() {
         file.now = died + after;
         file.visit(&mut second, &wants(0, 100)).expect("the tables agree");
         assert_eq!(second.effective(0), units);
-    }
-}
-
-#[test]
-fn what_the_dead_held_of_a_quota_comes_back_at_the_boundary_after_the_last_arrival() {
-    // Dead 4 s before a boundary: what it sent may arrive after it.
-    for (death, back) in [(50 * SECOND, 60 * SECOND), (56 * SECOND, 120 * SECOND)] {
-        let table = || vec![Terms { kind: Kind::Quota("1m".to_owned()), ..terms(100, 60) }];
-        let mut file = File::default();
-        let (mut first, mut second) =
-            (member(1, OnConflict::Refuse, table()), member(2, OnConflict::Refuse, table()));
-        file.settle(&mut [(&mut first, wants(0, 100)), (&mut second, wants(0, 100))]);
-        (file.now, file.dead) = (death, vec![MemberId(1)]);
-        for (at, units) in [(death, 50), (back - 1, 50), (back, 100)] {
-            file.now = at;
-            file.visit(&mut second, &wants(0, 100)).expect("the tables agree");
-            assert_eq!(second.effective(0), units, "at {at}");
-        }
     }
 }
 
