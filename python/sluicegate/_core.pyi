@@ -1148,7 +1148,11 @@ class SharedUsage:
 
     @property
     def used(self) -> int:
-        """How many of them are used or in flight, as far as the processes have told."""
+        """How many of them are used or in flight.
+
+        What this process uses is exact. Of the others it is what they used when they last told, and
+        the few units that they held ready for their next requests.
+        """
 
     @property
     def free(self) -> int:
