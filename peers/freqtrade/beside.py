@@ -77,6 +77,9 @@ def beside(
             threading.Thread(target=_look, args=(bot, over), daemon=True).start()
         time.sleep(seconds)
         seen = exchange.statistics()
+        # Who is banned sleeps, and does not hear that it is to end.
+        for bot in running:
+            bot.kill()
     return {
         "accepted": seen.accepted,
         "rejected": seen.rejected,

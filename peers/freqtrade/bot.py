@@ -254,6 +254,13 @@ class Bot:
             "the bot has reloaded its config",
         )
 
+    def kill(self) -> None:
+        """Ends it at once, without a word."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(PATIENCE)
+        self._interrupted = True
+
     def quit(self) -> None:
         """Ends it, and waits."""
         self.interrupt()

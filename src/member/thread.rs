@@ -260,8 +260,7 @@ impl MemberThread {
             let (pauses, limits) = throttler.in_gate(|gate, now, lease_end| {
                 let part = &mut self.parts[at];
                 part.answered(&answer);
-                let is_same_table = gate.version() == self.version;
-                let news = is_same_table
+                let news = (gate.version() == self.version)
                     .then(|| (part.new_pauses(&answer, gate, now), part.new_limits(&answer, gate, now)));
                 let ends = self.parts.iter().filter_map(|part| part.membership.lives_until());
                 *lease_end = ends.min().unwrap_or(Nanos::MAX);
