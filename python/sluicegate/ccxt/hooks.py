@@ -61,7 +61,9 @@ class Hooks:
         ) -> Any:
             if hooks.ended:
                 return own(self, path, api, method, params, *args, **kwargs)
-            attempts, delay, params = _attempts(self, path, params) if retried else (1, 0, params)
+            attempts, delay = 1, 0.0
+            if retried and _may_be_sent_again(self, path, params):
+                attempts, delay, params = _attempts(self, path, params)
             while True:
                 request = Request(self, path, api, method, params, args, kwargs)
                 token = CURRENT.set(request)
@@ -99,7 +101,9 @@ class Hooks:
         ) -> Any:
             if hooks.ended:
                 return await own(self, path, api, method, params, *args, **kwargs)
-            attempts, delay, params = _attempts(self, path, params) if retried else (1, 0, params)
+            attempts, delay = 1, 0.0
+            if retried and _may_be_sent_again(self, path, params):
+                attempts, delay, params = _attempts(self, path, params)
             while True:
                 request = Request(self, path, api, method, params, args, kwargs)
                 token = CURRENT.set(request)
@@ -229,11 +233,14 @@ def _is_under_way(exchange: Any) -> bool:
     return request is not None and request.exchange is exchange
 
 
+def _may_be_sent_again(exchange: Any, path: str, params: Any) -> bool:
+    """Whether the user may have said that a request that fails is sent again."""
+    options = exchange.options
+    return _RETRIES in options or path in options or _RETRIES in params
+
+
 def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:
     """How often a request may be sent, milliseconds between, and parameters without retries."""
-    options = exchange.options
-    if not (_RETRIES in options or path in options or _RETRIES in params):
-        return 1, 0, params
     if not isinstance(params, dict):
         # A list of orders has no room for options; ccxt sends it again by itself then.
         return 1, 0, params

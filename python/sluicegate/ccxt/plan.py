@@ -7,9 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate.ccxt.by_object import ByObject
 from sluicegate.ccxt.charge import Charge
+from sluicegate.ccxt.pace import paced
 from sluicegate.ccxt.places import Place, base_of, host_of, place_of
 from sluicegate.ccxt.settings import Settings
 from sluicegate.ccxt.table_of import BY_ID, budget_name
+
+#: What is waited for: an id and units, the priority if it is not that of the id, and whether the
+#: request holds it. A cost above a pace's window passes whole windows, and holds the rest.
+Take = tuple[str, int, int | None, bool]
 
 if TYPE_CHECKING:
     from sluicegate.ccxt.budget import Budget
@@ -28,6 +33,8 @@ class Plan:
         has_table: Whether they may be in a table.
         charge: Where they are charged that are in no table.
         priority: Who goes first of these.
+        takes: What these take; ``None`` if that has to be asked for at each request.
+        config: What ccxt's list of endpoints said when `takes` was made.
         pace: What a request takes of a pace, beside what a table may say: the id of a limit and its
             units; ``None`` for nothing. A pace that the user did not set is for requests in no
             table (see `pace_without_table`).
@@ -36,12 +43,14 @@ class Plan:
     __slots__ = (
         "base",
         "charge",
+        "config",
         "has_table",
         "host",
         "pace",
         "path",
         "priority",
         "settings",
+        "takes",
     )
 
     def __init__(
@@ -60,6 +69,14 @@ class Plan:
         self.charge = Charge(budget, egress, account, place.path, None)
         self.priority = budgets.priorities.of_path(request.api, request.method, request.path)
         self.pace = None if self.has_table and not settings.is_own_pace else self._pace()
+        self.takes: tuple[Take, ...] | None = None
+        self.config = dict(request.config or {})
+        # A cost that is listed alone is the same for all parameters.
+        listed = settings.costs_as_listed and self.config.keys() == {"cost"}
+        if listed and not self.has_table and self.pace is not None and request.cost > 0:
+            pace_id, units, windows, _ = paced(*self.pace, request.cost)
+            if not windows:
+                self.takes = ((pace_id, units, self.priority, True),)
 
     def _pace(self) -> tuple[str, int] | None:
         pace, charge = self.settings.pace, self.charge
