@@ -59,10 +59,11 @@ class Streams:
 @pytest.fixture
 def streams() -> Iterator[Streams]:
     made = Streams()
-    thread = ServerThread(made.start, made.stop)
+    thread = ServerThread(made)  # type: ignore[arg-type]  # it starts and stops as an exchange
     thread.start()
+    thread.started.result()
     yield made
-    thread.stop()
+    thread.finish()
 
 
 def bot_of_three_objects(folder: Path, exchange: StandInExchange, streams: Streams) -> Bot:
