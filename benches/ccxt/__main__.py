@@ -201,7 +201,8 @@ def _lines(rows: list[Row], findings: Findings) -> list[str]:
         "units at all times, so this is what the shares are of. Pacing: the CPU that a "
         "request costs more than one of ccxt's own with `enableRateLimit=False`, without the "
         "drop-in, in the same process; at the limit, from when the first second's requests have "
-        "passed. What ccxt sleeps is not counted.",
+        "passed, and against as many requests at once in each second. What ccxt sleeps is not "
+        "counted.",
     ]
 
 
