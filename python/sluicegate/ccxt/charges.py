@@ -58,7 +58,7 @@ class Charges:
         """Waits in a thread until a request may leave; it holds what it takes."""
         rules = limits_of(request.exchange)
         request.charge, takes = self._takes(request, bool(rules))
-        if not self._firsts.is_over(request.charge):
+        if not (request.charge.is_answered or self._firsts.is_over(request.charge)):
             self._firsts.wait(request)
         for limits in rules:
             entered = limits.enter(REQUEST, priority=request.priority)
@@ -77,7 +77,7 @@ class Charges:
         """The same in an event loop."""
         rules = limits_of(request.exchange)
         request.charge, takes = self._takes(request, bool(rules))
-        if not self._firsts.is_over(request.charge):
+        if not (request.charge.is_answered or self._firsts.is_over(request.charge)):
             await self._firsts.wait_async(request)
         for limits in rules:
             entered = await limits.enter_async(REQUEST, priority=request.priority)
@@ -172,7 +172,7 @@ class Charges:
                 # All requests that the table does not know have one id.
                 own = request.priority if route.endpoint is None else None
                 route_id = charge.budget.route(table, route, egress, account)
-                charge = Charge(charge.budget, egress, account, path, table)
+                charge = plan.charge_in(table, path)
         if pace is None or (cost := request.cost) <= 0:
             return charge, () if route_id is None else ((route_id, 1, own, True),)
         pace_id, units, windows, most = paced(*pace, cost)

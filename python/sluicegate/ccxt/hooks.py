@@ -11,7 +11,7 @@ counts the attempts, and each waits as a request of its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 from sluicegate.ccxt.charges import Charges
@@ -71,7 +71,8 @@ class Hooks:
                     if self.enableRateLimit:
                         charges.enter(request)
                     answer = own(self, path, api, method, params, *args, **kwargs)
-                    request.answered()
+                    if request.first is not None:
+                        request.answered()
                     return answer
                 except Exception as error:
                     attempts -= 1
@@ -111,7 +112,8 @@ class Hooks:
                     if self.enableRateLimit:
                         await charges.enter_async(request)
                     answer = await own(self, path, api, method, params, *args, **kwargs)
-                    request.answered()
+                    if request.first is not None:
+                        request.answered()
                     return answer
                 except Exception as error:
                     attempts -= 1
@@ -146,14 +148,16 @@ class Hooks:
         """Of the asynchronous class."""
         hooks, charges = self, self._charges
 
-        async def throttle(self: Any, cost: float | None = None) -> Any:
+        async def alone(exchange: Any, cost: float | None) -> None:
+            request = Request.of_cost(exchange, cost)
+            await charges.enter_async(request)
+            request.leave()
+
+        def throttle(self: Any, cost: float | None = None) -> Awaitable[Any]:
             if hooks.ended:
-                return await own(self, cost)
-            if not _is_under_way(self):
-                alone = Request.of_cost(self, cost)
-                await charges.enter_async(alone)
-                alone.leave()
-            return None
+                waiting: Awaitable[Any] = own(self, cost)
+                return waiting
+            return _NOTHING if _is_under_way(self) else alone(self, cost)
 
         return throttle
 
@@ -167,7 +171,7 @@ class Hooks:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             if hooks.ended or CURRENT.get() is None:
                 return own(self, *args, **kwargs)
-            return _nothing()
+            return _NOTHING
 
         return call
 
@@ -223,8 +227,15 @@ class Hooks:
         return on_rest_response
 
 
-async def _nothing() -> None:
-    """What is awaited where there is nothing to wait for."""
+class _Nothing:
+    """What is awaited where there is nothing to wait for: less than a coroutine for each wait."""
+
+    def __await__(self) -> Iterator[Any]:
+        """Over at once."""
+        return iter(())
+
+
+_NOTHING = _Nothing()
 
 
 def _is_under_way(exchange: Any) -> bool:

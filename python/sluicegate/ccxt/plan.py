@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from sluicegate.ccxt.budget import Budget
     from sluicegate.ccxt.budgets import Budgets
     from sluicegate.ccxt.request import Request
+    from sluicegate.tables import Table
 
 
 class Plan:
@@ -41,6 +42,7 @@ class Plan:
     """
 
     __slots__ = (
+        "_in_table",
         "base",
         "charge",
         "config",
@@ -66,7 +68,7 @@ class Plan:
         self.host, self.path = place.host, place.path
         self.settings = settings
         self.has_table = bool(place.path) and exchange_id in BY_ID
-        self.charge = Charge(budget, egress, account, place.path, None)
+        self.charge = self._in_table = Charge(budget, egress, account, place.path, None)
         self.priority = budgets.priorities.of_path(request.api, request.method, request.path)
         self.pace = None if self.has_table and not settings.is_own_pace else self._pace()
         self.takes: tuple[Take, ...] | None = None
@@ -85,6 +87,15 @@ class Plan:
     def pace_without_table(self) -> tuple[str, int] | None:
         """What a request takes that turned out to be in no table."""
         return self.pace or self._pace()
+
+    def charge_in(self, table: Table, path: str) -> Charge:
+        """Where a request is charged that is in a table: mostly as the one before it was."""
+        charge = self._in_table
+        if charge.table is not table or charge.path != path:
+            settings = self.settings
+            charge = Charge(self.charge.budget, settings.egress, settings.account, path, table)
+            self._in_table = charge
+        return charge
 
     def path_for(self, exchange: Any, params: Any) -> str:
         """The path with parameters in the place of ccxt's names."""

@@ -49,6 +49,7 @@ class Settings:
     __slots__ = (
         "_absent",
         "_inherited",
+        "_last",
         "_option",
         "_read",
         "_read_inherited",
@@ -74,6 +75,7 @@ class Settings:
         self._values = tuple(map(_kept, self._read(own)))
         self._inherited = tuple(map(_kept, self._read_inherited(exchange)))
         self._option = _kept(exchange.options.get(OPTION))
+        self._last = _last(own)
         self.pace = Pace.of(exchange)
         self.is_own_pace = self.pace != pace_of_class(exchange)
         self.egress = egress_of(exchange)
@@ -86,14 +88,25 @@ class Settings:
         """Whether an object's attributes still say the same."""
         own = exchange.__dict__
         try:
-            return (
-                self._read(own) == self._values
-                and own.keys().isdisjoint(self._absent)
-                and exchange.options.get(OPTION) == self._option
-                and self._read_inherited(exchange) == self._inherited
-            )
+            if (
+                self._read(own) != self._values
+                or exchange.options.get(OPTION) != self._option
+                or (self._inherited and self._read_inherited(exchange) != self._inherited)
+            ):
+                return False
         except (AttributeError, KeyError):
             return False
+        # What is set anew comes last in a dictionary. To look for each name takes longer.
+        last = _last(own)
+        if last == self._last:
+            return True
+        self._last = last
+        return own.keys().isdisjoint(self._absent)
+
+
+def _last(own: dict[str, Any]) -> tuple[int, str | None]:
+    """How many attributes an object has, and which was set for the first time most recently."""
+    return len(own), next(reversed(own), None)
 
 
 def _reader(kind: Any, names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
