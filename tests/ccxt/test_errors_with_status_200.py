@@ -20,15 +20,14 @@ from sluicegate.testing import ManualClock
 SECRET = {"apiKey": "k", "secret": "c2VjcmV0", "password": "p"}
 IN_5_S = str(int(time.time() * 1000) + 5000)
 
-#: By exchange: ccxt's name of a request, its parameters; what is answered: the status, headers and
-#: body; and what ccxt raises.
+#: By exchange: ccxt's name of a request, and its parameters; what is answered: the status, headers
+#: and body.
 REFUSALS = [
     pytest.param(
         "kucoin",
         ("privateGetAccounts", {}),
         (status, {"gw-ratelimit-reset": "5000"}),
         '{"code":"429000","msg":"Too many requests"}',
-        "RateLimitExceeded",
         id=f"kucoin-{status}",
     )
     for status in (200, 429)
@@ -38,7 +37,6 @@ REFUSALS = [
         ("privateGetV5OrderRealtime", {"category": "linear"}),
         (200, {"X-Bapi-Limit-Status": "0", "X-Bapi-Limit-Reset-Timestamp": IN_5_S}),
         '{"retCode":10006,"retMsg":"Too many visits!","result":{},"time":1}',
-        "RateLimitExceeded",
         id="bybit",
     ),
     pytest.param(
@@ -46,7 +44,6 @@ REFUSALS = [
         ("publicGetV5MarketTickers", {"category": "spot"}),
         (200, {}),
         '{"retCode":10018,"retMsg":"Exceeded the IP Rate Limit.","result":{},"time":1}',
-        "RateLimitExceeded",
         id="bybit-address",
     ),
     pytest.param(
@@ -54,7 +51,6 @@ REFUSALS = [
         ("publicGetMarketTicker", {"instId": "BTC-USDT"}),
         (200, {}),
         '{"code":"50011","msg":"Requests too frequent.","data":[]}',
-        "RateLimitExceeded",
         id="okx",
     ),
     pytest.param(
@@ -62,7 +58,6 @@ REFUSALS = [
         ("privatePostTradeOrder", {"instId": "BTC-USDT", "side": "buy", "sz": "1"}),
         (200, {}),
         '{"code":"50061","msg":"Sub-account rate limit exceeded.","data":[]}',
-        "ExchangeError",
         id="okx-account",
     ),
     pytest.param(
@@ -70,7 +65,6 @@ REFUSALS = [
         ("privatePostBalance", {}),
         (200, {}),
         '{"error":["EAPI:Rate limit exceeded"]}',
-        "DDoSProtection",
         id="kraken-calls",
     ),
     pytest.param(
@@ -78,7 +72,6 @@ REFUSALS = [
         ("privatePostAddOrder", {"pair": "XBTUSD", "type": "buy", "volume": "1"}),
         (200, {}),
         '{"error":["EOrder:Rate limit exceeded"]}',
-        "DDoSProtection",
         id="kraken-orders",
     ),
     pytest.param(
@@ -86,7 +79,6 @@ REFUSALS = [
         ("publicSpotGetTickers", {}),
         (200, {}),
         '{"label":"TOO_MANY_REQUESTS","message":"Request Rate limit Exceeded"}',
-        "RateLimitExceeded",
         id="gate",
     ),
     pytest.param(
@@ -95,7 +87,6 @@ REFUSALS = [
         (200, {}),
         '{"status":"err","response":"Too many cumulative requests sent (1 > 0) for cumulative '
         'volume traded $0."}',
-        "RateLimitExceeded",
         id="hyperliquid",
     ),
 ]
@@ -160,29 +151,37 @@ def waits(exchange: Any) -> bool:
 
 
 @pytest.mark.parametrize("asynchronous", [False, True], ids=["sync", "async"])
-@pytest.mark.parametrize(("exchange_id", "request_", "answer", "body", "raised"), REFUSALS)
+@pytest.mark.parametrize(("exchange_id", "request_", "answer", "body"), REFUSALS)
 def test_nothing_leaves_before_its_time_and_the_error_is_ccxts_own(
     exchange_id: str,
     request_: tuple[str, Any],
     answer: tuple[int, dict[str, str]],
     body: str,
-    raised: str,
     asynchronous: bool,
     server: Refuses,
 ) -> None:
     name, params = request_
-    kinds = getattr(ccxt, exchange_id), getattr(ccxt_async, exchange_id)
-    if not hasattr(kinds[0], name) and not hasattr(kinds[0](), name):
+    if not hasattr(ccxt, exchange_id) or not hasattr(getattr(ccxt, exchange_id)(), name):
         pytest.skip("this ccxt does not have this request")
+    kinds = getattr(ccxt, exchange_id), getattr(ccxt_async, exchange_id)
     clock = ManualClock()
-    install(clock=clock)
     server.says = (*answer, body)
-    with pytest.raises(getattr(ccxt, raised)):
-        if asynchronous:
-            asyncio.run(_ask(at(server, kinds[1]), name, params))
-        else:
-            getattr(at(server, kinds[0]), name)(params)
-    assert server.asked == 1
+
+    def raised() -> tuple[type, str] | None:
+        try:
+            if asynchronous:
+                asyncio.run(_ask(at(server, kinds[1]), name, params))
+            else:
+                getattr(at(server, kinds[0]), name)(params)
+        except ccxt.BaseError as error:
+            return type(error), str(error)
+        # The oldest versions do not know every code.
+        return None
+
+    stock = raised()
+    install(clock=clock)
+    assert raised() == stock
+    assert server.asked == 2
     # Another object, of the other kind as well.
     other = at(server, kinds[0])
     server.says = (200, {}, "{}")
@@ -191,10 +190,10 @@ def test_nothing_leaves_before_its_time_and_the_error_is_ccxts_own(
     while not waits(other):
         assert asked.is_alive(), "it has not waited"
         time.sleep(0.001)
-    assert server.asked == 1
+    assert server.asked == 2
     clock.advance(1_000)
     asked.join(30)
-    assert server.asked == 2
+    assert server.asked == 3
 
 
 async def _ask(exchange: Any, name: str, params: Any) -> None:

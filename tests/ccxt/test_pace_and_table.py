@@ -9,8 +9,8 @@ import ccxt
 import pytest
 
 from sluicegate.ccxt import budget, install, throttler, usage
-from sluicegate.testing import ManualClock
 from sluicegate.tables import load
+from sluicegate.testing import ManualClock
 
 WEIGHT = "REQUEST_WEIGHT"
 MILLION = 1_000_000
@@ -45,12 +45,12 @@ def ended(thread: threading.Thread) -> None:
 def test_both_are_charged_once() -> None:
     install(clock=ManualClock())
     exchange = binance()
-    # By ccxt 0.2 units of its pace a weight; by Binance 2 of weight for a single ticker.
-    cost = exchange.calculate_rate_limiter_cost(
-        "public", "GET", "ticker/24hr", {"symbol": "A"}, {"cost": 0.4, "noSymbol": 16}
-    )
+    costs: list[float] = []
+    own = exchange.calculate_rate_limiter_cost
+    exchange.calculate_rate_limiter_cost = lambda *args: (costs.append(own(*args)), costs[-1])[1]
     exchange.publicGetTicker24hr({"symbol": "BTCUSDT"})
-    assert pace(exchange).used == cost * MILLION
+    assert pace(exchange).used == costs[0] * MILLION
+    # By Binance, of a single ticker.
     assert usage(exchange)[WEIGHT].used == 2
     assert {one.in_flight for one in usage(exchange).values()} == {0}
 
@@ -75,9 +75,8 @@ def test_a_request_that_waits_for_the_pace_takes_nothing_of_the_table() -> None:
     clock = ManualClock()
     install(clock=clock)
     exchange = binance(rateLimit=20_000)
+    exchange.calculate_rate_limiter_cost = lambda *_: 1
     exchange.publicGetTime()
-    for _ in range(4):
-        exchange.publicGetTime()
     weight = usage(exchange)[WEIGHT].used
     waiting = started(exchange.publicGetTime)
     while not waits(exchange):
@@ -108,9 +107,8 @@ def test_a_faster_pace_that_comes_later_counts_what_a_slower_one_takes() -> None
     slow, fast = binance(rateLimit=100), binance(rateLimit=10)
     for exchange in (slow, fast, slow):
         exchange.publicGetPing()
-    assert pace(slow, 100).used == pytest.approx(2 * 0.2 * MILLION)
     # The first was before anybody had asked for the faster one.
-    assert pace(slow, 10).used == pytest.approx(2 * 0.2 * MILLION)
+    assert pace(slow, 100).used == pace(slow, 10).used > 0
 
 
 def test_requests_of_accounts_wait_while_the_account_is_locked_out() -> None:
@@ -133,6 +131,7 @@ def test_requests_of_accounts_wait_while_the_account_is_locked_out() -> None:
         ended(one)
 
 
+@pytest.mark.skipif(not hasattr(ccxt, "hyperliquid"), reason="this ccxt does not have it")
 def test_what_an_answer_cost_less_is_given_back_beside_a_pace() -> None:
     install(clock=ManualClock())
     exchange = ccxt.hyperliquid({"rateLimit": 10, "walletAddress": "0x1"})

@@ -53,7 +53,9 @@ def test_a_request_of_ccxt_is_in_the_table(exchange_id: str) -> None:
     getattr(exchange, name)(dict(params))
     used = {limit_id for limit_id, one in usage(exchange).items() if one.used}
     known = {limit.name for name in BY_ID[exchange_id] for limit in tables.load(name).limits}
-    known |= {endpoint.id for name in BY_ID[exchange_id] for endpoint in tables.load(name).endpoints}
+    known |= {
+        endpoint.id for name in BY_ID[exchange_id] for endpoint in tables.load(name).endpoints
+    }
     assert used
     assert used <= known, "nothing is taken of ccxt's own pace"
 

@@ -123,9 +123,7 @@ class Budget:
                 self._paced[key] = _paced_name(*key)
             return self._paced.get(key)
 
-    def _paced_row(
-        self, key: tuple[str, str, int], paces: dict[str, dict[Pace, str]]
-    ) -> RateLimit:
+    def _paced_row(self, key: tuple[str, str, int], paces: dict[str, dict[Pace, str]]) -> RateLimit:
         """A route of a table, with a pace and those that are faster as further limits."""
         route_id, pace_id, units = key
         route = self._rows[route_id]

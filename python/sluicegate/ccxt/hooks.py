@@ -11,7 +11,7 @@ counts the attempts, and each waits as a request of its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from sluicegate.ccxt.charges import Charges
@@ -228,11 +228,12 @@ class Hooks:
 
 
 class _Nothing:
-    """What is awaited where there is nothing to wait for: less than a coroutine for each wait."""
+    """What is awaited where there is nothing to wait for: one object for all who do so."""
 
-    def __await__(self) -> Iterator[Any]:
+    def __await__(self) -> Generator[None, None, None]:
         """Over at once."""
-        return iter(())
+        return
+        yield
 
 
 _NOTHING = _Nothing()

@@ -88,11 +88,9 @@ class Settings:
         """Whether an object's attributes still say the same."""
         own = exchange.__dict__
         try:
-            if (
-                self._read(own) != self._values
-                or exchange.options.get(OPTION) != self._option
-                or (self._inherited and self._read_inherited(exchange) != self._inherited)
-            ):
+            if self._read(own) != self._values or exchange.options.get(OPTION) != self._option:
+                return False
+            if self._inherited and self._read_inherited(exchange) != self._inherited:
                 return False
         except (AttributeError, KeyError):
             return False
@@ -101,12 +99,16 @@ class Settings:
         if last == self._last:
             return True
         self._last = last
-        return own.keys().isdisjoint(self._absent)
+        return bool(own.keys().isdisjoint(self._absent))
 
 
-def _last(own: dict[str, Any]) -> tuple[int, str | None]:
+def _last(own: dict[str, Any]) -> tuple[int, object]:
     """How many attributes an object has, and which was set for the first time most recently."""
-    return len(own), next(reversed(own), None)
+    try:
+        return len(own), next(reversed(own), None)
+    except RuntimeError:
+        # Another thread has just set one: this is like nothing that was seen before.
+        return -1, object()
 
 
 def _reader(kind: Any, names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
