@@ -65,6 +65,25 @@ impl File {
         }
     }
 
+    /// Its clean end.
+    pub fn end(&mut self, me: &mut Membership, gates: &[GateView]) {
+        let request = me.leave(self.now, gates);
+        let moment = Moment {
+            now: self.now,
+            wall: self.now as i64,
+            timeline: "boot",
+            incarnation: &self.incarnation.to_string(),
+            is_dead: &|_| false,
+            elders: &Vec::new,
+            boundary_after: &|_, _| None,
+            fresh: 7,
+        };
+        let (state, answer) = ScopeState::visit(self.document.take(), &request, &moment).expect("it may go");
+        assert!(answer.limits.is_empty());
+        assert_eq!(state.check(), Ok(()));
+        self.document = Some(state);
+    }
+
     /// Until nobody has anything more to say.
     pub fn settle(&mut self, all: &mut [(&mut Membership, Vec<GateView>)]) {
         for _ in 0..6 {
@@ -141,22 +160,9 @@ fn a_clean_end_gives_free_units_at_once_and_used_ones_when_they_leave_the_window
     file.settle(&mut [(&mut first, wants(0, 100))]);
     let settled = vec![SettledUnits { units: 30, free: FreeAt::In(4 * SECOND) }];
     let gates = vec![GateView { used: 50, settled, ..GateView::default() }];
-    let request = first.leave(file.now, &gates);
+    let now = file.now;
+    file.end(&mut first, &gates);
     assert_eq!(first.effective(0), 0);
-    let (now, moment_now) = (file.now, file.now);
-    let moment = Moment {
-        now: moment_now,
-        wall: 0,
-        timeline: "boot",
-        incarnation: "0",
-        is_dead: &|_| false,
-        elders: &Vec::new,
-        boundary_after: &|_, _| None,
-        fresh: 7,
-    };
-    let (state, answer) = ScopeState::visit(file.document.take(), &request, &moment).expect("it may go");
-    assert!(answer.limits.is_empty());
-    file.document = Some(state);
     let mut next = member(2, OnConflict::Refuse, vec![terms(100, 10)]);
     for (after, units) in [(0, 50), (3_990 * MS, 50), (4_200 * MS, 80), (14_900 * MS, 80), (15_100 * MS, 100)]
     {

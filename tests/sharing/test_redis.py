@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from contextlib import ExitStack
 from pathlib import Path
@@ -93,6 +94,7 @@ def test_a_process_that_was_stopped_beyond_its_lease_sends_nothing_until_it_has_
         other.send(40)
         other.sent()
         stopped.process.send_signal(signal.SIGSTOP)
+        os.waitpid(stopped.process.pid, os.WUNTRACED)
         # Far more than its own half in the lease of the stopped one: by then it has its units.
         other.send(300)
         other.sent()
