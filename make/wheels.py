@@ -103,6 +103,9 @@ def check(path: Path, found: dict[str, str]) -> Iterator[str]:
         if path.stat().st_size > MOST_BYTES:
             yield f"{path.name} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}"
         names = zipfile.ZipFile(path).namelist()
+        # Anything else would lie beside all other packages, where it is installed.
+        if others := {name.partition("/")[0] for name in names} - {*folders(path)}:
+            yield f"{path.name} holds {', '.join(sorted(others))} beside its own folders"
         for pattern in MUST_HOLD:
             if not any(re.fullmatch(pattern, name) for name in names):
                 yield f"{path.name} holds nothing like {pattern}"
@@ -115,6 +118,12 @@ def check(path: Path, found: dict[str, str]) -> Iterator[str]:
             try_out(path, python)
     except TrialError as failure:
         yield f"{path.name}: {failure}"
+
+
+def folders(wheel: Path) -> tuple[str, str]:
+    """What a wheel installs: the package, and what is said of it."""
+    name, version, *_ = wheel.name.split("-")
+    return name, f"{name}-{version}.dist-info"
 
 
 def musl_needs(wheel: Path) -> Iterator[str]:
@@ -168,7 +177,7 @@ def try_out(wheel: Path, python: str) -> None:
 
 
 def types(python: str, folder: Path) -> None:
-    """The installed package is typed: mypy and pyright, on an example and on all public names."""
+    """The installed package is typed: mypy, strictly, and pyright make the same of an example."""
     example = folder / "example.py"
     example.write_text((ROOT / "make" / "typed_example.py").read_text(encoding="utf-8"))
     run(
