@@ -9,6 +9,7 @@ docs:
 	@$(MAKE) --no-print-directory --jobs=2 docs-pages docs-rust
 	rm -rf target/site/rust
 	cp -R target/doc target/site/rust
+	$(BIN)/python make/check_site.py target/site
 	@echo "the site is in target/site: open target/site/index.html"
 
 $(VENV)/.docs: $(VENV)/.made pyproject.toml

@@ -380,6 +380,8 @@ class Throttler:
                 could never pass; or ``timeout`` is negative; or ``priority`` is out of range.
             TypeError: ``limit_id`` is not a ``str``, or ``units``, ``timeout`` or ``priority`` is
                 not a number.
+            RateLimitTimeout: When it is entered: the request could not leave within ``timeout``.
+                Nothing was charged. `Task` tells what else can be raised there.
 
         Examples:
             >>> async def depth(session):
@@ -977,7 +979,7 @@ class Usage:
         resets_in: float,
         foreign: int = 0,
         paused: float = 0.0,
-        pause_reason: str = ...,
+        pause_reason: str = "",
         reserved: int = 0,
     ) -> Self: ...
     def __getnewargs__(
