@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,11 @@ def state_of(member: dict[str, Any]) -> str:
     return ""
 
 
+def _in_one_line(command: str) -> str:
+    """As a process tells its own command: without control characters."""
+    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in command)
+
+
 def _is_stopped(member: dict[str, Any]) -> bool:
     """Whether the kernel says that a process of this machine stands still (SIGSTOP, a debugger)."""
     if member["host"] != socket.gethostname():
@@ -141,5 +147,5 @@ def _is_stopped(member: dict[str, Any]) -> bool:
     except (OSError, IndexError):
         return False
     # In another container, the same number may be another process.
-    command = b" ".join(words).decode(errors="replace")
+    command = _in_one_line(b" ".join(words).decode(errors="replace"))
     return state in "Tt" and command.startswith(member["command"].removesuffix("…"))
