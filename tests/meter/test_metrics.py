@@ -179,9 +179,8 @@ with socket.create_server(("127.0.0.1", 0)) as free:
 serve(port)
 child = os.fork()
 if child == 0:
+    print(port, flush=True)
     sys.stdin.read()
-    os._exit(0)
-print(port, flush=True)
 os._exit(0)
 """
     words = [sys.executable, "-W", "ignore", "-c", code]
