@@ -1,6 +1,7 @@
 //! Joining: a throttler that is shared from its first instant on.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::clock::Clock;
@@ -69,6 +70,7 @@ pub(super) fn join(seat: &Arc<Seat>, throttler: &Throttler) -> Result<MemberThre
     };
     let parts = [Scope::Address, Scope::Account].into_iter().filter_map(part).collect();
     *seat.store.lock() = Some(store);
+    seat.member.store(me.0, Ordering::SeqCst);
     Ok(MemberThread::new(seat.clone(), id(me), rules, wakeups, parts, version))
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -18,6 +18,8 @@ use super::part::SharedGate;
 pub(super) struct Seat {
     pub share: Share,
     pub throttler: WeakThrottler,
+    /// Who it is in the store; 0 while it has not joined.
+    pub member: AtomicU64,
     /// The store, while it is open. Who locks it holds [`super::fork`]'s lock before.
     pub store: Mutex<Option<Box<dyn Store>>>,
     waker: Mutex<Option<Waker>>,
@@ -42,6 +44,7 @@ impl Seat {
         Self {
             share,
             throttler,
+            member: AtomicU64::new(0),
             store: Mutex::new(None),
             waker: Mutex::new(None),
             last: Mutex::new(None),
@@ -93,6 +96,7 @@ impl Seat {
     /// In a forked child: there is no thread, and nothing of the store.
     pub fn rest(&self) {
         self.idle.store(true, Ordering::SeqCst);
+        self.member.store(0, Ordering::SeqCst);
         *self.waker.lock() = None;
         if self.is_closing() {
             self.end();
@@ -106,6 +110,10 @@ impl Sharer for Arc<Seat> {
             super::thread::start(self.clone(), None);
         }
         self.wake();
+    }
+
+    fn member(&self) -> Option<u64> {
+        Some(self.member.load(Ordering::SeqCst)).filter(|&member| member != 0)
     }
 
     fn ended(&self, last: SharedGate, now: Nanos) {
