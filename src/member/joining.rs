@@ -1,7 +1,6 @@
 //! Joining: a throttler that is shared from its first instant on.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::clock::Clock;
@@ -46,7 +45,7 @@ impl Throttler {
         let seat = Arc::new(Seat::new(share, throttler.downgrade()));
         // No fork comes within it: a child could not open a file that its parent has open.
         fork::guarded(|| {
-            throttler.share(Arc::new(seat.clone()));
+            throttler.share(Arc::new(seat.clone()), seat.share.clocks_apart());
             let mut member = join(&seat, &throttler).map_err(|error| Error::Store(error.to_string()))?;
             member.visit_all(&throttler)?;
             fork::register(&seat);
@@ -59,7 +58,7 @@ impl Throttler {
 /// Opens the store and joins it with nothing in hand.
 pub(super) fn join(seat: &Arc<Seat>, throttler: &Throttler) -> Result<MemberThread, StoreError> {
     let (store, me, wakeups) = open(&seat.share)?;
-    seat.set_waker(wakeups.waker());
+    seat.joined(me, wakeups.waker());
     let (version, limits) = throttler.shared_limits();
     let rules = seat.share.rules(store.life());
     let part = |scope: Scope| {
@@ -70,7 +69,6 @@ pub(super) fn join(seat: &Arc<Seat>, throttler: &Throttler) -> Result<MemberThre
     };
     let parts = [Scope::Address, Scope::Account].into_iter().filter_map(part).collect();
     *seat.store.lock() = Some(store);
-    seat.member.store(me.0, Ordering::SeqCst);
     Ok(MemberThread::new(seat.clone(), id(me), rules, wakeups, parts, version))
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
@@ -18,11 +18,11 @@ use super::part::SharedGate;
 pub(super) struct Seat {
     pub share: Share,
     pub throttler: WeakThrottler,
-    /// Who it is in the store; 0 while it has not joined.
-    pub member: AtomicU64,
     /// The store, while it is open. Who locks it holds [`super::fork`]'s lock before.
     pub store: Mutex<Option<Box<dyn Store>>>,
     waker: Mutex<Option<Waker>>,
+    /// Which of the document's members this is, while it takes part.
+    member: Mutex<Option<crate::share::MemberId>>,
     /// The gate of a throttler that is gone.
     pub last: Mutex<Option<(SharedGate, Nanos)>>,
     /// The thread is to give back what it holds, and to end.
@@ -44,9 +44,9 @@ impl Seat {
         Self {
             share,
             throttler,
-            member: AtomicU64::new(0),
             store: Mutex::new(None),
             waker: Mutex::new(None),
+            member: Mutex::new(None),
             last: Mutex::new(None),
             closing: AtomicBool::new(false),
             idle: AtomicBool::new(false),
@@ -55,8 +55,15 @@ impl Seat {
         }
     }
 
-    pub fn set_waker(&self, waker: Waker) {
+    /// It has joined, as this member.
+    pub fn joined(&self, member: MemberId, waker: Waker) {
+        *self.member.lock() = Some(id(member));
         *self.waker.lock() = Some(waker);
+    }
+
+    /// Which of the document's members this is; `None` in a forked child that has asked for nothing yet.
+    pub fn member(&self) -> Option<crate::share::MemberId> {
+        *self.member.lock()
     }
 
     pub fn wake(&self) {
@@ -96,8 +103,8 @@ impl Seat {
     /// In a forked child: there is no thread, and nothing of the store.
     pub fn rest(&self) {
         self.idle.store(true, Ordering::SeqCst);
-        self.member.store(0, Ordering::SeqCst);
         *self.waker.lock() = None;
+        *self.member.lock() = None;
         if self.is_closing() {
             self.end();
         }
@@ -113,7 +120,7 @@ impl Sharer for Arc<Seat> {
     }
 
     fn member(&self) -> Option<u64> {
-        Some(self.member.load(Ordering::SeqCst)).filter(|&member| member != 0)
+        Seat::member(self).map(|member| member.0)
     }
 
     fn ended(&self, last: SharedGate, now: Nanos) {

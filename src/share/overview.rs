@@ -74,11 +74,19 @@ impl LimitOverview {
         self.limit.saturating_sub(self.quarantined() + in_use)
     }
 
-    /// Units that are used or waited for, as far as the members have told.
+    /// Units that are used, waited for or held ready, as far as the members have told.
     pub(crate) fn used(&self) -> u64 {
+        self.used_beside(None)
+    }
+
+    /// The same, where it is known what one member uses now: (its place, units).
+    pub(crate) fn used_beside(&self, known: Option<(usize, u64)>) -> u64 {
         // Of a long window, that counts what a member keeps at hand for what comes: it may be used by now.
-        let in_use: u64 = self.members.iter().flatten().map(|part| part.held.min(part.demand)).sum();
-        self.quarantined() + in_use
+        let used = |(at, part): (usize, &Option<PartOverview>)| match (known, part) {
+            (Some((known, used)), Some(part)) if known == at => part.held.min(used),
+            (_, part) => part.map_or(0, |part| part.held.min(part.demand)),
+        };
+        self.quarantined() + self.members.iter().enumerate().map(used).sum::<u64>()
     }
 }
 
