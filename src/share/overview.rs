@@ -130,7 +130,8 @@ pub(crate) fn overview(state: &ScopeState, now: Nanos, wall: WallNanos) -> Overv
                     (false, true) => {}
                 }
             }
-            let paused = budget.pause.until.saturating_sub(clock);
+            let pause = if budget.pause.until < state.pause.until { &state.pause } else { &budget.pause };
+            let paused = pause.until.saturating_sub(clock);
             LimitOverview {
                 id: budget.id.clone(),
                 limit: budget.limit,
@@ -147,7 +148,7 @@ pub(crate) fn overview(state: &ScopeState, now: Nanos, wall: WallNanos) -> Overv
                 kept,
                 locked_up,
                 locked_for: budget.locked_until.saturating_sub(clock),
-                pause: (paused > 0).then(|| (paused, budget.pause.reason.clone())),
+                pause: (paused > 0).then(|| (paused, pause.reason.clone())),
             }
         })
         .collect();

@@ -157,6 +157,7 @@ def test_the_dashboard_uses_metrics_that_exist() -> None:
         ("", None),
         ("70000", None),
         ("-1", None),
+        ("0", None),
     ],
 )
 def test_a_place_is_a_port_or_an_address_and_a_port(
@@ -211,9 +212,8 @@ with socket.create_server(("127.0.0.1", 0)) as free:
 serve(port)
 child = os.fork()
 if child == 0:
+    print(port, flush=True)
     sys.stdin.read()
-    os._exit(0)
-print(port, flush=True)
 os._exit(0)
 """
     words = [sys.executable, "-W", "ignore", "-c", code]
