@@ -112,7 +112,7 @@ def test_where_the_first_folder_has_no_room_for_a_socket_the_next_is_used(
     long = tmp_path / ("long" * 25)
     long.mkdir()
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
-    with tempfile.TemporaryDirectory(dir="/tmp") as short:  # noqa: S108
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
         monkeypatch.setenv("TMPDIR", short)
         process = start(bot())
         [found] = Path(short).glob("sluicegate-*/*.sock")
