@@ -81,7 +81,7 @@ def test_each_limit_has_a_row_and_below_it_each_process(url: str) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[0] == ["account:main"]
     (orders,) = [line for line in lines if line[:1] == ["ORDERS"]]
-    assert orders[1:4] == ["10", "600", "s"]
+    assert orders[1:4] == ["10", "10", "min"]
     # Of a long window a process also counts what it is about to fetch.
     assert 3 <= int(orders[4]) <= 5
     (weight,) = [line for line in lines if line[:1] == ["WEIGHT"]]

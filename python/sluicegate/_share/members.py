@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sluicegate._spans import window
+
 #: A limit that limits nothing: routes through several limits have such ones.
 _ENDLESS = 1 << 59
 
@@ -98,11 +100,10 @@ def _limit(limit: dict[str, Any], members: list[dict[str, Any]]) -> Limit:
         for member, part in zip(members, limit["members"], strict=True)
         if part is not None
     ]
-    every = f"{limit['time_interval']:g} s"
     return Limit(
         limit["limit_id"],
         limit["limit"],
-        f"quota {limit['resets']}" if limit["kind"] == "quota" else every,
+        every(limit),
         limit["used"],
         limit["free"],
         tuple(
@@ -117,6 +118,12 @@ def _limit(limit: dict[str, Any], members: list[dict[str, Any]]) -> Limit:
             for member, part in parts
         ),
     )
+
+
+def every(limit: dict[str, Any]) -> str:
+    """The window of a limit of the overview, for people."""
+    quota = limit["kind"] == "quota"
+    return f"quota {limit['resets']}" if quota else window(limit["time_interval"])
 
 
 def state_of(member: dict[str, Any]) -> str:
