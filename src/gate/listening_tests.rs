@@ -114,6 +114,8 @@ enum Windows {
     Quota,
     Fixed,
     Rolling,
+    /// Nobody tells when they end.
+    First,
 }
 
 #[derive(Debug, Default)]
@@ -134,10 +136,15 @@ fn run(pattern: Pattern, windows: Windows, expect: bool, interval: Nanos, seed: 
     let rolls = RateLimit::new("POOL", limit, Duration::from_nanos(interval));
     let row = match windows {
         Windows::Fixed => rolls.kind(Kind::Fixed),
+        Windows::First => rolls.kind(Kind::First),
         Windows::Rolling => rolls,
         Windows::Quota => RateLimit::quota("POOL", limit, Resets { period: Period::Span(interval), zone }),
     };
-    let counts = if windows == Windows::Rolling { Counts::Rolling } else { Counts::Aligned };
+    let counts = match windows {
+        Windows::Rolling => Counts::Rolling,
+        Windows::First => Counts::First,
+        Windows::Quota | Windows::Fixed => Counts::Aligned,
+    };
     let clock = Clock::manual();
     let mut gate: Gate<()> = Gate::new(&[row], Options::default()).expect("a fine table");
     gate.observe_server(0, 0, MS);
@@ -211,6 +218,9 @@ fn others_who_go_on_as_they_did_keep_their_part_and_the_rest_is_used() {
             (Pattern::Steady, Windows::Fixed, 2),
             (Pattern::AtTheStart, Windows::Fixed, 2),
             (Pattern::Stops, Windows::Fixed, 2),
+            (Pattern::Steady, Windows::First, 30),
+            (Pattern::AtTheStart, Windows::First, 30),
+            (Pattern::Stops, Windows::First, 30),
             (Pattern::Ramps, Windows::Quota, 24),
             (Pattern::Steady, Windows::Rolling, 30),
             (Pattern::AtTheStart, Windows::Rolling, 2),
