@@ -76,7 +76,7 @@ impl Run<'_> {
         }
         let quotas = (0..self.world.table.len()).filter(is_quota);
         instants.extend(self.world.changes.iter().filter_map(|&Change { at, limit, what }| match what {
-            What::Allow(_) | What::GoFirst(_) => None,
+            What::Allow(_) | What::Tell(_) | What::TellBeside(_) | What::GoFirst(_) => None,
             What::Pause(length) | What::PauseAll(length) => Some(at + length),
             What::Correct(_) => Some(self.world.end(limit, at)),
             What::Foreign(_, later) | What::ForeignBeside(_, later) => {

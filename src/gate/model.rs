@@ -11,6 +11,7 @@ use crate::clock::{Nanos, WallNanos};
 use crate::limit::{Kind, Period, RateLimit, Resets, ServerClock, Zone};
 
 use super::enter::{Decided, Gate};
+use super::listening::Observation;
 use super::queue::{Place, Rank, Waiter};
 use super::route::Route;
 use super::table::{Hold, Options};
@@ -42,6 +43,10 @@ pub(super) struct Change {
 pub(super) enum What {
     /// So much of it may be used.
     Allow(u64),
+    /// The exchange says that it is so large.
+    Tell(u64),
+    /// The same, together with the change after it.
+    TellBeside(u64),
     /// Nothing passes for so long that takes from it.
     Pause(Nanos),
     /// Nothing at all does.
@@ -372,6 +377,14 @@ impl<'a> Run<'a> {
                 let route = &self.routes[limit];
                 match what {
                     What::Allow(units) => self.gate.allow(route, units),
+                    What::Tell(units) | What::TellBeside(units) => {
+                        let answer = Observation {
+                            limit: Some(units),
+                            age: Some(Duration::ZERO),
+                            ..Observation::default()
+                        };
+                        self.gate.observe_answer(now, &route.clone(), &answer).expect("fine");
+                    }
                     What::Pause(length) => self.gate.pause(route, now + length),
                     What::PauseAll(length) => self.pause_all(now, now + length),
                     What::Correct(units) => {

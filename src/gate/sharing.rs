@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
-use crate::limit::{Kind, RateLimit, Settled};
+use crate::limit::{Kind, RateLimit, Settled, part_told};
 
 use super::enter::{Decided, Gate};
 use super::listening::Left;
@@ -130,9 +130,11 @@ impl<W> Gate<W> {
 
     /// What the exchange has told that a limit is, for all, and how long ago; `None` if the table holds.
     pub fn told_of(&self, limit: Index, now: Nanos) -> Option<(u64, Nanos)> {
-        let limit = &self.limits[limit as usize];
+        let own = &self.limits[limit as usize];
+        // Of a companion it is told with the limit that it belongs to.
+        let limit = own.base.map_or(own, |base| &self.limits[base as usize]);
         let (told, at) = limit.heard.limit.filter(|_| limit.window.is_told())?;
-        Some((told, now.saturating_sub(at)))
+        Some((part_told(told, limit.published, own.published), now.saturating_sub(at)))
     }
 
     /// What was last heard of how much of a limit is left, and when units of others were last found.
