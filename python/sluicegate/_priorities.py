@@ -102,6 +102,14 @@ def spelled(word: str) -> str:
     return method + (path.rstrip("/") or path[:1])
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """The method that the name of a limit begins with, and the path; of ``DELETEv1/order``, too."""
+    found = _METHOD.match(name)
+    if found is None or not (rest := name[found.end() :]):
+        return "", name
+    return found[1], rest if rest.startswith("/") else f"/{rest}"
+
+
 def said_of(words: Mapping[str, int], name: str, method: str = "", path: str = "") -> int | None:
     """What the user's words say of a request; ``None`` if nothing.
 

@@ -15,7 +15,7 @@ import pytest
 
 from sluicegate import Throttler
 from sluicegate._priorities import BY_GROUP, Priorities, group_of_name
-from sluicegate.ccxt import install, usage
+from sluicegate.ccxt import install, uninstall, usage
 from sluicegate.ccxt.installing import charges
 from sluicegate.ccxt.priorities import RequestPriorities
 from sluicegate.exchange import limit
@@ -85,6 +85,50 @@ async def test_without_priorities_the_oldest_goes_first(clock: ManualClock) -> N
 async def test_the_user_s_own_words_win(clock: ManualClock) -> None:
     asked = await order_of({"GET /api/v3/klines": 9}, clock)
     assert asked == ["GET klines", "DELETE order", "POST order", "GET account"]
+
+
+@pytest.mark.parametrize("kind", [Binance, "bitstamp"])
+async def test_a_misspelt_word_is_told_once_when_all_names_should_be_known(
+    clock: ManualClock, kind: Any
+) -> None:
+    now = [0.0]
+    said = {"/dept": 4, "GET /ticker/{par}": 2, "DELETE /order": 4, "/ticker/{pair}": 1}
+    install(priorities=said, clock=clock)
+    unused = charges().budgets.priorities.unused
+    assert unused is not None
+    unused._clock = lambda: now[0]
+    exchange = Binance() if kind is Binance else Elsewhere({"rateLimit": 1})
+    exchange.asked = []
+    ask = exchange.publicGetPing if kind is Binance else exchange.publicGetTradingPairsInfo
+    await ask()
+    now[0] = 59.0
+    other = Elsewhere({"rateLimit": 1}) if kind is Binance else Binance()
+    other.asked = []
+    await (other.publicGetTradingPairsInfo() if kind is Binance else other.publicGetPing())
+    await ask()
+    now[0] = 61.0
+    with pytest.warns(RuntimeWarning) as caught:
+        await ask()
+    await ask()
+    [warning] = caught
+    assert str(warning.message).startswith(
+        "priorities has words that name no request, and change nothing: "
+        "'/dept' (did you mean '/depth'?), "
+        "'GET /ticker/{par}' (did you mean 'GET /ticker/{pair}'?); "
+    )
+    await exchange.close()
+    await other.close()
+
+
+def test_what_is_not_known_by_then_is_told_at_the_end(clock: ManualClock) -> None:
+    install(priorities={"/dept": 4}, clock=clock)
+    uninstall()  # Nobody asked anything: nobody knows.
+    install(priorities={"/dept": 4}, clock=clock)
+    exchange = Threaded({"rateLimit": 1})
+    exchange.asked = []
+    exchange.publicGetTickerPair({"pair": "btcusd"})
+    with pytest.warns(RuntimeWarning, match="'/dept'"):
+        uninstall()
 
 
 def test_what_a_table_does_not_know_is_in_the_middle() -> None:
