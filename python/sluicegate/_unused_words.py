@@ -88,4 +88,6 @@ def _text(words: list[str], known: list[str]) -> str:
         shown.append(f"{word!r} (did you mean {close[0]!r}?)" if close else repr(word))
     example = next((name for name in known if name.startswith("/")), "")
     hint = f"; a path or the end of one names requests, such as {example!r}" if example else ""
-    return f"priorities has words that name no request, and change nothing: {', '.join(shown)}{hint}"
+    return (
+        f"priorities has words that name no request, and change nothing: {', '.join(shown)}{hint}"
+    )

@@ -42,7 +42,7 @@ fn kept_worlds(within: bool) -> impl Strategy<Value = World> {
         let pool = if low_kept > 0 { pool.reserve(1, low_kept) } else { pool };
         let ids = (2..2 + IDS).map(|id| {
             let own = row(id, 1_000).weight(0).link("0", 1);
-            if id % 3 == 0 { own.link("1", 1) } else { own }
+            if id % 3 == 0 { own.link("1", 1) } else { own.priority(2) }
         });
         let table: Vec<RateLimit> = [pool, row(1, 4).weight(0)].into_iter().chain(ids).collect();
         // Its own id, with no other limit.

@@ -25,7 +25,9 @@ impl Run<'_> {
         }
         for change in self.world.changes.iter().filter(|change| change.limit == limit) {
             match change.what {
-                What::Foreign(units, later) if later > 0 => stamps[change.at as usize] += units,
+                What::Foreign(units, later) | What::ForeignBeside(units, later) if later > 0 => {
+                    stamps[change.at as usize] += units
+                }
                 What::Correct(units) => stamps[change.at as usize] += units.unsigned_abs(),
                 _ => {}
             }

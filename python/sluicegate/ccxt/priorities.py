@@ -101,9 +101,15 @@ def _endpoints(api: Any) -> Iterator[tuple[str, str]]:
             yield from _endpoints(value)
 
 
+#: What orders are sent to where they are called trades.
+_TRADES = frozenset({"/trade", "/trade/add", "/trade/place"})
+
+
 def _group(section: str, method: str, path: str) -> str:
     found = group_of_name(f"{method} {path}")
     if "public" in section and "private" not in section:
         return found if found in ("order", "cancel") else "market"
-    # What is sent, and not asked for, is no market data: `POST trade` is an order of some.
+    if method == "POST" and path.lower().replace("_", "/") in _TRADES:
+        return "order"
+    # What is sent, and not asked for, is no market data.
     return "" if found == "market" and method != "GET" else found

@@ -27,8 +27,8 @@ from sluicegate._priorities import (
     chosen,
     ends_of,
     group_of_name,
-    split_name,
     spelled,
+    split_name,
 )
 from sluicegate._unused_words import UnusedWords
 from sluicegate.hummingbot.connector import connector_object
