@@ -147,6 +147,30 @@ impl<W> Gate<W> {
         entries.filter(move |&part| self.limits[part as usize].is_companion && !is_taken(part))
     }
 
+    /// How many units of a limit requests wait for, but for those that a companion does not let through by now: others can
+    /// use these, or they are kept. `waiting`: how many are waited for at all. `None` where it has no companion.
+    pub(super) fn waiting_beside_companions(
+        &self,
+        limit: Index,
+        waiting: impl Fn(Index) -> Option<u64>,
+    ) -> Option<u64> {
+        let base = self.limits[limit as usize].base.unwrap_or(limit);
+        let below = &self.limits[base as usize].route.as_ref()?.below;
+        let companions = below.iter().map(|(_, below)| below.index);
+        let companions = companions.filter(|&index| self.limits[index as usize].is_companion);
+        // The lowest class has the smallest one, which is a part of all others.
+        let (mut part, mut let_through) = (0, None);
+        for index in companions.chain([base]) {
+            let (all, window) = (waiting(index)?, self.window(index));
+            let more = all.saturating_sub(part).saturating_add(let_through.unwrap_or(0));
+            if index == limit {
+                return let_through.map(|_| more);
+            }
+            (part, let_through) = (all, Some(more.min(window.limit().saturating_sub(window.used()))));
+        }
+        None
+    }
+
     /// Whether anything is kept for a class of requests.
     pub(super) fn has_reserve_for(&self, route: &Route) -> bool {
         let is_kept = |charge: &Charge| self.kept_from(route, charge.limit).next().is_some();

@@ -268,6 +268,36 @@ fn a_new_table_has_those_wait_as_it_says_who_wait_already() {
     assert!(error.contains(words), "{error}");
 }
 
+/// A process need not have what its lower classes cannot use: that is there for the cancels of others.
+#[test]
+fn lower_classes_ask_for_no_more_of_a_limit_than_their_reserves_leave_them() {
+    let table = [pool(), RateLimit::route("a").link("pool", 2)];
+    let mut gate = gate(&table, Options::default());
+    gate.share(0);
+    let index = |gate: &Gate<_>, id: &str| gate.by_id[id];
+    let limits = ["pool", "pool below priority 1", "pool below priority 5"].map(|id| index(&gate, id));
+    for (limit, units) in limits.iter().zip([10, 5, 8]) {
+        gate.allow_of(*limit, units);
+    }
+    let waiting = |gate: &mut Gate<&'static str>| {
+        gate.demand(0, &limits).iter().map(|demand| demand.waiting).collect::<Vec<_>>()
+    };
+    assert!(take(&mut gate, 0, "pool", 0, 2) && take(&mut gate, 0, "pool", 1, 1));
+    let join = |gate: &mut Gate<&'static str>, priority, units| {
+        let rank = Rank::of(priority).expect("in range");
+        let route = gate.lookup("a").expect("known").of_rank(rank).clone();
+        gate.join(&route, rank, Waiter { units, since: 0, deadline: None, tag: "waits" });
+    };
+    join(&mut gate, 0, 2);
+    join(&mut gate, -1, 1);
+    // Three more are left to them.
+    assert_eq!(waiting(&mut gate), [3, 6, 3]);
+    join(&mut gate, 1, 2);
+    assert_eq!(waiting(&mut gate), [5, 6, 7]);
+    join(&mut gate, 7, 1);
+    assert_eq!(waiting(&mut gate), [7, 6, 7]);
+}
+
 #[test]
 fn a_reserve_that_cannot_be_is_refused() {
     let refusal =

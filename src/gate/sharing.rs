@@ -64,6 +64,13 @@ impl<W> Gate<W> {
                 demand.need = demand.need.max(charge.weight.saturating_mul(units));
             }
         }
+        for (at, &limit) in limits.iter().enumerate().filter(|_| self.has_reserves) {
+            let waiting = self.waiting_beside_companions(limit, |limit| {
+                Some(demand.get(position[limit as usize])?.waiting)
+            });
+            demand[at].waiting =
+                waiting.unwrap_or(demand[at].waiting).max(self.limits[limit as usize].refused);
+        }
         demand
     }
 
