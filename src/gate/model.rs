@@ -11,7 +11,6 @@ use crate::clock::{Nanos, WallNanos};
 use crate::limit::{Kind, Period, RateLimit, Resets, ServerClock, Zone};
 
 use super::enter::{Decided, Gate};
-use super::listening::Observation;
 use super::queue::{Place, Rank, Waiter};
 use super::route::Route;
 use super::table::{Hold, Options};
@@ -378,12 +377,7 @@ impl<'a> Run<'a> {
                 match what {
                     What::Allow(units) => self.gate.allow(route, units),
                     What::Tell(units) | What::TellBeside(units) => {
-                        let answer = Observation {
-                            limit: Some(units),
-                            age: Some(Duration::ZERO),
-                            ..Observation::default()
-                        };
-                        self.gate.observe_answer(now, &route.clone(), &answer).expect("fine");
+                        self.gate.learn_limit(now, &route.clone(), units, 0);
                     }
                     What::Pause(length) => self.gate.pause(route, now + length),
                     What::PauseAll(length) => self.pause_all(now, now + length),
