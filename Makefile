@@ -63,7 +63,7 @@ lint: $(VENV)/.lint $(VENV)/.test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest sluicegate._core --mypy-config-file pyproject.toml
-	$(BIN)/zizmor --offline --no-progress --quiet .github
+	$(BIN)/zizmor --offline --no-progress --quiet --persona pedantic .github
 
 bench: bench-cache
 	$(BIN)/python -m benches

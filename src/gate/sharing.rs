@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
-use crate::limit::{Kind, RateLimit, Settled, part_told};
+use crate::limit::{Kind, RateLimit, Settled, Window, part_told};
 
 use super::enter::{Decided, Gate};
 use super::listening::Left;
@@ -192,13 +192,15 @@ impl<W> Gate<W> {
         self.limits[limit as usize].window.hand_over(units);
     }
 
-    /// From now on other processes take from the same limits: see [`Span::shared`]. [`Gate::advance`] must follow.
-    pub fn share(&mut self, now: Nanos) {
-        self.is_shared = true;
+    /// From now on other processes take from the same limits, whose clocks of the wall may be so far apart: see
+    /// [`Span::shared`]. [`Gate::advance`] must follow.
+    pub fn share(&mut self, now: Nanos, clocks_apart: Nanos) {
+        (self.is_shared, self.clocks_apart) = (true, clocks_apart);
         for limit in &mut self.limits {
             limit.window.expire(now);
-            limit.window.share(now);
+            limit.window.share(now, clocks_apart);
         }
+        self.quotas = self.those(Window::is_quota);
         self.allow_nothing();
     }
 
@@ -214,11 +216,18 @@ impl<W> Gate<W> {
         }
     }
 
-    /// The limits of the table, where each stands, and how long a unit stays at the least.
+    /// The limits of the table as they count here, where each stands, and how long a unit stays at the least.
     pub fn shared_limits(&self, table: &[RateLimit]) -> Vec<(Index, RateLimit, Nanos)> {
         let of = |limit: &RateLimit| {
             let index = *self.by_id.get(limit.id.as_str())?;
-            Some((index, limit.clone(), self.window(index).interval()))
+            let window = self.window(index);
+            let mut limit = limit.clone();
+            if let Kind::Quota(_) = limit.kind
+                && !window.is_quota()
+            {
+                limit.kind = Kind::Rolling;
+            }
+            Some((index, limit, window.interval()))
         };
         // Of equal ids, the last one stands.
         let mut seen = HashSet::new();

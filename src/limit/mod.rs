@@ -10,6 +10,8 @@ mod others;
 mod part;
 mod period;
 mod quota;
+#[cfg(test)]
+mod quota_apart_tests;
 mod rate_limit;
 mod resets;
 mod rolling;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::clock::{Nanos, boottime};
+use crate::clock::{Nanos, WallNanos, boottime};
 use crate::gate::{Gate, Index, Left};
 use crate::limit::{self, End, RateLimit, Resets, Scope};
 use crate::share::{
@@ -24,6 +24,9 @@ pub(super) type TableLimit = (Index, RateLimit, Nanos);
 pub(super) struct Part {
     /// The store's incarnation at the last visit.
     pub seen: String,
+    /// How far this machine's clock of the wall was ahead of the store's then, and whether that was too far.
+    pub ahead: WallNanos,
+    is_apart: bool,
     /// The member whose end the last visit asked to be told of.
     pub watched: Option<crate::store::MemberId>,
     /// The name of the scope's document.
@@ -79,6 +82,8 @@ impl Part {
     pub fn new(document: String, scope: Scope, membership: Membership, limits: &[TableLimit]) -> Self {
         let mut part = Self {
             seen: String::new(),
+            ahead: 0,
+            is_apart: false,
             watched: None,
             document,
             scope,
@@ -116,6 +121,22 @@ impl Part {
         self.membership.answered(boottime(), answer);
         self.watched = answer.watch.map(|id| crate::store::MemberId(id.0));
         self.follow();
+    }
+
+    /// What its user should know of the clocks, once they have come so far apart that two of the kind may be further apart
+    /// than quotas allow for.
+    pub fn clock_warning(&mut self, clocks_apart: Nanos) -> Option<String> {
+        let is_apart =
+            !self.quotas.is_empty() && clocks_apart > 0 && self.ahead.unsigned_abs() > clocks_apart / 2;
+        if std::mem::replace(&mut self.is_apart, is_apart) || !is_apart {
+            return None;
+        }
+        let seconds = self.ahead.unsigned_abs() as f64 / 1e9;
+        let side = if self.ahead > 0 { "ahead of" } else { "behind" };
+        Some(format!(
+            "the clock of this machine is {seconds:.1} s {side} the server's: near their boundaries, quotas may be exceeded. \
+             Let both machines set their clocks by the network (NTP)"
+        ))
     }
 
     /// The store's rules refused the last request.

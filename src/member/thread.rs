@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::clock::{Nanos, boottime};
+use crate::clock::{Clock, Nanos, boottime};
 use crate::error::Error;
 use crate::limit::Scope;
 use crate::share::{Answer, BadDocument, Membership, Moment, Request, Rules, ScopeState};
@@ -244,7 +244,11 @@ impl MemberThread {
         let seat = self.seat.clone();
         let part = &mut self.parts[at];
         let answer = match ask(&seat, part, request) {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                let warning = part.clock_warning(seat.share.clocks_apart());
+                warning.into_iter().for_each(|text| seat.share.notify(Notice::Warning(text)));
+                answer
+            }
             Err(failed) => {
                 if let Failed::Disagrees(_) = failed {
                     part.refused();
@@ -396,9 +400,9 @@ fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed
     let mut seen = String::new();
     let part_now = &*part;
     let began = Instant::now();
-    let mut turn = began;
+    let (mut turn, mut ahead) = (began, 0);
     let mut change = |read: &Read<'_>| {
-        turn = read.began;
+        (turn, ahead) = (read.began, Clock::monotonic().wall() - read.wall);
         let visited = visit(part_now, request, read);
         read.incarnation.clone_into(&mut seen);
         let (write, result) = match visited {
@@ -418,7 +422,7 @@ fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed
     });
     visits::count(turn - began, turn.elapsed());
     written.map_err(Failed::Store)?;
-    part.seen = seen;
+    (part.seen, part.ahead) = (seen, ahead);
     outcome.unwrap_or_else(|| Err(Failed::Store(StoreError::away("the store did not read"))))
 }
 

@@ -10,7 +10,7 @@ use super::membership::Membership;
 use super::model_world::MS;
 use super::rules_tests::{File, SECOND, member, terms, wants};
 use super::state::MemberId;
-use super::terms::OnConflict;
+use super::terms::{OnConflict, Terms};
 use super::visit::Answer;
 
 const LIMIT: u64 = 100;
@@ -114,6 +114,26 @@ fn who_joins_later_learns_it_also_once_the_one_who_was_told_is_dead() {
     file.now += SECOND;
     second.visit(&mut file);
     assert!(second.me.effective(0) <= 40);
+}
+
+#[test]
+fn who_joins_later_learns_it_also_once_all_have_left_and_nothing_is_used() {
+    let mut file = File::default();
+    let mut first = Process::new(1);
+    first.hears(40, file.now);
+    first.visit(&mut file);
+    file.now += SECOND;
+    let views = first.views(file.now);
+    file.end(&mut first.me, &views);
+    // Whoever comes with another table meanwhile sees to it that nothing is kept that nobody needs.
+    file.now += 1000 * SECOND;
+    let mut other = Process::new(2);
+    other.me.set_table(vec![Terms { id: "y".into(), ..terms(7, 1) }].into());
+    other.visit(&mut file);
+    file.now += 1000 * SECOND;
+    let mut second = Process::new(3);
+    second.visit(&mut file);
+    assert_eq!(second.told.map(|told| told.limit), Some(40));
 }
 
 #[test]

@@ -64,6 +64,8 @@ mod model_world;
 #[cfg(test)]
 mod pauses_tests;
 #[cfg(test)]
+mod quota_tests;
+#[cfg(test)]
 mod reserves_tests;
 #[cfg(test)]
 mod rules_tests;

@@ -100,17 +100,6 @@ impl ModelLimit {
         let news = News { remaining, age: now - since, ends_in: None, expect: true, counted };
         Some(HeardNews { news, ago: now - at, found: self.found_at.map(|at| now - at) })
     }
-
-    /// Whether a quota rests, as other clocks may show another period.
-    fn rests(&self, now: Nanos) -> Option<Nanos> {
-        let (period, margin) = (self.period?, self.margin);
-        let into = now % period;
-        if into < margin {
-            Some(now - into + margin)
-        } else {
-            (into >= period - margin).then(|| now - into + period + margin)
-        }
-    }
 }
 
 /// A request that waits at a model gate, or runs.
@@ -167,7 +156,7 @@ impl ModelGate {
         for request in std::mem::take(&mut self.queue) {
             let fits = request.needs.iter().all(|&(at, units)| {
                 let limit = &self.limits[at];
-                !blocked[at] && limit.rests(now).is_none() && limit.used() + units <= limit.effective
+                !blocked[at] && limit.used() + units <= limit.effective
             });
             if fits {
                 for &(at, units) in &request.needs {
@@ -218,8 +207,7 @@ impl ModelGate {
         let waits = self.queue.iter().flat_map(|request| &request.needs);
         let next = waits.filter_map(|&(at, _)| {
             let limit = &self.limits[at];
-            let rests = limit.rests(now);
-            rests.into_iter().chain(limit.stamps.iter().map(|stamp| limit.frees_at(stamp.0))).min()
+            limit.stamps.iter().map(|stamp| limit.frees_at(stamp.0)).min()
         });
         next.min().map(|at| at.max(now + 1))
     }

@@ -209,7 +209,8 @@ impl ScopeState {
         self.members.iter().position(|member| member.id == id)
     }
 
-    /// Drops budgets that nobody's table has and of which nothing is used or paused.
+    /// Drops budgets that nobody's table has, of which nothing is used or paused, and whose limit is that of the tables:
+    /// what the exchange told of it holds also for who comes when all have ended.
     pub(super) fn tidy(&mut self) {
         let mut used = vec![false; self.budgets.len()];
         self.members
@@ -217,8 +218,8 @@ impl ScopeState {
             .flat_map(|member| &member.parts)
             .for_each(|part| used[part.budget as usize] = true);
         for (used, budget) in used.iter_mut().zip(&self.budgets) {
-            *used |=
-                !budget.quarantine.is_empty() || budget.locked_until.max(budget.pause.until) > self.clock;
+            let waits = budget.locked_until.max(budget.pause.until) > self.clock;
+            *used |= !budget.quarantine.is_empty() || budget.told.is_some() || waits;
         }
         if used.iter().all(|&used| used) {
             return;

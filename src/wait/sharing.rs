@@ -117,10 +117,11 @@ impl Drop for Shared {
 }
 
 impl Throttler {
-    /// From now on only what is allowed may be used of any limit, and that is nothing until somebody allows it.
-    pub(crate) fn share(&self, sharer: Arc<dyn Sharer>) {
+    /// From now on only what is allowed may be used of any limit, and that is nothing until somebody allows it. The clocks of
+    /// those who share may be so far apart.
+    pub(crate) fn share(&self, sharer: Arc<dyn Sharer>, clocks_apart: Nanos) {
         self.locked(|shared, now, effects| {
-            shared.gate.share(now);
+            shared.gate.share(now, clocks_apart);
             shared.sharing = Some(Sharing { sharer, listens: true, lease_end: Nanos::MAX, closed: false });
             shared.advance(now, effects);
         });
@@ -273,7 +274,7 @@ mod tests {
         for enter in enters {
             for (end, passes) in [(Nanos::MAX, true), (0, false)] {
                 let throttler = Throttler::new(&table, Options::default()).expect("a fine table");
-                throttler.share(Arc::new(Nobody));
+                throttler.share(Arc::new(Nobody), 0);
                 let route = throttler.lookup("a").expect("known");
                 throttler.in_gate(|gate, _, lease_end| {
                     *lease_end = end;
