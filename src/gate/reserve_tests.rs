@@ -273,7 +273,7 @@ fn a_new_table_has_those_wait_as_it_says_who_wait_already() {
 fn lower_classes_ask_for_no_more_of_a_limit_than_their_reserves_leave_them() {
     let table = [pool(), RateLimit::route("a").link("pool", 2)];
     let mut gate = gate(&table, Options::default());
-    gate.share(0);
+    gate.share(0, 0);
     let index = |gate: &Gate<_>, id: &str| gate.by_id[id];
     let limits = ["pool", "pool below priority 1", "pool below priority 5"].map(|id| index(&gate, id));
     for (limit, units) in limits.iter().zip([10, 5, 8]) {
