@@ -166,3 +166,31 @@ fn a_cancel_goes_at_once_before_requests_that_have_risen_above_it() {
         assert_eq!(join(&mut gate, "cancel", now, 1, 102), [0; 0]);
     }
 }
+
+/// Of a bucket, what is in flight does not drain: then the companion may be empty before it.
+#[test]
+fn what_is_in_flight_of_a_bucket_counts_as_used_of_the_reserve_until_it_has_drained() {
+    let unit = Duration::from_nanos(12);
+    let pool = RateLimit::new("pool", 12, unit).kind(Kind::Bucket).reserve(1, 4);
+    let mut gate: Gate<u64> = Gate::new(&[pool], Options::default()).expect("a fine table");
+    let of = |gate: &Gate<u64>, priority| {
+        let rank = Rank::of(priority).expect("in range");
+        (gate.lookup("pool").expect("known").of_rank(rank).clone(), rank)
+    };
+    let join = |gate: &mut Gate<u64>, now, priority, units| {
+        let (route, rank) = of(gate, priority);
+        gate.join(&route, rank, Waiter { units, since: now, deadline: None, tag: 0 });
+        let mut decided = Vec::new();
+        gate.advance(now, &mut decided);
+        decided.len()
+    };
+    // The lower class drains at 2 in 3 ns, all at 1 a nanosecond.
+    assert_eq!(join(&mut gate, 0, 0, 8), 1);
+    let (low, _) = of(&gate, 0);
+    gate.leave(0, &low, 8);
+    assert_eq!(join(&mut gate, 6, 1, 4), 1);
+    // The level is 6 of 12, and 4 of 8 for the lower class. But the four in flight are of none.
+    assert_eq!(join(&mut gate, 6, 0, 8), 0);
+    let (high, rank) = of(&gate, 1);
+    assert!(gate.wait_time(6, &high, 2, rank) > 0);
+}

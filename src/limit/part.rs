@@ -2,6 +2,7 @@
 
 use crate::clock::Nanos;
 
+use super::bucket::Slope;
 use super::stamps::Stamps;
 use super::window::Window;
 
@@ -16,19 +17,20 @@ impl Window {
     /// How many units of this limit are none of `part`, now or at any time from now on, as long as nothing enters: those
     /// who enter both make it no more. `event`: up to then buckets count as drained, if not longer.
     pub fn beyond(&self, part: &Self, now: Nanos, event: Nanos) -> u64 {
-        let in_flight = i128::from(self.in_flight) - i128::from(part.in_flight);
         if self.interval() > part.interval() {
             // Here units of the part stay when they are gone there.
             return self.used();
         }
+        let in_flight = i128::from(self.in_flight) - i128::from(part.in_flight);
         if let (Some(own), Some(of_part)) = (self.slope(event), part.slope(event)) {
-            let level = |slope: super::Slope| slope.level_at(event.max(slope.at)) as i128;
-            let (more, unit) = ((level(own) - level(of_part)).max(0) as u128, u128::from(own.unit));
-            return if own.unit == of_part.unit && own.drain >= of_part.drain {
-                u64::try_from(more.div_ceil(unit)).unwrap_or(u64::MAX)
-            } else {
-                self.used()
-            };
+            if own.unit != of_part.unit || own.drain < of_part.drain {
+                return self.used();
+            }
+            let level = |slope: Slope| slope.level_at(event.max(slope.at)) as i128;
+            let more = u128::try_from(level(own) - level(of_part)).unwrap_or(0).div_ceil(own.unit.into());
+            // This one drains faster. When nothing of it is left but what is in flight, the part still drains.
+            return u64::try_from(i128::try_from(more).unwrap_or(i128::MAX).max(in_flight))
+                .unwrap_or(u64::MAX);
         }
         let differ = |at: Nanos| i128::from(self.in_window_at(at)) - i128::from(part.in_window_at(at));
         let mut most = differ(now);
@@ -37,6 +39,6 @@ impl Window {
             let ends = first.ends().iter().map(|(end, _)| end).filter(|&end| end > now);
             most = ends.map(|end| differ(end - 1)).fold(most, i128::max);
         }
-        u64::try_from((most + in_flight).max(0)).unwrap_or(u64::MAX)
+        u64::try_from((most.max(0) + in_flight).max(0)).unwrap_or(u64::MAX)
     }
 }
