@@ -172,7 +172,8 @@ fn a_cancel_goes_at_once_before_requests_that_have_risen_above_it() {
 fn what_is_in_flight_of_a_bucket_counts_as_used_of_the_reserve_until_it_has_drained() {
     let unit = Duration::from_nanos(12);
     let pool = RateLimit::new("pool", 12, unit).kind(Kind::Bucket).reserve(1, 4);
-    let mut gate: Gate<u64> = Gate::new(&[pool], Options::default()).expect("a fine table");
+    let options = Options { patience: Some(Duration::from_nanos(1)), ..Options::default() };
+    let mut gate: Gate<u64> = Gate::new(&[pool], options).expect("a fine table");
     let of = |gate: &Gate<u64>, priority| {
         let rank = Rank::of(priority).expect("in range");
         (gate.lookup("pool").expect("known").of_rank(rank).clone(), rank)
@@ -189,8 +190,9 @@ fn what_is_in_flight_of_a_bucket_counts_as_used_of_the_reserve_until_it_has_drai
     let (low, _) = of(&gate, 0);
     gate.leave(0, &low, 8);
     assert_eq!(join(&mut gate, 6, 1, 4), 1);
-    // The level is 6 of 12, and 4 of 8 for the lower class. But the four in flight are of none.
     assert_eq!(join(&mut gate, 6, 0, 8), 0);
+    // That one has risen. The levels are 4 of 12, and less than 3 of 8. But the four are in flight, and of no lower class.
+    gate.advance(8, &mut Vec::new());
     let (high, rank) = of(&gate, 1);
-    assert!(gate.wait_time(6, &high, 2, rank) > 0);
+    assert!(gate.wait_time(8, &high, 2, rank) > 0);
 }

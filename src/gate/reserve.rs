@@ -14,7 +14,7 @@ use crate::clock::Nanos;
 use crate::error::Error;
 use crate::limit::{Kind, PRIORITIES, RateLimit, Shape, Window};
 
-use super::enter::Gate;
+use super::enter::{Gate, LimitState};
 use super::plan::Plan;
 use super::queue::{Place, Rank};
 use super::route::{Charge, Index, Route};
@@ -185,12 +185,14 @@ impl<W> Gate<W> {
     }
 
     /// What is free of a limit, and kept for others than the lowest class.
-    pub(super) fn reserved(&self, route: &Route) -> u64 {
-        let free = |window: &Window| window.limit().saturating_sub(window.used());
+    pub(super) fn reserved(&self, now: Nanos, route: &Route) -> u64 {
+        let all = &self.limits[route.index as usize].window;
+        let free = all.limit().saturating_sub(all.used());
         let companions = route.below.iter().map(|(_, below)| &self.limits[below.index as usize]);
-        let of_all = companions.filter(|limit| limit.is_companion).map(|limit| free(&limit.window)).min();
-        let own = free(&self.limits[route.index as usize].window);
-        of_all.map_or(0, |of_all| own.saturating_sub(of_all))
+        let kept = companions.filter(|limit| limit.is_companion).map(|LimitState { window, .. }| {
+            all.limit().saturating_sub(window.limit()).saturating_sub(all.beyond(window, now, now))
+        });
+        kept.max().unwrap_or(0).min(free)
     }
 
     /// Has those who wait do so for what the new table says that their class takes.
