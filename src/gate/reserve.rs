@@ -21,7 +21,7 @@ use super::route::{Charge, Index, Route};
 use super::table::{Below, Row, scope_of};
 
 /// What the entry of an id for requests below a priority is called.
-fn id_below(id: &str, priority: i16) -> String {
+pub(crate) fn id_below(id: &str, priority: i16) -> String {
     format!("{id} below priority {priority}")
 }
 
