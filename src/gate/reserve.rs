@@ -19,7 +19,7 @@ use super::route::Route;
 use super::table::{Below, Row, scope_of};
 
 /// What the entry of an id for requests below a priority is called.
-fn id_below(id: &str, priority: i16) -> String {
+pub(crate) fn id_below(id: &str, priority: i16) -> String {
     format!("{id} below priority {priority}")
 }
 

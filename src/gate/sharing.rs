@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
-use crate::limit::{Kind, RateLimit, Settled, Window};
+use crate::limit::{Kind, RateLimit, Scope, Settled, Window};
 
 use super::enter::{Decided, Gate};
 use super::listening::Left;
@@ -126,6 +126,12 @@ impl<W> Gate<W> {
         let limit = &self.limits[limit as usize];
         let left = limit.window.paused_until()?.checked_sub(now).filter(|&left| left > 0)?;
         Some((left, limit.heard.reason.clone()))
+    }
+
+    /// The same of a pause of all limits of a scope, those that come into the table later among them.
+    pub fn pause_of_scope(&self, scope: Scope, now: Nanos) -> Option<(Nanos, Arc<str>)> {
+        let (until, reason) = self.pause_of_new(Some(scope));
+        Some((until.checked_sub(now).filter(|&left| left > 0)?, reason))
     }
 
     /// What the exchange has told that a limit is, for all, and how long ago; `None` if the table holds.

@@ -8,10 +8,10 @@ use crate::gate::{Gate, Index, Left};
 use crate::limit::{self, End, RateLimit, Resets, Scope};
 use crate::share::{
     Answer, Class, Counted, FreeAt, GateView, HeardNews, Kind, Membership, News, Pause, Request, SAME_END,
-    SettledUnits, Terms, ToldLimit, Waiting,
+    ScopePause, SettledUnits, Terms, ToldLimit, Waiting,
 };
 use crate::wait::Turn;
-use crate::wait::{NewLimit, NewPause};
+use crate::wait::{NewLimit, NewPause, NewPauses};
 
 /// The gate of a throttler.
 pub(super) type SharedGate = Gate<Arc<Turn>>;
@@ -146,7 +146,7 @@ impl Part {
     }
 
     /// The pauses that other members were told of, and that end later than those of the gate.
-    pub fn new_pauses(&self, answer: &Answer, gate: &SharedGate, now: Nanos) -> Vec<NewPause> {
+    pub fn new_pauses(&self, answer: &Answer, gate: &SharedGate, now: Nanos) -> NewPauses {
         let new = |pause: &Pause| {
             let index = *self.limits.get(pause.limit)?.as_ref()?;
             let known = gate.pause_of(index, now).map_or(0, |(left, _)| left);
@@ -154,7 +154,11 @@ impl Part {
             let ends_later = pause.left > known.saturating_add(SAME_END);
             ends_later.then(|| NewPause { id, left: pause.left, reason: pause.reason.clone() })
         };
-        answer.pauses.iter().filter_map(new).collect()
+        let known = gate.pause_of_scope(self.scope, now).map_or(0, |(left, _)| left);
+        let of_scope = answer.scope_pause.as_ref();
+        let of_scope = of_scope.filter(|pause| pause.left > known.saturating_add(SAME_END));
+        let of_scope = of_scope.map(|ScopePause { left, reason }| (self.scope, *left, reason.clone()));
+        NewPauses { of_scope, limits: answer.pauses.iter().filter_map(new).collect() }
     }
 
     /// The limits that other members were told of, where that is newer than what the gate knows.
@@ -180,6 +184,9 @@ impl Part {
         let boot = boottime();
         let views = self.views(gate, now, false);
         let waiting = self.waiting(gate, now);
+        if let Some((left, reason)) = gate.pause_of_scope(self.scope, now) {
+            self.membership.pause_scope(boot, left, reason);
+        }
         let due = self.membership.next_visit(boot, &views, &waiting);
         if !at_once && due.is_none_or(|due| due > boot) {
             self.know_news(gate, boot, &views);

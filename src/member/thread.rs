@@ -260,23 +260,27 @@ impl MemberThread {
             let (pauses, limits) = throttler.in_gate(|gate, now, lease_end| {
                 let part = &mut self.parts[at];
                 part.answered(&answer);
-                if gate.version() != self.version {
-                    return ((Vec::new(), Vec::new()), false);
-                }
-                let news = (part.new_pauses(&answer, gate, now), part.new_limits(&answer, gate, now));
-                part.tighten(gate, now);
-                // A lease that had ended closed the limits of all scopes.
-                let changed = set_gates(&self.parts, gate) | self.parts[at].forget_others(gate, now);
+                let news = (gate.version() == self.version)
+                    .then(|| (part.new_pauses(&answer, gate, now), part.new_limits(&answer, gate, now)));
                 let ends = self.parts.iter().filter_map(|part| part.membership.lives_until());
                 *lease_end = ends.min().unwrap_or(Nanos::MAX);
-                (news, changed)
+                (news.unwrap_or_default(), false)
             });
+            // Before the gate may use more: who waits for a limit that is new here must not leave while it is paused.
             if !pauses.is_empty() {
                 throttler.hear_pauses(&pauses);
             }
             if !limits.is_empty() {
                 throttler.hear_limits(&limits);
             }
+            throttler.in_gate(|gate, now, _| {
+                if gate.version() != self.version {
+                    return ((), false);
+                }
+                self.parts[at].tighten(gate, now);
+                // A lease that had ended closed the limits of all scopes.
+                ((), set_gates(&self.parts, gate) | self.parts[at].forget_others(gate, now))
+            });
         });
         Ok(())
     }

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use crate::clock::Nanos;
 
 use super::gate_view::{GateView, Rules, Waiting};
+use super::hand::Hand;
 use super::learned::ToldLimit;
-use super::pauses::{Pause, SAME_END};
+use super::pauses::{Pause, SAME_END, ScopePause};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
-use super::tally::spacing;
 use super::terms::{Terms, chunk};
 use super::visit::{Answer, Granted, Request, Said, TicketSaid, grain};
 
@@ -22,48 +22,6 @@ const PACE: Nanos = 5_000_000;
 
 /// What a member does not use for so long, though others want it, it gives back.
 const LINGER: Nanos = 50_000_000;
-
-/// What the process has of one limit.
-#[derive(Clone, Copy, Debug, Default)]
-struct Hand {
-    /// What is certainly the process's.
-    held: u64,
-    granted: Granted,
-    /// The demand it last told.
-    told: u64,
-    /// Since when it does not use all that it holds while others want it.
-    idle_since: Option<Nanos>,
-    /// Until when the store knows of a pause.
-    paused_until: Nanos,
-    /// What the store knows that the exchange has told of the limit.
-    learned: Option<ToldLimit>,
-    /// The question that this process has yet to answer: its number, and since when it asks.
-    question: Option<(u64, Nanos)>,
-    /// When the exchange's number was last compared with what all use.
-    compared_at: Option<Nanos>,
-    /// When that was heard which was last told.
-    heard_at: Nanos,
-    /// When this process last said what it had used.
-    counted_at: Nanos,
-    /// The last question that was settled.
-    settled: Option<u64>,
-    /// Whether the others' units that it had heard of by then are in the document since the last answer.
-    is_settled: bool,
-}
-
-impl Hand {
-    /// When all should compare what they use with what was heard; `None` if nothing new was, or nothing that this process's
-    /// own units would not explain.
-    fn compare_at(&self, now: Nanos, gate: &GateView, interval: Nanos) -> Option<Nanos> {
-        let heard = gate.heard.filter(|heard| now.saturating_sub(heard.ago) > self.heard_at)?;
-        let limit = self.granted.told.map_or(self.granted.limit, |(told, _)| told.min(self.granted.limit));
-        let explained = i128::from(limit) - i128::from(gate.used);
-        let found = heard.found.is_some_and(|ago| now.saturating_sub(ago) > self.heard_at);
-        let after = spacing(interval.max(self.granted.interval), self.granted.members, found);
-        let due = self.compared_at.map_or(0, |at| at.saturating_add(after));
-        (i128::from(heard.news.remaining) < explained).then_some(due)
-    }
-}
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -93,6 +51,9 @@ pub(crate) struct Membership {
     stale: bool,
     /// Whether the store has called since the last request was made.
     called: bool,
+    /// Until when the gate's whole scope is paused, and why; and until when the store knows it is.
+    scope_pause: (Nanos, Arc<str>),
+    scope_paused_until: Nanos,
 }
 
 impl Membership {
@@ -118,7 +79,14 @@ impl Membership {
             lease_end: None,
             stale: true,
             called: false,
+            scope_pause: (0, "".into()),
+            scope_paused_until: 0,
         }
+    }
+
+    /// Every limit of the scope is paused, as the gate has been told, for so long from `now` on.
+    pub(crate) fn pause_scope(&mut self, now: Nanos, left: Nanos, reason: Arc<str>) {
+        self.scope_pause = (now.saturating_add(left), reason);
     }
 
     /// The table that the gate's views, requests and [`Membership::effective`] are in the order of.
@@ -243,6 +211,8 @@ impl Membership {
         for Pause { limit, left, .. } in &answer.pauses {
             self.hands[*limit].paused_until = now.saturating_add(*left);
         }
+        self.scope_paused_until =
+            answer.scope_pause.as_ref().map_or(0, |pause| now.saturating_add(pause.left));
         self.adopt_table();
     }
 
@@ -269,6 +239,9 @@ impl Membership {
         let mut at_latest = |at: Nanos| next = Some(next.map_or(at, |next| next.min(at)));
         if self.ticket_for(waiting).map(|one| one.request) != self.ticket {
             at_latest(paced);
+        }
+        if self.scope_pause.0 > self.scope_paused_until.max(now).saturating_add(SAME_END) {
+            at_latest(now);
         }
         for (at, gate) in gates.iter().enumerate() {
             let long = self.table[at].is_long();
@@ -376,6 +349,7 @@ impl Membership {
             posts,
             ticket,
             pauses: Vec::new(),
+            scope_pause: None,
             leaves,
         }
     }
@@ -396,6 +370,9 @@ impl Membership {
             Some(Pause { limit, left, reason: reason.to_string() })
         };
         pending.pauses = gates.iter().enumerate().filter_map(pause).collect();
+        let (until, reason) = &self.scope_pause;
+        let left = until.checked_sub(now).filter(|&left| left > 0);
+        pending.scope_pause = left.map(|left| ScopePause { left, reason: reason.to_string() });
         for ((said, in_hand), gate) in pending.limits.iter_mut().zip(in_hand).zip(gates) {
             (said.in_hand, said.told) = (in_hand, gate.told);
             said.news.iter_mut().for_each(|news| news.age = news.age.saturating_add(later));

@@ -23,6 +23,7 @@
 
 mod calls;
 mod gate_view;
+mod hand;
 mod join;
 mod learn;
 mod learned;
@@ -78,8 +79,8 @@ pub(crate) use gate_view::{GateView, Rules, SettledUnits, Waiting};
 pub(crate) use learned::ToldLimit;
 pub(crate) use line::Class;
 pub(crate) use membership::Membership;
-pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
-pub(crate) use pauses::{Pause, SAME_END};
+pub(crate) use overview::{LimitOverview, MemberOverview, Overview, PartOverview, overview};
+pub(crate) use pauses::{Pause, SAME_END, ScopePause};
 pub(crate) use reclaim::FreeAt;
 pub(crate) use state::{About, BadDocument, MemberId, ScopeState};
 pub(crate) use tally::{Counted, HeardNews, News};

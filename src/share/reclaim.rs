@@ -18,6 +18,8 @@ pub(super) struct Quarantined {
     pub counts_until: i64,
     /// Whether the exchange has certainly counted them: not so what a dead member held, used or not.
     pub is_sure: bool,
+    /// Whether others used them, as the exchange said, or they are kept for others.
+    pub is_foreign: bool,
 }
 
 impl Quarantined {
@@ -53,7 +55,8 @@ pub(super) struct Care {
 impl Budget {
     /// Locks units up until `at`, of which nobody knows whether the exchange has counted them.
     pub(super) fn quarantine(&mut self, at: i64, units: u64) {
-        self.keep_back(Quarantined { at, units, counts_until: at, is_sure: false });
+        let (counts_until, is_sure, is_foreign) = (at, false, false);
+        self.keep_back(Quarantined { at, units, counts_until, is_sure, is_foreign });
     }
 
     /// Locks units up.
@@ -61,7 +64,7 @@ impl Budget {
         if new.units == 0 {
             return;
         }
-        let key = |some: &Quarantined| (some.at, some.counts_until, some.is_sure);
+        let key = |some: &Quarantined| (some.at, some.counts_until, some.is_sure, some.is_foreign);
         match self.quarantine.binary_search_by_key(&key(&new), key) {
             Ok(place) => self.quarantine[place].units += new.units,
             Err(place) => self.quarantine.insert(place, new),
@@ -140,7 +143,7 @@ impl ScopeState {
         budget.uncount(id, units);
         let at = budget.free_at(free, self.clock, care, moment);
         let is_sure = free != FreeAt::InFlight;
-        budget.keep_back(Quarantined { at, units, counts_until: at, is_sure });
+        budget.keep_back(Quarantined { at, units, counts_until: at, is_sure, is_foreign: false });
     }
 
     /// What has come free goes into the pool.

@@ -191,7 +191,7 @@ impl Budget {
         self.quarantine(ends, unsure);
         self.pool -= missing as i64;
         let at = ends.saturating_add(kept as i64);
-        self.keep_back(Quarantined { at, units: missing, counts_until: ends, is_sure });
+        self.keep_back(Quarantined { at, units: missing, counts_until: ends, is_sure, is_foreign: true });
         let found = found.saturating_add(missing);
         self.tally.iter_mut().for_each(|tally| tally.found = found);
         // What is in flight may be in the exchange's number or not. Beside others it counts as if it was not, for as long as
@@ -202,7 +202,7 @@ impl Budget {
             let units = u64::try_from(units).unwrap_or(0);
             self.pool -= units as i64;
             let at = now.saturating_add((self.interval / ANSWERED) as i64);
-            self.keep_back(Quarantined { at, units, counts_until: NEVER, is_sure: true });
+            self.keep_back(Quarantined { at, units, counts_until: NEVER, is_sure: true, is_foreign: true });
         }
     }
 }

@@ -7,6 +7,7 @@ use crate::clock::Nanos;
 use super::gate_view::GateView;
 use super::membership::Membership;
 use super::model_world::MS;
+use super::overview::overview;
 use super::rules_tests::{File, SECOND, member, terms, wants};
 use super::state::MemberId;
 use super::tally::{Counted, HeardNews, News};
@@ -21,12 +22,14 @@ struct Process {
     wanted: u64,
     /// Units left, and when that was heard; the request had left 100 ms before.
     heard: Option<(i64, Nanos)>,
+    /// Whether others are expected to go on as they did.
+    expect: bool,
 }
 
 impl Process {
     fn new(id: u64, used: u64) -> Self {
         let me = member(id, OnConflict::Refuse, vec![terms(LIMIT, 60)]);
-        Self { me, used, wanted: LIMIT, heard: None }
+        Self { me, used, wanted: LIMIT, heard: None, expect: true }
     }
 
     fn free(&self) -> u64 {
@@ -36,7 +39,7 @@ impl Process {
     fn views(&self, now: Nanos) -> Vec<GateView> {
         let counted = Counted { units: self.used, in_flight: 0 };
         let heard = self.heard.map(|(remaining, at)| HeardNews {
-            news: News { remaining, age: now - at + 100 * MS, ends_in: None, expect: true, counted },
+            news: News { remaining, age: now - at + 100 * MS, ends_in: None, expect: self.expect, counted },
             ago: now - at,
             found: None,
         });
@@ -85,6 +88,32 @@ fn what_one_hears_all_leave_to_others_until_the_exchange_has_forgotten_it() {
     file.now += 8 * SECOND;
     go_round(&mut file, &mut [&mut one, &mut two], 6);
     assert_eq!(one.me.effective(0) + two.me.effective(0), LIMIT);
+}
+
+#[test]
+fn the_overview_tells_units_of_others_from_those_that_a_dead_member_held() {
+    for expect in [true, false] {
+        let mut file = File::default();
+        let (mut one, mut two) = two(&mut file);
+        (one.expect, one.heard) = (expect, Some((12, file.now)));
+        go_round(&mut file, &mut [&mut one, &mut two], 6);
+        file.now += 4 * SECOND;
+        go_round(&mut file, &mut [&mut one, &mut two], 6);
+        let seen = |file: &File| {
+            let state = file.document.as_ref().expect("written");
+            overview(state, file.now, 0).limits.remove(0)
+        };
+        let before = seen(&file);
+        assert_eq!((before.foreign, before.kept, before.locked_up), (38, 0, 0), "expected again: {expect}");
+        let held = before.members[1].expect("it is a member").held;
+        file.dead.push(MemberId(2));
+        go_round(&mut file, &mut [&mut one], 1);
+        let after = seen(&file);
+        assert_eq!((after.foreign, after.locked_up), (38, held));
+        file.now += 58 * SECOND;
+        let kept = if expect { 38 } else { 0 };
+        assert_eq!((seen(&file).foreign, seen(&file).kept), (kept, kept));
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::clock::{Nanos, boottime};
 use crate::error::Error;
 use crate::gate::{Gate, Index, Options};
-use crate::limit::RateLimit;
+use crate::limit::{RateLimit, Scope};
 
 use super::effects::Effects;
 use super::event::EventKind;
@@ -19,6 +19,9 @@ use super::turn::Turn;
 pub(crate) trait Sharer: fmt::Debug + Send + Sync {
     /// A request waits that this process may not have units enough for.
     fn wanted(&self);
+
+    /// Its number in the store; `None` while it is not a member there.
+    fn member(&self) -> Option<u64>;
 
     /// The last handle of the throttler is gone, and this is all that it knew.
     fn ended(&self, last: Gate<Arc<Turn>>, now: Nanos);
@@ -45,6 +48,21 @@ pub(crate) struct NewPause {
     pub reason: String,
 }
 
+/// The pauses of a scope that other processes were told of.
+#[derive(Debug, Default)]
+pub(crate) struct NewPauses {
+    /// That of all of its limits, those that come into a table later among them: for how long from now on, and why.
+    pub of_scope: Option<(Scope, Nanos, String)>,
+    /// Those of the limits of this table.
+    pub limits: Vec<NewPause>,
+}
+
+impl NewPauses {
+    pub fn is_empty(&self) -> bool {
+        self.of_scope.is_none() && self.limits.is_empty()
+    }
+}
+
 /// What another process was told that a limit is.
 #[derive(Debug)]
 pub(crate) struct NewLimit {
@@ -55,6 +73,11 @@ pub(crate) struct NewLimit {
 }
 
 impl Sharing {
+    /// See [`Sharer::member`].
+    pub fn member(&self) -> Option<u64> {
+        self.sharer.member()
+    }
+
     /// The others must hear at once of what the exchange has said.
     pub fn tell_others(&self) {
         self.sharer.wanted();
@@ -161,9 +184,12 @@ impl Throttler {
     }
 
     /// Other processes were told to pause these limits. Those that the table does not have are left out.
-    pub(crate) fn hear_pauses(&self, pauses: &[NewPause]) {
+    pub(crate) fn hear_pauses(&self, NewPauses { of_scope, limits: pauses }: &NewPauses) {
         self.locked(|shared, now, effects| {
             let mut without_units = false;
+            if let Some((scope, left, reason)) = of_scope {
+                shared.gate.pause_new(*scope, now.saturating_add(*left), &reason.as_str().into());
+            }
             // A pause of all limits is one event for the others, too.
             let is_paused = |id: &str| pauses.iter().any(|pause| pause.id == id);
             let all = pauses.len() > 1 && shared.gate.routes().all(|route| is_paused(route.id()));
@@ -259,6 +285,10 @@ mod tests {
 
     impl Sharer for Nobody {
         fn wanted(&self) {}
+
+        fn member(&self) -> Option<u64> {
+            None
+        }
 
         fn ended(&self, _last: Gate<Arc<Turn>>, _now: Nanos) {}
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from sluicegate.freqtrade.settings import Settings, read
+from tests.helpers.repository import ROOT
 
 SECONDS = "seconds, at least 1"
 COUNT = "a whole number of at least 1"
@@ -174,3 +177,13 @@ def test_a_password_is_in_no_line_and_no_error() -> None:
     url = "redis://me:secret@host:6379/0"
     assert "share redis://me:***@host:6379/0" in str(read({"sluicegate": {"share": url}}))
     assert "secret" not in error_of({"share": url + "/9/9"})
+
+
+def test_the_settings_of_the_page_are_read_and_the_first_are_the_defaults() -> None:
+    page = (ROOT / "docs" / "freqtrade.md").read_text()
+    first, *others = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    told = json.loads(first)["sluicegate"]
+    assert read({"sluicegate": told | {"limits": ()}}) == Settings()
+    assert told["limits"] == []
+    assert told.keys() <= asdict(Settings()).keys()
+    assert all(read(json.loads(one)).limits for one in others)

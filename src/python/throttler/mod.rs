@@ -433,13 +433,15 @@ impl PyThrottler {
     /// - ``pauses``: how often the limit was paused
     /// - ``waits``: how many waited before they passed
     /// - ``waited``: how many seconds these waited, together
+    /// - ``oldest_wait``: for how many seconds the oldest has waited that waits now; 0.0 if none
+    ///   does
     ///
     /// Examples:
     ///     >>> throttler.counters()["/depth"].get("passed")
     ///     1
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let all = PyDict::new(py);
-        for counters in self.throttler()?.counters() {
+        for (counters, oldest) in self.throttler()?.counters_and_oldest_waits() {
             let values = PyDict::new(py);
             values.set_item("passed", counters.passed)?;
             values.set_item("refused", counters.refused)?;
@@ -447,6 +449,7 @@ impl PyThrottler {
             values.set_item("pauses", counters.pauses)?;
             values.set_item("waits", counters.waits.count())?;
             values.set_item("waited", counters.waits.total.as_secs_f64())?;
+            values.set_item("oldest_wait", oldest.as_secs_f64())?;
             all.set_item(counters.id, values)?;
         }
         Ok(all)
