@@ -62,8 +62,7 @@ class Server:
         no limiter that is never over can use more. What leaves after the end counts for nothing.
         """
         held = sum(
-            max(min(answered + 1.0, end) - max(left, begin), 0.0)
-            for left, _, answered in self.seen
+            max(min(answered + 1.0, end) - max(left, begin), 0.0) for left, _, answered in self.seen
         )
         return held / (LIMIT * (end - begin))
 

@@ -25,7 +25,7 @@ class Request:
         api: The section of ccxt's list of endpoints, such as `public`.
         method: `GET`, `POST`, …
         params: What the user and ccxt put into query and body.
-        config: What ccxt's list of endpoints says that the request costs.
+        config: What ccxt's list of endpoints says that the request costs, as ccxt gave it.
         charge: Where it is charged; ``None`` before that.
         priority: Who goes first; known where a pace or a rule of the user's asks for it.
         first: What lets the first request go alone; ``None`` once there was an answer.
@@ -101,10 +101,16 @@ class Request:
         """
         if self._cost is None:
             cost = self.exchange.calculate_rate_limiter_cost(
-                self.api, self.method, self.path, self.params, self.config or {}
+                self.api, self.method, self.path, self.params, self.listed
             )
             self._cost = self._checked(cost)
         return self._cost
+
+    @property
+    def listed(self) -> dict[str, Any]:
+        """What ccxt's list of endpoints says of it; empty if nothing, or if it has no list."""
+        # A user who calls `fetch2` of an older version may give headers and a body, and no more.
+        return self.config if isinstance(self.config, dict) else {}
 
     def _checked(self, cost: Any) -> float:
         try:
