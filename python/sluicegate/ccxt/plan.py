@@ -141,6 +141,7 @@ class PlansByObject:
         if plans is None or not plans.settings.are_those_of(exchange):
             latest = None if plans is None else plans.latest
             plans = self._known.put(exchange, Plans(Settings(exchange), latest))
+            self._budgets.priorities.meet(exchange)
         return plans
 
     def for_request(self, request: Request) -> Plan:
