@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,8 @@ class Limit:
         every: The window, for people: ``"60 s"``, ``"quota 1d UTC"``.
         used: How many units are used or in flight, as far as the processes have told.
         free: How many units nobody has. Below 0 while a limit that was lowered is paid off.
+        coming: How many units nobody has, and nobody may use yet: what those have used who have
+            ended, or handed over; and in how many seconds the last of them is free.
         members: Who takes part.
     """
 
@@ -55,6 +58,7 @@ class Limit:
     every: str
     used: int
     free: int
+    coming: tuple[int, float]
     members: tuple[Member, ...]
 
 
@@ -105,6 +109,10 @@ def _limit(limit: dict[str, Any], members: list[dict[str, Any]]) -> Limit:
         every(limit),
         limit["used"],
         limit["free"],
+        (
+            sum(units for _, units in limit["coming_free"]),
+            max((after for after, _ in limit["coming_free"]), default=0.0),
+        ),
         tuple(
             Member(
                 member["pid"],
@@ -137,6 +145,11 @@ def state_of(member: dict[str, Any]) -> str:
     return ""
 
 
+def _in_one_line(command: str) -> str:
+    """As a process tells its own command: without control characters."""
+    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in command)
+
+
 def _is_stopped(member: dict[str, Any]) -> bool:
     """Whether the kernel says that a process of this machine stands still (SIGSTOP, a debugger)."""
     if member["host"] != socket.gethostname():
@@ -148,5 +161,5 @@ def _is_stopped(member: dict[str, Any]) -> bool:
     except (OSError, IndexError):
         return False
     # In another container, the same number may be another process.
-    command = b" ".join(words).decode(errors="replace")
+    command = _in_one_line(b" ".join(words).decode(errors="replace"))
     return state in "Tt" and command.startswith(member["command"].removesuffix("…"))
