@@ -38,6 +38,8 @@ mod effective_tests;
 #[cfg(test)]
 mod flood_tests;
 #[cfg(test)]
+mod kept_tests;
+#[cfg(test)]
 mod kinds_tests;
 #[cfg(test)]
 mod known_instants;

@@ -5,6 +5,7 @@ use crate::clock::Nanos;
 
 use super::MAX_LIMIT;
 use super::others::{Likely, Others};
+use super::part::part_told;
 use super::stamps::Stamps;
 use super::window::Window;
 
@@ -164,8 +165,8 @@ impl Window {
             // Where they are among the own ones, they are here as well.
             self.stamps.stamp_foreign(now, new);
         }
-        let kept = other.nominal.saturating_sub(self.nominal);
-        self.told = if other.told == u64::MAX { u64::MAX } else { other.told.saturating_sub(kept) };
+        let told = part_told(other.told, other.nominal, self.nominal);
+        self.told = if other.told == u64::MAX { u64::MAX } else { told };
         self.others.clone_from(&other.others);
         self.recount(now);
     }

@@ -10,6 +10,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from sluicegate._spans import span
+from sluicegate.hummingbot import priorities
 
 if TYPE_CHECKING:
     from sluicegate._core import Throttler
@@ -52,6 +53,7 @@ class MinuteLines:
 
     def _tell(self) -> None:
         loop, self._loop = self._loop, None
+        priorities.look()
         throttler = self._throttler()
         if throttler is None or loop is None:
             return

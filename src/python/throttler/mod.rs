@@ -48,9 +48,9 @@ pub use self::usage::PyUsage;
 /// Args:
 ///     rate_limits: The table of limits: a list, or any other iterable. The limits are read at
 ///         once, by their attributes: ``limit_id``, ``limit`` and ``time_interval``, and, where an
-///         object has them, ``weight``, ``linked_limits``, ``kind``, ``timezone`` and ``scope``. To
-///         change a limit afterwards has no effect. If two limits have the same id, the last one
-///         counts; if they differ, a ``RuntimeWarning`` says so.
+///         object has them, ``weight``, ``linked_limits``, ``kind``, ``timezone``, ``scope``,
+///         ``priority`` and ``reserve``. To change a limit afterwards has no effect. If two limits
+///         have the same id, the last one counts; if they differ, a ``RuntimeWarning`` says so.
 ///     safety_margin_pct: A share of each interval, from 0 to 1, by which units stay used longer.
 ///         0.05 makes 60 s count as 63 s. The default is 0. A quota ends at its boundary anyway.
 ///     limits_share_percentage: The share of every limit that this throttler may use, in percent:
