@@ -20,6 +20,8 @@ pub(super) struct ModelLimit {
     pub margin: Nanos,
     /// What the exchange told, and when.
     pub told: Option<(u64, Nanos)>,
+    /// Until when it is paused.
+    pub paused_until: Nanos,
     /// When units were used up, and how many.
     pub stamps: Vec<(Nanos, u64)>,
     /// Units that have left the window: when, and how many.
@@ -62,6 +64,11 @@ impl ModelLimit {
         self.others.retain(|&(until, _)| until > now);
     }
 
+    /// What may be used.
+    fn allowed(&self) -> u64 {
+        self.told.map_or(self.effective, |(units, _)| units.min(self.effective))
+    }
+
     fn used(&self) -> u64 {
         self.in_flight + self.stamps.iter().chain(&self.others).map(|stamp| stamp.1).sum::<u64>()
     }
@@ -101,8 +108,11 @@ impl ModelLimit {
         Some(HeardNews { news, ago: now - at, found: self.found_at.map(|at| now - at) })
     }
 
-    /// Whether a quota rests, as other clocks may show another period.
+    /// Whether nothing may pass: it is paused, or a quota rests, as other clocks may show another period.
     fn rests(&self, now: Nanos) -> Option<Nanos> {
+        if self.paused_until > now {
+            return Some(self.paused_until);
+        }
         let (period, margin) = (self.period?, self.margin);
         let into = now % period;
         if into < margin {
@@ -167,7 +177,7 @@ impl ModelGate {
         for request in std::mem::take(&mut self.queue) {
             let fits = request.needs.iter().all(|&(at, units)| {
                 let limit = &self.limits[at];
-                !blocked[at] && limit.rests(now).is_none() && limit.used() + units <= limit.effective
+                !blocked[at] && limit.rests(now).is_none() && limit.used() + units <= limit.allowed()
             });
             if fits {
                 for &(at, units) in &request.needs {
@@ -254,7 +264,7 @@ impl ModelGate {
                 } else {
                     Vec::new()
                 },
-                pause: None,
+                pause: (limit.paused_until > now).then(|| (limit.paused_until - now, "told".into())),
                 heard: limit.news(now),
                 counted: asked(at).map_or_else(Counted::default, |since| limit.counted_since(since)),
                 told: limit.told.map(|(units, at)| (units, now.saturating_sub(at))),

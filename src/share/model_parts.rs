@@ -5,6 +5,8 @@ use crate::clock::Nanos;
 use super::membership::Membership;
 use super::model::Cluster;
 use super::model_gate::{ModelGate, ModelRequest};
+use super::model_news::Saying;
+use super::model_world::{Random, World};
 use super::state::MemberId;
 use super::visit::{Answer, Request};
 
@@ -18,6 +20,8 @@ pub(super) enum Event {
     Answered(usize, MemberId, u64, Box<Answer>),
     /// An answer of the exchange tells how much was left: limits, when the request left, and when the exchange counted.
     Hears(usize, MemberId, Vec<usize>, Nanos, (Nanos, Nanos)),
+    /// The exchange says something of a limit.
+    Tells(usize, usize, Saying),
     /// Others use units beside the budget.
     Foreign(usize, u64),
     Retry(usize, MemberId),
@@ -58,6 +62,12 @@ pub(super) struct Told {
     /// The number of the visit that closed it.
     pub closed: u64,
     pub spread_at: Option<Nanos>,
+}
+
+/// How far a clock is off.
+pub(super) fn skew(random: &mut Random, world: &World) -> i64 {
+    let most = world.margin / 4;
+    if most == 0 { 0 } else { random.within(0, 2 * most) as i64 - most as i64 }
 }
 
 impl Cluster {

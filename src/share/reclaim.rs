@@ -14,18 +14,20 @@ pub(super) struct Quarantined {
     /// By the scope's clock; of a quota, by wall time.
     pub at: i64,
     pub units: u64,
-    /// Until when the exchange counts them; before `at` where they are kept for others who come again.
-    pub counts_until: i64,
-    /// Whether the exchange has certainly counted them: not so what a dead member held, used or not.
-    pub is_sure: bool,
+    pub why: Why,
 }
 
-impl Quarantined {
-    /// Moves them on the time line.
-    pub(super) fn shift(&mut self, by: i64) {
-        self.at += by;
-        self.counts_until = self.counts_until.saturating_add(by);
-    }
+/// Why units are in quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Why {
+    /// A member has used them: the exchange has certainly counted them.
+    Used,
+    /// A dead member held them, used or not; or nobody knows who has used them.
+    Unknown,
+    /// Others have used them: see [`tally`](super::tally).
+    Others,
+    /// Others may use them soon.
+    Expected,
 }
 
 /// When units that a member has used come free.
@@ -51,20 +53,14 @@ pub(super) struct Care {
 }
 
 impl Budget {
-    /// Locks units up until `at`, of which nobody knows whether the exchange has counted them.
-    pub(super) fn quarantine(&mut self, at: i64, units: u64) {
-        self.keep_back(Quarantined { at, units, counts_until: at, is_sure: false });
-    }
-
-    /// Locks units up.
-    pub(super) fn keep_back(&mut self, new: Quarantined) {
-        if new.units == 0 {
+    /// Locks units up until `at`.
+    pub(super) fn quarantine(&mut self, at: i64, units: u64, why: Why) {
+        if units == 0 {
             return;
         }
-        let key = |some: &Quarantined| (some.at, some.counts_until, some.is_sure);
-        match self.quarantine.binary_search_by_key(&key(&new), key) {
-            Ok(place) => self.quarantine[place].units += new.units,
-            Err(place) => self.quarantine.insert(place, new),
+        match self.quarantine.binary_search_by_key(&(at, why), |some| (some.at, some.why)) {
+            Ok(place) => self.quarantine[place].units += units,
+            Err(place) => self.quarantine.insert(place, Quarantined { at, units, why }),
         }
     }
 
@@ -138,8 +134,7 @@ impl ScopeState {
         let budget = &mut self.budgets[part.budget as usize];
         budget.uncount(id, units);
         let at = budget.free_at(free, self.clock, care, moment);
-        let is_sure = free != FreeAt::InFlight;
-        budget.keep_back(Quarantined { at, units, counts_until: at, is_sure });
+        budget.quarantine(at, units, if free == FreeAt::InFlight { Why::Unknown } else { Why::Used });
     }
 
     /// What has come free goes into the pool.
@@ -172,7 +167,7 @@ impl ScopeState {
             for part in member.parts {
                 let budget = &mut self.budgets[part.budget as usize];
                 let at = budget.free_after_death(death, now, care, moment);
-                budget.quarantine(at, part.held);
+                budget.quarantine(at, part.held, Why::Unknown);
             }
         }
         self.settle_terms();

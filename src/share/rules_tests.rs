@@ -403,6 +403,7 @@ fn a_crash_locks_up_little_of_a_long_window_and_spending_it_writes_seldom() {
         calm_from: 1,
         nests: 0,
         foreign: Vec::new(),
+        said: Vec::new(),
     };
     let mut cluster = Cluster::new(world);
     for second in 1..64 {

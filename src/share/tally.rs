@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Nanos;
 
-use super::reclaim::{Care, FreeAt, Quarantined};
+use super::reclaim::{Care, FreeAt, Why};
 use super::state::{Budget, MemberId, MemberPart, ScopeState};
 use super::terms::{CHUNKS, Kind};
 use super::time::Moment;
@@ -40,9 +40,6 @@ const PACE: Nanos = 20_000_000;
 
 /// What is in flight is answered after this part of the interval, or the exchange's number is compared again.
 const ANSWERED: Nanos = 16;
-
-/// When the exchange has counted units that are only kept for others.
-const NEVER: i64 = i64::MIN;
 
 /// What an answer of the exchange has told a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -100,13 +97,13 @@ pub(super) struct Tally {
     /// When the request left, by the scope's clock. May be before its start.
     since: i64,
     remaining: i64,
-    /// When the exchange has forgotten what it has counted, on the time line of the quarantine.
+    /// Until when what others have used is locked up, on the time line of the quarantine.
     ends: i64,
-    /// For how much longer that is kept.
-    kept: Nanos,
+    /// Whether others are expected to go on as they did.
+    expect: bool,
     /// What the exchange may have counted of the members, as they have said.
     counts: Vec<(MemberId, Counted)>,
-    /// Units of others that were found by it.
+    /// So many free units were locked up because of it.
     found: u64,
 }
 
@@ -149,61 +146,61 @@ impl Budget {
         counts.for_each(|counted| counted.units = counted.units.saturating_sub(units));
     }
 
-    /// Gives back what was kept for the requests that were in flight when the exchange counted last.
-    fn forget_in_flight(&mut self) {
-        for old in self.quarantine.extract_if(.., |some| some.counts_until == NEVER) {
+    /// Gives back what others were expected to use soon when the exchange counted last.
+    fn expect_nothing(&mut self) {
+        for old in self.quarantine.extract_if(.., |some| some.why == Why::Expected) {
             self.pool += old.units as i64;
         }
     }
 
-    /// The members have used so many units at the most when the exchange counted: others have used the rest, as far as that is
-    /// not known yet. `is_sure`: all members have said what they used, or count as if they had used all. `is_closing`: nobody has
-    /// anything more to say.
-    fn find_foreign(&mut self, counted: Counted, now: i64, is_sure: bool, is_closing: bool) {
-        let Counted { units: used, in_flight } = counted;
-        let Some(&Tally { remaining, ends, kept, found, .. }) = self.tally.as_ref() else { return };
-        let counts = |some: &&Quarantined| some.is_sure && some.counts_until > now;
-        let gone: u64 = self.quarantine.iter().filter(counts).map(|some| some.units).sum();
-        let known = i128::from(gone) + i128::from(used);
-        let missing = i128::from(self.limit) - i128::from(remaining) - known;
-        let lacks = missing;
+    /// The members have used so many units at the most when the exchange counted: others have used the rest, and that is
+    /// locked up. How many; below 0 where the members may have used more than the exchange has counted.
+    fn find_others(&mut self, used: u64) -> i128 {
+        let Some(&Tally { remaining, ends, .. }) = self.tally.as_ref() else { return 0 };
+        let posted = self.quarantine.iter().filter(|some| some.why == Why::Used);
+        let posted: u64 = posted.map(|some| some.units).sum();
+        let others = i128::from(self.limit) - i128::from(remaining) - i128::from(used) - i128::from(posted);
         // They may be more than there is: then nothing passes. Whatever an exchange says, they are twice the limit at most.
-        let most = self.limit.saturating_mul(2).saturating_sub(gone);
-        let mut missing = u64::try_from(missing.max(0)).unwrap_or(u64::MAX).min(most);
-        // They may be what a dead member had used: then nothing more is locked up. If they are others', they are counted for
-        // longer than that.
-        let mut unsure = 0;
-        for old in self.quarantine.iter_mut().filter(|some| !some.is_sure) {
+        let most = self.limit.saturating_mul(2);
+        let units = u64::try_from(others.max(0)).unwrap_or(u64::MAX).min(most);
+        let before = self.pool;
+        self.lock_up(units, ends);
+        let new = u64::try_from(before - self.pool).unwrap_or(0);
+        self.tally.iter_mut().for_each(|tally| tally.found = tally.found.saturating_add(new));
+        others
+    }
+
+    /// What is in flight may be in the exchange's number or not. Beside others it counts as if it was not, for as long as
+    /// it may take to be answered; and as many as have come since the last comparison are expected until the next.
+    fn expect_others(&mut self, others: i128, in_flight: u64, now: i64) {
+        let locked = |why: fn(Why) -> bool| -> u64 {
+            self.quarantine.iter().filter(|some| why(some.why)).map(|some| some.units).sum()
+        };
+        let Some(tally) = self.tally.as_ref().filter(|tally| tally.expect) else { return };
+        if locked(|why| why == Why::Others) == 0 {
+            return;
+        }
+        let soon = others + i128::from(in_flight) + i128::from(tally.found);
+        let units = soon - i128::from(locked(|why| why != Why::Used));
+        let units = u64::try_from(units.max(0)).unwrap_or(0);
+        self.pool -= units as i64;
+        self.quarantine(now.saturating_add((self.interval / ANSWERED) as i64), units, Why::Expected);
+    }
+
+    /// Has at least so many units locked up until `until`, those of dead members among them: those that are locked up for
+    /// the longest time already, and then free ones.
+    fn lock_up(&mut self, units: u64, until: i64) {
+        let (mut missing, mut moved) = (units, 0);
+        for old in self.quarantine.iter_mut().rev().filter(|some| some.why != Why::Used) {
             let units = old.units.min(missing);
             missing -= units;
-            if old.at < ends {
-                (old.units, unsure) = (old.units - units, unsure + units);
+            if old.at < until {
+                (old.units, moved) = (old.units - units, moved + units);
             }
         }
-        // They have come in the place of those that are kept for them.
-        let mut come = missing;
-        for old in self.quarantine.iter_mut().filter(|some| some.counts_until <= now) {
-            let units = old.units.min(come);
-            (old.units, come) = (old.units - units, come - units);
-            self.pool += units as i64;
-        }
         self.quarantine.retain(|some| some.units > 0);
-        self.quarantine(ends, unsure);
         self.pool -= missing as i64;
-        let at = ends.saturating_add(kept as i64);
-        self.keep_back(Quarantined { at, units: missing, counts_until: ends, is_sure });
-        let found = found.saturating_add(missing);
-        self.tally.iter_mut().for_each(|tally| tally.found = found);
-        // What is in flight may be in the exchange's number or not. Beside others it counts as if it was not, for as long as
-        // it may take to be answered; and as many as have come since the last comparison are expected until the next.
-        let beside_others = |some: &Quarantined| some.is_sure && some.counts_until < some.at;
-        if kept > 0 && is_closing && self.quarantine.iter().any(beside_others) {
-            let units = (lacks + i128::from(in_flight) + i128::from(found)).max(0) - lacks.max(0);
-            let units = u64::try_from(units).unwrap_or(0);
-            self.pool -= units as i64;
-            let at = now.saturating_add((self.interval / ANSWERED) as i64);
-            self.keep_back(Quarantined { at, units, counts_until: NEVER, is_sure: true });
-        }
+        self.quarantine(until, moved + missing, Why::Others);
     }
 }
 
@@ -242,12 +239,13 @@ impl ScopeState {
         let at = self.members[member].parts[nth].budget as usize;
         let budget = &self.budgets[at];
         let clock = self.clock;
-        let now = budget.instant(clock, moment.wall);
+        let expect = news.expect && budget.kind == Kind::Rolling;
         let ends = match budget.kind {
             Kind::Rolling => {
                 let left = news.ends_in.map_or(budget.interval, |left| left.min(budget.interval));
+                let kept = if expect { budget.interval / LATER } else { 0 };
                 let grain = (budget.interval / CHUNKS).max(1);
-                (clock + left).div_ceil(grain).saturating_mul(grain) as i64
+                (clock + left + kept).div_ceil(grain).saturating_mul(grain) as i64
             }
             Kind::Quota(_) => budget.free_at(FreeAt::In(0), clock, care, moment),
         };
@@ -258,17 +256,15 @@ impl ScopeState {
             since: clock as i64 - i64::try_from(news.age).unwrap_or(i64::MAX / 2),
             remaining: news.remaining,
             ends,
-            kept: if news.expect && budget.kind == Kind::Rolling { budget.interval / LATER } else { 0 },
+            expect,
             counts: vec![(self.members[member].id, news.counted)],
             found: 0,
         };
         self.budgets[at].tally = Some(tally);
         let others = self.members.iter().enumerate().filter(|&(row, _)| row != member);
         let held = others.flat_map(|(_, one)| &one.parts).filter(|part| part.budget as usize == at);
-        let units = held.fold(news.counted.units, |sum, part| sum.saturating_add(part.held));
-        let most = Counted { units, in_flight: 0 };
-        let is_sure = !self.is_locked(at);
-        self.budgets[at].find_foreign(most, now, is_sure, false);
+        let used = held.fold(news.counted.units, |sum, part| sum.saturating_add(part.held));
+        self.budgets[at].find_others(used);
     }
 
     /// Finds what others have used, once nobody is missing who could answer.
@@ -280,8 +276,6 @@ impl ScopeState {
         if self.members.iter().filter(is_missing).any(|member| self.is_present(member)) {
             return;
         }
-        // While it is locked, members may live that the document does not know of.
-        let is_sure = !self.is_locked(at) && !self.members.iter().any(|member| is_missing(&member));
         // Of those who have died since, all that they held is in quarantine.
         let alive = tally.counts.iter().filter(|one| self.position(one.0).is_some());
         let used = alive.fold(Counted::default(), |sum, (_, one)| Counted {
@@ -289,9 +283,11 @@ impl ScopeState {
             in_flight: sum.in_flight.saturating_add(one.in_flight),
         });
         let now = self.budgets[at].instant(self.clock, moment.wall);
-        self.budgets[at].forget_in_flight();
-        self.budgets[at].find_foreign(used, now, is_sure, true);
-        if let Some(tally) = &mut self.budgets[at].tally {
+        let budget = &mut self.budgets[at];
+        budget.expect_nothing();
+        let found = budget.find_others(used.units);
+        budget.expect_others(found, used.in_flight, now);
+        if let Some(tally) = &mut budget.tally {
             tally.is_open = false;
         }
     }

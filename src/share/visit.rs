@@ -7,7 +7,7 @@ use crate::clock::{Nanos, WallNanos};
 
 use super::line::{Class, Line};
 use super::pauses::Pause;
-use super::reclaim::{Care, FreeAt};
+use super::reclaim::{Care, FreeAt, Why};
 use super::state::{About, MemberId, ScopeState, Ticket};
 use super::tally::{Counted, News, Question};
 use super::targets::Targets;
@@ -242,7 +242,7 @@ impl ScopeState {
             part.held -= units;
             if said.interval < budget.interval {
                 // Its gate did not know of the longer interval when it called these units free.
-                budget.quarantine((self.clock + budget.interval) as i64, units);
+                budget.quarantine((self.clock + budget.interval) as i64, units, Why::Unknown);
             } else {
                 budget.pool += units as i64;
             }
