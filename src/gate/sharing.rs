@@ -158,9 +158,15 @@ impl<W> Gate<W> {
     }
 
     /// See [`Window::counted_since`](crate::limit::Window::counted_since); and how much of it is in flight.
-    pub fn counted_since(&mut self, limit: Index, now: Nanos, since: Nanos) -> (u64, u64) {
+    pub fn counted_since(
+        &mut self,
+        limit: Index,
+        now: Nanos,
+        since: Nanos,
+        began: Option<Nanos>,
+    ) -> (u64, u64) {
         let window = &mut self.limits[limit as usize].window;
-        (window.counted_since(now, since), window.in_flight())
+        (window.counted_since(now, since, began), window.in_flight())
     }
 
     /// Another process was told so long ago that a limit is so large. What holds here from now on, if that changed.

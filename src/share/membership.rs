@@ -37,8 +37,8 @@ struct Hand {
     paused_until: Nanos,
     /// What the store knows that the exchange has told of the limit.
     learned: Option<ToldLimit>,
-    /// The question that this process has yet to answer: its number, and since when it asks.
-    question: Option<(u64, Nanos)>,
+    /// The question that this process has yet to answer: its number, since when it asks, and when the window began.
+    question: Option<(u64, Nanos, Option<Nanos>)>,
     /// When the exchange's number was last compared with what all use.
     compared_at: Option<Nanos>,
     /// When that was heard which was last told.
@@ -57,7 +57,8 @@ impl Hand {
     fn compare_at(&self, now: Nanos, gate: &GateView, interval: Nanos) -> Option<Nanos> {
         let heard = gate.heard.filter(|heard| now.saturating_sub(heard.ago) > self.heard_at)?;
         let limit = self.granted.told.map_or(self.granted.limit, |(told, _)| told.min(self.granted.limit));
-        let explained = i128::from(limit) - i128::from(gate.used);
+        let in_window = heard.news.window.map_or(u64::MAX, |_| heard.news.counted.units);
+        let explained = i128::from(limit) - i128::from(gate.used.min(in_window));
         let found = heard.found.is_some_and(|ago| now.saturating_sub(ago) > self.heard_at);
         let after = spacing(interval.max(self.granted.interval), self.granted.members, found);
         let due = self.compared_at.map_or(0, |at| at.saturating_add(after));
@@ -149,9 +150,10 @@ impl Membership {
         self.hands[limit].granted.contended
     }
 
-    /// Since when the others ask what the exchange may have counted of this process, if they do.
-    pub(crate) fn asked_since(&self, limit: usize) -> Option<Nanos> {
-        self.hands[limit].question.map(|(_, since)| since)
+    /// Since when the others ask what the exchange may have counted of this process, if they do; and when the exchange's
+    /// window began, if all before that counts no more.
+    pub(crate) fn asked_since(&self, limit: usize) -> Option<(Nanos, Option<Nanos>)> {
+        self.hands[limit].question.map(|(_, since, began)| (since, began))
     }
 
     /// When what this process said it had used was last settled with what the others said, if that was by the last answer:
@@ -237,7 +239,8 @@ impl Membership {
             hand.learned = granted.told.map(|(limit, age)| ToldLimit::of(limit, age, now));
             hand.is_settled = granted.settled.is_some_and(|number| hand.settled != Some(number));
             hand.settled = granted.settled.or(hand.settled);
-            hand.question = granted.question.map(|asked| (asked.number, now.saturating_sub(asked.age)));
+            let ago = |age: Nanos| now.saturating_sub(age);
+            hand.question = granted.question.map(|one| (one.number, ago(one.age), one.began.map(ago)));
             hand.compared_at = granted.compared.map(|ago| now.saturating_sub(ago));
         }
         for Pause { limit, left, .. } in &answer.pauses {
@@ -341,7 +344,7 @@ impl Membership {
         hand.held -= released;
         hand.told = demand;
         hand.idle_since = None;
-        let counted = hand.question.map(|(number, _)| (number, gate.counted));
+        let counted = hand.question.map(|(number, ..)| (number, gate.counted));
         let compares = hand.compare_at(now, gate, self.table[at].interval).is_some_and(|due| due <= now);
         let heard = gate.heard.filter(|_| compares);
         hand.heard_at = heard.map_or(hand.heard_at, |heard| now.saturating_sub(heard.ago));

@@ -104,7 +104,7 @@ impl ModelLimit {
     fn news(&self, now: Nanos) -> Option<HeardNews> {
         let ModelAnswer { remaining, since, at, .. } = self.heard?;
         let counted = self.counted_since(since);
-        let news = News { remaining, age: now - since, ends_in: None, expect: true, counted };
+        let news = News { remaining, age: now - since, ends_in: None, window: None, expect: true, counted };
         Some(HeardNews { news, ago: now - at, found: self.found_at.map(|at| now - at) })
     }
 
@@ -239,7 +239,7 @@ impl ModelGate {
         &mut self,
         now: Nanos,
         with_all: bool,
-        asked: impl Fn(usize) -> Option<Nanos>,
+        asked: impl Fn(usize) -> Option<(Nanos, Option<Nanos>)>,
     ) -> Vec<GateView> {
         let queue = &self.queue;
         let of = |at: usize| queue.iter().flat_map(|one| &one.needs).filter(move |need| need.0 == at);
@@ -266,7 +266,7 @@ impl ModelGate {
                 },
                 pause: (limit.paused_until > now).then(|| (limit.paused_until - now, "told".into())),
                 heard: limit.news(now),
-                counted: asked(at).map_or_else(Counted::default, |since| limit.counted_since(since)),
+                counted: asked(at).map_or_else(Counted::default, |(since, _)| limit.counted_since(since)),
                 told: limit.told.map(|(units, at)| (units, now.saturating_sub(at))),
             });
         }

@@ -67,11 +67,13 @@ impl World {
             matches!(fault, super::model_world::Fault::Table(..))
         };
         if self.foreign.is_empty() && !self.faults.iter().any(is_changed) {
+            // A queue that lasts for hours makes clocks drift by more than the margin that the limits have.
+            let slowest = if self.nests > 0 { 2 } else { u64::MAX };
             let heaviest = self.heaviest();
             for _ in 0..random.within(0, 3) {
                 let limit = random.within(0, limits) as usize;
                 // What requests need can still be had.
-                let units = random.within(heaviest[limit].max(1), self.table[limit].limit + 1);
+                let units = random.within(heaviest[limit].max(1).max(self.table[limit].limit / slowest), self.table[limit].limit + 1);
                 let process = random.within(0, self.processes as u64) as usize;
                 self.said.push((random.within(0, lasts), process, limit, Saying::Limit(units)));
             }

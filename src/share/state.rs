@@ -217,8 +217,9 @@ impl ScopeState {
             .flat_map(|member| &member.parts)
             .for_each(|part| used[part.budget as usize] = true);
         for (used, budget) in used.iter_mut().zip(&self.budgets) {
-            *used |=
-                !budget.quarantine.is_empty() || budget.locked_until.max(budget.pause.until) > self.clock;
+            *used |= !budget.quarantine.is_empty()
+                || budget.told.is_some()
+                || budget.locked_until.max(budget.pause.until) > self.clock;
         }
         if used.iter().all(|&used| used) {
             return;

@@ -38,6 +38,12 @@ const OFTEN: Nanos = 32;
 /// For each member, two comparisons are further apart by this: all have to visit twice.
 const PACE: Nanos = 20_000_000;
 
+/// What others used in the window before counts as if it had been seen in this part of the present one.
+const BEFORE: f64 = 0.25;
+
+/// So much more is kept for others until the end of a window than they will use most likely.
+const MORE: f64 = 0.15;
+
 /// What is in flight is answered after this part of the interval, or the exchange's number is compared again.
 const ANSWERED: Nanos = 16;
 
@@ -60,6 +66,8 @@ pub(crate) struct News {
     pub age: Nanos,
     /// How long the exchange's window goes on, if it said so.
     pub ends_in: Option<Nanos>,
+    /// Where its windows end for all units at once: how long ago it began at the most, and how long it goes on at the most.
+    pub window: Option<(Nanos, Nanos)>,
     /// Whether others are expected to go on as they did.
     pub expect: bool,
     pub counted: Counted,
@@ -79,6 +87,8 @@ pub(crate) struct Counted {
 pub(crate) struct Question {
     pub number: u64,
     pub age: Nanos,
+    /// How long ago its window began, if all before that counts no more.
+    pub began: Option<Nanos>,
 }
 
 /// How far apart two questions are at the least. `found`: units of others are known to have come.
@@ -97,6 +107,8 @@ pub(super) struct Tally {
     /// When the request left, by the scope's clock. May be before its start.
     since: i64,
     remaining: i64,
+    /// When the exchange's window began and when it ends, if it ends for all units at once.
+    window: Option<(i64, i64)>,
     /// Until when what others have used is locked up, on the time line of the quarantine.
     ends: i64,
     /// Whether others are expected to go on as they did.
@@ -105,9 +117,30 @@ pub(super) struct Tally {
     counts: Vec<(MemberId, Counted)>,
     /// So many free units were locked up because of it.
     found: u64,
+    /// The end of the window that others were last seen in, and how many units they will have used in it, as it seemed.
+    seen: Option<(i64, u64)>,
+    /// The same of the window before that.
+    before: Option<u64>,
 }
 
 impl Tally {
+    /// How many units others will have used in all at the end of the window, of which they have used `seen` by now: as many as
+    /// at the rate at which they came in it and, while little of it is over, in the one before; and a part more. To come are
+    /// no more than `most`.
+    fn by_the_end(&mut self, seen: u64, (began, ends): (i64, i64), most: u64) -> i128 {
+        let length = (ends - began).max(1) as f64;
+        let part = ((self.since - began) as f64 / length).clamp(1.0 / CHUNKS as f64, 1.0);
+        if let Some((last, units)) = self.seen.filter(|&(last, _)| last < began + (ends - began) / 2) {
+            // They were seen in the window before this one, or it is too long ago.
+            self.before = (last > began - (ends - began) / 2).then_some(units);
+        }
+        let (units, length) = self.before.map_or((0.0, 0.0), |before| (BEFORE * before as f64, BEFORE));
+        let rate = (seen as f64 + units) / (part + length);
+        self.seen = Some((ends, rate as u64));
+        let to_come = rate.min(most as f64) * (1.0 - part);
+        i128::from(seen) + ((1.0 + MORE) * to_come).ceil() as i128
+    }
+
     fn has(&self, member: MemberId) -> bool {
         self.counts.iter().any(|one| one.0 == member)
     }
@@ -129,8 +162,9 @@ impl Budget {
     /// What a member has yet to answer.
     pub(super) fn question(&self, member: MemberId, clock: Nanos) -> Option<Question> {
         let tally = self.tally.as_ref().filter(|tally| tally.is_open && !tally.has(member))?;
-        let age = u64::try_from(clock as i64 - tally.since).unwrap_or(0);
-        Some(Question { number: tally.number, age })
+        let age = |since: i64| u64::try_from(clock as i64 - since).unwrap_or(0);
+        let began = tally.window.map(|(began, _)| age(began));
+        Some(Question { number: tally.number, age: age(tally.since), began })
     }
 
     /// The last question, if it was settled with what a member had said.
@@ -156,8 +190,10 @@ impl Budget {
     /// The members have used so many units at the most when the exchange counted: others have used the rest, and that is
     /// locked up. How many; below 0 where the members may have used more than the exchange has counted.
     fn find_others(&mut self, used: u64) -> i128 {
-        let Some(&Tally { remaining, ends, .. }) = self.tally.as_ref() else { return 0 };
-        let posted = self.quarantine.iter().filter(|some| some.why == Why::Used);
+        let Some(&Tally { remaining, ends, window, .. }) = self.tally.as_ref() else { return 0 };
+        // What ended before the window began has been in quarantine for an interval since.
+        let counted_from = window.map_or(i64::MIN, |(began, _)| began.saturating_add(self.interval as i64));
+        let posted = self.quarantine.iter().filter(|some| some.why == Why::Used && some.at >= counted_from);
         let posted: u64 = posted.map(|some| some.units).sum();
         let others = i128::from(self.limit) - i128::from(remaining) - i128::from(used) - i128::from(posted);
         // They may be more than there is: then nothing passes. Whatever an exchange says, they are twice the limit at most.
@@ -170,21 +206,25 @@ impl Budget {
         others
     }
 
-    /// What is in flight may be in the exchange's number or not. Beside others it counts as if it was not, for as long as
-    /// it may take to be answered; and as many as have come since the last comparison are expected until the next.
+    /// Locks up what others are expected to use, beside what they have used: until the window ends, where it ends for all
+    /// units at once. And what is in flight may be in the exchange's number or not. Beside others it counts as if it was not, for
+    /// as long as it may take to be answered; and as many as have come since the last comparison are expected until the next.
     fn expect_others(&mut self, others: i128, in_flight: u64, now: i64) {
-        let locked = |why: fn(Why) -> bool| -> u64 {
-            self.quarantine.iter().filter(|some| why(some.why)).map(|some| some.units).sum()
-        };
-        let Some(tally) = self.tally.as_ref().filter(|tally| tally.expect) else { return };
-        if locked(|why| why == Why::Others) == 0 {
+        let Some(tally) = self.tally.as_mut().filter(|tally| tally.expect) else { return };
+        let seen = u64::try_from(others.max(0)).unwrap_or(u64::MAX).min(self.limit);
+        let by_the_end = tally.window.map(|window| (window.1, tally.by_the_end(seen, window, self.limit / 2)));
+        let soon = others + i128::from(in_flight) + i128::from(tally.found);
+        if !self.quarantine.iter().any(|some| some.why == Why::Others) {
             return;
         }
-        let soon = others + i128::from(in_flight) + i128::from(tally.found);
-        let units = soon - i128::from(locked(|why| why != Why::Used));
-        let units = u64::try_from(units.max(0)).unwrap_or(0);
-        self.pool -= units as i64;
-        self.quarantine(now.saturating_add((self.interval / ANSWERED) as i64), units, Why::Expected);
+        let answered = now.saturating_add((self.interval / ANSWERED) as i64);
+        for (until, units) in by_the_end.into_iter().chain([(answered, soon)]) {
+            let locked = self.quarantine.iter().filter(|some| some.why != Why::Used);
+            let locked: u64 = locked.map(|some| some.units).sum();
+            let units = u64::try_from((units - i128::from(locked)).max(0)).unwrap_or(u64::MAX).min(self.limit);
+            self.pool -= units as i64;
+            self.quarantine(until, units, Why::Expected);
+        }
     }
 
     /// Has at least so many units locked up until `until`, those of dead members among them: those that are locked up for
@@ -255,10 +295,16 @@ impl ScopeState {
             asked_at: clock,
             since: clock as i64 - i64::try_from(news.age).unwrap_or(i64::MAX / 2),
             remaining: news.remaining,
+            window: (budget.kind == Kind::Rolling).then_some(news.window).flatten().map(|(began, ends)| {
+                let span = |length: Nanos| i64::try_from(length).unwrap_or(i64::MAX / 2);
+                (clock as i64 - span(began), clock as i64 + span(ends.min(budget.interval)))
+            }),
             ends,
             expect,
             counts: vec![(self.members[member].id, news.counted)],
             found: 0,
+            seen: budget.tally.as_ref().and_then(|last| last.seen),
+            before: budget.tally.as_ref().and_then(|last| last.before),
         };
         self.budgets[at].tally = Some(tally);
         let others = self.members.iter().enumerate().filter(|&(row, _)| row != member);

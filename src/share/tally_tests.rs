@@ -36,7 +36,7 @@ impl Process {
     fn views(&self, now: Nanos) -> Vec<GateView> {
         let counted = Counted { units: self.used, in_flight: 0 };
         let heard = self.heard.map(|(remaining, at)| HeardNews {
-            news: News { remaining, age: now - at + 100 * MS, ends_in: None, expect: true, counted },
+            news: News { remaining, age: now - at + 100 * MS, ends_in: None, window: None, expect: true, counted },
             ago: now - at,
             found: None,
         });
