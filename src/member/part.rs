@@ -285,13 +285,16 @@ fn counted(
     now: Nanos,
     (since, began): (Nanos, Option<Nanos>),
 ) -> Counted {
-    let (units, in_flight) = gate.counted_since(limit, now, since, began);
-    Counted { units, in_flight }
+    let (units, unsure) = gate.counted_since(limit, now, since, began);
+    Counted { units, unsure }
 }
 
 /// What the exchange has told last of a limit.
 fn heard(gate: &mut SharedGate, limit: Index, now: Nanos) -> Option<HeardNews> {
-    let (Left { told, at, window }, found_at) = gate.left_of(limit)?;
+    let (Left { told, number, at, window }, found_at) = gate.left_of(limit)?;
+    if window.is_some_and(|(_, ends)| ends <= now) {
+        return None;
+    }
     let news = News {
         remaining: i64::try_from(told.remaining).unwrap_or(if told.remaining < 0 {
             i64::MIN
@@ -305,7 +308,7 @@ fn heard(gate: &mut SharedGate, limit: Index, now: Nanos) -> Option<HeardNews> {
         counted: counted(gate, limit, now, (told.since, window.map(|window| window.0))),
     };
     let ago = |at: Nanos| now.saturating_sub(at);
-    Some(HeardNews { news, ago: ago(at), found: found_at.map(ago) })
+    Some(HeardNews { news, number, ago: ago(at), found: found_at.map(ago) })
 }
 
 fn settled(gate: &SharedGate, limit: Index, now: Nanos) -> Vec<SettledUnits> {

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use crate::clock::Nanos;
 
 use super::gate_view::{GateView, Rules, Waiting};
+use super::hand::Hand;
 use super::learned::ToldLimit;
 use super::pauses::{Pause, SAME_END};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
-use super::tally::spacing;
 use super::terms::{Terms, chunk};
 use super::visit::{Answer, Granted, Request, Said, TicketSaid, grain};
 
@@ -22,49 +22,6 @@ const PACE: Nanos = 5_000_000;
 
 /// What a member does not use for so long, though others want it, it gives back.
 const LINGER: Nanos = 50_000_000;
-
-/// What the process has of one limit.
-#[derive(Clone, Copy, Debug, Default)]
-struct Hand {
-    /// What is certainly the process's.
-    held: u64,
-    granted: Granted,
-    /// The demand it last told.
-    told: u64,
-    /// Since when it does not use all that it holds while others want it.
-    idle_since: Option<Nanos>,
-    /// Until when the store knows of a pause.
-    paused_until: Nanos,
-    /// What the store knows that the exchange has told of the limit.
-    learned: Option<ToldLimit>,
-    /// The question that this process has yet to answer: its number, since when it asks, and when the window began.
-    question: Option<(u64, Nanos, Option<Nanos>)>,
-    /// When the exchange's number was last compared with what all use.
-    compared_at: Option<Nanos>,
-    /// When that was heard which was last told.
-    heard_at: Nanos,
-    /// When this process last said what it had used.
-    counted_at: Nanos,
-    /// The last question that was settled.
-    settled: Option<u64>,
-    /// Whether the others' units that it had heard of by then are in the document since the last answer.
-    is_settled: bool,
-}
-
-impl Hand {
-    /// When all should compare what they use with what was heard; `None` if nothing new was, or nothing that this process's
-    /// own units would not explain.
-    fn compare_at(&self, now: Nanos, gate: &GateView, interval: Nanos) -> Option<Nanos> {
-        let heard = gate.heard.filter(|heard| now.saturating_sub(heard.ago) > self.heard_at)?;
-        let limit = self.granted.told.map_or(self.granted.limit, |(told, _)| told.min(self.granted.limit));
-        let in_window = heard.news.window.map_or(u64::MAX, |_| heard.news.counted.units);
-        let explained = i128::from(limit) - i128::from(gate.used.min(in_window));
-        let found = heard.found.is_some_and(|ago| now.saturating_sub(ago) > self.heard_at);
-        let after = spacing(interval.max(self.granted.interval), self.granted.members, found);
-        let due = self.compared_at.map_or(0, |at| at.saturating_add(after));
-        (i128::from(heard.news.remaining) < explained).then_some(due)
-    }
-}
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -347,7 +304,9 @@ impl Membership {
         let counted = hand.question.map(|(number, ..)| (number, gate.counted));
         let compares = hand.compare_at(now, gate, self.table[at].interval).is_some_and(|due| due <= now);
         let heard = gate.heard.filter(|_| compares);
-        hand.heard_at = heard.map_or(hand.heard_at, |heard| now.saturating_sub(heard.ago));
+        if let Some(heard) = heard {
+            (hand.heard, hand.heard_at) = (heard.number, now.saturating_sub(heard.ago));
+        }
         let news = heard.map(|heard| heard.news);
         if news.is_some() || counted.is_some() {
             hand.counted_at = now;

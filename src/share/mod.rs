@@ -23,6 +23,7 @@
 
 mod calls;
 mod gate_view;
+mod hand;
 mod join;
 mod learn;
 mod learned;

@@ -77,7 +77,8 @@ impl ModelLimit {
     fn counted_since(&self, since: Nanos) -> Counted {
         let left = self.left.iter().filter(|one| one.0 > since);
         let units = self.in_flight + self.stamps.iter().chain(left).map(|one| one.1).sum::<u64>();
-        Counted { units, in_flight: self.in_flight }
+        let later = self.stamps.iter().filter(|stamp| stamp.0 >= since);
+        Counted { units, unsure: self.in_flight + later.map(|stamp| stamp.1).sum::<u64>() }
     }
 
     /// Learns how much the exchange had left.
@@ -105,7 +106,7 @@ impl ModelLimit {
         let ModelAnswer { remaining, since, at, .. } = self.heard?;
         let counted = self.counted_since(since);
         let news = News { remaining, age: now - since, ends_in: None, window: None, expect: true, counted };
-        Some(HeardNews { news, ago: now - at, found: self.found_at.map(|at| now - at) })
+        Some(HeardNews { news, number: at, ago: now - at, found: self.found_at.map(|at| now - at) })
     }
 
     /// Whether nothing may pass: it is paused, or a quota rests, as other clocks may show another period.

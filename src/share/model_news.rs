@@ -38,9 +38,10 @@ impl Said {
     /// Whether what a document says covers it, as of `now`.
     fn is_in(&self, now: Nanos, request: &Request, state: &ScopeState) -> bool {
         match self.saying {
-            Saying::Pause(lasts) => request.pauses.iter().any(|pause| {
-                pause.limit == self.limit && now + pause.left + SAME_END >= self.at + lasts
-            }),
+            Saying::Pause(lasts) => request
+                .pauses
+                .iter()
+                .any(|pause| pause.limit == self.limit && now + pause.left + SAME_END >= self.at + lasts),
             Saying::Limit(units) => {
                 let id = &request.table[self.limit].id;
                 let told = state.budgets.iter().find(|budget| budget.id == *id).and_then(|one| one.told);
@@ -73,7 +74,10 @@ impl World {
             for _ in 0..random.within(0, 3) {
                 let limit = random.within(0, limits) as usize;
                 // What requests need can still be had.
-                let units = random.within(heaviest[limit].max(1).max(self.table[limit].limit / slowest), self.table[limit].limit + 1);
+                let units = random.within(
+                    heaviest[limit].max(1).max(self.table[limit].limit / slowest),
+                    self.table[limit].limit + 1,
+                );
                 let process = random.within(0, self.processes as u64) as usize;
                 self.said.push((random.within(0, lasts), process, limit, Saying::Limit(units)));
             }
@@ -99,7 +103,8 @@ impl Cluster {
     /// Notes what came into the store with a visit.
     pub(super) fn note_said(&mut self, request: &Request, state: &ScopeState) {
         let (now, visit) = (self.now, self.visits);
-        let own = self.said.iter_mut().filter(|one| one.stored.is_none() && one.heard.contains(&request.member));
+        let own =
+            self.said.iter_mut().filter(|one| one.stored.is_none() && one.heard.contains(&request.member));
         own.filter(|one| one.is_in(now, request, state)).for_each(|one| one.stored = Some(visit));
     }
 
@@ -158,7 +163,10 @@ impl Cluster {
             let ends = one.at + lasts - lasts / 3_000;
             let early = 2 * SAME_END + if self.world.lease.is_some() { STALE } else { 0 };
             if needs.iter().any(|need| need.0 == one.limit) && self.now + early < ends {
-                self.broken.push(format!("{id:?} sent at {} in a pause of limit {} until {ends}", self.now, one.limit));
+                self.broken.push(format!(
+                    "{id:?} sent at {} in a pause of limit {} until {ends}",
+                    self.now, one.limit
+                ));
             }
         }
     }

@@ -26,8 +26,10 @@ pub(super) enum Why {
     Unknown,
     /// Others have used them: see [`tally`](super::tally).
     Others,
-    /// Others may use them soon.
+    /// Others are expected to use them.
     Expected,
+    /// Others may have used them, if the exchange had not counted what was in flight.
+    Doubted,
 }
 
 /// When units that a member has used come free.

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Nanos;
 
-use super::reclaim::{Care, FreeAt, Why};
+use super::reclaim::{Care, FreeAt, Quarantined, Why};
 use super::state::{Budget, MemberId, MemberPart, ScopeState};
 use super::terms::{CHUNKS, Kind};
 use super::time::Moment;
@@ -51,6 +51,8 @@ const ANSWERED: Nanos = 16;
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct HeardNews {
     pub news: News,
+    /// Its number: higher for later ones.
+    pub number: u64,
     /// How long ago it was heard.
     pub ago: Nanos,
     /// How long ago the process last found units of others, if ever.
@@ -78,8 +80,8 @@ pub(crate) struct News {
 pub(crate) struct Counted {
     /// The most units.
     pub units: u64,
-    /// Those of them that are in flight: perhaps it has not counted them yet.
-    pub in_flight: u64,
+    /// Those of them that it may not have counted: in flight, or answered since the request of the answer left.
+    pub unsure: u64,
 }
 
 /// How much may the exchange have counted of you since so long ago?
@@ -129,15 +131,16 @@ impl Tally {
     /// no more than `most`.
     fn by_the_end(&mut self, seen: u64, (began, ends): (i64, i64), most: u64) -> i128 {
         let length = (ends - began).max(1) as f64;
-        let part = ((self.since - began) as f64 / length).clamp(1.0 / CHUNKS as f64, 1.0);
+        let part = |at: i64| ((at - began) as f64 / length).clamp(1.0 / CHUNKS as f64, 1.0);
         if let Some((last, units)) = self.seen.filter(|&(last, _)| last < began + (ends - began) / 2) {
             // They were seen in the window before this one, or it is too long ago.
             self.before = (last > began - (ends - began) / 2).then_some(units);
         }
         let (units, length) = self.before.map_or((0.0, 0.0), |before| (BEFORE * before as f64, BEFORE));
-        let rate = (seen as f64 + units) / (part + length);
+        let rate = (seen as f64 + units) / (part(self.asked_at as i64) + length);
         self.seen = Some((ends, rate as u64));
-        let to_come = rate.min(most as f64) * (1.0 - part);
+        // Those that have come since the exchange counted are in no number yet.
+        let to_come = rate.min(most as f64) * (1.0 - part(self.since));
         i128::from(seen) + ((1.0 + MORE) * to_come).ceil() as i128
     }
 
@@ -180,9 +183,13 @@ impl Budget {
         counts.for_each(|counted| counted.units = counted.units.saturating_sub(units));
     }
 
-    /// Gives back what others were expected to use soon when the exchange counted last.
+    /// Gives back what was locked up because of what seemed likely when the exchange counted last. What was expected until the
+    /// end of a window stays where this number does not tell its window.
     fn expect_nothing(&mut self) {
-        for old in self.quarantine.extract_if(.., |some| some.why == Why::Expected) {
+        let knows = self.tally.as_ref().is_some_and(|tally| tally.window.is_some());
+        let is_old =
+            |some: &mut Quarantined| some.why == Why::Doubted || (knows && some.why == Why::Expected);
+        for old in self.quarantine.extract_if(.., is_old) {
             self.pool += old.units as i64;
         }
     }
@@ -207,23 +214,27 @@ impl Budget {
     }
 
     /// Locks up what others are expected to use, beside what they have used: until the window ends, where it ends for all
-    /// units at once. And what is in flight may be in the exchange's number or not. Beside others it counts as if it was not, for
+    /// units at once. And what was in flight may be in the exchange's number or not. Beside others it counts as if it was not, for
     /// as long as it may take to be answered; and as many as have come since the last comparison are expected until the next.
-    fn expect_others(&mut self, others: i128, in_flight: u64, now: i64) {
+    fn expect_others(&mut self, others: i128, unsure: u64, now: i64) {
         let Some(tally) = self.tally.as_mut().filter(|tally| tally.expect) else { return };
-        let seen = u64::try_from(others.max(0)).unwrap_or(u64::MAX).min(self.limit);
-        let by_the_end = tally.window.map(|window| (window.1, tally.by_the_end(seen, window, self.limit / 2)));
-        let soon = others + i128::from(in_flight) + i128::from(tally.found);
+        // Of what was in flight, half is in the number most likely.
+        let seen = (others + i128::from(unsure / 2)).clamp(0, self.limit.into()) as u64;
+        let by_the_end =
+            tally.window.map(|window| (window.1, tally.by_the_end(seen, window, self.limit / 2)));
+        let soon = others + i128::from(unsure) + i128::from(tally.found);
         if !self.quarantine.iter().any(|some| some.why == Why::Others) {
             return;
         }
         let answered = now.saturating_add((self.interval / ANSWERED) as i64);
-        for (until, units) in by_the_end.into_iter().chain([(answered, soon)]) {
+        let by_the_end = by_the_end.map(|(end, units)| (end, units, Why::Expected));
+        for (until, units, why) in by_the_end.into_iter().chain([(answered, soon, Why::Doubted)]) {
             let locked = self.quarantine.iter().filter(|some| some.why != Why::Used);
             let locked: u64 = locked.map(|some| some.units).sum();
-            let units = u64::try_from((units - i128::from(locked)).max(0)).unwrap_or(u64::MAX).min(self.limit);
+            let units =
+                u64::try_from((units - i128::from(locked)).max(0)).unwrap_or(u64::MAX).min(self.limit);
             self.pool -= units as i64;
-            self.quarantine(until, units, Why::Expected);
+            self.quarantine(until, units, why);
         }
     }
 
@@ -326,13 +337,13 @@ impl ScopeState {
         let alive = tally.counts.iter().filter(|one| self.position(one.0).is_some());
         let used = alive.fold(Counted::default(), |sum, (_, one)| Counted {
             units: sum.units.saturating_add(one.units),
-            in_flight: sum.in_flight.saturating_add(one.in_flight),
+            unsure: sum.unsure.saturating_add(one.unsure),
         });
         let now = self.budgets[at].instant(self.clock, moment.wall);
         let budget = &mut self.budgets[at];
         budget.expect_nothing();
         let found = budget.find_others(used.units);
-        budget.expect_others(found, used.in_flight, now);
+        budget.expect_others(found, used.unsure, now);
         if let Some(tally) = &mut budget.tally {
             tally.is_open = false;
         }

@@ -34,9 +34,17 @@ impl Process {
     }
 
     fn views(&self, now: Nanos) -> Vec<GateView> {
-        let counted = Counted { units: self.used, in_flight: 0 };
+        let counted = Counted { units: self.used, unsure: 0 };
         let heard = self.heard.map(|(remaining, at)| HeardNews {
-            news: News { remaining, age: now - at + 100 * MS, ends_in: None, window: None, expect: true, counted },
+            news: News {
+                remaining,
+                age: now - at + 100 * MS,
+                ends_in: None,
+                window: None,
+                expect: true,
+                counted,
+            },
+            number: at,
             ago: now - at,
             found: None,
         });
