@@ -101,6 +101,34 @@ fn who_is_told_of_another_limit_visits_at_once_and_all_others_learn_it() {
 }
 
 #[test]
+fn nobody_uses_what_another_has_yet_to_give_back() {
+    let mut file = File::default();
+    let (mut first, mut second) = (member(1, OnConflict::Refuse, vec![terms(20, 60)]), member(2, OnConflict::Refuse, vec![terms(20, 60)]));
+    for _ in 0..6 {
+        file.now += 20 * MS;
+        file.visit(&mut first, &wants(0, 20)).expect("the tables agree");
+        file.visit(&mut second, &wants(0, 20)).expect("the tables agree");
+    }
+    assert_eq!((first.effective(0), second.effective(0)), (10, 10));
+    file.visit(&mut second, &wants(0, 2)).expect("the tables agree");
+    // The exchange tells the first that there are 10. As far as it knows, the other wants 2.
+    let told = |waiting: u64| -> Vec<GateView> {
+        wants(0, waiting).into_iter().map(|view| GateView { told: Some((10, 0)), ..view }).collect()
+    };
+    file.visit(&mut first, &told(20)).expect("the tables agree");
+    assert_eq!(first.effective(0), 8);
+    // But that one wants more by now.
+    file.visit(&mut second, &told(20)).expect("the tables agree");
+    assert_eq!(second.effective(0), 2, "the first has yet to hear that it should have less");
+    for _ in 0..4 {
+        file.now += 20 * MS;
+        file.visit(&mut first, &told(20)).expect("the tables agree");
+        file.visit(&mut second, &told(20)).expect("the tables agree");
+    }
+    assert_eq!((first.effective(0), second.effective(0)), (5, 5));
+}
+
+#[test]
 fn who_joins_later_learns_it_also_once_the_one_who_was_told_is_dead() {
     let mut file = File::default();
     let mut first = Process::new(1);

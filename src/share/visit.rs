@@ -325,9 +325,12 @@ impl ScopeState {
                 urgent[part.budget as usize] |= part.held < floor;
             }
         }
-        let parts = self.members[member].parts.iter_mut().zip(&targets.targets[member]);
+        let left: Vec<u64> =
+            self.members[member].parts.iter().map(|part| self.left_by_others(member, part.budget)).collect();
+        let parts = self.members[member].parts.iter_mut().zip(&targets.targets[member]).zip(left);
         parts
-            .map(|(part, &target)| {
+            .map(|((part, &target), left)| {
+                let target = target.min(left);
                 let budget = &self.budgets[part.budget as usize];
                 let contended = targets.contended[part.budget as usize];
                 (part.told, part.calm) = (target, !contended);
@@ -346,6 +349,23 @@ impl ScopeState {
                 }
             })
             .collect()
+    }
+
+    /// While the pool is negative, more is held than there is: what the others leave of it, who may use what they were told
+    /// last until they come. So all together never use more than there is, whoever has yet to give back.
+    fn left_by_others(&self, member: usize, budget: u32) -> u64 {
+        let pool = self.budgets[budget as usize].pool;
+        if pool >= 0 {
+            return u64::MAX;
+        }
+        let mut left = i128::from(pool);
+        for (at, one) in self.members.iter().enumerate() {
+            for part in one.parts.iter().filter(|part| part.budget == budget) {
+                let uses = if at == member { 0 } else { part.told.max(part.used).min(part.held) };
+                left += i128::from(part.held - uses);
+            }
+        }
+        u64::try_from(left.max(0)).unwrap_or(u64::MAX)
     }
 
     /// When the visitor must come again at the latest.
