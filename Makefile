@@ -1,4 +1,4 @@
-# Everything that this project does, from a fresh clone. It needs Rust 1.95 or later and Python, and nothing else.
+# Everything that this project does, from a fresh clone. It needs Rust 1.95 or later, a C compiler and Python, and nothing else.
 #
 #   make demo    50 bots ask a stand-in exchange: without a limiter, and through sluicegate
 #   make test    all tests: cargo, pytest with the examples of the README and docs, and inside Freqtrade
@@ -63,7 +63,7 @@ lint: $(VENV)/.lint $(VENV)/.test
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest sluicegate._core --mypy-config-file pyproject.toml
-	$(BIN)/zizmor --offline --no-progress --quiet .github
+	$(BIN)/zizmor --offline --no-progress --quiet --persona pedantic .github
 
 bench: bench-cache
 	$(BIN)/python -m benches

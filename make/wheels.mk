@@ -4,5 +4,10 @@
 
 .PHONY: wheels
 
+# Without what `build` builds: each wheel is built anew.
+$(VENV)/.wheels: $(VENV)/.made pyproject.toml
+	$(BIN)/python -m pip install --quiet --group wheels
+	@touch $@
+
 wheels: $(VENV)/.wheels
 	$(BIN)/python make/wheels.py

@@ -15,6 +15,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 import zipfile
@@ -45,6 +46,8 @@ MUST_HOLD = (
     r"sluicegate-[^/]*\.dist-info/licenses/LICENSE-MIT",
     r"sluicegate-[^/]*\.dist-info/sboms/.*\.json",
 )
+#: A link to a file of this repository.
+LINK = re.compile(r"\]\((?!https?://|#)([^)\s]+)\)")
 EXAMPLE = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -63,9 +66,12 @@ def main() -> None:
     for version in PYTHONS:
         if version not in found:
             left_out(f"a trial in Python {version}", "this machine has no such interpreter")
-    maturin("sdist", "--out", str(DIST))
-    for target in targets:
-        build(target, found)
+    with tempfile.TemporaryDirectory() as name:
+        source = Path(name)
+        lay_out(source)
+        maturin(source, "sdist", "--out", str(DIST))
+        for target in targets:
+            build(source, target, found)
     problems = [problem for path in sorted(DIST.iterdir()) for problem in check(path, found)]
     report()
     for problem in problems:
@@ -73,7 +79,29 @@ def main() -> None:
     sys.exit(bool(problems))
 
 
-def build(target: str, found: dict[str, str]) -> None:
+def lay_out(source: Path) -> None:
+    """Copies what is built: the files of the repository, with the README as PyPI needs it."""
+    words = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in filter(None, run(*words).split("\0")):
+        if (ROOT / name).is_file():  # One that was removed is still listed.
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, source / name)
+    readme = source / "README.md"
+    readme.write_text(for_pypi(readme.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def for_pypi(readme: str) -> str:
+    """The first page, with links that lead somewhere where no other page stands beside it."""
+    [home] = re.findall(r'^Source = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+
+    def whole(link: re.Match[str]) -> str:
+        path = link.group(1)
+        return f"]({home}/{'raw' if path.endswith('.png') else 'blob'}/main/{path})"
+
+    return LINK.sub(whole, readme)
+
+
+def build(source: Path, target: str, found: dict[str, str]) -> None:
     """All wheels for one target."""
     if not has_target(target):
         left_out(
@@ -91,7 +119,7 @@ def build(target: str, found: dict[str, str]) -> None:
         for version in PYTHONS
         if version in here or not missing
     ]
-    maturin(*words, *(word for name in names for word in ("-i", name)))
+    maturin(source, *words, *(word for name in names for word in ("-i", name)))
 
 
 def check(path: Path, found: dict[str, str]) -> Iterator[str]:
@@ -99,10 +127,14 @@ def check(path: Path, found: dict[str, str]) -> Iterator[str]:
     try:
         run(sys.executable, "-m", "twine", "check", "--strict", str(path))
         if path.suffix != ".whl":
+            yield from strangers(path)
             return
         if path.stat().st_size > MOST_BYTES:
             yield f"{path.name} has {path.stat().st_size:,} bytes, more than {MOST_BYTES:,}"
         names = zipfile.ZipFile(path).namelist()
+        # Anything else would lie beside all other packages, where it is installed.
+        if others := {name.partition("/")[0] for name in names} - {*folders(path)}:
+            yield f"{path.name} holds {', '.join(sorted(others))} beside its own folders"
         for pattern in MUST_HOLD:
             if not any(re.fullmatch(pattern, name) for name in names):
                 yield f"{path.name} holds nothing like {pattern}"
@@ -115,6 +147,21 @@ def check(path: Path, found: dict[str, str]) -> Iterator[str]:
             try_out(path, python)
     except TrialError as failure:
         yield f"{path.name}: {failure}"
+
+
+def strangers(sdist: Path) -> Iterator[str]:
+    """What a source distribution holds that is no file of this repository."""
+    known = {*run("git", "ls-files", "--cached", "--others", "--exclude-standard").splitlines()}
+    with tarfile.open(sdist) as files:
+        names = {name.partition("/")[2] for name in files.getnames()} - {"PKG-INFO"}
+    if others := names - known:
+        yield f"{sdist.name} holds {len(others)} strange files, such as {min(others)}"
+
+
+def folders(wheel: Path) -> tuple[str, str]:
+    """What a wheel installs: the package, and what is said of it."""
+    name, version, *_ = wheel.name.split("-")
+    return name, f"{name}-{version}.dist-info"
 
 
 def musl_needs(wheel: Path) -> Iterator[str]:
@@ -154,6 +201,9 @@ def try_out(wheel: Path, python: str) -> None:
         if not version.startswith("sluicegate, version "):
             raise TrialError(f"sluicegate --version says {version!r}")
         for example in EXAMPLE.findall((ROOT / "README.md").read_text(encoding="utf-8")):
+            if "sqlite:///" in example and sys.platform != "linux":
+                left_out("the README's shared budget", "a budget in a file needs Linux")
+                continue
             run(inside, "-W", "error", "-c", example, env=clean, cwd=folder)
         more = import_seconds(inside, clean)
         if more > MOST_IMPORT_SECONDS:
@@ -165,7 +215,7 @@ def try_out(wheel: Path, python: str) -> None:
 
 
 def types(python: str, folder: Path) -> None:
-    """The installed package is typed: mypy and pyright, on an example and on all public names."""
+    """The installed package is typed: mypy, strictly, and pyright make the same of an example."""
     example = folder / "example.py"
     example.write_text((ROOT / "make" / "typed_example.py").read_text(encoding="utf-8"))
     run(
@@ -214,16 +264,15 @@ def interpreters() -> Iterator[tuple[str, str]]:
             f"python{version}",
             *(str(p) for p in Path.home().glob(f".pyenv/versions/{version}.*/bin/python")),
         ]
-        if os.name == "nt":
-            names.append(f"py -{version}")
+        if os.name == "nt":  # There each has the same name, in a folder of its own.
+            folders = os.environ["PATH"].split(os.pathsep)
+            names += [str(Path(folder, "python.exe")) for folder in folders]
         for name in names:
             ask = (
                 "import sys, venv, ensurepip; print('%d.%d' % sys.version_info[:2], sys.executable)"
             )
             try:
-                said = subprocess.run(
-                    [*name.split(), "-c", ask], capture_output=True, text=True, check=True
-                )
+                said = subprocess.run([name, "-c", ask], capture_output=True, text=True, check=True)
             except (OSError, subprocess.CalledProcessError):
                 continue
             if said.stdout.split()[:1] == [version]:
@@ -261,11 +310,12 @@ def runs_here(target: str) -> bool:
     return f"host: {target}\n" in host
 
 
-def maturin(*words: str) -> None:
+def maturin(source: Path, *words: str) -> None:
     """Run maturin, which finds zig by this interpreter; what it says is shown."""
-    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environ = {"CARGO_TARGET_DIR": str(ROOT / "target"), **os.environ}
+    environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     words = (sys.executable, "-m", "maturin", *words)
-    subprocess.run(words, cwd=ROOT, check=True, env={**os.environ, "PATH": path})
+    subprocess.run(words, cwd=source, check=True, env=environ)
 
 
 def run(*words: str, env: dict[str, str] | None = None, cwd: Path = ROOT) -> str:

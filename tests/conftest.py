@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 
 import pytest
-import uvloop
 
 from sluicegate import RateLimit, Throttler
 from sluicegate.testing import ManualClock
-from tests.helpers.loops import Runner
+from tests.helpers.loops import RUNNERS, Runner
 from tests.helpers.servers import MISSING, server_programs, version_of
 
 # Whatever runs the tests in the background may have Ctrl-C ignored, by all that they start, too.
@@ -23,7 +21,7 @@ def pytest_report_header() -> str:
     return f"servers: {found or f'none: {MISSING}'}"
 
 
-@pytest.fixture(params=[asyncio.run, uvloop.run], ids=["asyncio", "uvloop"])
+@pytest.fixture(params=RUNNERS.values(), ids=RUNNERS)
 def run(request: pytest.FixtureRequest) -> Runner:
     """Runs a coroutine in a new event loop, of each kind."""
     runner: Runner = request.param

@@ -199,8 +199,10 @@ def _lines(rows: list[Row], findings: Findings) -> list[str]:
         "process: `fetch` sleeps for the latency. A unit is in use from when its request leaves "
         "until a second after its answer; no limiter that is never over can use more than all "
         "units at all times, so this is what the shares are of. Pacing: the CPU that a "
-        "request costs more than with `enableRateLimit=False` in the same process; at the limit, "
-        "from when the first second's requests have passed.",
+        "request costs more than one of ccxt's own with `enableRateLimit=False`, without the "
+        "drop-in, in the same process; at the limit, from when the first second's requests have "
+        "passed, and against as many requests at once in each second. What ccxt sleeps is not "
+        "counted.",
     ]
 
 

@@ -20,11 +20,14 @@ import socket
 import sys
 import time
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 
 from benches.share.limiters import LIMITERS, Limiter
 from benches.share.server import ANSWER, HELLO, REQUEST
 from sluicegate._core import share_visits
 
+SHARING = "sluicegate-shar"
+"""What the kernel calls the thread that shares: 15 letters of its name."""
 LATENCY = (0.005, 0.100)
 """The least and the most seconds that a request is on its way, if nothing else is said."""
 
@@ -44,6 +47,7 @@ class Spec:
         pause: The mean of the seconds that a task rests between two requests; 0 for no rest.
         user: Whose rights it has, if not those of whoever runs this.
         latency: The least and the most seconds that a request is on its way.
+        settle: So many seconds of the run are not measured: until units have found their places.
     """
 
     number: int
@@ -56,6 +60,7 @@ class Spec:
     pause: float = 0.0
     latency: tuple[float, float] = LATENCY
     user: int | None = None
+    settle: float = 0.0
 
 
 @dataclass
@@ -66,7 +71,9 @@ class Done:
         number: Which of the bots it is.
         departures: When its requests left.
         waits: How many seconds each had waited for that.
+        counted: How many requests left while the next three were measured.
         cpu: Seconds of CPU time, of all its threads.
+        sharing: The part of it that sluicegate's thread used which shares the budget.
         visits: How often sluicegate asked the store.
         errors: What went wrong in its tasks.
         log: What the library warned of.
@@ -75,7 +82,9 @@ class Done:
     number: int
     departures: list[int] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
+    counted: int = 0
     cpu: float = 0.0
+    sharing: float = 0.0
     visits: int = 0
     errors: list[str] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
@@ -114,6 +123,17 @@ class Line:
         self.bytes = self.bytes[whole:]
 
 
+def used() -> tuple[float, float, int]:
+    """What this process has used: CPU time, that of the thread which shares, and visits."""
+    sharing = 0
+    # There is none but on Linux, and a thread may have ended meanwhile.
+    for thread in Path("/proc/self/task").glob("*"):
+        with contextlib.suppress(OSError):
+            if thread.joinpath("comm").read_text() == f"{SHARING}\n":
+                sharing += int(thread.joinpath("schedstat").read_text().split()[0])
+    return time.process_time(), sharing / 1e9, share_visits()[0]
+
+
 async def work(spec: Spec, limiter: Limiter, done: Done, begin: int, until: int) -> None:
     """Lets the tasks ask, from one instant until the other."""
     line = Line(spec.server, spec.number)
@@ -139,12 +159,19 @@ async def work(spec: Spec, limiter: Limiter, done: Done, begin: int, until: int)
                 sent.discard(task)
 
     await asyncio.sleep((begin - time.monotonic_ns()) / 1e9)
-    cpu, visits = time.process_time(), share_visits()[0]
     tasks = [asyncio.create_task(ask(task)) for task in range(spec.tasks)]
-    with contextlib.suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(ends.wait(), (until - time.monotonic_ns()) / 1e9)
-    done.cpu = time.process_time() - cpu
-    done.visits = share_visits()[0] - visits
+
+    async def ended(at: float) -> None:
+        with contextlib.suppress(asyncio.TimeoutError):
+            await asyncio.wait_for(ends.wait(), (at - time.monotonic_ns()) / 1e9)
+
+    await ended(begin + spec.settle * 1e9)
+    before, first = used(), len(done.departures)
+    await ended(until)
+    now = used()
+    done.cpu, done.sharing = now[0] - before[0], now[1] - before[1]
+    done.visits = now[2] - before[2]
+    done.counted = len(done.departures) - first
     ends.set()
     # What was sent cannot be called back: its answer is waited for.
     for number, task in enumerate(tasks):

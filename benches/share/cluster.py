@@ -136,9 +136,21 @@ class Outcome:
 
     @property
     def cpu(self) -> float:
-        """Microseconds for each grant, of the bots and the store."""
-        used = sum(bot.cpu for bot in self.bots) + self.store_cpu
-        return used / max(self.grants, 1) * 1e6
+        """Microseconds for each grant that was measured, of the bots and the store."""
+        return self._each(sum(bot.cpu for bot in self.bots) + self.store_cpu)
+
+    @property
+    def sharing(self) -> float:
+        """The part of it of sluicegate's threads that share."""
+        return self._each(sum(bot.sharing for bot in self.bots))
+
+    @property
+    def store_part(self) -> float:
+        """The part of it of the store."""
+        return self._each(self.store_cpu)
+
+    def _each(self, seconds: float) -> float:
+        return seconds / max(sum(bot.counted for bot in self.bots), 1) * 1e6
 
     @property
     def errors(self) -> list[str]:
@@ -168,6 +180,7 @@ class Cluster:
     limit: int = 200
     interval: float = 1.0
     user: int | None = None
+    settle: float = 0.0
     bots: list[Bot] = field(default_factory=list)
     begin: int = 0
     until: int = 0
@@ -195,16 +208,25 @@ class Cluster:
             tasks=tasks,
             pause=pause,
             user=self.user,
+            settle=self.settle,
         )
         bot = Bot(spec)
         self.bots.append(bot)
         return bot
 
-    def go(self, seconds: float) -> None:
-        """Lets all begin at one instant, as soon as all have joined."""
+    def wait_until_ready(self) -> None:
+        """Waits until all have joined."""
         for bot in self.bots:
             bot.wait_until_ready()
-        self.begin = time.monotonic_ns() + AHEAD
+
+    def go(self, seconds: float) -> None:
+        """Lets all begin at one instant, as soon as all have joined."""
+        self.wait_until_ready()
+        self.begin_at(time.monotonic_ns() + AHEAD, seconds)
+
+    def begin_at(self, begin: int, seconds: float) -> None:
+        """Lets all begin then: they have joined."""
+        self.begin = begin
         self.until = self.begin + int(seconds * SECOND)
         for bot in self.bots:
             bot.go(self.begin, self.until)
@@ -341,11 +363,20 @@ def program() -> Path:
     return found[0]
 
 
-def measured(cluster: Cluster, place: Store, seconds: float) -> Outcome:
-    """Lets the bots run for so long, and counts what the store needs for that."""
-    cluster.go(seconds)
-    cluster.wait(0)
+def side_by_side(clusters: list[Cluster], place: Store, seconds: float) -> list[Outcome]:
+    """Lets the bots of all clusters run at once for so long; the store is the first one's.
+
+    What the first one's store needs is counted over the same time as its bots' CPU.
+    """
+    first = clusters[0]
+    for cluster in clusters:
+        cluster.wait_until_ready()
+    begin = time.monotonic_ns() + AHEAD
+    for cluster in clusters:
+        cluster.begin_at(begin, seconds)
+    first.wait(first.settle)
     before = place.cpu()
-    cluster.wait(seconds)
+    first.wait(seconds)
     used = place.cpu() - before
-    return replace(cluster.finish(), store_cpu=used)
+    found = [cluster.finish() for cluster in clusters]
+    return [replace(found[0], store_cpu=used), *found[1:]]

@@ -30,8 +30,10 @@ from benches.share.rows import promise, target
 PROCESSES, TASKS = 4, 25
 ARRIVAL, INTERVAL, LEASE = 5.0, 1.0, 10.0
 """What a killed process had comes back after these: the defaults of `Share`, and the limit's."""
-SLACK = 0.06
-"""Seconds between two looks."""
+LOOKS = (0.05, 0.005)
+"""Seconds between two looks: at first, and when it is time."""
+SLACK = 0.03
+"""Seconds that may pass until the death is known, and between two looks."""
 
 KILLED = Row("killed", "one of 4 processes is `kill -9`ed every 8 s, and started again: over", "0")
 BACK = Row(
@@ -99,7 +101,7 @@ def killed(where: str, times: int) -> Found:
         # Not at once: for a moment, nobody knows yet.
         time.sleep(0.5)
         while back is None and time.monotonic() < killed_at + after + 4:
-            time.sleep(0.05)
+            time.sleep(LOOKS[time.monotonic() > killed_at + after - 2 * LOOKS[0]])
             if is_whole(place.url, victim.process.pid):
                 back = time.monotonic() - killed_at
         found = Found(cluster.finish(), back=back)
@@ -257,7 +259,7 @@ def tell(outcomes: dict[tuple[str, str], Found | Exception], findings: Findings)
         promise(findings, row, where, text, outcome.over == 0 and not wrong)
         if found.back is not None or row is KILLED:
             at_most = (LEASE if where == REDIS else 0) + ARRIVAL + INTERVAL
-            back = "never" if found.back is None else f"{found.back:.1f} s"
+            back = "never" if found.back is None else f"{found.back:.2f} s"
             kept = found.back is not None and found.back <= at_most + SLACK
             target(findings, BACK, where, back, kept)
         findings.notes.append(

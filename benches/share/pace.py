@@ -4,15 +4,28 @@ The server counts arrivals, each 5 to 100 ms after its request has left. The blo
 lasts until the answer, for all; only sluicegate makes use of that.
 """
 
+import time
+from contextlib import ExitStack
+from dataclasses import dataclass
+
 from benches.measure import Findings, Plan
 from benches.report import Row
-from benches.share.cluster import NOTHING, Cluster, Outcome, measured, store, warm_store
+from benches.share.cluster import (
+    REDIS,
+    Cluster,
+    Outcome,
+    side_by_side,
+    store,
+    warm_store,
+)
 from benches.share.limiters import Sluicegate
 from benches.share.rows import STORES, column, promise, target
 
 PROCESSES, TASKS, LIMIT = 4, 25, 200
 PAUSE = 4.0
 """Seconds between two requests of a process that is nearly idle."""
+SETTLE = 2.0
+"""Seconds from the beginning that CPU is not counted: the first second is one burst."""
 
 OVER = Row(
     "pace-over",
@@ -24,13 +37,14 @@ WORST = Row("pace-worst", "the server's worst window of it (limit 200)", "≤ 20
 SHARE = Row("pace-share", "the same: grants, of what one process with one gate gets", "≥ 98 %")
 CPU = Row(
     "pace-cpu",
-    "the same: CPU per grant of sharing, client and store: more than the same 4 processes need "
-    "that do not share",
+    "the same: CPU per grant that sharing costs, client and store: more than the same 4 processes "
+    "need, each with a quarter of the limit and nothing shared",
     "≤ 15 µs",
 )
 WHOLE = Row(
     "pace-whole",
-    "the same: more than one process with all 100 tasks needs (see below)",
+    "the same: CPU per grant more than one process with all 100 tasks needs; so also what 4 "
+    "processes cost without any sharing",
     "≤ 15 µs",
 )
 BUSY = Row(
@@ -41,82 +55,147 @@ BUSY = Row(
 ROWS = (OVER, WORST, SHARE, CPU, WHOLE, BUSY)
 
 
-def saturate(
-    library: str, where: str, tasks: list[int], seconds: float, limit: int = LIMIT
-) -> Outcome:
-    """So many bots, each with so many tasks that want all they can get."""
-    is_ours = library == Sluicegate.name
-    place_of = warm_store if is_ours else store
-    with place_of(where) as place, Cluster(library, place.url, limit=limit) as cluster:
-        for each in tasks:
-            cluster.add(each)
-        return measured(cluster, place, seconds)
+@dataclass
+class Beside:
+    """Three ways to use one limit, measured at the same time.
+
+    Attributes:
+        shared: Processes that share it.
+        parts: As many, each with its part of it, and nothing shared.
+        one: One process with all tasks.
+    """
+
+    shared: Outcome
+    parts: Outcome
+    one: Outcome
+
+    @property
+    def sharing(self) -> float:
+        """Microseconds of CPU time for each grant that sharing costs.
+
+        It is no less than what is used for nothing else, whatever else the machine does.
+        """
+        more = self.shared.cpu - self.parts.cpu
+        return max(more, self.shared.sharing + self.shared.store_part)
+
+    @property
+    def several(self) -> float:
+        """The same that several processes cost, rather than one, without sharing."""
+        return self.parts.cpu - self.one.cpu
+
+    def told(self, name: str) -> str:
+        """All of it in words."""
+        shared = self.shared
+        by_bot = " ".join(str(len(bot.departures)) for bot in shared.bots)
+        errors = shared.errors
+        visits = sum(bot.visits for bot in shared.bots)
+        own = f", {shared.sharing:.1f} µs of it in the threads that share" if visits else ""
+        part = f", {shared.store_part:.1f} µs in the store" if shared.store_cpu else ""
+        seen = f", {visits} visits of the store" if visits else ""
+        failed = f", {len(errors)} errors such as {errors[0]}" if errors else ""
+        return (
+            f"{name}: {shared.grants:,} grants ({by_bot}) of {shared.cpu:.1f} µs{own}{part}{seen}"
+            f"{failed}; beside it 4 with a quarter each {self.parts.grants:,} of "
+            f"{self.parts.cpu:.1f} µs, one {self.one.grants:,} of {self.one.cpu:.1f} µs"
+        )
 
 
-def beside_idle(where: str, seconds: float) -> tuple[Outcome, int]:
-    """One busy bot and three that ask now and then; and the grants of the busy one."""
-    with warm_store(where) as place, Cluster(Sluicegate.name, place.url) as cluster:
-        cluster.add(TASKS)
+def beside(library: str, where: str, seconds: float) -> Beside:
+    """All want all that they can get: what slows the machine slows all three alike."""
+    place_of = warm_store if library == Sluicegate.name else store
+    settle = min(SETTLE, seconds / 4)
+    with place_of(where) as place, ExitStack() as stack:
+        shared, parts, one = (
+            stack.enter_context(cluster)
+            for cluster in (
+                Cluster(library, place.url, limit=LIMIT, settle=settle),
+                Cluster(Sluicegate.name, "", limit=LIMIT // PROCESSES, settle=settle),
+                Cluster(Sluicegate.name, "", limit=LIMIT, settle=settle),
+            )
+        )
+        for _ in range(PROCESSES):
+            shared.add(TASKS)
+            parts.add(TASKS)
+        one.add(PROCESSES * TASKS)
+        return Beside(*side_by_side([shared, parts, one], place, seconds))
+
+
+def beside_idle(where: str, seconds: float) -> tuple[Outcome, int, int]:
+    """One busy bot beside three that ask now and then; its grants, and those of one alone."""
+    with (
+        warm_store(where) as place,
+        Cluster(Sluicegate.name, place.url) as shared,
+        Cluster(Sluicegate.name, "") as alone,
+    ):
+        shared.add(TASKS)
+        alone.add(TASKS)
         for _ in range(PROCESSES - 1):
-            cluster.add(1, PAUSE)
-        outcome = measured(cluster, place, seconds)
-        return outcome, len(outcome.bots[0].departures)
+            shared.add(1, PAUSE)
+        outcome, single = side_by_side([shared, alone], place, seconds)
+        return outcome, len(outcome.bots[0].departures), single.grants
+
+
+def idle_server(seconds: float) -> float:
+    """The part of a core that a server needs of which nobody wants anything."""
+    with warm_store(REDIS) as place:
+        before = place.cpu()
+        time.sleep(seconds)
+        return (place.cpu() - before) / seconds
 
 
 def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
     """Measures every row here."""
     findings = Findings()
-    seconds = plan.timed(10, 4)
-    spread = [TASKS] * PROCESSES
-    plan.step(f"pace: one process with one gate, {seconds:g} s")
-    one = saturate(Sluicegate.name, NOTHING, [PROCESSES * TASKS], seconds)
-    plan.step(f"pace: {PROCESSES} processes with a quarter each, {seconds:g} s")
-    quarters = saturate(Sluicegate.name, NOTHING, spread, seconds, LIMIT // PROCESSES)
-    notes = [
-        f"one process {one.grants:,} grants of {one.cpu:.0f} µs",
-        f"4 processes with a quarter each {quarters.grants:,} of {quarters.cpu:.0f} µs",
-    ]
+    seconds = plan.timed(12, 4)
+    notes, several = [], []
     for where in STORES:
         plan.step(f"pace: {PROCESSES} processes, sluicegate, {where}, {seconds:g} s")
-        found = saturate(Sluicegate.name, where, spread, seconds)
-        _tell(findings, found, where)
-        share = found.grants / one.grants
-        more, beyond = found.cpu - one.cpu, found.cpu - quarters.cpu
+        found = beside(Sluicegate.name, where, seconds)
+        _tell(findings, found.shared, where)
+        share = found.shared.grants / found.one.grants
         target(findings, SHARE, where, f"{share:.1%}", share >= 0.98)
-        target(findings, CPU, where, f"{beyond:.0f} µs", beyond <= 15)
-        target(findings, WHOLE, where, f"{more:.0f} µs", more <= 15)
-        notes.append(_note(Sluicegate.name, where, found))
+        more = found.sharing
+        target(findings, CPU, where, f"{more:.1f} µs", more <= 15)
+        whole = found.shared.cpu - found.one.cpu
+        target(findings, WHOLE, where, f"{whole:.1f} µs", whole <= 15)
+        several.append(f"{found.several:.0f}")
+        notes.append(found.told(column(Sluicegate.name, where)))
     for library, where in others:
         plan.step(f"pace: {PROCESSES} processes, {library}, {where}, {seconds:g} s")
-        with findings.forgiving(column(library, where)):
-            found = saturate(library, where, spread, seconds)
-            name = column(library, where)
-            findings.add(OVER, name, str(found.over))
-            findings.add(WORST, name, str(found.worst))
-            findings.add(SHARE, name, f"{found.grants / one.grants:.1%}")
-            findings.add(CPU, name, f"{found.cpu - quarters.cpu:.0f} µs")
-            findings.add(WHOLE, name, f"{found.cpu - one.cpu:.0f} µs")
-            notes.append(_note(library, where, found))
+        name = column(library, where)
+        with findings.forgiving(name):
+            found = beside(library, where, seconds)
+            findings.add(OVER, name, str(found.shared.over))
+            findings.add(WORST, name, str(found.shared.worst))
+            findings.add(SHARE, name, f"{found.shared.grants / found.one.grants:.1%}")
+            findings.add(CPU, name, f"{found.sharing:.0f} µs")
+            findings.add(WHOLE, name, f"{found.shared.cpu - found.one.cpu:.0f} µs")
+            notes.append(found.told(name))
+    idle = idle_server(seconds / 4)
+    settle = min(SETTLE, seconds / 4)
     findings.notes.append(
-        f"Pace: {seconds:g} s. CPU is that of all threads of the bots, and of Redis, from the "
-        "first request to the end of the run: start, import and joining come before it. The loop, "
-        "the tasks and their sockets are part of it, for all alike. What sharing costs is what 4 "
-        "processes need that share, less what the same 4 need with a quarter of the limit each and "
-        "nothing shared: both wake up as often for the same requests. The row below it subtracts "
-        f"one process with all tasks instead. Of that, {quarters.cpu - one.cpu:.0f} µs are what 4 "
-        "processes need more than one without any sharing: a loop that wakes up for one answer at "
-        f"a time does less of its work at once. {'; '.join(notes)}."
+        f"Pace: {seconds:g} s. Three run at once: 4 processes that share the limit, 4 with a "
+        "quarter of it each and nothing shared, and one with all 100 tasks; for other libraries "
+        "the latter two are sluicegate as well. CPU is that of all threads of the bots, user and "
+        f"kernel, from {settle:g} s after the first request to the end, and of Redis in the same "
+        "time; the loops, the tasks and their sockets are part of it, for all alike. What sharing "
+        "costs is what the 4 that share need for a grant, less what the 4 beside them need that "
+        "do not; or what the threads that share and the store need, if that is more. Of the row "
+        f"below it, {' and '.join(several)} µs are what 4 processes need more than one without "
+        "any sharing: a loop that wakes up for one answer at a time does less of its work at "
+        f"once. A server of which nobody wants anything needs {idle * 1e6:,.0f} µs a second, "
+        f"which is {idle * 1e6 / LIMIT:.1f} µs for each of {LIMIT} grants a second; it is counted."
     )
-    plan.step(f"pace: one busy process alone, {seconds:g} s")
-    alone = saturate(Sluicegate.name, NOTHING, [TASKS], seconds)
+    findings.notes += notes
     for where in STORES:
         plan.step(f"pace: one busy process beside three nearly idle ones, {where}, {seconds:g} s")
-        found, busy = beside_idle(where, seconds)
-        share = busy / alone.grants
-        target(findings, BUSY, where, f"{share:.1%}", share >= 0.95 and not found.over)
+        found_idle, busy, alone = beside_idle(where, seconds)
+        share = busy / alone
+        target(findings, BUSY, where, f"{share:.1%}", share >= 0.95 and not found_idle.over)
         findings.notes.append(
-            f"Busy, {where}: {busy:,} grants of {alone.grants:,}; the three others asked "
-            f"{found.grants - busy:,} times, each every {PAUSE:g} s; over: {found.over}."
+            f"Busy, {where}: {busy:,} grants, {alone:,} alone at the same time; the three others "
+            f"asked {found_idle.grants - busy:,} times, each every {PAUSE:g} s; over: "
+            f"{found_idle.over}."
         )
     return findings
 
@@ -125,13 +204,3 @@ def _tell(findings: Findings, found: Outcome, where: str) -> None:
     kept = found.over == 0 and not found.errors
     promise(findings, OVER, where, "; ".join((str(found.over), *found.errors[:2])), kept)
     promise(findings, WORST, where, str(found.worst), found.worst <= found.limit)
-
-
-def _note(library: str, where: str, found: Outcome) -> str:
-    by_bot = " ".join(str(len(bot.departures)) for bot in found.bots)
-    errors = f", {len(found.errors)} errors such as {found.errors[0]}" if found.errors else ""
-    return (
-        f"{column(library, where)} {found.grants:,} ({by_bot}) of {found.cpu:.0f} µs, "
-        f"{sum(bot.visits for bot in found.bots)} visits of the store, "
-        f"the store's part {found.store_cpu / max(found.grants, 1) * 1e6:.0f} µs{errors}"
-    )

@@ -121,6 +121,7 @@ def bot_on(
     settings: Mapping[str, Any] | None,
     *words: str,
     trades: int = 120,
+    pace: float | None = 1,
     **more: Any,
 ) -> Bot:
     """A bot on a stand-in exchange, and on the stand-in for CoinGecko that is served beside it.
@@ -131,11 +132,12 @@ def bot_on(
         settings: See `configuration`.
         words: For `peers.freqtrade.program`.
         trades: How many of the pairs have an open trade.
+        pace: See `configuration`.
         **more: Other settings of Freqtrade.
     """
     own = folder / f"bot-{len(list(folder.iterdir()))}"
     own.mkdir()
-    config = configuration(own, exchange.url, exchange.market.pairs, settings, pace=1, **more)
+    config = configuration(own, exchange.url, exchange.market.pairs, settings, pace=pace, **more)
     coin_gecko = f"{exchange.url}/coingecko/api/v3/"
     return Bot(own, config, "--trades", str(trades), "--coin-gecko", coin_gecko, *words)
 
@@ -251,6 +253,13 @@ class Bot:
             lambda: self.log().count("after config reloaded") > reloaded and self._answers(),
             "the bot has reloaded its config",
         )
+
+    def kill(self) -> None:
+        """Ends it at once, without a word."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait(PATIENCE)
+        self._interrupted = True
 
     def quit(self) -> None:
         """Ends it, and waits."""

@@ -380,6 +380,8 @@ class Throttler:
                 could never pass; or ``timeout`` is negative; or ``priority`` is out of range.
             TypeError: ``limit_id`` is not a ``str``, or ``units``, ``timeout`` or ``priority`` is
                 not a number.
+            RateLimitTimeout: When it is entered: the request could not leave within ``timeout``.
+                Nothing was charged. `Task` tells what else can be raised there.
 
         Examples:
             >>> async def depth(session):
@@ -977,7 +979,7 @@ class Usage:
         resets_in: float,
         foreign: int = 0,
         paused: float = 0.0,
-        pause_reason: str = ...,
+        pause_reason: str = "",
         reserved: int = 0,
     ) -> Self: ...
     def __getnewargs__(
@@ -1148,7 +1150,11 @@ class SharedUsage:
 
     @property
     def used(self) -> int:
-        """How many of them are used or in flight, as far as the processes have told."""
+        """How many of them are used or in flight.
+
+        What this process uses is exact. Of the others it is what they used when they last told, and
+        the few units that they held ready for their next requests.
+        """
 
     @property
     def free(self) -> int:

@@ -272,7 +272,7 @@ fn a_request_needs_what_it_takes_and_what_blocks_hold_that_it_may_be_within() {
     let table = [RateLimit::new("pool", 64_000, TEN), RateLimit::new("other", 9, TEN)];
     let mut gate: Gate<&str> = Gate::new(&table, Options::default()).expect("a fine table");
     let [pool, other] = ["pool", "other"].map(|id| gate.lookup(id).expect("known").clone());
-    gate.share(0);
+    gate.share(0, 0);
     assert!(gate.allow_of(pool.index, 64_000) && gate.allow_of(other.index, 1));
     let clock = Clock::manual();
     for _ in 0..1_000 {

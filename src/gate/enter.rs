@@ -84,6 +84,8 @@ pub(crate) struct Gate<W> {
     pub(super) was_lowered: bool,
     /// Whether other processes take from the same limits.
     pub(super) is_shared: bool,
+    /// How far their clocks of the wall may be apart.
+    pub(super) clocks_apart: Nanos,
     /// Whether any limit has refused units.
     pub(super) has_refused: bool,
     /// Until when everything is paused, and why: limits that are new in the table as well.
@@ -112,6 +114,7 @@ impl<W> Gate<W> {
             concurrent: Vec::new(),
             server_clock: None,
             is_shared: false,
+            clocks_apart: 0,
             by_id: HashMap::new(),
             version: 0,
             queues: Queues::new(options.patience.map(nanos)),

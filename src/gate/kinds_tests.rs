@@ -354,7 +354,7 @@ fn an_id_without_a_limit_of_its_own_takes_from_its_links_and_tells_who_waits() {
 fn with_others_every_kind_counts_as_a_rolling_window_but_what_is_in_flight() {
     for kind in [Kind::Bucket, Kind::Fixed, Kind::First, Kind::Rolling] {
         let mut gate = gate(&[limit("x", 4, 40, kind), RateLimit::concurrent("y", 3)], Hold::Start);
-        gate.share(0);
+        gate.share(0, 0);
         let [x, y] = ["x", "y"].map(|id| route(&gate, id));
         gate.allow(&x, 2);
         gate.allow(&y, 1);

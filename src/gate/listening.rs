@@ -197,14 +197,11 @@ impl<W> Gate<W> {
         (later, without_units)
     }
 
-    /// The same for all limits of a scope, those that come into the table later among them. The routes of those that are
-    /// there: [`Gate::pause_for`] must follow for each.
-    pub fn pause_scope(&mut self, scope: Scope, until: Nanos, reason: &Arc<str>) -> Vec<Arc<Route>> {
+    /// The same for all limits of a scope, those that come into the table later among them. Whether this one is the later one
+    /// for these; and the routes of those that are there: [`Gate::pause_for`] must follow for each.
+    pub fn pause_scope(&mut self, scope: Scope, until: Nanos, reason: &Arc<str>) -> (bool, Vec<Arc<Route>>) {
         self.changed = true;
-        if self.pause_of_new(Some(scope)).0 < until {
-            self.paused_scopes.retain(|&(other, ..)| other != scope);
-            self.paused_scopes.push((scope, until, reason.clone()));
-        }
+        let later = self.pause_new(scope, until, reason);
         // What was in a table before this one may come back.
         for limit in self.limits.iter_mut().filter(|limit| limit.scope == Some(scope)) {
             if limit.route.is_none() && limit.window.paused_until().is_none_or(|before| before < until) {
@@ -213,7 +210,18 @@ impl<W> Gate<W> {
             }
         }
         let own = self.limits.iter().filter(|limit| limit.scope == Some(scope) && limit.base.is_none());
-        own.filter_map(|limit| limit.route.clone()).collect()
+        (later, own.filter_map(|limit| limit.route.clone()).collect())
+    }
+
+    /// Limits of a scope are paused that come into the table later. An end that was set before, and is later, stays. Whether
+    /// this one is the later one.
+    pub(crate) fn pause_new(&mut self, scope: Scope, until: Nanos, reason: &Arc<str>) -> bool {
+        let later = self.pause_of_new(Some(scope)).0 < until;
+        if later {
+            self.paused_scopes.retain(|&(other, ..)| other != scope);
+            self.paused_scopes.push((scope, until, reason.clone()));
+        }
+        later
     }
 
     /// Until when a limit of this scope is paused that is new in the table, and why.

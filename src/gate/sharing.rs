@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
-use crate::limit::{Kind, RateLimit, Settled};
+use crate::limit::{Kind, RateLimit, Scope, Settled, Window};
 
 use super::enter::{Decided, Gate};
 use super::listening::Left;
@@ -128,6 +128,12 @@ impl<W> Gate<W> {
         Some((left, limit.heard.reason.clone()))
     }
 
+    /// The same of a pause of all limits of a scope, those that come into the table later among them.
+    pub fn pause_of_scope(&self, scope: Scope, now: Nanos) -> Option<(Nanos, Arc<str>)> {
+        let (until, reason) = self.pause_of_new(Some(scope));
+        Some((until.checked_sub(now).filter(|&left| left > 0)?, reason))
+    }
+
     /// What the exchange has told that a limit is, for all, and how long ago; `None` if the table holds.
     pub fn told_of(&self, limit: Index, now: Nanos) -> Option<(u64, Nanos)> {
         let limit = &self.limits[limit as usize];
@@ -192,13 +198,15 @@ impl<W> Gate<W> {
         self.limits[limit as usize].window.hand_over(units);
     }
 
-    /// From now on other processes take from the same limits: see [`Span::shared`]. [`Gate::advance`] must follow.
-    pub fn share(&mut self, now: Nanos) {
-        self.is_shared = true;
+    /// From now on other processes take from the same limits, whose clocks of the wall may be so far apart: see
+    /// [`Span::shared`]. [`Gate::advance`] must follow.
+    pub fn share(&mut self, now: Nanos, clocks_apart: Nanos) {
+        (self.is_shared, self.clocks_apart) = (true, clocks_apart);
         for limit in &mut self.limits {
             limit.window.expire(now);
-            limit.window.share(now);
+            limit.window.share(now, clocks_apart);
         }
+        self.quotas = self.those(Window::is_quota);
         self.allow_nothing();
     }
 
@@ -214,11 +222,18 @@ impl<W> Gate<W> {
         }
     }
 
-    /// The limits of the table, where each stands, and how long a unit stays at the least.
+    /// The limits of the table as they count here, where each stands, and how long a unit stays at the least.
     pub fn shared_limits(&self, table: &[RateLimit]) -> Vec<(Index, RateLimit, Nanos)> {
         let of = |limit: &RateLimit| {
             let index = *self.by_id.get(limit.id.as_str())?;
-            Some((index, limit.clone(), self.window(index).interval()))
+            let window = self.window(index);
+            let mut limit = limit.clone();
+            if let Kind::Quota(_) = limit.kind
+                && !window.is_quota()
+            {
+                limit.kind = Kind::Rolling;
+            }
+            Some((index, limit, window.interval()))
         };
         // Of equal ids, the last one stands.
         let mut seen = HashSet::new();

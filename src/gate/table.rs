@@ -206,7 +206,7 @@ fn shape_of(limit: &RateLimit, options: &Options) -> Shape {
     let (length, interval) = (nanos(limit.interval), options.stretch(nanos(limit.interval)));
     let span = match limit.kind {
         Kind::Rolling => Span::Rolling(interval),
-        Kind::Quota(resets) => Span::Quota(resets),
+        Kind::Quota(resets) => Span::Quota { resets, margin: 0 },
         Kind::Bucket => Span::Bucket { limit: share, interval },
         Kind::Concurrent | Kind::Route => Span::Concurrent,
         Kind::Fixed => Span::Fixed { interval: length, margin: interval - length },
@@ -267,7 +267,7 @@ mod tests {
         let resets = Resets { period: Period::Daily(0), zone: Zone::Machine };
         let options = Options { safety_margin: 0.05, ..Options::default() };
         let rows = check(&[RateLimit::quota("a", 3, resets)], &options).expect("a fine table");
-        assert_eq!(rows[0].shape, Shape { limit: 3, span: Span::Quota(resets) });
+        assert_eq!(rows[0].shape, Shape { limit: 3, span: Span::Quota { resets, margin: 0 } });
     }
 
     #[test]

@@ -100,13 +100,13 @@ impl<W> Gate<W> {
     }
 
     /// The limits of which something is true.
-    fn those(&self, is: impl Fn(&Window) -> bool) -> Vec<Index> {
+    pub(super) fn those(&self, is: impl Fn(&Window) -> bool) -> Vec<Index> {
         (0..).zip(&self.limits).filter(|(_, limit)| is(&limit.window)).map(|(at, _)| at).collect()
     }
 
     fn shape_of(&self, row: &Row) -> Shape {
         let Shape { limit, span } = row.shape;
-        Shape { limit, span: if self.is_shared { span.shared() } else { span } }
+        Shape { limit, span: if self.is_shared { span.shared(self.clocks_apart) } else { span } }
     }
 
     fn index_of(&mut self, row: &Row, unused: &mut Vec<Index>) -> Index {

@@ -9,6 +9,8 @@ mod listening;
 mod others;
 mod period;
 mod quota;
+#[cfg(test)]
+mod quota_apart_tests;
 mod rate_limit;
 mod resets;
 mod rolling;

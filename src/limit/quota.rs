@@ -3,6 +3,10 @@
 //! A unit is charged to the window in which it is stamped, until that window ends. (So units in flight over a boundary
 //! count on both sides.)
 //!
+//! Where processes of several hosts share a quota, their clocks may be apart, by a *margin* at most. A unit that is stamped
+//! within the margin before a boundary may have come after it, and counts in the next window as well. A window ends a margin
+//! after its boundary. So each unit is free only once the window that it came in is over by every clock.
+//!
 //! Instants are monotonic, as everywhere. The gate tells the quota what the clock on the wall shows
 //! ([`Quota::observe`]) before anything else, so that a clock that steps is noticed.
 
@@ -22,11 +26,15 @@ use super::resets::Resets;
 #[derive(Debug)]
 pub(crate) struct Quota {
     resets: Resets,
+    /// How far other clocks may be from this one; less than half of a period.
+    margin: Nanos,
     charged: u64,
+    /// Units that may have come after the end of the window.
+    next: u64,
     /// When the clock was last looked at, and what it showed.
     seen_at: Nanos,
     seen: WallNanos,
-    /// The end of the window: what the clock will show then, and when that will be if it does not step.
+    /// The end of the window: what the clock will show then, and when its units come free if it does not step.
     end: WallNanos,
     ends_at: Nanos,
     /// The window ends here even if the clock never shows its end.
@@ -42,11 +50,14 @@ pub(crate) struct Quota {
 }
 
 impl Quota {
-    /// A quota whose first window, with so much charged to it, is the one in which it is first observed.
-    pub fn new(resets: Resets, charged: u64) -> Self {
+    /// A quota whose first window, with so much charged to it, is the one in which it is first observed. `margin`: how far
+    /// the clocks of those who share it may be apart.
+    pub fn new(resets: Resets, margin: Nanos, charged: u64) -> Self {
         Self {
             resets,
+            margin,
             charged,
+            next: 0,
             seen_at: 0,
             seen: 0,
             end: 0,
@@ -68,98 +79,132 @@ impl Quota {
         self.expired_at
     }
 
-    /// Units charged to the window.
+    /// Units charged to the window, and to the next one.
     #[inline]
     pub fn units(&self) -> u64 {
-        self.charged
+        self.charged.saturating_add(self.next)
     }
 
     /// The clock on the wall shows `wall` at `now`, while so many units are in flight.
     #[inline]
     pub fn observe(&mut self, now: Nanos, wall: WallNanos, in_flight: u64) {
-        if self.unopened || wall >= self.end || now >= self.at_most_until {
+        if self.unopened || wall >= self.over(self.end) || now >= self.at_most_until {
             self.open(now, wall, in_flight);
         } else if wall < self.seen {
             self.at_most_until = self.at_most_until.min(now.saturating_add(self.length));
         }
         (self.seen_at, self.seen) = (now, wall);
-        self.ends_at = now.saturating_add(span(wall, self.end)).min(self.at_most_until);
+        self.ends_at = now.saturating_add(span(wall, self.over(self.end))).min(self.at_most_until);
     }
 
     fn open(&mut self, now: Nanos, wall: WallNanos, in_flight: u64) {
-        if !self.unopened && (self.charged > 0 || in_flight > 0) {
-            self.charged = 0;
-            // Noticed late, it still ended when it did; a clock that was set forward ended it now.
-            self.expired_at = now.min(self.ends_at);
-        }
         if !self.unopened {
+            if self.units() > 0 || in_flight > 0 {
+                // Noticed late, it still ended when it did; a clock that was set forward ended it now.
+                self.expired_at = now.min(self.ends_at);
+            }
+            self.charged =
+                if self.next > 0 && wall >= self.over(self.resets.after(self.end)) { 0 } else { self.next };
+            self.next = 0;
             self.opened_at = now.min(self.ends_at);
         }
+        self.end = self.resets.after(wall.saturating_sub_unsigned(self.margin));
+        if self.unopened && self.may_be_after(wall) {
+            (self.charged, self.next) = (0, self.charged);
+        }
         self.unopened = false;
-        self.end = self.resets.after(wall);
         self.length = span(wall, self.end).max(self.resets.period.nanos());
         self.at_most_until = now.saturating_add(self.length).saturating_add(self.length);
+    }
+
+    /// What the clock shows once a boundary has come by every clock.
+    fn over(&self, boundary: WallNanos) -> WallNanos {
+        boundary.saturating_add_unsigned(self.margin)
+    }
+
+    /// When the next window ends, if the clock does not step.
+    fn next_ends_at(&self) -> Nanos {
+        self.seen_at.saturating_add(span(self.seen, self.over(self.resets.after(self.end))))
     }
 
     /// When units charged at `at` come free, if the clock does not step. An instant before the last observation had its
     /// own boundary.
     pub fn frees_at(&self, at: Nanos) -> Nanos {
-        if self.seen_at <= at && at < self.ends_at {
-            return self.ends_at;
-        }
         let wall = match at.checked_sub(self.seen_at) {
             Some(later) => self.seen.saturating_add_unsigned(later),
             None => self.seen.saturating_sub_unsigned(self.seen_at - at),
         };
-        at.saturating_add(span(wall, self.resets.after(wall)))
+        if self.seen_at <= at && at < self.ends_at && !self.may_be_after(wall) {
+            return self.ends_at;
+        }
+        let latest = wall.saturating_add_unsigned(self.margin);
+        at.saturating_add(span(wall, self.over(self.resets.after(latest))))
+    }
+
+    /// Whether another clock may show that the window has ended.
+    fn may_be_after(&self, wall: WallNanos) -> bool {
+        self.margin > 0 && wall.saturating_add_unsigned(self.margin) >= self.end
     }
 
     /// Charges units to the window.
     #[inline]
     pub fn stamp(&mut self, units: u64) {
-        self.charged = self.charged.saturating_add(units).min(MAX_LIMIT);
+        let charged = if self.may_be_after(self.seen) { &mut self.next } else { &mut self.charged };
+        *charged = charged.saturating_add(units).min(MAX_LIMIT / 2);
     }
 
-    /// What the clock will show when the window ends.
-    pub fn boundary(&self) -> WallNanos {
-        self.end
+    /// Units charged, with the boundary that ends their window, oldest first.
+    pub fn settled(&self) -> impl Iterator<Item = (u64, WallNanos)> {
+        let next = (self.next > 0).then(|| (self.next, self.resets.after(self.end)));
+        (self.charged > 0).then_some((self.charged, self.end)).into_iter().chain(next)
     }
 
-    /// When the window began, 0 of the first one; and when it ends, if the clock does not step.
-    pub fn window(&self) -> (Nanos, Nanos) {
-        (self.opened_at, self.ends_at)
+    /// From now on the clocks of those who share it may be so far apart.
+    pub fn spread(&mut self, margin: Nanos) {
+        self.margin = margin;
+    }
+
+    /// When the window began, 0 of the first one; and when it ends, if the clock does not step. `None` where clocks may be
+    /// apart: not all of its units end together.
+    pub fn window(&self) -> Option<(Nanos, Nanos)> {
+        (self.margin == 0).then_some((self.opened_at, self.ends_at))
     }
 
     /// Units charged to the window; `None` if it began after `since`.
     pub fn units_since(&self, since: Nanos) -> Option<u64> {
-        (self.opened_at <= since).then_some(self.charged)
+        (self.opened_at <= since).then_some(self.units())
     }
 
     /// Takes units out of the window; how many there were to take, no more than `units`.
     pub fn take_back(&mut self, units: u64) -> u64 {
-        let units = units.min(self.charged);
-        self.charged -= units;
-        units
-    }
-
-    /// Takes units out of the window.
-    pub fn hand_over(&mut self, units: u64) {
-        self.charged = self.charged.saturating_sub(units);
+        let charged = units.min(self.charged);
+        let next = (units - charged).min(self.next);
+        (self.charged, self.next) = (self.charged - charged, self.next - next);
+        charged + next
     }
 
     /// Units charged that will still be at `at`.
     pub fn units_at(&self, at: Nanos) -> u64 {
-        if at < self.ends_at { self.charged } else { 0 }
+        let charged = if at < self.ends_at { self.charged } else { 0 };
+        let next = if self.next > 0 && at < self.next_ends_at() { self.next } else { 0 };
+        charged.saturating_add(next)
     }
 
     /// The first instant at which at most `units` of those charged are left; 0 if that is so already.
     pub fn down_to(&self, units: u64) -> Nanos {
-        if self.charged > units { self.ends_at } else { 0 }
+        if self.units() <= units {
+            0
+        } else if self.next <= units {
+            self.ends_at
+        } else {
+            self.next_ends_at()
+        }
     }
 
     /// When the next units come free after `at`.
     pub fn next_expiry(&self, at: Nanos) -> Option<Nanos> {
-        (self.charged > 0 && at < self.ends_at).then_some(self.ends_at)
+        let charged = (self.charged > 0 && at < self.ends_at).then_some(self.ends_at);
+        charged.or_else(|| (self.next > 0).then(|| self.next_ends_at()).filter(|&end| at < end))
     }
 }
 
@@ -184,7 +229,7 @@ mod tests {
     }
 
     fn quota(limit: u64, period: Nanos) -> Window {
-        Window::new(Shape { limit, span: Span::Quota(resets(Period::Span(period))) })
+        Window::new(Shape { limit, span: Span::Quota { resets: resets(Period::Span(period)), margin: 0 } })
     }
 
     /// A quota of a minute with all of its 5 units used, 30 s into the minute and 30 s after the clock's start.
@@ -309,7 +354,7 @@ mod tests {
 
     #[test]
     fn what_was_charged_before_the_first_window_belongs_to_it() {
-        let mut quota = Quota::new(resets(Period::Span(MINUTE)), 3);
+        let mut quota = Quota::new(resets(Period::Span(MINUTE)), 0, 3);
         quota.observe(0, 1, 1);
         assert_eq!((quota.units(), quota.expired_at()), (3, 0));
         quota.observe(MINUTE, wall(MINUTE), 1);
@@ -319,7 +364,7 @@ mod tests {
     #[test]
     fn a_day_of_25_hours_is_one_period() {
         let zone = Zone::named("Europe/Berlin").expect("Berlin");
-        let span = Span::Quota(Resets { period: Period::Daily(0), zone });
+        let span = Span::Quota { resets: Resets { period: Period::Daily(0), zone }, margin: 0 };
         let mut quota = Window::new(Shape { limit: 5, span });
         // Midnight of 25 October 2026 in Berlin.
         let midnight = 1_792_879_200 * wall(SECOND);

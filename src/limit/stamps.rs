@@ -72,7 +72,7 @@ impl Stamps {
                 rolling.stamp(now, units);
                 Self::Rolling(rolling)
             }
-            Span::Quota(resets) => Self::Quota(Box::new(Quota::new(resets, units))),
+            Span::Quota { resets, margin } => Self::Quota(Box::new(Quota::new(resets, margin, units))),
             Span::Bucket { limit, interval } => {
                 Self::Bucket(Box::new(Bucket::new(limit, interval, now, units)))
             }
@@ -88,7 +88,9 @@ impl Stamps {
     pub fn reshape(&mut self, now: Nanos, span: Span) {
         match (&mut *self, span) {
             (Self::Rolling(rolling), Span::Rolling(interval)) => rolling.reshape(now, interval),
-            (Self::Quota(quota), Span::Quota(resets)) if quota.resets() == resets => {}
+            (Self::Quota(quota), Span::Quota { resets, margin }) if quota.resets() == resets => {
+                quota.spread(margin)
+            }
             (Self::Bucket(bucket), Span::Bucket { limit, interval }) => bucket.reshape(now, limit, interval),
             (Self::Concurrent(_), Span::Concurrent) => {}
             (Self::Fixed(fixed), Span::Fixed { interval, margin }) => fixed.reshape(now, interval, margin),
@@ -248,7 +250,7 @@ impl Stamps {
     /// When the window began and when it ends, if all of its units end together.
     #[inline]
     pub fn window(&self) -> Option<(Nanos, Nanos)> {
-        if let Self::Quota(quota) = self { Some(quota.window()) } else { None }
+        if let Self::Quota(quota) = self { quota.window() } else { None }
     }
 
     /// When the window that units stamped at `now` are in began and ends, as far as it is known, if all of its units end
@@ -270,9 +272,9 @@ impl Stamps {
         let at = |(at, units)| Settled { units, end: End::At(at) };
         match self {
             Self::Rolling(rolling) => rolling.ends().map(at).collect(),
-            Self::Quota(quota) if quota.units() == 0 => Vec::new(),
             Self::Quota(quota) => {
-                vec![Settled { units: quota.units(), end: End::Boundary(quota.boundary()) }]
+                let at = |(units, end)| Settled { units, end: End::Boundary(end) };
+                quota.settled().map(at).collect()
             }
             Self::Bucket(bucket) if bucket.units() == 0 => Vec::new(),
             Self::Bucket(bucket) => vec![Settled { units: bucket.units(), end: End::At(bucket.down_to(0)) }],
@@ -286,7 +288,6 @@ impl Stamps {
     pub fn hand_over(&mut self, units: u64) {
         match self {
             Self::Rolling(rolling) => rolling.hand_over(units),
-            Self::Quota(quota) => quota.hand_over(units),
             _ => {
                 self.take_back(units);
             }

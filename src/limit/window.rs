@@ -23,8 +23,8 @@ pub(crate) struct Shape {
 pub(crate) enum Span {
     /// For an interval.
     Rolling(Nanos),
-    /// Until the next boundary.
-    Quota(Resets),
+    /// Until the next boundary; with a margin, until it has come by every clock that may be so far from this one.
+    Quota { resets: Resets, margin: Nanos },
     /// As so many units drain in an interval.
     Bucket { limit: u64, interval: Nanos },
     /// Until its request has ended.
@@ -35,13 +35,21 @@ pub(crate) enum Span {
     First(Nanos),
 }
 
+/// A quota of which the clocks may be apart is so many times as long, or is counted as if it rolled.
+const SHORTEST: u64 = 30;
+
 impl Span {
-    /// As processes count it that share the limit: no kind lets more through than a rolling window of the same length.
-    pub fn shared(self) -> Self {
+    /// As processes count it that share the limit, whose clocks may be so far apart: no kind lets more through than a
+    /// rolling window of the same length. A short quota would lose too much by the margin on both sides of its boundaries.
+    pub fn shared(self, apart: Nanos) -> Self {
         match self {
             Self::Bucket { interval, .. } | Self::First(interval) => Self::Rolling(interval),
             Self::Fixed { interval, margin } => Self::Rolling(interval.saturating_add(margin)),
-            Self::Rolling(_) | Self::Quota(_) | Self::Concurrent => self,
+            Self::Quota { resets, .. } if apart > 0 && resets.period.nanos() < SHORTEST * apart => {
+                Self::Rolling(resets.period.nanos())
+            }
+            Self::Quota { resets, .. } => Self::Quota { resets, margin: apart },
+            Self::Rolling(_) | Self::Concurrent => self,
         }
     }
 }
@@ -129,8 +137,8 @@ impl Window {
         self.allowed
     }
 
-    /// Counts as it must where other processes take from the same limit.
-    pub fn share(&mut self, now: Nanos) {
+    /// Counts as it must where other processes take from the same limit, whose clocks may be so far apart.
+    pub fn share(&mut self, now: Nanos, apart: Nanos) {
         let interval = self.stamps.interval();
         match &self.stamps {
             Stamps::Bucket(_) | Stamps::First(_) => self.stamps.reshape(now, Span::Rolling(interval)),
@@ -138,7 +146,11 @@ impl Window {
                 let longest = fixed.longest();
                 self.stamps.reshape(now, Span::Rolling(longest));
             }
-            Stamps::Rolling(_) | Stamps::Quota(_) | Stamps::Concurrent(_) => {}
+            Stamps::Quota(quota) => {
+                let span = Span::Quota { resets: quota.resets(), margin: 0 };
+                self.stamps.reshape(now, span.shared(apart));
+            }
+            Stamps::Rolling(_) | Stamps::Concurrent(_) => {}
         }
     }
 
@@ -374,7 +386,8 @@ impl Window {
     /// ends.
     pub fn next_change(&self, at: Nanos) -> Option<Nanos> {
         let stamps = if self.is_quota() {
-            (self.used() > 0).then(|| self.frees_at(at))
+            let all = (self.used() > 0).then(|| self.frees_at(at));
+            self.stamps.next_expiry(at).into_iter().chain(all).min()
         } else {
             self.stamps.next_event(at)
         };

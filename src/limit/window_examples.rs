@@ -11,7 +11,7 @@ const ROLLING: Shape = Shape { limit: 5, span: Span::Rolling(10) };
 
 fn quota() -> Shape {
     let zone = Zone::named("UTC").expect("UTC");
-    Shape { limit: 5, span: Span::Quota(Resets { period: Period::Span(10), zone }) }
+    Shape { limit: 5, span: Span::Quota { resets: Resets { period: Period::Span(10), zone }, margin: 0 } }
 }
 
 fn rolling(limit: u64, interval: Nanos) -> Window {

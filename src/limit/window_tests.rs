@@ -29,6 +29,8 @@ enum Action {
 
 /// The same by lists. The clock on the wall shows `now`, so that boundaries are multiples of a quota's period.
 struct Lists {
+    /// How far other clocks may be from it, where a quota is longer than twice that.
+    apart: Nanos,
     limit: u64,
     allowed: u64,
     span: Nanos,
@@ -44,7 +46,11 @@ struct Lists {
 
 impl Lists {
     fn end(&self, stamp: Nanos) -> Nanos {
-        if self.quota { (stamp / self.span + 1) * self.span } else { stamp + self.span }
+        if !self.quota {
+            return stamp + self.span;
+        }
+        let margin = margin(self.apart, self.span);
+        ((stamp + margin) / self.span + 1) * self.span + margin
     }
 
     fn in_window_at(&self, at: Nanos) -> u64 {
@@ -80,10 +86,15 @@ impl Lists {
     }
 }
 
-fn shape(limit: u64, span: Nanos, quota: bool) -> Shape {
+fn margin(apart: Nanos, span: Nanos) -> Nanos {
+    apart.min((span - 1) / 2)
+}
+
+fn shape(apart: Nanos, limit: u64, span: Nanos, quota: bool) -> Shape {
     let zone = Zone::named("UTC").expect("UTC");
     let resets = Resets { period: Period::Span(span), zone };
-    Shape { limit, span: if quota { Span::Quota(resets) } else { Span::Rolling(span) } }
+    let margin = margin(apart, span);
+    Shape { limit, span: if quota { Span::Quota { resets, margin } } else { Span::Rolling(span) } }
 }
 
 fn steps() -> impl Strategy<Value = Vec<Action>> {
@@ -106,12 +117,14 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: ProptestConfig::default().cases.max(2_000), ..ProptestConfig::default() })]
 
     #[test]
-    fn answers_equal_plain_lists_whatever_is_done_to_a_limit(quota in any::<bool>(), steps in steps()) {
+    fn answers_equal_plain_lists_whatever_is_done_to_a_limit(
+        quota in any::<bool>(), apart in prop_oneof![Just(0), 1..4 as Nanos], steps in steps(),
+    ) {
         // Late enough that a stamp of the longest interval ago is none before the clock's start.
         let now = 100;
-        let mut window = Window::new(shape(5, LONGEST, quota));
+        let mut window = Window::new(shape(apart, 5, LONGEST, quota));
         let mut lists = Lists {
-            limit: 5, allowed: u64::MAX, span: LONGEST, quota, now, paused_until: 0, in_flight: 0, stamps: Vec::new(),
+            apart, limit: 5, allowed: u64::MAX, span: LONGEST, quota, now, paused_until: 0, in_flight: 0, stamps: Vec::new(),
             foreign: Vec::new(),
         };
         for step in steps {
@@ -152,7 +165,7 @@ proptest! {
                 }
                 Action::Reshape(limit, span, quota) => {
                     let span = if quota || !lists.quota { span } else { LONGEST };
-                    window.reshape(lists.now, shape(limit, span, quota));
+                    window.reshape(lists.now, shape(apart, limit, span, quota));
                     if quota != lists.quota || quota && span != lists.span {
                         let units = lists.stamps.iter().filter(|&&stamp| lists.end(stamp) > lists.now).count();
                         lists.stamps = vec![lists.now; units];

@@ -45,7 +45,7 @@ impl Throttler {
         let seat = Arc::new(Seat::new(share, throttler.downgrade()));
         // No fork comes within it: a child could not open a file that its parent has open.
         fork::guarded(|| {
-            throttler.share(Arc::new(seat.clone()));
+            throttler.share(Arc::new(seat.clone()), seat.share.clocks_apart());
             let mut member = join(&seat, &throttler).map_err(|error| Error::Store(error.to_string()))?;
             member.visit_all(&throttler)?;
             fork::register(&seat);
@@ -58,7 +58,7 @@ impl Throttler {
 /// Opens the store and joins it with nothing in hand.
 pub(super) fn join(seat: &Arc<Seat>, throttler: &Throttler) -> Result<MemberThread, StoreError> {
     let (store, me, wakeups) = open(&seat.share)?;
-    seat.set_waker(wakeups.waker());
+    seat.joined(me, wakeups.waker());
     let (version, limits) = throttler.shared_limits();
     let rules = seat.share.rules(store.life());
     let part = |scope: Scope| {

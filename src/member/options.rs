@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::clock::{Nanos, nanos};
+use crate::clock::{Nanos, WallNanos, nanos};
 use crate::error::Error;
 use crate::limit::Scope;
 use crate::share::{OnConflict, Rules};
@@ -149,14 +149,18 @@ impl Share {
         }
     }
 
+    /// How far the clocks of the wall of those who share may be apart. One file is of one machine.
+    pub(super) fn clocks_apart(&self) -> Nanos {
+        /// Of two hosts that are set by the network.
+        const SKEW: Nanos = 2_000_000_000;
+        if matches!(StoreUrl::parse(&self.url), Ok(StoreUrl::Redis(_))) { SKEW } else { 0 }
+    }
+
     pub(super) fn rules(&self, life: Life) -> Rules {
-        /// How far clocks of two hosts may be apart.
-        const SKEW: i64 = 2_000_000_000;
-        let leases = life == Life::Lease;
         Rules {
-            lease: leases.then(|| nanos(self.lease)),
+            lease: (life == Life::Lease).then(|| nanos(self.lease)),
             arrival: nanos(self.arrival) as Nanos,
-            margin: if leases { SKEW } else { 0 },
+            margin: self.clocks_apart() as WallNanos,
             on_conflict: if self.smallest { OnConflict::Smallest } else { OnConflict::Refuse },
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::share::{MemberOverview, Overview, ScopeState, overview};
+use crate::share::{LimitOverview, MemberOverview, Overview, ScopeState, overview};
 use crate::store;
 use crate::wait::Throttler;
 
@@ -20,8 +20,8 @@ pub struct SharedUsage {
     pub limit: u64,
     /// The length of the window.
     pub interval: Duration,
-    /// Units that are used or in use, as far as the members have told: what waits to come free, and what they hold and
-    /// use.
+    /// Units that are used or in use: what waits to come free, what this process uses, and of the others what they used and
+    /// held ready for their next requests when they last told.
     pub used: u64,
     /// Units that nobody holds.
     pub free: u64,
@@ -56,7 +56,7 @@ impl Throttler {
     }
 
     fn look_up_shared(&self, id: &str) -> Result<Option<SharedUsage>, Error> {
-        self.usage(id)?;
+        let own = self.usage(id)?;
         let Some(seat) = fork::seat_of(self) else { return Ok(None) };
         let Some(limit) = self.rate_limits().into_iter().rfind(|limit| limit.id == id) else {
             return Ok(None);
@@ -76,38 +76,41 @@ impl Throttler {
         looked.map_err(|error| Error::Store(error.to_string()))?;
         let Some(found) = found else { return Ok(None) };
         let found = found.map_err(|error| Error::Store(error.to_string()))?;
-        Ok(usages(&document, &found).into_iter().find(|usage| usage.id == id))
+        let place = found.members.iter().position(|member| Some(member.id) == seat.member());
+        let known = place.map(|place| (place, own.used.saturating_sub(own.foreign)));
+        let limit = found.limits.iter().find(|limit| limit.id == id);
+        Ok(limit.map(|limit| usage_of(&document, &found, limit, known)))
     }
 }
 
-/// Every limit of a scope.
-pub(crate) fn usages(document: &str, overview: &Overview) -> Vec<SharedUsage> {
-    let usage = |limit: &crate::share::LimitOverview| {
-        let parts = || overview.members.iter().zip(&limit.members);
-        let members = parts()
-            .filter_map(|(member, part)| {
-                let (held, demand) = (*part)?;
-                Some(MemberUsage {
-                    pid: member.about.pid,
-                    host: member.about.host.clone(),
-                    command: member.about.command.clone(),
-                    held,
-                    demand,
-                    called_for: member.called_for.map(|span| span as f64 / 1e9),
-                })
-            })
-            .collect();
-        SharedUsage {
-            id: limit.id.clone(),
-            scope: document.to_owned(),
-            limit: limit.limit,
-            interval: Duration::from_nanos(limit.interval),
-            used: limit.used(),
-            free: u64::try_from(limit.pool).unwrap_or(0),
-            members,
-        }
-    };
-    overview.limits.iter().map(usage).collect()
+/// A limit of a scope. `known`: the place of this process among the members, and what it uses now.
+fn usage_of(
+    document: &str,
+    overview: &Overview,
+    limit: &LimitOverview,
+    known: Option<(usize, u64)>,
+) -> SharedUsage {
+    let parts = overview.members.iter().zip(&limit.members);
+    let members = parts.filter_map(|(member, part)| {
+        let (held, demand) = (*part)?;
+        Some(MemberUsage {
+            pid: member.about.pid,
+            host: member.about.host.clone(),
+            command: member.about.command.clone(),
+            held,
+            demand,
+            called_for: member.called_for.map(|span| span as f64 / 1e9),
+        })
+    });
+    SharedUsage {
+        id: limit.id.clone(),
+        scope: document.to_owned(),
+        limit: limit.limit,
+        interval: Duration::from_nanos(limit.interval),
+        used: limit.used_beside(known),
+        free: u64::try_from(limit.pool).unwrap_or(0),
+        members: members.collect(),
+    }
 }
 
 /// All documents of the store at `url`; and of each the members that the store knows to be dead, by their place.

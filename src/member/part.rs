@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::clock::{Nanos, boottime};
+use crate::clock::{Nanos, WallNanos, boottime};
 use crate::gate::{Gate, Index, Left};
 use crate::limit::{self, End, RateLimit, Resets, Scope};
 use crate::share::{
     Answer, Class, Counted, FreeAt, GateView, HeardNews, Kind, Membership, News, Pause, Request, SAME_END,
-    SettledUnits, Terms, ToldLimit, Waiting,
+    ScopePause, SettledUnits, Terms, ToldLimit, Waiting,
 };
 use crate::wait::Turn;
-use crate::wait::{NewLimit, NewPause};
+use crate::wait::{NewLimit, NewPause, NewPauses};
 
 /// The gate of a throttler.
 pub(super) type SharedGate = Gate<Arc<Turn>>;
@@ -24,6 +24,9 @@ pub(super) type TableLimit = (Index, RateLimit, Nanos);
 pub(super) struct Part {
     /// The store's incarnation at the last visit.
     pub seen: String,
+    /// How far this machine's clock of the wall was ahead of the store's then, and whether that was too far.
+    pub ahead: WallNanos,
+    is_apart: bool,
     /// The member whose end the last visit asked to be told of.
     pub watched: Option<crate::store::MemberId>,
     /// The name of the scope's document.
@@ -79,6 +82,8 @@ impl Part {
     pub fn new(document: String, scope: Scope, membership: Membership, limits: &[TableLimit]) -> Self {
         let mut part = Self {
             seen: String::new(),
+            ahead: 0,
+            is_apart: false,
             watched: None,
             document,
             scope,
@@ -118,6 +123,22 @@ impl Part {
         self.follow();
     }
 
+    /// What its user should know of the clocks, once they have come so far apart that two of the kind may be further apart
+    /// than quotas allow for.
+    pub fn clock_warning(&mut self, clocks_apart: Nanos) -> Option<String> {
+        let is_apart =
+            !self.quotas.is_empty() && clocks_apart > 0 && self.ahead.unsigned_abs() > clocks_apart / 2;
+        if std::mem::replace(&mut self.is_apart, is_apart) || !is_apart {
+            return None;
+        }
+        let seconds = self.ahead.unsigned_abs() as f64 / 1e9;
+        let side = if self.ahead > 0 { "ahead of" } else { "behind" };
+        Some(format!(
+            "the clock of this machine is {seconds:.1} s {side} the server's: near their boundaries, quotas may be exceeded. \
+             Let both machines set their clocks by the network (NTP)"
+        ))
+    }
+
     /// The store's rules refused the last request.
     pub fn refused(&mut self) {
         self.membership.refused();
@@ -125,7 +146,7 @@ impl Part {
     }
 
     /// The pauses that other members were told of, and that end later than those of the gate.
-    pub fn new_pauses(&self, answer: &Answer, gate: &SharedGate, now: Nanos) -> Vec<NewPause> {
+    pub fn new_pauses(&self, answer: &Answer, gate: &SharedGate, now: Nanos) -> NewPauses {
         let new = |pause: &Pause| {
             let index = *self.limits.get(pause.limit)?.as_ref()?;
             let known = gate.pause_of(index, now).map_or(0, |(left, _)| left);
@@ -133,7 +154,11 @@ impl Part {
             let ends_later = pause.left > known.saturating_add(SAME_END);
             ends_later.then(|| NewPause { id, left: pause.left, reason: pause.reason.clone() })
         };
-        answer.pauses.iter().filter_map(new).collect()
+        let known = gate.pause_of_scope(self.scope, now).map_or(0, |(left, _)| left);
+        let of_scope = answer.scope_pause.as_ref();
+        let of_scope = of_scope.filter(|pause| pause.left > known.saturating_add(SAME_END));
+        let of_scope = of_scope.map(|ScopePause { left, reason }| (self.scope, *left, reason.clone()));
+        NewPauses { of_scope, limits: answer.pauses.iter().filter_map(new).collect() }
     }
 
     /// The limits that other members were told of, where that is newer than what the gate knows.
@@ -159,6 +184,9 @@ impl Part {
         let boot = boottime();
         let views = self.views(gate, now, false);
         let waiting = self.waiting(gate, now);
+        if let Some((left, reason)) = gate.pause_of_scope(self.scope, now) {
+            self.membership.pause_scope(boot, left, reason);
+        }
         let due = self.membership.next_visit(boot, &views, &waiting);
         if !at_once && due.is_none_or(|due| due > boot) {
             self.know_news(gate, boot, &views);

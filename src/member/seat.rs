@@ -21,6 +21,8 @@ pub(super) struct Seat {
     /// The store, while it is open. Who locks it holds [`super::fork`]'s lock before.
     pub store: Mutex<Option<Box<dyn Store>>>,
     waker: Mutex<Option<Waker>>,
+    /// Which of the document's members this is, while it takes part.
+    member: Mutex<Option<crate::share::MemberId>>,
     /// The gate of a throttler that is gone.
     pub last: Mutex<Option<(SharedGate, Nanos)>>,
     /// The thread is to give back what it holds, and to end.
@@ -44,6 +46,7 @@ impl Seat {
             throttler,
             store: Mutex::new(None),
             waker: Mutex::new(None),
+            member: Mutex::new(None),
             last: Mutex::new(None),
             closing: AtomicBool::new(false),
             idle: AtomicBool::new(false),
@@ -52,8 +55,15 @@ impl Seat {
         }
     }
 
-    pub fn set_waker(&self, waker: Waker) {
+    /// It has joined, as this member.
+    pub fn joined(&self, member: MemberId, waker: Waker) {
+        *self.member.lock() = Some(id(member));
         *self.waker.lock() = Some(waker);
+    }
+
+    /// Which of the document's members this is; `None` in a forked child that has asked for nothing yet.
+    pub fn member(&self) -> Option<crate::share::MemberId> {
+        *self.member.lock()
     }
 
     pub fn wake(&self) {
@@ -94,6 +104,7 @@ impl Seat {
     pub fn rest(&self) {
         self.idle.store(true, Ordering::SeqCst);
         *self.waker.lock() = None;
+        *self.member.lock() = None;
         if self.is_closing() {
             self.end();
         }

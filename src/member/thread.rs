@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::clock::{Nanos, boottime};
+use crate::clock::{Clock, Nanos, boottime};
 use crate::error::Error;
 use crate::limit::Scope;
 use crate::share::{Answer, BadDocument, Membership, Moment, Request, Rules, ScopeState};
@@ -244,7 +244,11 @@ impl MemberThread {
         let seat = self.seat.clone();
         let part = &mut self.parts[at];
         let answer = match ask(&seat, part, request) {
-            Ok(answer) => answer,
+            Ok(answer) => {
+                let warning = part.clock_warning(seat.share.clocks_apart());
+                warning.into_iter().for_each(|text| seat.share.notify(Notice::Warning(text)));
+                answer
+            }
             Err(failed) => {
                 if let Failed::Disagrees(_) = failed {
                     part.refused();
@@ -256,23 +260,27 @@ impl MemberThread {
             let (pauses, limits) = throttler.in_gate(|gate, now, lease_end| {
                 let part = &mut self.parts[at];
                 part.answered(&answer);
-                if gate.version() != self.version {
-                    return ((Vec::new(), Vec::new()), false);
-                }
-                let news = (part.new_pauses(&answer, gate, now), part.new_limits(&answer, gate, now));
-                part.tighten(gate, now);
-                // A lease that had ended closed the limits of all scopes.
-                let changed = set_gates(&self.parts, gate) | self.parts[at].forget_others(gate, now);
+                let news = (gate.version() == self.version)
+                    .then(|| (part.new_pauses(&answer, gate, now), part.new_limits(&answer, gate, now)));
                 let ends = self.parts.iter().filter_map(|part| part.membership.lives_until());
                 *lease_end = ends.min().unwrap_or(Nanos::MAX);
-                (news, changed)
+                (news.unwrap_or_default(), false)
             });
+            // Before the gate may use more: who waits for a limit that is new here must not leave while it is paused.
             if !pauses.is_empty() {
                 throttler.hear_pauses(&pauses);
             }
             if !limits.is_empty() {
                 throttler.hear_limits(&limits);
             }
+            throttler.in_gate(|gate, now, _| {
+                if gate.version() != self.version {
+                    return ((), false);
+                }
+                self.parts[at].tighten(gate, now);
+                // A lease that had ended closed the limits of all scopes.
+                ((), set_gates(&self.parts, gate) | self.parts[at].forget_others(gate, now))
+            });
         });
         Ok(())
     }
@@ -396,9 +404,9 @@ fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed
     let mut seen = String::new();
     let part_now = &*part;
     let began = Instant::now();
-    let mut turn = began;
+    let (mut turn, mut ahead) = (began, 0);
     let mut change = |read: &Read<'_>| {
-        turn = read.began;
+        (turn, ahead) = (read.began, Clock::monotonic().wall() - read.wall);
         let visited = visit(part_now, request, read);
         read.incarnation.clone_into(&mut seen);
         let (write, result) = match visited {
@@ -418,7 +426,7 @@ fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed
     });
     visits::count(turn - began, turn.elapsed());
     written.map_err(Failed::Store)?;
-    part.seen = seen;
+    (part.seen, part.ahead) = (seen, ahead);
     outcome.unwrap_or_else(|| Err(Failed::Store(StoreError::away("the store did not read"))))
 }
 

@@ -16,7 +16,7 @@ pub(crate) struct Rules {
     pub lease: Option<Nanos>,
     /// For how long what it sent may still arrive.
     pub arrival: Nanos,
-    /// How far clocks of the wall may be apart: quotas rest so long before and after a boundary.
+    /// How far clocks of the wall may be apart: what came so near before a boundary of a quota counts on both sides of it.
     pub margin: WallNanos,
     pub on_conflict: OnConflict,
 }

@@ -1,4 +1,4 @@
-//! What a process has of one limit of a shared budget, as the store has told it.
+//! What a process has of one limit of a scope, and what it has told and heard of it.
 
 use crate::clock::Nanos;
 

@@ -10,7 +10,7 @@ use super::membership::Membership;
 use super::model_world::MS;
 use super::rules_tests::{File, SECOND, member, terms, wants};
 use super::state::MemberId;
-use super::terms::OnConflict;
+use super::terms::{OnConflict, Terms};
 use super::visit::Answer;
 
 const LIMIT: u64 = 100;
@@ -82,6 +82,10 @@ fn who_is_told_of_another_limit_visits_at_once_and_all_others_learn_it() {
     assert_eq!(all[0].visit(&mut file).wake, [MemberId(2)]);
     all[1].visit(&mut file);
     assert!(all.iter_mut().all(|one| !one.is_due(file.now)), "both know");
+    assert_eq!((limits(&all), allowed(&all)), (vec![Some(40); 2], 20), "the first has yet to give back");
+    file.now += 20 * MS;
+    all.iter_mut().for_each(|one| drop(one.visit(&mut file)));
+    all.iter_mut().for_each(|one| drop(one.visit(&mut file)));
     assert_eq!((limits(&all), allowed(&all)), (vec![Some(40); 2], 40));
     // The exchange raises it again, and tells the other one.
     file.now += SECOND;
@@ -103,7 +107,10 @@ fn who_is_told_of_another_limit_visits_at_once_and_all_others_learn_it() {
 #[test]
 fn nobody_uses_what_another_has_yet_to_give_back() {
     let mut file = File::default();
-    let (mut first, mut second) = (member(1, OnConflict::Refuse, vec![terms(20, 60)]), member(2, OnConflict::Refuse, vec![terms(20, 60)]));
+    let (mut first, mut second) = (
+        member(1, OnConflict::Refuse, vec![terms(20, 60)]),
+        member(2, OnConflict::Refuse, vec![terms(20, 60)]),
+    );
     for _ in 0..6 {
         file.now += 20 * MS;
         file.visit(&mut first, &wants(0, 20)).expect("the tables agree");
@@ -142,6 +149,26 @@ fn who_joins_later_learns_it_also_once_the_one_who_was_told_is_dead() {
     file.now += SECOND;
     second.visit(&mut file);
     assert!(second.me.effective(0) <= 40);
+}
+
+#[test]
+fn who_joins_later_learns_it_also_once_all_have_left_and_nothing_is_used() {
+    let mut file = File::default();
+    let mut first = Process::new(1);
+    first.hears(40, file.now);
+    first.visit(&mut file);
+    file.now += SECOND;
+    let views = first.views(file.now);
+    file.end(&mut first.me, &views);
+    // Whoever comes with another table meanwhile sees to it that nothing is kept that nobody needs.
+    file.now += 1000 * SECOND;
+    let mut other = Process::new(2);
+    other.me.set_table(vec![Terms { id: "y".into(), ..terms(7, 1) }].into());
+    other.visit(&mut file);
+    file.now += 1000 * SECOND;
+    let mut second = Process::new(3);
+    second.visit(&mut file);
+    assert_eq!(second.told.map(|told| told.limit), Some(40));
 }
 
 #[test]

@@ -11,7 +11,7 @@ use crate::clock::Nanos;
 use super::gate_view::{GateView, Rules, Waiting};
 use super::hand::Hand;
 use super::learned::ToldLimit;
-use super::pauses::{Pause, SAME_END};
+use super::pauses::{Pause, SAME_END, ScopePause};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
 use super::terms::{Terms, chunk};
@@ -51,6 +51,9 @@ pub(crate) struct Membership {
     stale: bool,
     /// Whether the store has called since the last request was made.
     called: bool,
+    /// Until when the gate's whole scope is paused, and why; and until when the store knows it is.
+    scope_pause: (Nanos, Arc<str>),
+    scope_paused_until: Nanos,
 }
 
 impl Membership {
@@ -76,7 +79,14 @@ impl Membership {
             lease_end: None,
             stale: true,
             called: false,
+            scope_pause: (0, "".into()),
+            scope_paused_until: 0,
         }
+    }
+
+    /// Every limit of the scope is paused, as the gate has been told, for so long from `now` on.
+    pub(crate) fn pause_scope(&mut self, now: Nanos, left: Nanos, reason: Arc<str>) {
+        self.scope_pause = (now.saturating_add(left), reason);
     }
 
     /// The table that the gate's views, requests and [`Membership::effective`] are in the order of.
@@ -203,6 +213,8 @@ impl Membership {
         for Pause { limit, left, .. } in &answer.pauses {
             self.hands[*limit].paused_until = now.saturating_add(*left);
         }
+        self.scope_paused_until =
+            answer.scope_pause.as_ref().map_or(0, |pause| now.saturating_add(pause.left));
         self.adopt_table();
     }
 
@@ -229,6 +241,9 @@ impl Membership {
         let mut at_latest = |at: Nanos| next = Some(next.map_or(at, |next| next.min(at)));
         if self.ticket_for(waiting).map(|one| one.request) != self.ticket {
             at_latest(paced);
+        }
+        if self.scope_pause.0 > self.scope_paused_until.max(now).saturating_add(SAME_END) {
+            at_latest(now);
         }
         for (at, gate) in gates.iter().enumerate() {
             let long = self.table[at].is_long();
@@ -338,6 +353,7 @@ impl Membership {
             posts,
             ticket,
             pauses: Vec::new(),
+            scope_pause: None,
             leaves,
         }
     }
@@ -358,6 +374,9 @@ impl Membership {
             Some(Pause { limit, left, reason: reason.to_string() })
         };
         pending.pauses = gates.iter().enumerate().filter_map(pause).collect();
+        let (until, reason) = &self.scope_pause;
+        let left = until.checked_sub(now).filter(|&left| left > 0);
+        pending.scope_pause = left.map(|left| ScopePause { left, reason: reason.to_string() });
         for ((said, in_hand), gate) in pending.limits.iter_mut().zip(in_hand).zip(gates) {
             (said.in_hand, said.told) = (in_hand, gate.told);
             said.news.iter_mut().for_each(|news| news.age = news.age.saturating_add(later));

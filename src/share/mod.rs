@@ -67,6 +67,8 @@ mod model_world;
 #[cfg(test)]
 mod pauses_tests;
 #[cfg(test)]
+mod quota_tests;
+#[cfg(test)]
 mod reserves_tests;
 #[cfg(test)]
 mod rules_tests;
@@ -80,7 +82,7 @@ pub(crate) use learned::ToldLimit;
 pub(crate) use line::Class;
 pub(crate) use membership::Membership;
 pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
-pub(crate) use pauses::{Pause, SAME_END};
+pub(crate) use pauses::{Pause, SAME_END, ScopePause};
 pub(crate) use reclaim::FreeAt;
 pub(crate) use state::{About, BadDocument, MemberId, ScopeState};
 pub(crate) use tally::{Counted, HeardNews, News};

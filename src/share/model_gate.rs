@@ -108,20 +108,6 @@ impl ModelLimit {
         let news = News { remaining, age: now - since, ends_in: None, window: None, expect: true, counted };
         Some(HeardNews { news, number: at, ago: now - at, found: self.found_at.map(|at| now - at) })
     }
-
-    /// Whether nothing may pass: it is paused, or a quota rests, as other clocks may show another period.
-    fn rests(&self, now: Nanos) -> Option<Nanos> {
-        if self.paused_until > now {
-            return Some(self.paused_until);
-        }
-        let (period, margin) = (self.period?, self.margin);
-        let into = now % period;
-        if into < margin {
-            Some(now - into + margin)
-        } else {
-            (into >= period - margin).then(|| now - into + period + margin)
-        }
-    }
 }
 
 /// A request that waits at a model gate, or runs.
@@ -178,7 +164,7 @@ impl ModelGate {
         for request in std::mem::take(&mut self.queue) {
             let fits = request.needs.iter().all(|&(at, units)| {
                 let limit = &self.limits[at];
-                !blocked[at] && limit.rests(now).is_none() && limit.used() + units <= limit.allowed()
+                !blocked[at] && limit.paused_until <= now && limit.used() + units <= limit.allowed()
             });
             if fits {
                 for &(at, units) in &request.needs {
@@ -229,8 +215,8 @@ impl ModelGate {
         let waits = self.queue.iter().flat_map(|request| &request.needs);
         let next = waits.filter_map(|&(at, _)| {
             let limit = &self.limits[at];
-            let rests = limit.rests(now);
-            rests.into_iter().chain(limit.stamps.iter().map(|stamp| limit.frees_at(stamp.0))).min()
+            let pause = Some(limit.paused_until).filter(|&until| until > now);
+            pause.or_else(|| limit.stamps.iter().map(|stamp| limit.frees_at(stamp.0)).min())
         });
         next.min().map(|at| at.max(now + 1))
     }

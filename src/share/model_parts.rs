@@ -66,7 +66,7 @@ pub(super) struct Told {
 
 /// How far a clock is off.
 pub(super) fn skew(random: &mut Random, world: &World) -> i64 {
-    let most = world.margin / 4;
+    let most = world.margin / 2;
     if most == 0 { 0 } else { random.within(0, 2 * most) as i64 - most as i64 }
 }
 

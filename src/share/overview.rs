@@ -44,12 +44,20 @@ pub(crate) struct LimitOverview {
 }
 
 impl LimitOverview {
-    /// Units that are used or waited for, as far as the members have told.
+    /// Units that are used, waited for or held ready, as far as the members have told.
     pub(crate) fn used(&self) -> u64 {
+        self.used_beside(None)
+    }
+
+    /// The same, where it is known what one member uses now: (its place, units).
+    pub(crate) fn used_beside(&self, known: Option<(usize, u64)>) -> u64 {
         let quarantined: u64 = self.quarantine.iter().map(|&(_, units)| units).sum();
         // Of a long window, that counts what a member keeps at hand for what comes: it may be used by now.
-        let in_use: u64 = self.members.iter().flatten().map(|&(held, demand)| held.min(demand)).sum();
-        quarantined + in_use
+        let used = |(at, part): (usize, &Option<(u64, u64)>)| match (known, *part) {
+            (Some((known, used)), Some((held, _))) if known == at => held.min(used),
+            (_, part) => part.map_or(0, |(held, demand)| held.min(demand)),
+        };
+        quarantined + self.members.iter().enumerate().map(used).sum::<u64>()
     }
 }
 

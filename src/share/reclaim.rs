@@ -82,7 +82,8 @@ impl Budget {
             (Kind::Rolling, _) => (clock + care.arrival + self.interval + stale) as i64,
             (Kind::Quota(_), FreeAt::Boundary(at)) => at.saturating_add(care.margin),
             (Kind::Quota(_), FreeAt::In(_) | FreeAt::InFlight) => {
-                self.boundary(moment.wall.saturating_add_unsigned(care.arrival + stale), moment) + care.margin
+                let last_arrival = moment.wall.saturating_add_unsigned(care.arrival + stale);
+                self.boundary(last_arrival + care.margin, moment) + care.margin
             }
         }
     }
@@ -104,7 +105,7 @@ impl Budget {
                 let ago = clock.saturating_sub(death);
                 let last_arrival =
                     moment.wall.saturating_add_unsigned(care.arrival).saturating_sub_unsigned(ago);
-                self.boundary(last_arrival, moment) + care.margin
+                self.boundary(last_arrival + care.margin, moment) + care.margin
             }
         }
     }

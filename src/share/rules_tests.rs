@@ -65,8 +65,27 @@ impl File {
         }
     }
 
+    /// Its clean end.
+    pub fn end(&mut self, me: &mut Membership, gates: &[GateView]) {
+        let request = me.leave(self.now, gates);
+        let moment = Moment {
+            now: self.now,
+            wall: self.now as i64,
+            timeline: "boot",
+            incarnation: &self.incarnation.to_string(),
+            is_dead: &|_| false,
+            elders: &Vec::new,
+            boundary_after: &|_, _| None,
+            fresh: 7,
+        };
+        let (state, answer) = ScopeState::visit(self.document.take(), &request, &moment).expect("it may go");
+        assert!(answer.limits.is_empty());
+        assert_eq!(state.check(), Ok(()));
+        self.document = Some(state);
+    }
+
     /// Until nobody has anything more to say.
-    fn settle(&mut self, all: &mut [(&mut Membership, Vec<GateView>)]) {
+    pub fn settle(&mut self, all: &mut [(&mut Membership, Vec<GateView>)]) {
         for _ in 0..6 {
             self.now += 10 * MS;
             for (me, gates) in all.iter_mut() {
@@ -141,22 +160,9 @@ fn a_clean_end_gives_free_units_at_once_and_used_ones_when_they_leave_the_window
     file.settle(&mut [(&mut first, wants(0, 100))]);
     let settled = vec![SettledUnits { units: 30, free: FreeAt::In(4 * SECOND) }];
     let gates = vec![GateView { used: 50, settled, ..GateView::default() }];
-    let request = first.leave(file.now, &gates);
+    let now = file.now;
+    file.end(&mut first, &gates);
     assert_eq!(first.effective(0), 0);
-    let (now, moment_now) = (file.now, file.now);
-    let moment = Moment {
-        now: moment_now,
-        wall: 0,
-        timeline: "boot",
-        incarnation: "0",
-        is_dead: &|_| false,
-        elders: &Vec::new,
-        boundary_after: &|_, _| None,
-        fresh: 7,
-    };
-    let (state, answer) = ScopeState::visit(file.document.take(), &request, &moment).expect("it may go");
-    assert!(answer.limits.is_empty());
-    file.document = Some(state);
     let mut next = member(2, OnConflict::Refuse, vec![terms(100, 10)]);
     for (after, units) in [(0, 50), (3_990 * MS, 50), (4_200 * MS, 80), (14_900 * MS, 80), (15_100 * MS, 100)]
     {
@@ -182,24 +188,6 @@ fn what_the_dead_held_comes_back_after_an_arrival_and_an_interval() {
         file.now = died + after;
         file.visit(&mut second, &wants(0, 100)).expect("the tables agree");
         assert_eq!(second.effective(0), units);
-    }
-}
-
-#[test]
-fn what_the_dead_held_of_a_quota_comes_back_at_the_boundary_after_the_last_arrival() {
-    // Dead 4 s before a boundary: what it sent may arrive after it.
-    for (death, back) in [(50 * SECOND, 60 * SECOND), (56 * SECOND, 120 * SECOND)] {
-        let table = || vec![Terms { kind: Kind::Quota("1m".to_owned()), ..terms(100, 60) }];
-        let mut file = File::default();
-        let (mut first, mut second) =
-            (member(1, OnConflict::Refuse, table()), member(2, OnConflict::Refuse, table()));
-        file.settle(&mut [(&mut first, wants(0, 100)), (&mut second, wants(0, 100))]);
-        (file.now, file.dead) = (death, vec![MemberId(1)]);
-        for (at, units) in [(death, 50), (back - 1, 50), (back, 100)] {
-            file.now = at;
-            file.visit(&mut second, &wants(0, 100)).expect("the tables agree");
-            assert_eq!(second.effective(0), units, "at {at}");
-        }
     }
 }
 

@@ -11,7 +11,7 @@ use super::tally::Tally;
 use super::terms::Kind;
 
 /// The first byte of a document: what cannot be read by these rules has another one.
-const FORMAT: u8 = 7;
+const FORMAT: u8 = 8;
 
 /// Who is a member: one process that has joined a store. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -55,6 +55,8 @@ pub(crate) struct ScopeState {
     pub(super) learning: bool,
     pub(super) budgets: Vec<Budget>,
     pub(super) members: Vec<Member>,
+    /// A pause of every limit of the scope, of those that nobody's table has yet among them.
+    pub(super) pause: PausedUntil,
     /// Whether the visit under way has changed a limit or an interval, has learned or has paused one: all must hear of it.
     #[serde(skip)]
     pub(super) terms_changed: bool,
@@ -88,7 +90,7 @@ pub(super) struct Budget {
     pub pause: PausedUntil,
 }
 
-/// A pause of a limit; the one that ends last.
+/// A pause of a limit, or of all; the one that ends last.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct PausedUntil {
     pub until: Nanos,
@@ -209,7 +211,8 @@ impl ScopeState {
         self.members.iter().position(|member| member.id == id)
     }
 
-    /// Drops budgets that nobody's table has and of which nothing is used or paused.
+    /// Drops budgets that nobody's table has, of which nothing is used or paused, and whose limit is that of the tables:
+    /// what the exchange told of it holds also for who comes when all have ended.
     pub(super) fn tidy(&mut self) {
         let mut used = vec![false; self.budgets.len()];
         self.members
@@ -217,9 +220,8 @@ impl ScopeState {
             .flat_map(|member| &member.parts)
             .for_each(|part| used[part.budget as usize] = true);
         for (used, budget) in used.iter_mut().zip(&self.budgets) {
-            *used |= !budget.quarantine.is_empty()
-                || budget.told.is_some()
-                || budget.locked_until.max(budget.pause.until) > self.clock;
+            let waits = budget.locked_until.max(budget.pause.until) > self.clock;
+            *used |= !budget.quarantine.is_empty() || budget.told.is_some() || waits;
         }
         if used.iter().all(|&used| used) {
             return;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::clock::{Nanos, WallNanos};
 
 use super::line::{Class, Line};
-use super::pauses::Pause;
+use super::pauses::{Pause, ScopePause};
 use super::reclaim::{Care, FreeAt, Why};
 use super::state::{About, MemberId, ScopeState, Ticket};
 use super::tally::{Counted, News, Question};
@@ -49,6 +49,8 @@ pub(crate) struct Request {
     pub ticket: Option<TicketSaid>,
     /// What the exchange has told it, or it was told before.
     pub pauses: Vec<Pause>,
+    /// The same of every limit of the scope, of those that it does not have among them.
+    pub scope_pause: Option<ScopePause>,
     /// It goes: all that it holds is free but for what it posts.
     pub leaves: bool,
 }
@@ -98,6 +100,8 @@ pub(crate) struct Answer {
     pub limits: Vec<Granted>,
     /// The limits that are paused.
     pub pauses: Vec<Pause>,
+    /// That every limit of the scope is paused, of those that the member may have later among them.
+    pub scope_pause: Option<ScopePause>,
     /// Come again after so long at the latest.
     pub again: Option<Nanos>,
     /// Members to wake once the document is written.
@@ -189,13 +193,13 @@ impl ScopeState {
         let wake = state.wake(&targets, Some(member));
         state.call(&wake);
         let limits = state.tell(member, &targets);
-        let pauses = state.tell_pauses(member);
+        let (pauses, scope_pause) = (state.tell_pauses(member), state.tell_scope_pause());
         let again = state.again(member, moment, care.leases.then_some(request.lease).flatten());
         let write = before.is_none_or(|before| !before.is_same(&state));
         debug_assert_eq!(state.check(), Ok(()));
         let watch = (!care.leases).then(|| state.before_in_ring(member)).flatten();
         let (epoch, clock) = (state.epoch, state.clock);
-        let answer = Answer { epoch, clock, limits, pauses, again, wake, watch, write };
+        let answer = Answer { epoch, clock, limits, pauses, scope_pause, again, wake, watch, write };
         Ok((state, answer))
     }
 
@@ -206,6 +210,7 @@ impl ScopeState {
             clock: self.clock,
             limits: Vec::new(),
             pauses: Vec::new(),
+            scope_pause: None,
             again: None,
             wake: Vec::new(),
             watch: None,
@@ -219,6 +224,7 @@ impl ScopeState {
         same_time(self) == same_time(other)
             && (self.lost, self.learning) == (other.lost, other.learning)
             && self.budgets == other.budgets
+            && self.pause == other.pause
             && self.members == other.members
     }
 

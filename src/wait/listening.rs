@@ -115,14 +115,16 @@ impl Throttler {
             }
             let until = now.saturating_add(length);
             let (mut any, mut table_changes) = (false, false);
-            for route in shared.gate.pause_scope(scope, until, &reason) {
+            let (of_new, routes) = shared.gate.pause_scope(scope, until, &reason);
+            for route in routes {
                 let (later, without_units) = shared.gate.pause_for(Some(&route), until, &reason);
                 (any, table_changes) = (any | later, table_changes | without_units);
                 if later {
                     shared.note_pause(Some(route.id.clone()), now, until, &reason);
                 }
             }
-            if any {
+            if any || of_new {
+                // Others may have limits that are not in this table.
                 shared.sharing.iter().for_each(Sharing::tell_others);
             }
             if table_changes {

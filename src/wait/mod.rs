@@ -66,7 +66,7 @@ pub(crate) use self::{
     loop_timer::{Call, EventLoop, LoopTimer},
     nested::Nested,
     pass::HeldUnits,
-    sharing::{NewLimit, NewPause, Sharer},
+    sharing::{NewLimit, NewPause, NewPauses, Sharer},
     throttler::{Snapshot, WeakThrottler},
     turn::{Claim, Turn, WaitHandle},
     wake_groups::WakeGroup,

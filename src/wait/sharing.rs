@@ -7,7 +7,7 @@ use std::sync::Arc;
 use crate::clock::{Nanos, boottime};
 use crate::error::Error;
 use crate::gate::{Gate, Index, Options};
-use crate::limit::RateLimit;
+use crate::limit::{RateLimit, Scope};
 
 use super::effects::Effects;
 use super::event::EventKind;
@@ -43,6 +43,21 @@ pub(crate) struct NewPause {
     /// For how long from now on.
     pub left: Nanos,
     pub reason: String,
+}
+
+/// The pauses of a scope that other processes were told of.
+#[derive(Debug, Default)]
+pub(crate) struct NewPauses {
+    /// That of all of its limits, those that come into a table later among them: for how long from now on, and why.
+    pub of_scope: Option<(Scope, Nanos, String)>,
+    /// Those of the limits of this table.
+    pub limits: Vec<NewPause>,
+}
+
+impl NewPauses {
+    pub fn is_empty(&self) -> bool {
+        self.of_scope.is_none() && self.limits.is_empty()
+    }
 }
 
 /// What another process was told that a limit is.
@@ -117,10 +132,11 @@ impl Drop for Shared {
 }
 
 impl Throttler {
-    /// From now on only what is allowed may be used of any limit, and that is nothing until somebody allows it.
-    pub(crate) fn share(&self, sharer: Arc<dyn Sharer>) {
+    /// From now on only what is allowed may be used of any limit, and that is nothing until somebody allows it. The clocks of
+    /// those who share may be so far apart.
+    pub(crate) fn share(&self, sharer: Arc<dyn Sharer>, clocks_apart: Nanos) {
         self.locked(|shared, now, effects| {
-            shared.gate.share(now);
+            shared.gate.share(now, clocks_apart);
             shared.sharing = Some(Sharing { sharer, listens: true, lease_end: Nanos::MAX, closed: false });
             shared.advance(now, effects);
         });
@@ -160,9 +176,12 @@ impl Throttler {
     }
 
     /// Other processes were told to pause these limits. Those that the table does not have are left out.
-    pub(crate) fn hear_pauses(&self, pauses: &[NewPause]) {
+    pub(crate) fn hear_pauses(&self, NewPauses { of_scope, limits: pauses }: &NewPauses) {
         self.locked(|shared, now, effects| {
             let mut without_units = false;
+            if let Some((scope, left, reason)) = of_scope {
+                shared.gate.pause_new(*scope, now.saturating_add(*left), &reason.as_str().into());
+            }
             // A pause of all limits is one event for the others, too.
             let is_paused = |id: &str| pauses.iter().any(|pause| pause.id == id);
             let all = pauses.len() > 1 && shared.gate.routes().all(|route| is_paused(route.id()));
@@ -273,7 +292,7 @@ mod tests {
         for enter in enters {
             for (end, passes) in [(Nanos::MAX, true), (0, false)] {
                 let throttler = Throttler::new(&table, Options::default()).expect("a fine table");
-                throttler.share(Arc::new(Nobody));
+                throttler.share(Arc::new(Nobody), 0);
                 let route = throttler.lookup("a").expect("known");
                 throttler.in_gate(|gate, _, lease_end| {
                     *lease_end = end;

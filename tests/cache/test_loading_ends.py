@@ -11,15 +11,12 @@ import warnings
 import weakref
 
 import pytest
-import uvloop
 
 from sluicegate import LoadingCache
 from sluicegate.cache import flights
 from tests.cache.loaders import AsyncLoader, Loader
-from tests.helpers.loops import settle
+from tests.helpers.loops import NEW_LOOPS, RUNNERS, settle
 from tests.helpers.threads import Thread, auntil, until
-
-LOOPS = [asyncio.new_event_loop, uvloop.new_event_loop]
 
 
 class Failure(BaseException):
@@ -31,7 +28,7 @@ def soon(monkeypatch):
     monkeypatch.setattr(flights, "CHECK_INTERVAL", 0.005)
 
 
-@pytest.fixture(params=LOOPS, ids=["asyncio", "uvloop"])
+@pytest.fixture(params=NEW_LOOPS.values(), ids=NEW_LOOPS)
 def loop(request):
     loop = request.param()
     yield loop
@@ -58,7 +55,7 @@ async def load_own(cache):
 
 
 @pytest.mark.parametrize("end", ["close", "stop"])
-@pytest.mark.parametrize("follow", ["thread", "asyncio", "uvloop"])
+@pytest.mark.parametrize("follow", ["thread", *RUNNERS])
 def test_a_waiter_whose_loading_loop_ends_without_a_word_loads_by_itself(loop, follow, end):
     cache = LoadingCache()
 
@@ -69,8 +66,7 @@ def test_a_waiter_whose_loading_loop_ends_without_a_word_loads_by_itself(loop, f
         if follow == "thread":
             follower = Thread(cache.get_or_load, "a", Loader("own"))
         else:
-            run = {"asyncio": asyncio.run, "uvloop": uvloop.run}[follow]
-            follower = Thread(run, load_own(cache))
+            follower = Thread(RUNNERS[follow], load_own(cache))
         await asyncio.to_thread(until, lambda: cache.stats().joined == 1)
         return follower, task
 
@@ -184,11 +180,7 @@ def test_a_task_that_waits_for_another_loop_is_kept_by_its_own():
 @pytest.mark.parametrize(
     ("make", "closed"),
     # One of uvloop that was not closed is never collected, whatever it ran.
-    [
-        (asyncio.new_event_loop, True),
-        (asyncio.new_event_loop, False),
-        (uvloop.new_event_loop, True),
-    ],
+    [(asyncio.new_event_loop, False), *((make, True) for make in NEW_LOOPS.values())],
 )
 def test_a_loop_that_was_abandoned_is_collected_with_all_who_wait_in_it(make, closed):
     cache, entered, go_on = LoadingCache(), threading.Event(), threading.Event()

@@ -7,6 +7,7 @@ import pytest
 
 from sluicegate import LoadingCache
 from tests.cache.loaders import Loader
+from tests.helpers.platforms import needs_unix
 from tests.helpers.threads import PATIENCE, Thread, error_of, until
 
 
@@ -79,6 +80,7 @@ def test_a_waiter_of_an_interrupted_load_loads_by_itself():
         first.outcome()
 
 
+@needs_unix
 def test_a_waiting_thread_can_be_interrupted():
     cache, loader = LoadingCache(), Loader(held=True)
     thread = Thread(cache.get_or_load, "a", loader)

@@ -14,6 +14,7 @@ import pytest
 from sluicegate.ccxt.budgets import Budgets
 from sluicegate.ccxt.egress import account_of
 from sluicegate.share import Share
+from tests.helpers.platforms import needs_budget_in_a_file
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -31,6 +32,7 @@ print(json.dumps(server.arrivals))
 """
 
 
+@needs_budget_in_a_file
 def test_the_names_are_those_that_the_page_tells(tmp_path: Path) -> None:
     budgets = Budgets(Share(f"sqlite:///{tmp_path}/budget.db", address="office", account="mine"))
     assert budgets.share is not None

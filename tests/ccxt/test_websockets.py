@@ -37,8 +37,8 @@ def connection(monkeypatch: pytest.MonkeyPatch, exchange: Any, url: str) -> tupl
     return exchange.client(url), sent
 
 
-def used(exchange: Any) -> dict[str, int]:
-    budget = charges().budgets.of("binance-spot", "", exchange.apiKey and _account(exchange))
+def used(exchange: Any, table: str = "binance-spot") -> dict[str, int]:
+    budget = charges().budgets.of(table, "", exchange.apiKey and _account(exchange))
     limits = budget.throttler.usage()
     return {name.partition(" of ")[0]: one.used for name, one in limits.items() if one.used}
 
@@ -74,6 +74,96 @@ async def test_a_stream_takes_a_connection_and_its_messages_nothing(
     await client.send({"method": "SUBSCRIBE", "params": ["btcusdt@trade"], "id": 1})
     assert len(sent) == 2
     assert used(exchange) == {"WS_CONNECTIONS": 1}
+    await exchange.close()
+
+
+USDM = "wss://ws-fapi.binance.com/ws-fapi/v1"
+OKX = "wss://ws.okx.com:443/ws/v5/private"
+KRAKEN = "wss://ws-auth.kraken.com/v2"
+CONNECTED = {"WS_CONNECTIONS": 1}
+
+
+@pytest.mark.parametrize(
+    ("exchange_id", "table", "url", "message", "takes"),
+    [
+        ("binanceusdm", "binance-usdm", USDM, None, {"REQUEST_WEIGHT": 5}),
+        (
+            "binance",
+            "binance-usdm",
+            USDM,
+            {"method": "order.place", "params": {"symbol": "BTCUSDT"}},
+            {"REQUEST_WEIGHT": 5, "ORDERS": 1, "ORDERS_1M": 1},
+        ),
+        (
+            "binance",
+            "binance-usdm",
+            USDM,
+            {"method": "depth", "params": {"symbol": "BTCUSDT", "limit": 1000}},
+            {"REQUEST_WEIGHT": 25},
+        ),
+        ("bybit", "bybit", "wss://stream.bybit.com/v5/public/spot", None, CONNECTED),
+        ("bybit", "bybit", "wss://stream-testnet.bybit.com/v5/public/spot", None, {}),
+        ("okx", "okx", OKX, None, CONNECTED),
+        (
+            "okx",
+            "okx",
+            OKX,
+            {"op": "batch-orders", "args": [{"instId": "A-B"}, {"instId": "A-B"}]},
+            CONNECTED | {"ORDERS": 2, "PLACE [A-B]": 2},
+        ),
+        ("okx", "okx", OKX, {"op": "cancel-order", "args": [{"instIdCode": 1}]}, {"CANCEL": 1}),
+        (
+            "kucoin",
+            "kucoin",
+            "wss://ws-api-spot.kucoin.com/?token=t",
+            {"type": "subscribe", "topic": "/market/ticker:A-B"},
+            CONNECTED | {"WS_CONNECTIONS_USER": 1},
+        ),
+        ("kraken", "kraken", "wss://ws.kraken.com/v2", {"method": "subscribe"}, CONNECTED),
+        (
+            "kraken",
+            "kraken",
+            KRAKEN,
+            {"method": "cancel_order", "params": {"order_id": ["A", "B"]}},
+            CONNECTED | {"TRADING": 16},
+        ),
+        ("bitget", "bitget", "wss://ws.bitget.com/v2/ws/public", None, CONNECTED),
+        (
+            "coinbase",
+            "coinbase-advanced",
+            "wss://advanced-trade-ws.coinbase.com",
+            {"type": "subscribe", "channel": "ticker"},
+            CONNECTED | {"WS_MESSAGES": 1},
+        ),
+        (
+            "hyperliquid",
+            "hyperliquid",
+            "wss://api.hyperliquid.xyz/ws",
+            {"method": "subscribe", "subscription": {"type": "trades"}},
+            {"WS_MESSAGES": 1},
+        ),
+    ],
+)
+async def test_what_an_exchange_limits_is_charged(
+    exchange_id: str,
+    table: str,
+    url: str,
+    message: Any,
+    takes: dict[str, int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    if not hasattr(pro, exchange_id):
+        pytest.skip("this ccxt does not have it")
+    exchange = getattr(pro, exchange_id)({"apiKey": "k", "secret": "s"})
+    client, sent = connection(monkeypatch, exchange, url)
+    await client.open(None, 0)
+    if message is not None:
+        await client.send(message)
+        assert sent[-1] == message
+    found = used(exchange, table)
+    # What is shown of a window as of a whole: a bucket may have begun to drain.
+    assert found.items() >= takes.items()
+    assert set(found) - set(takes) <= {"WS_CONNECTIONS"}
     await exchange.close()
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sluicegate._run.command import SITE, environment
+from tests.helpers.platforms import needs_unix
 from tests.hummingbot import fake_hummingbot
 
 #: Says which throttler a program finds.
@@ -67,6 +68,7 @@ def test_hummingbot_by_its_name_is_told_how_it_is_started(folder: Path) -> None:
     assert "write sluicegate run bin/hummingbot.py" in done.stderr
 
 
+@needs_unix
 def test_any_command_finds_the_drop_in_and_so_do_its_children(folder: Path) -> None:
     script = folder / "start"
     script.write_text(f"#!/bin/sh\n'{sys.executable}' -c \"{PROBE}\"\necho shell\n")

@@ -10,6 +10,9 @@ import pytest
 
 from sluicegate._run.sharing import OptionError, read
 from tests.command.test_run import NOT_SHARED, folder, run
+from tests.helpers.platforms import needs_budget_in_a_file
+
+pytestmark = needs_budget_in_a_file
 
 __all__ = ["folder"]
 

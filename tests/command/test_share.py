@@ -18,11 +18,17 @@ from sluicegate import RateLimit, Share, Throttler
 from sluicegate._share.command import overview_of
 from sluicegate._share.members import scopes_of, state_of
 from sluicegate._share.show import shown
+from tests.helpers.platforms import needs_budget_in_a_file
+from tests.helpers.servers import MISSING, RedisServer, server_programs, version_of
+from tests.helpers.threads import until
+
+pytestmark = needs_budget_in_a_file
 
 MEMBER = """
 import sys
 from sluicegate import RateLimit, Share, Throttler
-share = Share(sys.argv[1], account="main", address="home", arrival=600)
+more = {"lease": float(sys.argv[3])} if sys.argv[3:] else {}
+share = Share(sys.argv[1], account="main", address="home", arrival=600, **more)
 table = [RateLimit("ORDERS", 10, 600), RateLimit("WEIGHT", 6000, 60, scope="address")]
 throttler = Throttler(table, share=share)
 for _ in range(int(sys.argv[2])):
@@ -39,10 +45,10 @@ def url(tmp_path: Path) -> str:
 
 
 @contextmanager
-def member(url: str, requests: int = 0) -> Iterator[subprocess.Popen[str]]:
+def member(url: str, requests: int = 0, *lease: float) -> Iterator[subprocess.Popen[str]]:
     """A process that shares two limits, after it has sent so many requests."""
     with subprocess.Popen(
-        [sys.executable, "-c", MEMBER, url, str(requests)],
+        [sys.executable, "-c", MEMBER, url, str(requests), *map(str, lease)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -142,6 +148,32 @@ def test_a_stopped_process_that_is_called_is_named(
     assert stopped["state"].startswith("stopped? called ")
     assert f"{process.pid}" in text
     assert "stopped" in text
+
+
+@pytest.mark.parametrize(
+    "program",
+    server_programs() or [pytest.param(None, marks=pytest.mark.skip(reason=MISSING))],
+    ids=lambda program: program and version_of(program),
+)
+def test_on_a_server_a_stopped_process_is_named_and_so_is_that_its_lease_has_ended(
+    program: Path,
+) -> None:
+    def states(url: str) -> set[str]:
+        return {one["state"] for scope in overview_of(url) for one in scope["members"]}
+
+    with RedisServer(program) as server, member(server.url, 0, 2.0) as process:
+        assert states(server.url) == {""}
+        os.kill(process.pid, signal.SIGSTOP)
+        os.waitpid(process.pid, os.WUNTRACED)
+        assert states(server.url) == {"stopped"}
+        # It has not come for longer than its lease: what it holds is going back to the others.
+        until(lambda: states(server.url) == {"stopped, its lease has ended"})
+        rows = [line.split() for line in share(server.url).stdout.splitlines()]
+        named = [row for row in rows if row[:1] == [str(process.pid)]]
+        assert len(named) == 2
+        assert all("stopped," in row for row in named)
+        os.kill(process.pid, signal.SIGCONT)
+        until(lambda: states(server.url) == {""})
 
 
 def test_a_look_changes_nothing(url: str) -> None:

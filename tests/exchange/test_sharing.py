@@ -11,6 +11,9 @@ import pytest
 from sluicegate import Share, Throttler
 from sluicegate._core import share_overview
 from sluicegate.exchange import limit, limit_all
+from tests.helpers.platforms import needs_budget_in_a_file
+
+pytestmark = needs_budget_in_a_file
 
 BOT = """
 import sys

@@ -17,6 +17,9 @@ from sluicegate._share.both_scopes import both_scopes, twin
 from sluicegate.hummingbot import AsyncThrottler, LinkedLimitWeightPair, RateLimit
 from sluicegate.hummingbot.connector import connector_of
 from sluicegate.limits import RateLimit as CoreLimit
+from tests.helpers.platforms import needs_budget_in_a_file
+
+pytestmark = needs_budget_in_a_file
 
 TABLE = [
     RateLimit("WEIGHT", 100, 50),

@@ -83,6 +83,7 @@ def test_a_new_bot_removes_what_dead_ones_left(start: Start, runtime: Path) -> N
 def test_a_stopped_bot_keeps_nobody_waiting(start: Start) -> None:
     process, other = start(bot()), start(bot())
     process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
     states = {found.pid: found.state for found in ask_all(patience=600)}
     assert states == {process.pid: STOPPED, other.pid: ""}
     process.send_signal(signal.SIGCONT)

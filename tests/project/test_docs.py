@@ -16,6 +16,7 @@ from sluicegate import tables
 from sluicegate._meter.command import _parser as top_parser
 from sluicegate.tables.command import _parser as tables_parser
 from sluicegate.testing.__main__ import _parser
+from tests.helpers.platforms import needs_budget_in_a_file
 from tests.helpers.repository import ROOT
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -28,7 +29,8 @@ def blocks() -> list[object]:
     for page in PAGES:
         for number, match in enumerate(BLOCK.finditer(page.read_text()), start=1):
             name = f"{page.relative_to(ROOT)}-{number}"
-            found.append(pytest.param(match.group(1), id=name))
+            marks = [needs_budget_in_a_file] if "sqlite:///" in match.group(1) else []
+            found.append(pytest.param(match.group(1), id=name, marks=marks))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from contextlib import ExitStack
 
@@ -43,6 +44,7 @@ def test_a_stopped_process_neither_blocks_others_nor_goes_over_when_it_goes_on(
         other.send(20)
         other.sent()
         stopped.process.send_signal(signal.SIGSTOP)
+        os.waitpid(stopped.process.pid, os.WUNTRACED)
         other.send(60)
         other.sent()
         stopped.process.send_signal(signal.SIGCONT)

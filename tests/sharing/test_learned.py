@@ -40,6 +40,9 @@ def test_all_others_hear_of_it_and_of_one_that_is_raised_again(store: str) -> No
     # One that joins later learns it, also once those who were told have ended.
     first.close()
     second.close()
+    # Also when nothing of it is used any more.
+    threading.Event().wait(0.6)
+    Throttler([RateLimit("z", 1, 0.5)], share=store).close()
     third = Throttler(TABLE, share=store)
     assert [third.try_acquire("x") for _ in range(21)].count(True) <= 20
     assert not third.try_acquire("x", units=21)

@@ -116,6 +116,23 @@ def test_usage_tells_this_process_part_and_shared_the_whole(store: str) -> None:
     assert Throttler([RateLimit("x", 1, 1)]).usage("x").shared is None
 
 
+def test_what_this_process_holds_ready_is_not_told_as_used(store: str) -> None:
+    """A process takes a few units more than it needs at once: one order is told as one."""
+    table = [RateLimit("orders", 100, 10)]
+    throttler, other = (Throttler(table, share=Share(store)) for _ in range(2))
+    with throttler.execute_task("orders"):
+        pass
+    shared = throttler.usage("orders").shared
+    assert shared is not None
+    assert sum(member.held for member in shared.members) > 1
+    assert shared.used == 1
+    seen = other.usage("orders").shared
+    assert seen is not None
+    assert seen.used >= 1
+    throttler.close()
+    other.close()
+
+
 def test_requests_that_do_not_wait_see_what_is_in_hand_and_ask_for_more(store: str) -> None:
     table = [RateLimit("x", 2, 3600)]
     poller, other = Throttler(table, share=store), Throttler(table, share=store)

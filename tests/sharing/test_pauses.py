@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 
-from sluicegate import RateLimit, Throttler, ThrottlerEvent
+import pytest
+
+from sluicegate import RateLimit, RateLimitTimeout, Throttler, ThrottlerEvent
 from tests.helpers.threads import until
 from tests.sharing.bots import Bot, Server
 
@@ -44,5 +46,36 @@ def test_a_pause_of_all_limits_is_one_event_elsewhere(store: str) -> None:
     until(lambda: second.usage("x").paused > 0 and second.usage("y").paused > 0)
     until(lambda: len(events) > 0)
     assert [(x.kind, x.limit_id, x.reason) for x in events] == [("paused", None, "banned")]
+    first.close()
+    second.close()
+
+
+def test_a_pause_of_the_account_holds_for_limits_that_only_others_have(store: str) -> None:
+    """As with limits by instrument, of which each process has those that it trades."""
+    address = RateLimit("address", 40, 0.5, scope="address")
+    first = Throttler([TABLE[0], address], share=store)
+    second = Throttler([*TABLE, address], share=store)
+    assert first.pause_scope("account", 100, reason="locked out")
+    until(lambda: second.usage("y").paused > 0)
+    second.add_rate_limits([RateLimit("new", 40, 0.5)])
+    assert second.usage("new").paused > 90
+    assert second.usage("new").pause_reason == "locked out"
+    assert second.usage("address").paused == 0
+    # One that has none of the limits that were paused.
+    third = Throttler([RateLimit("another", 40, 0.5)], share=store)
+    assert third.usage("another").paused > 90
+    for throttler in (first, second, third):
+        throttler.close()
+
+
+def test_who_waits_for_a_limit_that_is_new_here_does_not_leave_while_it_is_paused(
+    store: str,
+) -> None:
+    first, second = Throttler(TABLE, share=store), Throttler(TABLE[:1], share=store)
+    first.pause("y", 100, reason="HTTP 429")
+    second.add_rate_limits(TABLE[1:])
+    with pytest.raises(RateLimitTimeout), second.execute_task("y", timeout=0.5):
+        pass
+    assert second.usage("y").paused > 90
     first.close()
     second.close()

@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import signal
-from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from sluicegate import RateLimit, Share, StoreError, Throttler
-from tests.helpers.servers import MISSING, RedisServer, server_programs, version_of
+from tests.helpers.servers import RedisServer
 from tests.helpers.threads import until
 from tests.sharing.bots import PATIENCE, Bot, Server
 
 TABLE = [{"limit_id": "x", "limit": 40, "time_interval": 0.5}]
-PROGRAMS = server_programs() or [pytest.param(None, marks=pytest.mark.skip(reason=MISSING))]
 # A new server may be one that has forgotten: for these and the interval it gives out nothing.
 LEASE, ARRIVAL = 1.0, 0.2
-
-
-@pytest.fixture(params=PROGRAMS, ids=lambda program: program and version_of(program))
-def redis(request: pytest.FixtureRequest) -> Iterator[RedisServer]:
-    with RedisServer(request.param) as server:
-        yield server
 
 
 @pytest.fixture
@@ -101,6 +94,7 @@ def test_a_process_that_was_stopped_beyond_its_lease_sends_nothing_until_it_has_
         other.send(40)
         other.sent()
         stopped.process.send_signal(signal.SIGSTOP)
+        os.waitpid(stopped.process.pid, os.WUNTRACED)
         # Far more than its own half in the lease of the stopped one: by then it has its units.
         other.send(300)
         other.sent()

@@ -12,6 +12,8 @@ import urllib.request
 
 import pytest
 
+from tests.helpers.platforms import needs_unix
+
 COMMAND = [sys.executable, "-m", "sluicegate.testing"]
 
 
@@ -87,6 +89,7 @@ def test_process_without_input_says_why_it_ends() -> None:
     assert "standard input is closed, so the exchange would end at once: add --stay" in done.stderr
 
 
+@needs_unix
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
 def test_process_that_is_to_stay_runs_without_input_until_a_signal(ending: signal.Signals) -> None:
     with subprocess.Popen(
@@ -106,6 +109,7 @@ def test_process_that_is_to_stay_runs_without_input_until_a_signal(ending: signa
     assert errors == ""
 
 
+@needs_unix
 def test_process_ends_on_ctrl_c_while_its_input_is_open() -> None:
     with subprocess.Popen(
         COMMAND, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True

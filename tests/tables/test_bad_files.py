@@ -113,6 +113,17 @@ def test_the_file_that_is_spoiled_below_is_a_table() -> None:
             "[sources]",
         ),
         (
+            GOOD + "[[headers]]\nname = 'X-Left'\ntells = 'remaining'",
+            "headers[0] (X-Left) needs 'source'",
+            "[sources]",
+        ),
+        (GOOD + "[[clock]]\nheader = 'Date'", "clock[0] (Date) needs 'source'", "[sources]"),
+        (
+            GOOD + "[[clock]]\nheader = 'Date'\nsource = 'http'",
+            "the clock 'Date' names the source 'http'",
+            "the table has 'page'",
+        ),
+        (
             GOOD.replace('source = "page"', 'source = "pag"', 1),
             "'ALL' names",
             "'pag'; the table has",
@@ -173,7 +184,11 @@ def test_the_file_that_is_spoiled_below_is_a_table() -> None:
             "refusals[0].wait[0]: format of a wait",
             "one of seconds, ms",
         ),
-        (GOOD + "[[clock]]\nformat = 'epoch-ms'", "clock[0]: a clock needs a header", "or a path"),
+        (
+            GOOD + "[[clock]]\nsource = 'page'\nformat = 'epoch-ms'",
+            "clock[0]: a clock needs a header",
+            "or a path",
+        ),
         (
             GOOD + "[[differences]]\npeer = 'ccxt'\nids = ['GET /b']\nwhy = 'because it is so.'",
             "a difference names 'GET /b'",

@@ -56,6 +56,8 @@ def test_bitgets_used_header_tells_what_remains() -> None:
 
 def test_each_bitget_request_takes_from_its_own_limit_and_from_the_addresss() -> None:
     for endpoint in tables.load("bitget").endpoints:
+        if endpoint.method == "WS":
+            continue
         assert endpoint.own
         assert endpoint.weights == {"ADDRESS": 1}
         assert endpoint.own.scope == ("address" if endpoint.group == "market" else "account") or (

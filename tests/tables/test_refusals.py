@@ -54,7 +54,7 @@ def test_bybit_10006_for_public_data_has_all_wait_a_moment() -> None:
 def test_bybit_403_closes_the_address_for_ten_minutes() -> None:
     heard, fake = ask("bybit", "GET", "/v5/market/kline", 403, {}, "403, access too frequent")
     assert heard.means == "banned"
-    assert fake.paused == [("ADDRESS", 601.0)]
+    assert fake.paused == [("ADDRESS", 601.0), ("WS_CONNECTIONS", 601.0)]
 
 
 def test_bybit_403_for_another_reason_is_no_ban() -> None:

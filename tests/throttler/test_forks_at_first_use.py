@@ -10,6 +10,7 @@ import os
 
 import pytest
 
+from tests.helpers.platforms import needs_budget_in_a_file
 from tests.throttler.test_fork_and_exit import run_python
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -43,7 +44,7 @@ def check(code: str) -> None:
 BUDGET = "Share('sqlite:///' + tempfile.mkdtemp() + '/b.db', arrival=0)"
 
 
-@pytest.mark.parametrize("share", ["None", BUDGET])
+@pytest.mark.parametrize("share", ["None", pytest.param(BUDGET, marks=needs_budget_in_a_file)])
 def test_a_child_waits_though_others_made_their_first_waits(share: str) -> None:
     check(
         f"""

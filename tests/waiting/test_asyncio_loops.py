@@ -12,11 +12,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-import uvloop
 
 from sluicegate import RateLimit, Throttler
 from sluicegate.testing import ManualClock
-from tests.helpers.loops import Runner, settle
+from tests.helpers.loops import NEW_LOOPS, Runner, settle
 from tests.waiting.asyncio_requests import in_use, pass_through
 
 
@@ -160,12 +159,9 @@ def test_a_live_loop_keeps_waiters_that_nobody_else_keeps(
 
 @pytest.mark.parametrize(
     ("new_loop", "closes"),
-    [
-        (asyncio.new_event_loop, False),
-        (asyncio.new_event_loop, True),
-        (uvloop.new_event_loop, True),  # one that is not closed is never collected, by itself
-    ],
-    ids=["asyncio, left open", "asyncio, closed", "uvloop, closed"],
+    # One of uvloop that is not closed is never collected, by itself.
+    [(asyncio.new_event_loop, False), *((new_loop, True) for new_loop in NEW_LOOPS.values())],
+    ids=["asyncio, left open", *(f"{name}, closed" for name in NEW_LOOPS)],
 )
 def test_waiters_of_a_loop_that_is_dropped_are_collected_with_it(
     new_loop: Callable[[], asyncio.AbstractEventLoop], closes: bool

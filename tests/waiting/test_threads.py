@@ -14,6 +14,7 @@ import pytest
 
 from sluicegate import RateLimit, RateLimitTimeout, Throttler
 from sluicegate.testing import ManualClock
+from tests.helpers.platforms import needs_unix
 from tests.helpers.threads import until
 
 
@@ -105,6 +106,7 @@ def test_a_thread_that_times_out_hands_the_watch_on() -> None:
     assert entered.is_set()
 
 
+@needs_unix
 def test_ctrl_c_ends_a_wait_at_once_and_leaves_the_queue() -> None:
     throttler = Throttler([RateLimit("/x", 1, 3600)])
     assert throttler.try_acquire("/x")
@@ -215,6 +217,7 @@ def outcome(code: str, prelude: str = THROTTLER) -> list[str]:
     return done.stdout.splitlines()
 
 
+@needs_unix
 def test_others_pass_while_the_main_thread_runs_a_signal_handler() -> None:
     assert outcome(
         """
@@ -233,6 +236,7 @@ wait_in_main_thread(handler, lambda: len(workers) == 3)
     ) == ["joined", "stopped"]
 
 
+@needs_unix
 def test_others_time_out_while_the_main_thread_runs_a_signal_handler() -> None:
     assert outcome(
         """
@@ -245,6 +249,7 @@ wait_in_main_thread(lambda: in_thread(work).join())
     ) == ["timed out", "stopped"]
 
 
+@needs_unix
 def test_a_signal_handler_may_wait_where_its_own_thread_waits() -> None:
     assert outcome(
         """
@@ -256,6 +261,7 @@ wait_in_main_thread(handler)
     ) == ["passed", "passed", "stopped"]
 
 
+@needs_unix
 def test_a_wait_in_a_signal_handler_goes_before_the_wait_that_it_has_interrupted() -> None:
     """The one within cannot be reached before the handler has ended: it is not in the queue."""
     assert outcome(
@@ -282,6 +288,7 @@ with throttler.execute_task("/x"): print("passed at", clock.now)
     ) == ["handler passed at 10.0", "passed at 20.0"]
 
 
+@needs_unix
 def test_a_signal_handler_that_waits_may_be_interrupted_by_another() -> None:
     assert outcome(
         """
@@ -298,6 +305,7 @@ wait_in_main_thread(handler)
     ) == ["inner passed", "outer passed", "stopped"]
 
 
+@needs_unix
 def test_what_the_main_thread_does_not_come_for_while_it_is_in_a_handler_goes_back() -> None:
     assert outcome(
         """

@@ -120,10 +120,10 @@ def _limit(limit: dict[str, Any], members: list[dict[str, Any]]) -> Limit:
 
 def state_of(member: dict[str, Any]) -> str:
     """What is wrong with a member; ``""`` if nothing is."""
+    if _is_stopped(member):
+        return "stopped, its lease has ended" if member["dead"] else "stopped"
     if member["dead"]:
         return "dead"
-    if _is_stopped(member):
-        return "stopped"
     called = member["called_for"]
     if called is not None and called >= SLOW:
         return f"stopped? called {called:.0f} s ago"

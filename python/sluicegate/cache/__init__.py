@@ -85,6 +85,10 @@ class LoadingCache(RefreshAheadCache[K, V]):
     def get_or_load(self, key: K, loader: Callable[[K], V]) -> V:
         """Return the value of `key`; if there is none, what `loader(key)` returns, and store it.
 
+        Args:
+            key: Whose value is wanted.
+            loader: Called with the key, by one caller at a time; the others wait for its value.
+
         Raises:
             RuntimeError: If waiting could never end: a loader asks for the key that it loads, or
                 the event loop of this very thread is loading it.
@@ -105,6 +109,14 @@ class LoadingCache(RefreshAheadCache[K, V]):
 
         The load is a task of its own. If the caller is cancelled, it goes on, for its other
         waiters and for the cache.
+
+        Args:
+            key: Whose value is wanted.
+            loader: Called with the key; what it returns is awaited.
+
+        Raises:
+            RuntimeError: As `get_or_load`.
+            Exception: What the loader raised; its other waiters get it, too.
         """
         if self._margin is None:
             value = self.get(key, MISSING)
@@ -147,9 +159,17 @@ class LoadingCache(RefreshAheadCache[K, V]):
         failed; so does a key that it lacks, with `NotLoadedError`. Keys that are being loaded
         already are waited for instead. There may be more keys than the cache has room for.
 
+        Args:
+            keys: Whose values are wanted; one that comes twice counts once.
+            loader: Called with the list of the missing keys, if there are any.
+            return_exceptions: Whether errors are returned in place of values, and none is raised.
+
+        Returns:
+            The values by key, in the order of `keys`.
+
         Raises:
-            Exception: The error of the first key that failed, once all loads are done. With
-                `return_exceptions`, errors are returned in place of values instead.
+            RuntimeError: As `get_or_load`.
+            Exception: The error of the first key that failed, once all loads are done.
         """
         lookup = self._look_up(keys)
         if lookup.due:
@@ -182,7 +202,13 @@ class LoadingCache(RefreshAheadCache[K, V]):
         *,
         return_exceptions: bool = False,
     ) -> Any:
-        """Like `get_many_or_load`, for asyncio: `loader(missing)` is awaited."""
+        """Like `get_many_or_load`, for asyncio: `loader(missing)` is awaited.
+
+        Args:
+            keys: Whose values are wanted.
+            loader: Called with the list of the missing keys; what it returns is awaited.
+            return_exceptions: Whether errors are returned in place of values, and none is raised.
+        """
         lookup = self._look_up(keys)
         if lookup.due:
             self._refresh(lookup.due, Load(loader, False, asyncio.get_running_loop()))
@@ -225,7 +251,7 @@ class LoadingCache(RefreshAheadCache[K, V]):
         ahead: Any = None,
         error_ahead: Any = None,
     ) -> dict[K, Exception]:
-        """Like `warm`, for asyncio: `loader(missing)` is awaited."""
+        """Like `warm`, for asyncio: `loader(missing)` is awaited. The arguments mean the same."""
         lookup = self._look_up_warming(keys, ahead, error_ahead)
         await self._aload(lookup, loader, single=False, anew=True)
         return {key: error for key, (_, error) in lookup.outcomes.items() if error is not None}
@@ -234,6 +260,7 @@ class LoadingCache(RefreshAheadCache[K, V]):
         """Tell which of `keys` `warm` would load now, in the order in which they are given.
 
         Nothing is loaded, and nothing counts as read. Keys that are being loaded are among them.
+        `ahead` and `error_ahead` are those of `warm`.
         """
         return self._look_up_warming(keys, ahead, error_ahead).missing
 

@@ -9,12 +9,15 @@ from functools import partial
 
 from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
 from sluicegate._core import ManualClock
-from sluicegate.ccxt.pace import Pace
+from sluicegate.ccxt.pace import UNIT, Pace
 from sluicegate.ccxt.priorities import RequestPriorities
 from sluicegate.ccxt.scope import Scope
 from sluicegate.share import Share
 from sluicegate.tables import Limit, Route, Table
 from sluicegate.tables.rate_limits import all_of
+
+MOST_PACED = 10_000
+"""Ids of requests that take from a table and from a pace at once. Costs are few in practice."""
 
 
 class Budget:
@@ -44,6 +47,7 @@ class Budget:
         self._paces: dict[str, dict[Pace, str]] = {}
         self._rows: dict[str, RateLimit] = {}
         self._routes: dict[tuple[str, str, str, str], str] = {}
+        self._paced: dict[tuple[str, str, int], str] = {}
         self._names: dict[tuple[str, str], dict[str, str]] = {}
         self._locked_out: set[str] = set()
 
@@ -95,6 +99,41 @@ class Budget:
             self._routes[key] = name
         return name
 
+    def with_pace(self, route_id: str, pace_id: str, units: int) -> str | None:
+        """The id of a request of a table that takes so many units of a pace as well.
+
+        It waits for both at once: of two waits, one after the other, the first one's units would
+        be held through the second, and nobody could use them.
+
+        Args:
+            route_id: As `route` says.
+            pace_id: As `pace` says.
+            units: Of the pace; no more than it has.
+
+        Returns:
+            The id; ``None`` if there are too many by now.
+        """
+        key = (route_id, pace_id, units)
+        return self._paced.get(key) or self._add_paced(key)
+
+    def _add_paced(self, key: tuple[str, str, int]) -> str | None:
+        with self._lock:
+            if key not in self._paced and len(self._paced) < MOST_PACED:
+                self.throttler.add_rate_limits([self._paced_row(key, self._paces)])
+                self._paced[key] = _paced_name(*key)
+            return self._paced.get(key)
+
+    def _paced_row(self, key: tuple[str, str, int], paces: dict[str, dict[Pace, str]]) -> RateLimit:
+        """A route of a table, with a pace and those that are faster as further limits."""
+        route_id, pace_id, units = key
+        route = self._rows[route_id]
+        links = [] if route.limit is None else [_link(route_id, route.weight)]
+        links.extend(route.linked_limits or ())
+        links.extend(_link(name, units) for name in (pace_id, *_faster(pace_id, paces)))
+        return RateLimit(
+            _paced_name(*key), limit=None, linked_limits=links, priority=route.priority
+        )
+
     def scope(self, egress: str, account: str) -> Scope:
         """The limits of an egress and an account, for what answers say."""
         with self._lock:
@@ -124,9 +163,23 @@ class Budget:
         for egress, known in paces.items():
             limits.append(_everything(egress))
             for pace, name in known.items():
-                faster = [other for faster, other in known.items() if faster < pace]
+                faster = _faster(name, paces)
                 limits.append(pace.rate_limit_for(name, [*faster, everything(egress)]))
+        limits.extend(self._paced_row(key, paces) for key in self._paced)
         self.throttler.set_rate_limits(limits)
+
+
+def _faster(pace_id: str, paces: dict[str, dict[Pace, str]]) -> list[str]:
+    """The ids of the paces of the same egress that are faster than one."""
+    for known in paces.values():
+        for pace, name in known.items():
+            if name == pace_id:
+                return [other for faster, other in known.items() if faster < pace]
+    return []
+
+
+def _paced_name(route_id: str, pace_id: str, units: int) -> str:
+    return f"{route_id} at {units / UNIT} units of {pace_id}"
 
 
 def everything(egress: str) -> str:
@@ -148,8 +201,8 @@ def _everything(egress: str) -> RateLimit:
     return RateLimit(everything(egress), limit=sys.maxsize, kind="concurrent", scope="address")
 
 
-def _link(limit_id: str) -> LinkedLimitWeightPair:
-    return LinkedLimitWeightPair(limit_id)
+def _link(limit_id: str, units: int = 1) -> LinkedLimitWeightPair:
+    return LinkedLimitWeightPair(limit_id, units)
 
 
 def name_for(name: str, limit: Limit, egress: str, account: str) -> str:

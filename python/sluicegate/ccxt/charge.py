@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from sluicegate.ccxt.budget import Budget
 from sluicegate.tables import Table
 
 
-class Charge(NamedTuple):
-    """Where one request is charged, which its answer is then heard for.
+class Charge:
+    """Where requests are charged, which their answers are then heard for.
 
     Attributes:
         budget: The budget.
@@ -17,10 +15,17 @@ class Charge(NamedTuple):
         account: The account that it is for; empty for none.
         path: Its path at the exchange; empty if it is not known.
         table: The table that it is in; ``None`` if sluicegate has none of this exchange.
+        is_answered: Whether the first request from this egress and for this account is known to be
+            answered: nobody waits for that any more.
     """
 
-    budget: Budget
-    egress: str
-    account: str
-    path: str
-    table: Table | None
+    __slots__ = ("account", "budget", "egress", "is_answered", "path", "table")
+
+    def __init__(
+        self, budget: Budget, egress: str, account: str, path: str, table: Table | None
+    ) -> None:
+        """For requests of one kind."""
+        self.budget = budget
+        self.egress, self.account = egress, account
+        self.path, self.table = path, table
+        self.is_answered = False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from itertools import chain, repeat
 from typing import Any, cast
 from urllib.parse import urlsplit
 
@@ -16,7 +17,7 @@ from sluicegate.ccxt.egress import account_of, egress_of
 from sluicegate.ccxt.first_answers import FirstAnswers
 from sluicegate.ccxt.pace import paced
 from sluicegate.ccxt.places import host_of
-from sluicegate.ccxt.plan import PlansByObject
+from sluicegate.ccxt.plan import PlansByObject, Take
 from sluicegate.ccxt.request import Request
 from sluicegate.ccxt.table_of import budget_name, find
 from sluicegate.ccxt.websockets import METHOD, exchange_of, path_of
@@ -27,10 +28,6 @@ from sluicegate.tables.generic import generic
 
 #: What is heard of an exchange that sluicegate has no table of: 429, 418, `Retry-After`.
 _UNKNOWN = generic("ccxt")
-
-#: What is waited for: an id and units; before it: how often, and units each time; and the
-#: priority, if it is not that of the id.
-Take = tuple[str, int, int, int, int | None]
 
 
 class Charges:
@@ -61,38 +58,38 @@ class Charges:
         """Waits in a thread until a request may leave; it holds what it takes."""
         rules = limits_of(request.exchange)
         request.charge, takes = self._takes(request, bool(rules))
-        if not self._firsts.is_over(request.charge):
+        if not (request.charge.is_answered or self._firsts.is_over(request.charge)):
             self._firsts.wait(request)
         for limits in rules:
             entered = limits.enter(REQUEST, priority=request.priority)
             request.held.append(_passed(entered, limits))
         throttler = request.charge.budget.throttler
-        for limit_id, units, windows, most, priority in takes:
-            for _ in range(windows):
-                with throttler.execute_task(limit_id, most, None, priority):
-                    pass
+        for limit_id, units, priority, stays in takes:
             task = throttler.execute_task(limit_id, units, None, priority)
             task.__enter__()
-            request.held.append(task)
+            if stays:
+                request.held.append(task)
+            else:
+                task.__exit__(None, None, None)
         request.sent = time.monotonic()
 
     async def enter_async(self, request: Request) -> None:
         """The same in an event loop."""
         rules = limits_of(request.exchange)
         request.charge, takes = self._takes(request, bool(rules))
-        if not self._firsts.is_over(request.charge):
+        if not (request.charge.is_answered or self._firsts.is_over(request.charge)):
             await self._firsts.wait_async(request)
         for limits in rules:
             entered = await limits.enter_async(REQUEST, priority=request.priority)
             request.held.append(_passed(entered, limits))
         throttler = request.charge.budget.throttler
-        for limit_id, units, windows, most, priority in takes:
-            for _ in range(windows):
-                async with throttler.execute_task(limit_id, most, None, priority):
-                    pass
+        for limit_id, units, priority, stays in takes:
             task = throttler.execute_task(limit_id, units, None, priority)
             await task.__aenter__()
-            request.held.append(task)
+            if stays:
+                request.held.append(task)
+            else:
+                await task.__aexit__(None, None, None)
         request.sent = time.monotonic()
 
     def listen(
@@ -148,7 +145,7 @@ class Charges:
         async with budget.throttler.execute_task(budget.route(*found, egress, account)):
             yield
 
-    def _takes(self, request: Request, has_rules: bool) -> tuple[Charge, list[Take]]:
+    def _takes(self, request: Request, has_rules: bool) -> tuple[Charge, Iterable[Take]]:
         """Where a request is charged, and what it takes, each to be waited for in this order.
 
         Args:
@@ -158,26 +155,36 @@ class Charges:
         plan = self._plans.for_request(request)
         charge, pace = plan.charge, plan.pace
         request.priority = plan.priority
-        takes: list[Take] = []
-        found = None
+        if plan.takes is not None and plan.config == request.config:
+            return charge, plan.takes
+        route_id = own = None
         if plan.has_table:
             exchange, method, params = request.exchange, request.method, request.params
             path = plan.path_for(exchange, params)
             found = find(exchange.id, plan.host, method, path, params)
             if found is None:
                 pace = plan.pace_without_table()
-        if found is not None:
-            table, route = found
-            egress, account = plan.settings.egress, plan.settings.account
-            if pace is not None or has_rules or route.endpoint is None:
-                request.priority = self.budgets.priorities.of_route(route, method, path)
-            # All requests that the table does not know have one id.
-            own = request.priority if route.endpoint is None else None
-            takes.append((charge.budget.route(table, route, egress, account), 1, 0, 0, own))
-            charge = Charge(charge.budget, egress, account, path, table)
-        if pace is not None and (cost := request.cost) > 0:
-            # What the user asked for is waited for first.
-            takes.insert(0, (*paced(*pace, cost), request.priority))
+            else:
+                table, route = found
+                egress, account = plan.settings.egress, plan.settings.account
+                if pace is not None or has_rules or route.endpoint is None:
+                    request.priority = self.budgets.priorities.of_route(route, method, path)
+                # All requests that the table does not know have one id.
+                own = request.priority if route.endpoint is None else None
+                route_id = charge.budget.route(table, route, egress, account)
+                charge = plan.charge_in(table, path)
+        if pace is None or (cost := request.cost) <= 0:
+            return charge, () if route_id is None else ((route_id, 1, own, True),)
+        pace_id, units, windows, most = paced(*pace, cost)
+        takes: list[Take] = [(pace_id, units, request.priority, True)]
+        if route_id is not None:
+            together = charge.budget.with_pace(route_id, pace_id, units)
+            if together is not None:
+                takes = [(together, 1, request.priority, True)]
+            else:
+                takes.append((route_id, 1, own, True))
+        if windows:
+            return charge, chain(repeat((pace_id, most, request.priority, False), windows), takes)
         return charge, takes
 
 

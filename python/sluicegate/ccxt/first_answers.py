@@ -27,7 +27,8 @@ class FirstAnswers:
 
     def is_over(self, charge: Charge) -> bool:
         """Whether nobody has to wait any more: asked for each request, and nearly always so."""
-        return (id(charge.budget), charge.egress, charge.account) in self._answered
+        charge.is_answered = (id(charge.budget), charge.egress, charge.account) in self._answered
+        return charge.is_answered
 
     def _of(self, charge: Charge) -> FirstAnswer | None:
         key = (id(charge.budget), charge.egress, charge.account)

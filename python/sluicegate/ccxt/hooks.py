@@ -11,7 +11,7 @@ counts the attempts, and each waits as a request of its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Generator
 from typing import Any
 
 from sluicegate.ccxt.charges import Charges
@@ -61,7 +61,9 @@ class Hooks:
         ) -> Any:
             if hooks.ended:
                 return own(self, path, api, method, params, *args, **kwargs)
-            attempts, delay, params = _attempts(self, path, params) if retried else (1, 0, params)
+            attempts, delay = 1, 0.0
+            if retried and _may_be_sent_again(self, path, params):
+                attempts, delay, params = _attempts(self, path, params)
             while True:
                 request = Request(self, path, api, method, params, args, kwargs)
                 token = CURRENT.set(request)
@@ -69,7 +71,8 @@ class Hooks:
                     if self.enableRateLimit:
                         charges.enter(request)
                     answer = own(self, path, api, method, params, *args, **kwargs)
-                    request.answered()
+                    if request.first is not None:
+                        request.answered()
                     return answer
                 except Exception as error:
                     attempts -= 1
@@ -99,7 +102,9 @@ class Hooks:
         ) -> Any:
             if hooks.ended:
                 return await own(self, path, api, method, params, *args, **kwargs)
-            attempts, delay, params = _attempts(self, path, params) if retried else (1, 0, params)
+            attempts, delay = 1, 0.0
+            if retried and _may_be_sent_again(self, path, params):
+                attempts, delay, params = _attempts(self, path, params)
             while True:
                 request = Request(self, path, api, method, params, args, kwargs)
                 token = CURRENT.set(request)
@@ -107,7 +112,8 @@ class Hooks:
                     if self.enableRateLimit:
                         await charges.enter_async(request)
                     answer = await own(self, path, api, method, params, *args, **kwargs)
-                    request.answered()
+                    if request.first is not None:
+                        request.answered()
                     return answer
                 except Exception as error:
                     attempts -= 1
@@ -142,14 +148,16 @@ class Hooks:
         """Of the asynchronous class."""
         hooks, charges = self, self._charges
 
-        async def throttle(self: Any, cost: float | None = None) -> Any:
+        async def alone(exchange: Any, cost: float | None) -> None:
+            request = Request.of_cost(exchange, cost)
+            await charges.enter_async(request)
+            request.leave()
+
+        def throttle(self: Any, cost: float | None = None) -> Awaitable[Any]:
             if hooks.ended:
-                return await own(self, cost)
-            if not _is_under_way(self):
-                alone = Request.of_cost(self, cost)
-                await charges.enter_async(alone)
-                alone.leave()
-            return None
+                waiting: Awaitable[Any] = own(self, cost)
+                return waiting
+            return _NOTHING if _is_under_way(self) else alone(self, cost)
 
         return throttle
 
@@ -163,7 +171,7 @@ class Hooks:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             if hooks.ended or CURRENT.get() is None:
                 return own(self, *args, **kwargs)
-            return _nothing()
+            return _NOTHING
 
         return call
 
@@ -219,8 +227,16 @@ class Hooks:
         return on_rest_response
 
 
-async def _nothing() -> None:
-    """What is awaited where there is nothing to wait for."""
+class _Nothing:
+    """What is awaited where there is nothing to wait for: one object for all who do so."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        """Over at once."""
+        return
+        yield
+
+
+_NOTHING = _Nothing()
 
 
 def _is_under_way(exchange: Any) -> bool:
@@ -229,11 +245,14 @@ def _is_under_way(exchange: Any) -> bool:
     return request is not None and request.exchange is exchange
 
 
+def _may_be_sent_again(exchange: Any, path: str, params: Any) -> bool:
+    """Whether the user may have said that a request that fails is sent again."""
+    options = exchange.options
+    return _RETRIES in options or path in options or _RETRIES in params
+
+
 def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:
     """How often a request may be sent, milliseconds between, and parameters without retries."""
-    options = exchange.options
-    if not (_RETRIES in options or path in options or _RETRIES in params):
-        return 1, 0, params
     if not isinstance(params, dict):
         # A list of orders has no room for options; ccxt sends it again by itself then.
         return 1, 0, params

@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from sluicegate.ccxt.by_object import ByObject
 from sluicegate.ccxt.charge import Charge
+from sluicegate.ccxt.pace import paced
 from sluicegate.ccxt.places import Place, base_of, host_of, place_of
 from sluicegate.ccxt.settings import Settings
 from sluicegate.ccxt.table_of import BY_ID, budget_name
+
+#: What is waited for: an id and units, the priority if it is not that of the id, and whether the
+#: request holds it. A cost above a pace's window passes whole windows, and holds the rest.
+Take = tuple[str, int, int | None, bool]
 
 if TYPE_CHECKING:
     from sluicegate.ccxt.budget import Budget
     from sluicegate.ccxt.budgets import Budgets
     from sluicegate.ccxt.request import Request
+    from sluicegate.tables import Table
 
 
 class Plan:
@@ -28,20 +34,25 @@ class Plan:
         has_table: Whether they may be in a table.
         charge: Where they are charged that are in no table.
         priority: Who goes first of these.
+        takes: What these take; ``None`` if that has to be asked for at each request.
+        config: What ccxt's list of endpoints said when `takes` was made.
         pace: What a request takes of a pace, beside what a table may say: the id of a limit and its
             units; ``None`` for nothing. A pace that the user did not set is for requests in no
             table (see `pace_without_table`).
     """
 
     __slots__ = (
+        "_in_table",
         "base",
         "charge",
+        "config",
         "has_table",
         "host",
         "pace",
         "path",
         "priority",
         "settings",
+        "takes",
     )
 
     def __init__(
@@ -57,9 +68,17 @@ class Plan:
         self.host, self.path = place.host, place.path
         self.settings = settings
         self.has_table = bool(place.path) and exchange_id in BY_ID
-        self.charge = Charge(budget, egress, account, place.path, None)
+        self.charge = self._in_table = Charge(budget, egress, account, place.path, None)
         self.priority = budgets.priorities.of_path(request.api, request.method, request.path)
         self.pace = None if self.has_table and not settings.is_own_pace else self._pace()
+        self.takes: tuple[Take, ...] | None = None
+        self.config = dict(request.config or {})
+        # A cost that is listed alone is the same for all parameters.
+        listed = settings.costs_as_listed and self.config.keys() == {"cost"}
+        if listed and not self.has_table and self.pace is not None and request.cost > 0:
+            pace_id, units, windows, _ = paced(*self.pace, request.cost)
+            if not windows:
+                self.takes = ((pace_id, units, self.priority, True),)
 
     def _pace(self) -> tuple[str, int] | None:
         pace, charge = self.settings.pace, self.charge
@@ -68,6 +87,15 @@ class Plan:
     def pace_without_table(self) -> tuple[str, int] | None:
         """What a request takes that turned out to be in no table."""
         return self.pace or self._pace()
+
+    def charge_in(self, table: Table, path: str) -> Charge:
+        """Where a request is charged that is in a table: mostly as the one before it was."""
+        charge = self._in_table
+        if charge.table is not table or charge.path != path:
+            settings = self.settings
+            charge = Charge(self.charge.budget, settings.egress, settings.account, path, table)
+            self._in_table = charge
+        return charge
 
     def path_for(self, exchange: Any, params: Any) -> str:
         """The path with parameters in the place of ccxt's names."""

@@ -24,6 +24,7 @@ class Request:
         api: The section of ccxt's list of endpoints, such as `public`.
         method: `GET`, `POST`, …
         params: What the user and ccxt put into query and body.
+        config: What ccxt's list of endpoints says that the request costs.
         charge: Where it is charged; ``None`` before that.
         priority: Who goes first; known where a pace or a rule of the user's asks for it.
         first: What lets the first request go alone; ``None`` once there was an answer.
@@ -33,9 +34,9 @@ class Request:
 
     __slots__ = (
         "_cost",
-        "_more",
         "api",
         "charge",
+        "config",
         "exchange",
         "first",
         "held",
@@ -77,7 +78,8 @@ class Request:
         self.is_first = False
         self.held: list[Task | Pass] = []
         self.charge: Charge | None = None
-        self._more = args, kwargs
+        # The last that is given: versions differ in what comes before it.
+        self.config: Any = args[-1] if args else kwargs.get("config")
         self._cost: float | None = None
         self.priority = 0
         self.sent = 0.0
@@ -93,10 +95,8 @@ class Request:
     def cost(self) -> float:
         """What it costs by ccxt's own list of endpoints."""
         if self._cost is None:
-            args, kwargs = self._more
-            config: Any = kwargs.get("config") or next((x for x in reversed(args) if x), {})
             cost = self.exchange.calculate_rate_limiter_cost(
-                self.api, self.method, self.path, self.params, config
+                self.api, self.method, self.path, self.params, self.config or {}
             )
             self._cost = 1 if cost is None else cost
         return self._cost
@@ -110,9 +110,9 @@ class Request:
         """The answer is there, or there will be none: what is held goes into the window."""
         if self.first is not None:
             self.first.end(self.is_first)
-        held, self.held = self.held, []
-        for task in reversed(held):
-            task.__exit__(None, None, None)
+        held = self.held
+        while held:
+            held.pop().__exit__(None, None, None)
 
 
 #: The request that this thread or task is making.

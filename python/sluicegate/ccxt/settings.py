@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from operator import attrgetter
+import importlib
+from collections.abc import Callable
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from sluicegate.ccxt.defaults import pace_of_class
@@ -15,8 +17,9 @@ from sluicegate.ccxt.egress import (
 )
 from sluicegate.ccxt.pace import Pace
 
-#: What is read of an object beside its id.
+#: What is read of an object.
 _NAMES = (
+    "id",
     "rateLimit",
     "tokenBucket",
     "rateLimiterAlgorithm",
@@ -25,6 +28,8 @@ _NAMES = (
     *DECIDE_ABOUT_ACCOUNT,
     *DECIDE_ABOUT_EGRESS,
 )
+#: The method of ccxt that says what a request costs. Some classes, and some users, have their own.
+COST = "calculate_rate_limiter_cost"
 
 
 class Settings:
@@ -38,14 +43,19 @@ class Settings:
         is_own_pace: Whether the user set it.
         egress: The proxy that it uses; empty for none.
         account: The account that it is for; empty for none.
+        costs_as_listed: Whether each request costs what ccxt's list of endpoints says.
     """
 
     __slots__ = (
         "_absent",
+        "_inherited",
+        "_last",
         "_option",
         "_read",
+        "_read_inherited",
         "_values",
         "account",
+        "costs_as_listed",
         "egress",
         "is_own_pace",
         "pace",
@@ -54,28 +64,63 @@ class Settings:
     def __init__(self, exchange: Any) -> None:
         """Reads those of an object."""
         own = exchange.__dict__
-        # To look into the object's dictionary for names that are not set is many times faster than
-        # to look through ccxt's classes as well.
-        present = [name for name in _NAMES if name in own or getattr(exchange, name, None)]
-        self._absent = frozenset(_NAMES).difference(present)
-        self._read = attrgetter("id", *present)
-        self._values = tuple(map(_kept, self._read(exchange)))
+        # To look into the object's dictionary is many times faster than to look through ccxt's
+        # classes as well: that is done only for what they set.
+        names = (*_NAMES, COST)
+        present = [name for name in names if name in own]
+        inherited = [x for x in _NAMES if x not in own and getattr(exchange, x, None)]
+        self._absent = frozenset(names).difference(present)
+        self._read = _reader(itemgetter, present)
+        self._read_inherited = _reader(attrgetter, inherited)
+        self._values = tuple(map(_kept, self._read(own)))
+        self._inherited = tuple(map(_kept, self._read_inherited(exchange)))
         self._option = _kept(exchange.options.get(OPTION))
+        self._last = _last(own)
         self.pace = Pace.of(exchange)
         self.is_own_pace = self.pace != pace_of_class(exchange)
         self.egress = egress_of(exchange)
         self.account = account_of(exchange)
+        root = importlib.import_module("ccxt.base.exchange").Exchange
+        listed = getattr(type(exchange), COST, None) is getattr(root, COST, None)
+        self.costs_as_listed = listed and COST not in own
 
     def are_those_of(self, exchange: Any) -> bool:
         """Whether an object's attributes still say the same."""
+        own = exchange.__dict__
         try:
-            return (
-                self._read(exchange) == self._values
-                and exchange.__dict__.keys().isdisjoint(self._absent)
-                and exchange.options.get(OPTION) == self._option
-            )
-        except AttributeError:
+            if self._read(own) != self._values or exchange.options.get(OPTION) != self._option:
+                return False
+            if self._inherited and self._read_inherited(exchange) != self._inherited:
+                return False
+        except (AttributeError, KeyError):
             return False
+        # What is set anew comes last in a dictionary. To look for each name takes longer.
+        last = _last(own)
+        if last == self._last:
+            return True
+        self._last = last
+        return bool(own.keys().isdisjoint(self._absent))
+
+
+def _last(own: dict[str, Any]) -> tuple[int, object]:
+    """How many attributes an object has, and which was set for the first time most recently."""
+    try:
+        return len(own), next(reversed(own), None)
+    except RuntimeError:
+        # Another thread has just set one: this is like nothing that was seen before.
+        return -1, object()
+
+
+def _reader(kind: Any, names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
+    """What reads these names, as a tuple: of one name, `operator`'s own would read no tuple."""
+    if len(names) > 1:
+        found: Callable[[Any], tuple[Any, ...]] = kind(*names)
+        return found
+    return _nothing if not names else kind(*names, *names)
+
+
+def _nothing(_: Any) -> tuple[Any, ...]:
+    return ()
 
 
 def _kept(value: Any) -> Any:

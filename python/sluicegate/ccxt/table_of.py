@@ -13,25 +13,31 @@ BY_ID: dict[str, tuple[str, ...]] = {
     "binance": ("binance-spot", "binance-usdm"),
     "binanceusdm": ("binance-usdm", "binance-spot"),
     "bybit": ("bybit",),
+    "bybiteu": ("bybit",),
+    "bybitid": ("bybit",),
     "okx": ("okx",),
+    "myokx": ("okx",),
+    "okxus": ("okx",),
     "kucoin": ("kucoin",),
+    "kucoinfutures": ("kucoin",),
     "kraken": ("kraken",),
     "gate": ("gate",),
     "gateio": ("gate",),
     "bitget": ("bitget",),
-    "coinbase": ("coinbase",),
+    "coinbase": ("coinbase-advanced",),
     "coinbaseexchange": ("coinbase-exchange",),
     "mexc": ("mexc",),
     "htx": ("htx",),
     "huobi": ("htx",),
     "hyperliquid": ("hyperliquid",),
+    "dydx": ("dydx",),
 }
 
 
 @cache
 def tables_for(exchange_id: str, host: str) -> tuple[Table, ...]:
     """The tables that a request may be in, the likeliest first; none for most exchanges."""
-    known = [tables.load(name) for name in BY_ID.get(exchange_id, ()) if name in tables.names()]
+    known = [tables.load(name) for name in BY_ID.get(exchange_id, ())]
     return tuple(table for table in known if _has(table, host)) or tuple(known)
 
 

@@ -20,6 +20,8 @@ class Header:
             `limit` (units that fit in the window) or `reset` (when the window ends).
         format: How a `reset` is written: `seconds` or `ms` (to go), `epoch-seconds` or `epoch-ms`
             (an instant of the server's clock). All else is a number of units, and has no format.
+        source: Where it is documented: a key of the table's `sources`. A limit's own header may go
+            without: its limit has one.
 
     Raises:
         ValueError: A value is not as above.
@@ -28,6 +30,7 @@ class Header:
     name: str
     tells: str = "used"
     format: str = ""
+    source: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

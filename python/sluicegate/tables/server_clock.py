@@ -19,6 +19,7 @@ class ServerClock:
         path: The path of an endpoint whose body tells it, together with `field`.
         field: The field of that body, such as `serverTime` or `data.ts`.
         format: How it is written: `http-date`, `epoch-seconds` or `epoch-ms`.
+        source: Where it is documented: a key of the table's `sources`.
 
     Raises:
         ValueError: A value is not as above.
@@ -28,6 +29,7 @@ class ServerClock:
     path: str = ""
     field: str = ""
     format: str = "http-date"
+    source: str = ""
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""

@@ -6,6 +6,7 @@ from sluicegate.tables.endpoint import Endpoint
 from sluicegate.tables.header import Header
 from sluicegate.tables.limit import Limit, Tier
 from sluicegate.tables.refusal import Refusal, Wait
+from sluicegate.tables.server_clock import ServerClock
 from sluicegate.tables.table import Table
 
 UNITS = (("d", 86_400), ("h", 3_600), ("min", 60))
@@ -37,7 +38,9 @@ def shown(table: Table) -> str:
         parts.append(f"Tiers of accounts: {', '.join(table.tiers)}. Shown is the lowest.\n")
     parts.append("\nLimits\n" + _columns(map(_limit, table.limits)))
     if table.headers:
-        parts.append(f"\nHeaders of an endpoint's own limit: {_headers(table.headers)}\n")
+        told = ", ".join([_headers(table.headers), *_sources(table.headers)])
+        parts.append(f"\nHeaders of an endpoint's own limit: {told}\n")
+    parts.append(f"\nThe server's clock: {', '.join(map(_clock, table.clock)) or 'not told'}\n")
     for group, title in GROUPS.items():
         endpoints = [endpoint for endpoint in table.endpoints if endpoint.group == group]
         if endpoints:
@@ -124,6 +127,15 @@ def _weights(weights: Mapping[str, int]) -> str:
 
 def _headers(headers: Iterable[Header]) -> str:
     return ", ".join(f"{x.name} ({x.tells}{', ' + x.format if x.format else ''})" for x in headers)
+
+
+def _sources(headers: Iterable[Header]) -> list[str]:
+    return list(dict.fromkeys(x.source for x in headers if x.source))
+
+
+def _clock(clock: ServerClock) -> str:
+    place = clock.header or f"{clock.path} {clock.field}"
+    return f"{place} ({', '.join(filter(None, (clock.format, clock.source)))})"
 
 
 def _tiers(tiers: Mapping[str, Tier], interval: float) -> str:

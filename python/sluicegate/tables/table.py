@@ -339,11 +339,16 @@ class Table:
                     known = ", ".join(map(repr, [*sizes, OWN]))
                     raise ValueError(f"a refusal names the limit {name!r}; the table has {known}")
 
+    def _all_headers(self) -> "list[Header]":
+        return [*self.headers, *(header for limit in self.limits for header in limit.headers)]
+
     def _check_sources(self) -> None:
         named = [
             *((repr(limit.name), limit.source) for limit in self.limits),
             *((repr(endpoint.id), endpoint.source) for endpoint in self.endpoints),
             *(("a refusal", refusal.source) for refusal in self.refusals),
+            *((f"the header {header.name!r}", header.source) for header in self._all_headers()),
+            *((f"the clock {x.header or x.path!r}", x.source) for x in self.clock),
             *(("a difference", difference.source) for difference in self.differences),
         ]
         for what, source in named:

@@ -23,8 +23,9 @@ def table_from_toml(text: str | bytes, where: str) -> Table:
     """Read a table from TOML.
 
     The names are those of the arguments of `Table`, `Limit`, `Endpoint` and the other classes of
-    `sluicegate.tables`. Other than in JSON, each limit, endpoint and refusal needs a `source`, and
-    a limit has the headers that are written, and no other.
+    `sluicegate.tables`. Other than in JSON, each limit, endpoint, refusal and clock needs a
+    `source`, and so does each header of the table itself. A limit has the headers that are written,
+    and no other.
 
     Args:
         text: The text of the file.
@@ -73,7 +74,7 @@ def load_file(name: str) -> Table:
 
 def _check_sources(data: Mapping[str, Any]) -> None:
     """Refuse a fact that has no source."""
-    for what in ("limits", "endpoints", "refusals"):
+    for what in ("limits", "endpoints", "refusals", "headers", "clock"):
         entries = data.get(what, [])
         if not isinstance(entries, list):
             raise ValueError(f"{what} must be a list, got {shown(entries)}")
@@ -81,7 +82,8 @@ def _check_sources(data: Mapping[str, Any]) -> None:
             if not isinstance(entry, dict):
                 raise ValueError(f"{what}[{i}] must be an object, got {shown(entry)}")
             if not entry.get("source"):
-                called = entry.get("name") or entry.get("path") or entry.get("means") or ""
+                names = (entry.get(key) for key in ("name", "path", "header", "means"))
+                called = next(filter(None, names), "")
                 raise ValueError(
                     f"{what}[{i}] ({called}) needs 'source', a key of [sources] for the page that "
                     "says so"

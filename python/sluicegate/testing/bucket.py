@@ -13,6 +13,9 @@ class Bucket:
     Args:
         limit: Units that fall in an interval.
         interval: Nanoseconds in which the counter falls from `limit` to 0.
+
+    Attributes:
+        rate: Units that fall in an interval: `limit` at first. It may be changed.
     """
 
     __slots__ = ("_level", "_now", "_worst", "interval", "rate")
@@ -23,7 +26,6 @@ class Bucket:
             raise ValueError(f"interval must be at least 1 nanosecond, got {interval!r}")
         self.interval = interval
         self.rate = limit
-        """Units that fall in an interval; it may be changed."""
         self._level = 0
         self._now: int | None = None
         self._worst = 0

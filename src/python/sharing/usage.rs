@@ -37,7 +37,10 @@ pub struct PySharedUsage {
     scope: String,
     /// How many units fit in a window, for all processes together.
     limit: u64,
-    /// How many of them are used or in flight, as far as the processes have told.
+    /// How many of them are used or in flight.
+    ///
+    /// What this process uses is exact. Of the others it is what they used when they last told, and
+    /// the few units that they held ready for their next requests.
     used: u64,
     /// How many of them no process has: who needs them takes them.
     free: u64,

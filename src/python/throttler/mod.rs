@@ -234,6 +234,8 @@ impl PyThrottler {
     ///         could never pass; or ``timeout`` is negative; or ``priority`` is out of range.
     ///     TypeError: ``limit_id`` is not a ``str``, or ``units``, ``timeout`` or ``priority`` is
     ///         not a number.
+    ///     RateLimitTimeout: When it is entered: the request could not leave within ``timeout``.
+    ///         Nothing was charged. `Task` tells what else can be raised there.
     ///
     /// Examples:
     ///     >>> async def depth(session):

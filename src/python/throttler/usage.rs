@@ -105,7 +105,8 @@ impl PyUsage {
     #[pyo3(signature = (
         limit_id, limit, used, in_flight, waiting, time_interval, resets_in, foreign=0, paused=0.0,
         pause_reason=String::new(), reserved=0
-    ))]
+    ), text_signature = "(limit_id, limit, used, in_flight, waiting, time_interval, resets_in, foreign=0, \
+        paused=0.0, pause_reason='', reserved=0)")]
     #[allow(clippy::too_many_arguments, reason = "they are Python's")]
     fn from_fields(
         limit_id: String,

@@ -70,6 +70,7 @@ fn wrong_passwords_and_missing_rights_are_told_and_no_password_is_shown() {
         };
         denied(&format!("redis://{at}"), "wants a password");
         denied(&format!("redis://{at}/3"), "wants a password");
+        denied(&format!("unix://{}", server.socket()), "\"unix://:password@/path/of/socket\"");
         denied(&format!("redis://:hunter3@{at}"), "does not know this user with this password");
         denied(&format!("redis://nobody:hunter2@{at}"), "does not know this user");
         keeps_the_contract(&format!("redis://:hunter2@{at}"));

@@ -82,9 +82,11 @@ pub(super) fn refusal(shown: &str, text: &str) -> StoreError {
     let lower = text.to_lowercase();
     let says = |what: &str| lower.contains(what);
     if code("NOAUTH") || says("operation not permitted") {
+        let (start, host) =
+            if shown.contains("unix://") { ("unix", "/path/of/socket") } else { ("redis", "host") };
         StoreError::denied(format_args!(
-            "{shown} wants a password. Write it into the address: \"redis://user:password@host\", or \
-             \"redis://:password@host\" without a user"
+            "{shown} wants a password. Write it into the address: \"{start}://user:password@{host}\", or \
+             \"{start}://:password@{host}\" without a user"
         ))
     } else if code("WRONGPASS") || says("invalid password") {
         StoreError::denied(format_args!(
