@@ -32,6 +32,13 @@ pub(super) enum Why {
     Doubted,
 }
 
+impl Why {
+    /// Whether it is given up when the next number of the exchange says more.
+    pub(super) fn is_guess(self) -> bool {
+        matches!(self, Self::Expected | Self::Doubted)
+    }
+}
+
 /// When units that a member has used come free.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FreeAt {

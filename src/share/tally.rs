@@ -3,27 +3,42 @@
 //! An answer of the exchange says how many units were left at some instant. What is free in the whole budget, in the pool and
 //! in the members' hands, must not be more. But no member knows what the others have in hand: so the answer is a *question* to
 //! all. Each says at its next visit how much of it the exchange may have counted at any instant since the request of the
-//! answer left. What is missing then from the exchange's number was used by others: so many units are taken from the pool until
-//! the exchange has forgotten them. The pool may be negative after that: members give back what they have free.
+//! answer left. What is missing then from the exchange's number was used by others.
+//!
+//! One rule keeps it from being used again. Be it that F units are missing, all of the members' own being accounted for, in their
+//! hands or posted. From then on at least F units that are not the members' own are locked up until the exchange has forgotten
+//! all that it had counted: an interval after the question ([`Budget::lock_up`]). What is locked up already counts, what ends
+//! last first; what of it would end before that is locked up for longer; only what is missing then is taken from the pool.
+//! (The pool may be negative after that: members give back what they have free.)
+//!
+//! - *Never too little.* A unit of others that the exchange had counted at a number counts for an interval after it at most, and F
+//!   are locked up for as long, whatever was found before: the members have no more than the limit less F. Which of the units
+//!   came when is not asked, so that none can hide behind older ones that come free before it. That leaves what no number can
+//!   tell: others who come after the last number, and own units that the exchange may have counted or not.
+//! - *Never for ever.* No unit is locked up for longer than an interval after the last number that it was missing from, or an eighth
+//!   more where others are expected. Once others are gone, a number finds F = 0 and locks up nothing. So does one that counted
+//!   wrong: what was never used is missing from no later number.
+//! - *Never twice.* F is compared with all that is locked up, what the dead held among it, so that one unit is one unit,
+//!   whoever has used it.
 //!
 //! Until all have answered, those who have not count as if they had used all that they hold. That is the least that others can
-//! have used, and is taken at once. Who does not come counts as if it had used nothing. Of what the dead held, nobody knows how
-//! much the exchange has counted: as much of it as is missing stays locked up for as long as if it were others'.
+//! have used, and is locked up at once. Who does not come counts as if it had used nothing.
 //!
 //! The member that hears a number compares it with its own part at once, and keeps back what is more (`src/limit/listening.rs`).
 //! That ends once the question is settled: the document counts it from then on, and no unit is counted twice.
 //!
-//! Members say how much of theirs is in flight as well. Where others are known to be there, the exchange's number counts as if it
-//! was not in it, until it is answered: otherwise all that is in flight when the limit is reached would be too much.
+//! Where others are expected to go on as they did, two guesses are locked up beside F. They are made anew with each question:
 //!
-//! Others are expected to go on as they did: what they used is kept for them for a little longer than the exchange counts it,
-//! until others are seen to have come in their place.
+//! - What was in flight may be in the number or not. It counts as if it was not, until it should be answered: otherwise all
+//!   that is in flight when the limit is reached would be too much.
+//! - Where windows end for all units at once, and the exchange's clock is known, others use as much by the end of the window as at
+//!   the rate at which they came in it. Own units that came before the window began are not in the number.
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Nanos;
 
-use super::reclaim::{Care, FreeAt, Quarantined, Why};
+use super::reclaim::{Care, FreeAt, Why};
 use super::state::{Budget, MemberId, MemberPart, ScopeState};
 use super::terms::{CHUNKS, Kind};
 use super::time::Moment;
@@ -187,9 +202,8 @@ impl Budget {
     /// end of a window stays where this number does not tell its window.
     fn expect_nothing(&mut self) {
         let knows = self.tally.as_ref().is_some_and(|tally| tally.window.is_some());
-        let is_old =
-            |some: &mut Quarantined| some.why == Why::Doubted || (knows && some.why == Why::Expected);
-        for old in self.quarantine.extract_if(.., is_old) {
+        let is_old = |why: Why| why.is_guess() && (knows || why == Why::Doubted);
+        for old in self.quarantine.extract_if(.., |some| is_old(some.why)) {
             self.pool += old.units as i64;
         }
     }
@@ -239,13 +253,13 @@ impl Budget {
     }
 
     /// Has at least so many units locked up until `until`, those of dead members among them: those that are locked up for
-    /// the longest time already, and then free ones.
+    /// the longest time already, and then free ones. What was a guess is none any more.
     fn lock_up(&mut self, units: u64, until: i64) {
         let (mut missing, mut moved) = (units, 0);
         for old in self.quarantine.iter_mut().rev().filter(|some| some.why != Why::Used) {
             let units = old.units.min(missing);
             missing -= units;
-            if old.at < until {
+            if old.at < until || old.why.is_guess() {
                 (old.units, moved) = (old.units - units, moved + units);
             }
         }
