@@ -68,6 +68,7 @@ lint: $(VENV)/.lint $(VENV)/.test
 bench: bench-cache
 	$(BIN)/python -m benches
 	$(BIN)/python -m benches.plots
+	@$(BIN)/python -m benches.readme
 
 bench-cache: $(VENV)/.bench
 	$(BIN)/python -m benches.bench_cache --write

@@ -4,5 +4,6 @@
 
 .PHONY: audit
 
-audit: $(VENV)/.audit
+# pip-audit looks at all that is installed: also what tests, lints, docs and benchmarks need.
+audit: $(VENV)/.audit $(VENV)/.test $(VENV)/.lint $(VENV)/.docs $(VENV)/.bench
 	@sh make/audit.sh $(BIN)

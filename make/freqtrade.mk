@@ -1,7 +1,7 @@
 # Freqtrade itself, from PyPI, in an environment of its own that is kept between runs.
 #
 #   make test-freqtrade    the drop-in inside the real program; part of `make test`
-#   make bench-freqtrade   a stock Freqtrade beside one with the drop-in; writes its part of
+#   make bench-freqtrade   stock Freqtrades beside some with the drop-in; writes its parts of
 #                          benches/RESULTS.md, and takes some minutes
 #
 # Another Python: make test-freqtrade FREQTRADE_PYTHON=python3.12
@@ -25,6 +25,7 @@ test-in-freqtrade: $(FREQTRADE)/.built
 
 bench-freqtrade: $(FREQTRADE)/.built
 	$(FREQTRADE_BIN)/python -m peers.freqtrade.bench
+	$(FREQTRADE_BIN)/python -m peers.freqtrade.bench_beside
 
 $(FREQTRADE)/.made: peers/freqtrade/requirements.txt
 	@[ -n "$(FREQTRADE_PYTHON)" ] || { \

@@ -25,8 +25,9 @@ pub enum Error {
     },
     /// A request that takes more units of a limit than that limit ever has.
     #[error(
-        "a request for {id:?} takes {units} units of {limit:?}, but only {available} fit in a window, \
-         so it could never pass{}", Remedy { units: *units, available: *available, times: *times }
+        "a request for {id:?} takes {units} units of {limit:?}, but only {available} fit in a window{}, \
+         so it could never pass{}", Beside(*kept_for),
+        Remedy { units: *units, available: *available, times: *times, kept_for: *kept_for }
     )]
     NeverPasses {
         /// The id requested.
@@ -39,6 +40,8 @@ pub enum Error {
         available: u64,
         /// How many times its weight the request asks for.
         times: u64,
+        /// Whether it fits into the limit, and not beside what that keeps for this priority and higher ones.
+        kept_for: Option<i16>,
     },
     /// A value that cannot be.
     #[error("{what} must be {must}, not {value}{hint}")]
@@ -94,20 +97,32 @@ impl Error {
     }
 }
 
+/// Which reserve a request must leave alone.
+struct Beside(Option<i16>);
+
+impl fmt::Display for Beside {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let kept = |priority| write!(f, " beside its reserve for priority {priority} and higher ones");
+        self.0.map_or(Ok(()), kept)
+    }
+}
+
 /// `; …`: what would pass, where anything would.
 struct Remedy {
     units: u64,
     available: u64,
     times: u64,
+    kept_for: Option<i16>,
 }
 
 impl fmt::Display for Remedy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { units, available, times } = *self;
+        let Self { units, available, times, kept_for } = *self;
         match available / (units / times).max(1) {
             0 => write!(f, "; make its weight there {available} or less"),
             most => write!(f, "; use units={most} or less, not units={times}"),
-        }
+        }?;
+        kept_for.map_or(Ok(()), |priority| write!(f, ", or give it priority {priority}"))
     }
 }
 
@@ -160,12 +175,24 @@ mod tests {
     fn messages_name_the_value_and_what_would_be_right() {
         let unknown = Error::UnknownLimit { id: "/dept".into(), closest: Some("/depth".into()) };
         assert_eq!(unknown.to_string(), r#"no limit has the id "/dept"; did you mean "/depth"?"#);
-        let never =
-            Error::NeverPasses { id: "/a".into(), limit: "POOL".into(), units: 7, available: 5, times: 1 };
+        let never = Error::NeverPasses {
+            id: "/a".into(),
+            limit: "POOL".into(),
+            units: 7,
+            available: 5,
+            times: 1,
+            kept_for: None,
+        };
         assert!(never.to_string().contains("takes 7 units of \"POOL\", but only 5 fit"));
         assert!(never.to_string().ends_with("make its weight there 5 or less"));
-        let often =
-            Error::NeverPasses { id: "/a".into(), limit: "POOL".into(), units: 15, available: 10, times: 3 };
+        let often = Error::NeverPasses {
+            id: "/a".into(),
+            limit: "POOL".into(),
+            units: 15,
+            available: 10,
+            times: 3,
+            kept_for: None,
+        };
         assert!(often.to_string().ends_with("use units=2 or less, not units=3"));
         assert_eq!(
             Error::invalid("the limit of \"x\"", "1 or more", 0).to_string(),

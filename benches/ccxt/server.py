@@ -59,9 +59,11 @@ class Server:
         """The share of the limit that was in use, the time until each answer included.
 
         A unit is in use from when its request leaves until a second after its answer: with latency,
-        no limiter that is never over can use more.
+        no limiter that is never over can use more. What leaves after the end counts for nothing.
         """
-        held = sum(min(answered + 1.0, end) - max(left, begin) for left, _, answered in self.seen)
+        held = sum(
+            max(min(answered + 1.0, end) - max(left, begin), 0.0) for left, _, answered in self.seen
+        )
         return held / (LIMIT * (end - begin))
 
 

@@ -295,9 +295,9 @@ class Throttler:
     Args:
         rate_limits: The table of limits: a list, or any other iterable. The limits are read at
             once, by their attributes: ``limit_id``, ``limit`` and ``time_interval``, and, where an
-            object has them, ``weight``, ``linked_limits``, ``kind``, ``timezone`` and ``scope``. To
-            change a limit afterwards has no effect. If two limits have the same id, the last one
-            counts; if they differ, a ``RuntimeWarning`` says so.
+            object has them, ``weight``, ``linked_limits``, ``kind``, ``timezone``, ``scope``,
+            ``priority`` and ``reserve``. To change a limit afterwards has no effect. If two limits
+            have the same id, the last one counts; if they differ, a ``RuntimeWarning`` says so.
         safety_margin_pct: A share of each interval, from 0 to 1, by which units stay used longer.
             0.05 makes 60 s count as 63 s. The default is 0. A quota ends at its boundary anyway.
         limits_share_percentage: The share of every limit that this throttler may use, in percent:
@@ -525,6 +525,8 @@ class Throttler:
         - ``pauses``: how often the limit was paused
         - ``waits``: how many waited before they passed
         - ``waited``: how many seconds these waited, together
+        - ``oldest_wait``: for how many seconds the oldest has waited that waits now; 0.0 if none
+          does
 
         Examples:
             >>> throttler.counters()["/depth"].get("passed")
@@ -1337,9 +1339,14 @@ def share_overview(url: str) -> list[dict[str, Any]]:
       come; None if it is not called), ``ticket`` (None, or a dictionary with ``waited`` and
       ``needs``, units by limit id)
     - ``limits``: dictionaries with ``limit_id``, ``limit``, ``time_interval``, ``kind``
-      (``"rolling"`` or ``"quota"``), ``resets`` (a text, or None), ``free`` (below 0 while a
-      lowered limit is paid off), ``coming_free`` (lists of [seconds, units]), and ``members``: for
-      each of the members above None, or a dictionary with ``held`` and ``demand``
+      (``"rolling"`` or ``"quota"``), ``resets`` (a text, or None), ``used``, ``free`` (that no
+      member has; below 0 while a lowered limit is paid off), ``coming_free`` (lists of [seconds,
+      units]), ``foreign`` (of these, what others have used), ``kept`` (of ``foreign``, what the
+      exchange does not count now: it is kept for others who may come again), ``locked_up`` (what
+      members held that have died), ``reserved`` (free units that are kept for higher
+      priorities than the lowest; None of an entry that stands for what lower ones may use of
+      another), ``paused`` (seconds) and ``pause_reason``, and ``members``: for each of the members
+      above None, or a dictionary with ``held``, and ``used`` and ``demand`` as it last told
 
     Args:
         url: The address of the store.

@@ -102,6 +102,14 @@ def spelled(word: str) -> str:
     return method + (path.rstrip("/") or path[:1])
 
 
+def split_name(name: str) -> tuple[str, str]:
+    """The method that the name of a limit begins with, and the path; of ``DELETEv1/order``, too."""
+    found = _METHOD.match(name)
+    if found is None or not (rest := name[found.end() :]):
+        return "", name
+    return found[1], rest if rest.startswith("/") else f"/{rest}"
+
+
 def said_of(words: Mapping[str, int], name: str, method: str = "", path: str = "") -> int | None:
     """What the user's words say of a request; ``None`` if nothing.
 
@@ -172,7 +180,7 @@ def group_of_name(name: str) -> str:
     if {"all", "open", "orders"} <= words and not method:
         return "cancel"
     if is_order:
-        if method == "DELETE" or "delete" in words:
+        if method == "DELETE" or not words.isdisjoint({"delete", "remove"}):
             return "cancel"
         if method in ("", "GET"):
             is_question = method == "GET" or not words.isdisjoint(_QUESTION)
@@ -183,6 +191,10 @@ def group_of_name(name: str) -> str:
     if not words.isdisjoint({"buy", "sell"}) and words.isdisjoint({"price", "prices", "public"}):
         return "order"
     if {"position", "close"} <= words or {"send", "transaction"} <= words or name == "/exchange":
+        return "order"
+    # Orders that belong to a position.
+    stops = ({"stop", "loss"}, {"take", "profit"}, {"trading", "stop"}, {"tpsl"})
+    if method in ("POST", "PUT") and any(stop <= words for stop in stops):
         return "order"
     # What was traded or paid before is the account's own, unless it is a rate.
     if "history" in words and words.isdisjoint({"rate", "rates"}):

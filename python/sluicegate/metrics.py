@@ -67,37 +67,40 @@ _CACHE_COUNTERS = (
 class Collector(_Collector):
     """The limits and caches of this process, for a registry of ``prometheus_client``.
 
-    A process needs one. Nothing is counted or written before somebody scrapes. Limits have the
-    labels ``throttler`` (a number, in the order in which they were made) and ``limit``; caches have
-    ``cache``.
+    A process needs one; a registry refuses a second one with a ``ValueError``. Nothing is counted
+    or written before somebody scrapes. Limits have the labels ``throttler`` (a number, in the order
+    in which they were made) and ``limit``; caches have ``cache``.
     """
 
     def collect(self) -> Iterable[Metric]:
         """Reads everything at one moment."""
-        snapshot = json.loads(meter_snapshot())
-        limits = [
-            ([str(throttler["throttler"]), limit["limit_id"]], limit)
-            for throttler in snapshot["throttlers"]
-            for limit in throttler["limits"]
-            if limit["limit"] < _ENDLESS
-        ]
-        labels = ["throttler", "limit"]
-        for name, key, text in _GAUGES:
-            gauge = GaugeMetricFamily(f"sluicegate_limit_{name}", text, labels=labels)
-            for values, limit in limits:
-                gauge.add_metric(values, limit[key])
-            yield gauge
-        for name, key, text in _COUNTERS:
-            counter = CounterMetricFamily(f"sluicegate_limit_{name}", text, labels=labels)
-            for values, limit in limits:
-                counter.add_metric(values, limit[key])
-            yield counter
-        yield _waits(limits, labels, snapshot["wait_buckets"])
-        yield from _of_caches(snapshot["caches"])
+        return _families(json.loads(meter_snapshot()))
 
     def describe(self) -> Iterable[Metric]:
-        """Nothing: a registry need not collect to know the names."""
-        return []
+        """The names, so that a registry refuses a second one: each number would be there twice."""
+        return _families({"throttlers": [], "caches": [], "wait_buckets": []})
+
+
+def _families(snapshot: dict[str, Any]) -> Iterable[Metric]:
+    limits = [
+        ([str(throttler["throttler"]), limit["limit_id"]], limit)
+        for throttler in snapshot["throttlers"]
+        for limit in throttler["limits"]
+        if limit["limit"] < _ENDLESS
+    ]
+    labels = ["throttler", "limit"]
+    for name, key, text in _GAUGES:
+        gauge = GaugeMetricFamily(f"sluicegate_limit_{name}", text, labels=labels)
+        for values, limit in limits:
+            gauge.add_metric(values, limit[key])
+        yield gauge
+    for name, key, text in _COUNTERS:
+        counter = CounterMetricFamily(f"sluicegate_limit_{name}", text, labels=labels)
+        for values, limit in limits:
+            counter.add_metric(values, limit[key])
+        yield counter
+    yield _waits(limits, labels, snapshot["wait_buckets"])
+    yield from _of_caches(snapshot["caches"])
 
 
 def _waits(

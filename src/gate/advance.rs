@@ -363,6 +363,15 @@ impl<W> Gate<W> {
                     break;
                 }
             }
+            if again > now && self.has_reserve_for(route) {
+                let is_free = |charge| walk.plan.fits_beside_all(charge, self.window(charge.limit)) <= now;
+                let is_whole = |charge| is_free(charge) || self.is_kept_for(now, &walk.plan, route, charge);
+                let fits_at = self.fits_at(route, units).unwrap_or(NEVER);
+                if fits_at <= now && route.charges.iter().map(wanted).all(is_whole) {
+                    return Ok(());
+                }
+                again = if fits_at > now { again.min(fits_at) } else { again };
+            }
             return if again <= now { Ok(()) } else { Err(Refusal { reserved: false, start: None, again }) };
         }
         let windows = || route.charges.iter().map(|charge| (charge, self.window(charge.limit)));
@@ -372,7 +381,10 @@ impl<W> Gate<W> {
             let refusal = Refusal { reserved: false, start: Some(start), again: start };
             return if fits && start <= now { Ok(()) } else { Err(refusal) };
         }
-        let leaves_whole = |(charge, window)| walk.plan.leaves_whole(wanted(charge), window);
+        let leaves_whole = |(charge, window)| {
+            let wanted = wanted(charge);
+            walk.plan.leaves_whole(wanted, window) || self.is_kept_for(now, &walk.plan, route, wanted)
+        };
         if fits && windows().all(leaves_whole) {
             return Ok(());
         }

@@ -79,7 +79,8 @@ fn levels(
 /// instant gets the earliest start at which it fits, for as long as it holds its units, beside everything before it.
 pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> {
     let nominal: Vec<u64> = world.table.iter().map(|limit| limit.limit).collect();
-    let mut limits = nominal.clone();
+    let (mut limits, mut allowed) = (nominal.clone(), nominal.clone());
+    let mut told = vec![u64::MAX; limits.len()];
     let mut paused: Vec<Nanos> = vec![0; limits.len()];
     let takes: Vec<Vec<(usize, u64)>> = (world.table.iter().enumerate())
         .map(|(at, limit)| {
@@ -174,7 +175,8 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
         }
         for &Change { limit, what, .. } in world.changes.iter().filter(|change| change.at == now) {
             match what {
-                What::Allow(units) => limits[limit] = nominal[limit].min(units),
+                What::Allow(units) => allowed[limit] = nominal[limit].min(units),
+                What::Tell(units) | What::TellBeside(units) => told[limit] = units,
                 What::Pause(length) => paused[limit] = paused[limit].max(now + length),
                 What::PauseAll(length) => {
                     knows_pauses = true;
@@ -195,7 +197,8 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
                 }
                 What::GoFirst(_) => {}
             }
-            if matches!(what, What::ForeignBeside(..)) {
+            limits[limit] = allowed[limit].min(told[limit]);
+            if matches!(what, What::ForeignBeside(..) | What::TellBeside(_)) {
                 continue;
             }
             settle(now as usize, &mut waiting, &mut used, &mut started, &limits, (&paused, knows_pauses));

@@ -82,6 +82,8 @@ pub(crate) struct Gate<W> {
     pub(super) allowed_at_first: u64,
     /// Whether less may be used of any limit than the table says, or was at some time.
     pub(super) was_lowered: bool,
+    /// Whether any limit of the table has a reserve.
+    pub(super) has_reserves: bool,
     /// Whether other processes take from the same limits.
     pub(super) is_shared: bool,
     /// How far their clocks of the wall may be apart.
@@ -113,6 +115,7 @@ impl<W> Gate<W> {
             quotas: Vec::new(),
             concurrent: Vec::new(),
             server_clock: None,
+            has_reserves: false,
             is_shared: false,
             clocks_apart: 0,
             by_id: HashMap::new(),

@@ -51,7 +51,7 @@ impl<W> Gate<W> {
     }
 
     /// The id that a user knows of a limit: what a reserve leaves of it has none of its own.
-    fn named<'a>(&'a self, limit: &'a LimitState) -> &'a str {
+    pub(super) fn named<'a>(&'a self, limit: &'a LimitState) -> &'a str {
         limit.base.map_or(&limit.id, |base| &self.limits[base as usize].id)
     }
 }

@@ -25,7 +25,9 @@ impl Run<'_> {
         }
         for change in self.world.changes.iter().filter(|change| change.limit == limit) {
             match change.what {
-                What::Foreign(units, later) if later > 0 => stamps[change.at as usize] += units,
+                What::Foreign(units, later) | What::ForeignBeside(units, later) if later > 0 => {
+                    stamps[change.at as usize] += units
+                }
                 What::Correct(units) => stamps[change.at as usize] += units.unsigned_abs(),
                 _ => {}
             }
@@ -76,7 +78,7 @@ impl Run<'_> {
         }
         let quotas = (0..self.world.table.len()).filter(is_quota);
         instants.extend(self.world.changes.iter().filter_map(|&Change { at, limit, what }| match what {
-            What::Allow(_) | What::GoFirst(_) => None,
+            What::Allow(_) | What::Tell(_) | What::TellBeside(_) | What::GoFirst(_) => None,
             What::Pause(length) | What::PauseAll(length) => Some(at + length),
             What::Correct(_) => Some(self.world.end(limit, at)),
             What::Foreign(_, later) | What::ForeignBeside(_, later) => {

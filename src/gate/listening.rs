@@ -236,7 +236,7 @@ impl<W> Gate<W> {
     /// When the pauses end that are not over: of each limit by its id, and of all of them. Limits that are paused with all
     /// others, and no longer, are left out.
     pub fn pauses(&self, now: Nanos) -> Vec<(Option<Arc<str>>, Nanos)> {
-        let own = self.limits.iter().filter(|limit| limit.route.is_some());
+        let own = self.limits.iter().filter(|limit| limit.route.is_some() && limit.base.is_none());
         let own = own.filter_map(|limit| Some((Some(limit.id.clone()), limit.window.paused_until()?)));
         let own = own.filter(|&(_, until)| until > self.paused_until);
         own.chain([(None, self.paused_until)]).filter(|&(_, until)| until > now).collect()

@@ -38,6 +38,8 @@ mod effective_tests;
 #[cfg(test)]
 mod flood_tests;
 #[cfg(test)]
+mod kept_tests;
+#[cfg(test)]
 mod kinds_tests;
 #[cfg(test)]
 mod known_instants;
@@ -62,6 +64,7 @@ pub(crate) use listening::{Left, check_pause};
 pub use listening::{Observation, Seen};
 pub(crate) use log::LogEntry;
 pub(crate) use queue::{Order, Place, Rank, Waiter};
+pub(crate) use reserve::id_below;
 pub(crate) use route::{Index, Route};
 pub use table::{Hold, Options};
 pub(crate) use table::{MAX_INTERVAL, MAX_PATIENCE};

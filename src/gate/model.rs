@@ -42,6 +42,10 @@ pub(super) struct Change {
 pub(super) enum What {
     /// So much of it may be used.
     Allow(u64),
+    /// The exchange says that it is so large.
+    Tell(u64),
+    /// The same, together with the change after it.
+    TellBeside(u64),
     /// Nothing passes for so long that takes from it.
     Pause(Nanos),
     /// Nothing at all does.
@@ -372,6 +376,9 @@ impl<'a> Run<'a> {
                 let route = &self.routes[limit];
                 match what {
                     What::Allow(units) => self.gate.allow(route, units),
+                    What::Tell(units) | What::TellBeside(units) => {
+                        self.gate.learn_limit(now, &route.clone(), units, 0);
+                    }
                     What::Pause(length) => self.gate.pause(route, now + length),
                     What::PauseAll(length) => self.pause_all(now, now + length),
                     What::Correct(units) => {

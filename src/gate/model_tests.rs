@@ -21,6 +21,36 @@ fn thorough() -> ProptestConfig {
     ProptestConfig { cases: config.cases.max(1500), ..config }
 }
 
+/// I3 for one of the requests of a world that become the first on each of their limits.
+pub(super) fn first_goes_as_alone(world: &World, pick: prop::sample::Index) -> Result<(), TestCaseError> {
+    for hold in [Hold::Start, Hold::Response] {
+        let run = Run::new(world, hold).go(false, None);
+        // One of a higher class that comes later goes before it, as it should; and so does one that came earlier, as soon
+        // as it has risen to the highest class as well.
+        let overtaken = |at: usize, since: Nanos| {
+            let is_before = |other: usize, now: Nanos| {
+                let order = |at| world.order(at, now, world.highest());
+                world.requests[other].arrives <= now && order(other) < order(at)
+            };
+            (0..world.requests.len()).any(|other| {
+                let is_new = world.requests[other].arrives >= since || !is_before(other, since);
+                is_new && (since..=run.started[at].unwrap_or(END)).any(|now| is_before(other, now))
+            })
+        };
+        let oldest: Vec<(usize, Nanos)> = (run.oldest_since.iter().enumerate())
+            .filter_map(|(at, since)| Some((at, (*since)?)))
+            .filter(|&(at, since)| !overtaken(at, since))
+            .collect();
+        if oldest.is_empty() {
+            continue;
+        }
+        let (at, since) = oldest[pick.index(oldest.len())];
+        let alone = Run::new(world, hold).go(false, Some((since, at)));
+        prop_assert_eq!(run.started[at], alone.started[at], "request {} since {}, {:?}", at, since, hold);
+    }
+    Ok(())
+}
+
 proptest! {
     #![proptest_config(thorough())]
 
@@ -64,31 +94,7 @@ proptest! {
     /// none of a lower class at all.
     #[test]
     fn the_first_goes_as_if_nothing_came_after_it(world in ranked_worlds(25), pick in any::<prop::sample::Index>()) {
-        for hold in [Hold::Start, Hold::Response] {
-            let run = Run::new(&world, hold).go(false, None);
-            // One of a higher class that comes later goes before it, as it should; and so does one that came earlier, as soon
-            // as it has risen to the highest class as well.
-            let overtaken = |at: usize, since: Nanos| {
-                let is_before = |other: usize, now: Nanos| {
-                    let order = |at| world.order(at, now, world.highest());
-                    world.requests[other].arrives <= now && order(other) < order(at)
-                };
-                (0..world.requests.len()).any(|other| {
-                    let is_new = world.requests[other].arrives >= since || !is_before(other, since);
-                    is_new && (since..=run.started[at].unwrap_or(END)).any(|now| is_before(other, now))
-                })
-            };
-            let oldest: Vec<(usize, Nanos)> = (run.oldest_since.iter().enumerate())
-                .filter_map(|(at, since)| Some((at, (*since)?)))
-                .filter(|&(at, since)| !overtaken(at, since))
-                .collect();
-            if oldest.is_empty() {
-                continue;
-            }
-            let (at, since) = oldest[pick.index(oldest.len())];
-            let alone = Run::new(&world, hold).go(false, Some((since, at)));
-            prop_assert_eq!(run.started[at], alone.started[at], "request {} since {}, {:?}", at, since, hold);
-        }
+        first_goes_as_alone(&world, pick)?;
     }
 
     /// I6: the gate names the instant of the next grant itself; looking more often finds nothing earlier.

@@ -200,12 +200,13 @@ impl<W> Gate<W> {
         let route = self.limits[place.route as usize].route.as_ref()?;
         let units = self.queues.get(place)?.units;
         route.charges.iter().find_map(|charge| {
-            let LimitState { id, window, .. } = &self.limits[charge.limit as usize];
+            let limit = &self.limits[charge.limit as usize];
+            let window = &limit.window;
             let staying = stays(charge.limit, window.in_flight());
             let wanted = charge.weight.saturating_mul(units);
             // What may be used of a limit can grow again, up to what the table says.
             let full = staying.saturating_add(wanted) > window.nominal();
-            full.then(|| (id.to_string(), staying, window.nominal()))
+            full.then(|| (self.named(limit).to_owned(), staying, window.nominal()))
         })
     }
 

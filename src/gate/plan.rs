@@ -108,6 +108,16 @@ impl Plan {
         }
     }
 
+    /// How many units of a limit, and none of a part of it, the waiting requests take that were added.
+    pub fn added_beyond(&self, limit: Index, part: Index) -> u64 {
+        self.added[limit as usize].saturating_sub(self.added[part as usize])
+    }
+
+    /// The last event.
+    pub fn event(&self) -> Nanos {
+        self.event
+    }
+
     /// Whether units taken now leave every reservation as it is, however long anything is in flight: what is, and
     /// these units, count as held for good.
     pub fn leaves_whole(&self, wanted: Charge, limit: &Window) -> bool {

@@ -35,6 +35,12 @@ impl Rank {
         }
         Ok(Self(Self::ORDINARY.0.wrapping_add_signed(-priority)))
     }
+
+    /// The priority of this rank.
+    pub(super) fn priority(self) -> i16 {
+        let below = i32::from(self.0) - i32::from(Self::ORDINARY.0);
+        i16::try_from(-below).unwrap_or(i16::MIN)
+    }
 }
 
 /// When a waiting request goes, over all queues: the smallest first.
@@ -71,8 +77,7 @@ impl Order {
 
     /// The priority of the request; `None` if it goes before everybody.
     pub fn priority(self) -> Option<i16> {
-        let below = i32::from(self.rank().0) - i32::from(Rank::ORDINARY.0);
-        (self.key > 0).then(|| i16::try_from(-below).unwrap_or(i16::MIN))
+        (self.key > 0).then(|| self.rank().priority())
     }
 
     /// Earlier arrivals have smaller ones.

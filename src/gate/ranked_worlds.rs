@@ -32,6 +32,7 @@ pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = Worl
     let ranks = (0..3_u16, prop::collection::vec(0..3_u16, max_requests));
     let what = prop_oneof![
         (0..6_u64).prop_map(What::Allow),
+        (1..6_u64).prop_map(What::Tell),
         (1..15 as Nanos).prop_map(What::Pause),
         (1..15 as Nanos).prop_map(What::PauseAll),
         (-5..4_i64).prop_map(What::Correct),
@@ -48,7 +49,8 @@ pub(super) fn changing_worlds(max_requests: usize) -> impl Strategy<Value = Worl
         changes.sort_by_key(|&(at, ..)| at);
         let count = world.table.len();
         // In the end all may be used again.
-        let restored = (0..count).map(|limit| (60, limit, What::Allow(u64::MAX)));
+        let all = [What::Allow(u64::MAX), What::Tell(crate::MAX_LIMIT)];
+        let restored = (0..count).flat_map(|limit| all.map(|what| (60, limit, what)));
         world.changes = (changes.into_iter().chain(restored))
             .map(|(at, limit, what)| Change { at, limit: limit % count, what })
             // Who opens a window before us is not known: others than ours are not for such a limit, nor is what became of ours.

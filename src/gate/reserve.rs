@@ -10,16 +10,18 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::clock::Nanos;
 use crate::error::Error;
 use crate::limit::{Kind, PRIORITIES, RateLimit, Shape, Window};
 
-use super::enter::Gate;
+use super::enter::{Gate, LimitState};
+use super::plan::Plan;
 use super::queue::{Place, Rank};
-use super::route::Route;
+use super::route::{Charge, Index, Route};
 use super::table::{Below, Row, scope_of};
 
 /// What the entry of an id for requests below a priority is called.
-fn id_below(id: &str, priority: i16) -> String {
+pub(crate) fn id_below(id: &str, priority: i16) -> String {
     format!("{id} below priority {priority}")
 }
 
@@ -115,13 +117,82 @@ impl<W> Gate<W> {
         }
     }
 
+    /// Every companion hears what its limit has heard, as the table may be another one.
+    pub(super) fn follow_all(&mut self, now: Nanos) {
+        let routes: Vec<_> = self.routes().filter(|route| !route.below.is_empty()).cloned().collect();
+        for route in routes {
+            self.each_companion(&route, |own, base| own.follow(now, base, 0));
+        }
+    }
+
+    /// Whether a request takes no more of a limit than is kept for its class, beside what others of such classes have used
+    /// and, being before it, wait for: so it is in nobody's way, also if lower ones are before it. Those get no more than their
+    /// companion leaves them, and the limit always has room for that.
+    pub(super) fn is_kept_for(&self, now: Nanos, plan: &Plan, route: &Route, wanted: Charge) -> bool {
+        self.kept_from(route, wanted.limit).any(|part| {
+            let (all, of_lower) = (self.window(wanted.limit), self.window(part));
+            let beyond = all.beyond(of_lower, now, plan.event());
+            let waited_for = plan.added_beyond(wanted.limit, part);
+            let taken = beyond.saturating_add(waited_for).saturating_add(wanted.weight);
+            taken <= all.limit().saturating_sub(of_lower.limit())
+        })
+    }
+
+    /// The companions of a limit that a route does not take from: what is beside them is kept for its class.
+    fn kept_from(&self, route: &Route, limit: Index) -> impl Iterator<Item = Index> {
+        let base = self.limits[limit as usize].base.filter(|_| self.has_reserves).unwrap_or(limit);
+        let base = self.limits[base as usize].route.iter().filter(|_| self.has_reserves);
+        let entries = base.flat_map(|base| base.below.iter().map(|(_, below)| below.index));
+        let is_taken = |part| route.charges.iter().any(|charge| charge.limit == part);
+        entries.filter(move |&part| self.limits[part as usize].is_companion && !is_taken(part))
+    }
+
+    /// How many units of a limit requests wait for, but for those that a companion does not let through by now: others can
+    /// use these, or they are kept. `waiting`: how many are waited for at all. `None` where it has no companion.
+    pub(super) fn waiting_beside_companions(
+        &self,
+        limit: Index,
+        waiting: impl Fn(Index) -> Option<u64>,
+    ) -> Option<u64> {
+        let base = self.limits[limit as usize].base.unwrap_or(limit);
+        let below = &self.limits[base as usize].route.as_ref()?.below;
+        let companions = below.iter().map(|(_, below)| below.index);
+        let companions = companions.filter(|&index| self.limits[index as usize].is_companion);
+        // The lowest class has the smallest one, which is a part of all others.
+        let (mut part, mut let_through) = (0, None);
+        for index in companions.chain([base]) {
+            let (all, window) = (waiting(index)?, self.window(index));
+            let more = all.saturating_sub(part).saturating_add(let_through.unwrap_or(0));
+            if index == limit {
+                return let_through.map(|_| more);
+            }
+            (part, let_through) = (all, Some(more.min(window.limit().saturating_sub(window.used()))));
+        }
+        None
+    }
+
+    /// Whether anything is kept for a class of requests.
+    pub(super) fn has_reserve_for(&self, route: &Route) -> bool {
+        let is_kept = |charge: &Charge| self.kept_from(route, charge.limit).next().is_some();
+        self.has_reserves && route.charges.iter().any(is_kept)
+    }
+
+    /// For which priority, and higher ones, that is kept which a companion leaves alone; `None` of any other limit.
+    pub(super) fn kept_for(&self, companion: Index) -> Option<i16> {
+        let base = self.limits[companion as usize].base?;
+        let below = &self.limits[base as usize].route.as_ref()?.below;
+        below.iter().find(|(_, below)| below.index == companion).map(|&(rank, _)| rank.priority())
+    }
+
     /// What is free of a limit, and kept for others than the lowest class.
-    pub(super) fn reserved(&self, route: &Route) -> u64 {
-        let free = |window: &Window| window.limit().saturating_sub(window.used());
+    pub(super) fn reserved(&self, now: Nanos, route: &Route) -> u64 {
+        let all = &self.limits[route.index as usize].window;
+        let free = all.limit().saturating_sub(all.used());
         let companions = route.below.iter().map(|(_, below)| &self.limits[below.index as usize]);
-        let of_all = companions.filter(|limit| limit.is_companion).map(|limit| free(&limit.window)).min();
-        let own = free(&self.limits[route.index as usize].window);
-        of_all.map_or(0, |of_all| own.saturating_sub(of_all))
+        let kept = companions.filter(|limit| limit.is_companion).map(|LimitState { window, .. }| {
+            all.limit().saturating_sub(window.limit()).saturating_sub(all.beyond(window, now, now))
+        });
+        kept.max().unwrap_or(0).min(free)
     }
 
     /// Has those who wait do so for what the new table says that their class takes.

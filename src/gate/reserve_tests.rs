@@ -10,6 +10,7 @@ use crate::limit::{Kind, Link, RateLimit};
 use super::brute_force::brute_force;
 use super::enter::Gate;
 use super::model::{Change, Run, What, World};
+use super::model_tests::first_goes_as_alone;
 use super::queue::{Rank, Waiter};
 use super::ranked_worlds::changing_worlds;
 use super::table::{Hold, Options};
@@ -112,14 +113,20 @@ fn with_second_limits(world: &World) -> World {
     // What others use of a limit they use of its companions, of which nobody may take it in between.
     second.changes = (world.changes.iter())
         .flat_map(|&change| {
-            let own = companions.iter().filter(move |&&(at, ..)| at == change.limit);
-            let beside = own.filter_map(move |&(_, _, companion)| match change.what {
+            let own = companions.iter().filter(|&&(at, ..)| at == change.limit);
+            let beside = own.filter_map(|&(at, priority, companion)| match change.what {
+                What::Tell(units) => {
+                    // As much smaller as the limit is what is kept of it.
+                    let (all, left) = (world.table[at].limit, left_below(&world.table[at], priority));
+                    let what = What::TellBeside(units - (all - left) * units.min(all) / all);
+                    Some(Change { limit: companion, what, ..change })
+                }
                 What::Foreign(units, later) => {
                     Some(Change { limit: companion, what: What::ForeignBeside(units, later), ..change })
                 }
                 _ => None,
             });
-            beside.chain([change])
+            beside.chain([change]).collect::<Vec<_>>()
         })
         .collect();
     second
@@ -141,14 +148,32 @@ proptest! {
         prop_assert_eq!(&run.started, &brute_force(&with_second_limits(&world), deadlines));
     }
 
-    /// I6 with reserves.
+    /// I6 with reserves: each wake-up is a known instant of a limit or of what a reserve leaves of it, and there are no more.
     #[test]
     fn polling_at_wake_ups_is_as_early_with_reserves(world in reserved_worlds()) {
+        let second = with_second_limits(&world);
         for hold in [Hold::Start, Hold::Response] {
-            let woken = Run::new(&world, hold).go(false, None);
+            let mut woken = Run::new(&world, hold).go(false, None);
             let polled = Run::new(&world, hold).go(true, None);
             prop_assert_eq!(&woken.started, &polled.started);
+            woken.world = &second;
+            let known = woken.known_instants();
+            prop_assert!(woken.woken.is_sorted_by(|a, b| a < b), "{:?}", woken.woken);
+            prop_assert!(woken.woken.iter().all(|at| known.contains(at)), "{:?} of {:?}", woken.woken, known);
         }
+    }
+
+    /// I3 with reserves, also where nobody knows how long requests take.
+    #[test]
+    fn the_first_goes_as_if_nothing_came_after_it_with_reserves(
+        world in reserved_worlds(), pick in any::<prop::sample::Index>(),
+    ) {
+        let mut world = world;
+        // What others use, nobody has foreseen.
+        world.changes.clear();
+        // So that the highest class stays the same.
+        world.table[0].priority = 2;
+        first_goes_as_alone(&world, pick)?;
     }
 }
 
@@ -206,8 +231,9 @@ fn units_of_others_and_a_smaller_limit_leave_the_reserve() {
     assert!(take(&mut gate, 0, "pool", 1, 20));
     let seen = super::Observation { limit: Some(60), ..Default::default() };
     gate.observe_answer(50, &route, &seen).expect("fine");
-    assert!(!take(&mut gate, 50, "pool", 0, 41) && take(&mut gate, 50, "pool", 0, 40));
-    assert!(take(&mut gate, 50, "pool", 1, 20));
+    // As much smaller as the limit is the reserve: 12 of 60.
+    assert!(!take(&mut gate, 50, "pool", 0, 49) && take(&mut gate, 50, "pool", 0, 48));
+    assert!(take(&mut gate, 50, "pool", 1, 12) && !take(&mut gate, 50, "pool", 1, 1));
 }
 
 #[test]
@@ -237,7 +263,39 @@ fn a_new_table_has_those_wait_as_it_says_who_wait_already() {
     // Six of ten units do not fit beside a reserve of five.
     let refused = gate.set_table(12, &[RateLimit::new("pool", 10, TEN).reserve(1, 5)]).expect("fine");
     let error = refused[0].outcome.as_ref().expect_err("it never passes").to_string();
-    assert!(error.contains("\"pool\" takes 6 units of \"pool below priority 1\", but only 5 fit"), "{error}");
+    let words =
+        "\"pool\" takes 6 units of \"pool\", but only 5 fit in a window beside its reserve for priority 1";
+    assert!(error.contains(words), "{error}");
+}
+
+/// A process need not have what its lower classes cannot use: that is there for the cancels of others.
+#[test]
+fn lower_classes_ask_for_no_more_of_a_limit_than_their_reserves_leave_them() {
+    let table = [pool(), RateLimit::route("a").link("pool", 2)];
+    let mut gate = gate(&table, Options::default());
+    gate.share(0, 0);
+    let index = |gate: &Gate<_>, id: &str| gate.by_id[id];
+    let limits = ["pool", "pool below priority 1", "pool below priority 5"].map(|id| index(&gate, id));
+    for (limit, units) in limits.iter().zip([10, 5, 8]) {
+        gate.allow_of(*limit, units);
+    }
+    let waiting = |gate: &mut Gate<&'static str>| {
+        gate.demand(0, &limits).iter().map(|demand| demand.waiting).collect::<Vec<_>>()
+    };
+    assert!(take(&mut gate, 0, "pool", 0, 2) && take(&mut gate, 0, "pool", 1, 1));
+    let join = |gate: &mut Gate<&'static str>, priority, units| {
+        let rank = Rank::of(priority).expect("in range");
+        let route = gate.lookup("a").expect("known").of_rank(rank).clone();
+        gate.join(&route, rank, Waiter { units, since: 0, deadline: None, tag: "waits" });
+    };
+    join(&mut gate, 0, 2);
+    join(&mut gate, -1, 1);
+    // Three more are left to them.
+    assert_eq!(waiting(&mut gate), [3, 6, 3]);
+    join(&mut gate, 1, 2);
+    assert_eq!(waiting(&mut gate), [5, 6, 7]);
+    join(&mut gate, 7, 1);
+    assert_eq!(waiting(&mut gate), [7, 6, 7]);
 }
 
 #[test]
@@ -252,6 +310,8 @@ fn a_reserve_that_cannot_be_is_refused() {
     assert!(refusal(limit(1, 0)).contains("not 0"));
     assert!(refusal(limit(-1000, 1)).contains("from -999 to 1000, not -1000"));
     // Its own requests are of priority 0.
-    assert!(refusal(limit(1, 5).weight(6)).contains("takes 6 units of \"pool below priority 1\""));
+    let words = "only 5 fit in a window beside its reserve for priority 1 and higher ones, so it could never pass; \
+                 make its weight there 5 or less, or give it priority 1";
+    assert!(refusal(limit(1, 5).weight(6)).ends_with(words));
     assert!(Gate::<()>::new(&[limit(1, 5).weight(6).priority(1)], Options::default()).is_ok());
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::clock::{Nanos, nanos};
 use crate::error::Error;
-use crate::limit::{Kind, RateLimit, Scope, Settled, Window};
+use crate::limit::{Kind, RateLimit, Scope, Settled, Window, part_told};
 
 use super::enter::{Decided, Gate};
 use super::listening::Left;
@@ -63,6 +63,13 @@ impl<W> Gate<W> {
                 demand.waiting = demand.waiting.saturating_add(all);
                 demand.need = demand.need.max(charge.weight.saturating_mul(units));
             }
+        }
+        for (at, &limit) in limits.iter().enumerate().filter(|_| self.has_reserves) {
+            let waiting = self.waiting_beside_companions(limit, |limit| {
+                Some(demand.get(position[limit as usize])?.waiting)
+            });
+            demand[at].waiting =
+                waiting.unwrap_or(demand[at].waiting).max(self.limits[limit as usize].refused);
         }
         demand
     }
@@ -136,9 +143,11 @@ impl<W> Gate<W> {
 
     /// What the exchange has told that a limit is, for all, and how long ago; `None` if the table holds.
     pub fn told_of(&self, limit: Index, now: Nanos) -> Option<(u64, Nanos)> {
-        let limit = &self.limits[limit as usize];
+        let own = &self.limits[limit as usize];
+        // Of a companion it is told with the limit that it belongs to.
+        let limit = own.base.map_or(own, |base| &self.limits[base as usize]);
         let (told, at) = limit.heard.limit.filter(|_| limit.window.is_told())?;
-        Some((told, now.saturating_sub(at)))
+        Some((part_told(told, limit.published, own.published), now.saturating_sub(at)))
     }
 
     /// What was last heard of how much of a limit is left, and when units of others were last found.

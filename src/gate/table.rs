@@ -174,7 +174,7 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
     {
         return Err(Error::invalid(
             "the id of a limit",
-            "no other than that of a reserve in the table",
+            "another one than that of a reserve in the table",
             &row.id,
         ));
     }
@@ -187,9 +187,10 @@ pub(crate) fn check(limits: &[RateLimit], options: &Options) -> Result<Vec<Row>,
         for &(at, units) in &row.takes {
             let available = rows[at].shape.limit;
             if units > available {
-                let named = row.below.map_or(row, |below| &rows[below.base]);
-                let (id, limit) = (named.id.clone(), rows[at].id.clone());
-                return Err(Error::NeverPasses { id, limit, units, available, times: 1 });
+                let named = |row: &Row| row.below.map_or(&row.id, |below| &rows[below.base].id).clone();
+                let (id, limit) = (named(row), named(&rows[at]));
+                let kept_for = rows[at].below.map(|below| below.priority);
+                return Err(Error::NeverPasses { id, limit, units, available, times: 1, kept_for });
             }
         }
     }

@@ -90,11 +90,13 @@ impl<W> Gate<W> {
             limit.window.allow(self.allowed_at_first);
         }
         self.measure_room(&rows, &indices);
+        self.has_reserves = rows.iter().any(|row| row.below.is_some());
         self.quotas = self.those(Window::is_quota);
         self.concurrent = self.those(Window::is_concurrent);
         self.queues.resize(self.limits.len());
         self.queues.set_highest(rows.iter().map(|row| row.rank).min().unwrap_or(Rank::ORDINARY));
         self.waited.resize(self.limits.len());
+        self.follow_all(now);
         self.move_waiters();
         Ok(self.refuse_hopeless())
     }
@@ -236,8 +238,16 @@ impl<W> Gate<W> {
             let limit = &self.limits[charge.limit as usize];
             let (wanted, available) = (charge.weight.saturating_mul(units), limit.window.nominal());
             if wanted > available {
-                let (id, limit) = (route.id.to_string(), limit.id.to_string());
-                return Err(Error::NeverPasses { id, limit, units: wanted, available, times: units });
+                let kept_for = self.kept_for(charge.limit);
+                let (id, limit) = (route.id.to_string(), self.named(limit).to_owned());
+                return Err(Error::NeverPasses {
+                    id,
+                    limit,
+                    units: wanted,
+                    available,
+                    times: units,
+                    kept_for,
+                });
             }
         }
         Ok(())

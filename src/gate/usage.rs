@@ -46,7 +46,7 @@ impl<W> Gate<W> {
             self.limits[below.index as usize].window.expire(now);
         }
         self.limits[route.index as usize].window.expire(now);
-        let reserved = self.reserved(route);
+        let reserved = self.reserved(now, route);
         let limit = &self.limits[route.index as usize];
         let window = &limit.window;
         let resets_at = match window.next_expiry(now) {

@@ -5,6 +5,7 @@ use crate::clock::Nanos;
 
 use super::MAX_LIMIT;
 use super::others::{Likely, Others};
+use super::part::part_told;
 use super::window::Window;
 
 /// An answer that says how much is left may be so old at most: what left a rolling window is known for so long.
@@ -163,8 +164,8 @@ impl Window {
             // Where they are among the own ones, they are here as well.
             self.stamps.stamp_foreign(now, new);
         }
-        let kept = other.nominal.saturating_sub(self.nominal);
-        self.told = if other.told == u64::MAX { u64::MAX } else { other.told.saturating_sub(kept) };
+        let told = part_told(other.told, other.nominal, self.nominal);
+        self.told = if other.told == u64::MAX { u64::MAX } else { told };
         self.others.clone_from(&other.others);
         self.recount(now);
     }

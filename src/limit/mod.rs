@@ -7,6 +7,7 @@ mod fixed;
 mod kind;
 mod listening;
 mod others;
+mod part;
 mod period;
 mod quota;
 #[cfg(test)]
@@ -26,6 +27,7 @@ mod zone;
 pub(crate) use bucket::{Slope, drained};
 pub use kind::Kind;
 pub(crate) use listening::Told;
+pub(crate) use part::part_told;
 pub(crate) use period::MAX_PERIOD;
 pub use period::Period;
 pub use rate_limit::{Link, MAX_LIMIT, PRIORITIES, RateLimit, Scope};

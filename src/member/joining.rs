@@ -87,7 +87,8 @@ pub(super) fn about() -> About {
         |name| name.trim().to_owned(),
     );
     let command: Vec<String> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
-    let mut command = command.join(" ");
+    // A table of those who share has one line for each.
+    let mut command = command.join(" ").replace(char::is_control, " ");
     if command.chars().count() > 120 {
         command = command.chars().take(119).chain(['…']).collect();
     }

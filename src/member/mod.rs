@@ -18,6 +18,6 @@ mod visits;
 pub(crate) use closing::end_all;
 pub(crate) use fork::{after_fork_in_child, after_fork_in_parent, before_fork};
 pub use options::{Notice, Share};
-pub(crate) use overview::overview_of;
 pub use overview::{MemberUsage, SharedUsage};
+pub(crate) use overview::{ScopeOverview, overview_of};
 pub(crate) use visits::visits;

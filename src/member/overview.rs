@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::share::{LimitOverview, MemberOverview, Overview, ScopeState, overview};
+use crate::gate::id_below;
+use crate::share::{LimitOverview, MemberOverview, Overview, PartOverview, ScopeState, overview};
 use crate::store;
 use crate::wait::Throttler;
 
@@ -92,7 +93,7 @@ fn usage_of(
 ) -> SharedUsage {
     let parts = overview.members.iter().zip(&limit.members);
     let members = parts.filter_map(|(member, part)| {
-        let (held, demand) = (*part)?;
+        let PartOverview { held, demand, .. } = (*part)?;
         Some(MemberUsage {
             pid: member.about.pid,
             host: member.about.host.clone(),
@@ -113,8 +114,35 @@ fn usage_of(
     }
 }
 
-/// All documents of the store at `url`; and of each the members that the store knows to be dead, by their place.
-pub(crate) fn overview_of(url: &str) -> Result<Vec<(String, Overview, Vec<bool>)>, Error> {
+/// A document of a store, and what the rules alone do not know of it.
+#[derive(Debug)]
+pub(crate) struct ScopeOverview {
+    /// The document's name.
+    pub scope: String,
+    pub overview: Overview,
+    /// By member: whether the store knows it to be dead.
+    pub dead: Vec<bool>,
+    /// By limit: free units that are kept for requests of higher priorities than the lowest; `None` of a limit that stands
+    /// for what lower ones may use of another.
+    pub reserved: Vec<Option<u64>>,
+}
+
+/// See [`ScopeOverview::reserved`].
+fn reserved(overview: &Overview) -> Vec<Option<u64>> {
+    let mut reserved = vec![Some(0); overview.limits.len()];
+    for (at, limit) in overview.limits.iter().enumerate() {
+        for &(priority, _) in &limit.reserve {
+            let id = id_below(&limit.id, priority);
+            let Some(below) = overview.limits.iter().position(|other| other.id == id) else { continue };
+            let kept = limit.unused().saturating_sub(overview.limits[below].unused());
+            (reserved[at], reserved[below]) = (reserved[at].max(Some(kept)), None);
+        }
+    }
+    reserved
+}
+
+/// All documents of the store at `url`.
+pub(crate) fn overview_of(url: &str) -> Result<Vec<ScopeOverview>, Error> {
     let failed = |error: store::StoreError| Error::Store(error.to_string());
     let mut store = store::open(url).map_err(failed)?;
     let mut all = Vec::new();
@@ -137,7 +165,10 @@ pub(crate) fn overview_of(url: &str) -> Result<Vec<(String, Overview, Vec<bool>)
         };
         store.update(&document, &mut look).map_err(failed)?;
         match found {
-            Some(Ok((overview, dead))) => all.push((document, overview, dead)),
+            Some(Ok((overview, dead))) => {
+                let reserved = reserved(&overview);
+                all.push(ScopeOverview { scope: document, overview, dead, reserved });
+            }
             Some(Err(error)) => return Err(Error::Store(format!("{document}: {error}"))),
             None => {}
         }

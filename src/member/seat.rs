@@ -119,6 +119,10 @@ impl Sharer for Arc<Seat> {
         self.wake();
     }
 
+    fn member(&self) -> Option<u64> {
+        Seat::member(self).map(|member| member.0)
+    }
+
     fn ended(&self, last: SharedGate, now: Nanos) {
         *self.last.lock() = Some((last, now));
         self.close();

@@ -81,7 +81,7 @@ pub(crate) use gate_view::{GateView, Rules, SettledUnits, Waiting};
 pub(crate) use learned::ToldLimit;
 pub(crate) use line::Class;
 pub(crate) use membership::Membership;
-pub(crate) use overview::{LimitOverview, MemberOverview, Overview, overview};
+pub(crate) use overview::{LimitOverview, MemberOverview, Overview, PartOverview, overview};
 pub(crate) use pauses::{Pause, SAME_END, ScopePause};
 pub(crate) use reclaim::FreeAt;
 pub(crate) use state::{About, BadDocument, MemberId, ScopeState};

@@ -2,6 +2,7 @@
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::reclaim::Why;
 use super::state::{About, MemberId, ScopeState};
 use super::terms::Kind;
 
@@ -32,18 +33,48 @@ pub(crate) struct LimitOverview {
     pub limit: u64,
     pub interval: Nanos,
     pub kind: Kind,
-    /// By member of the overview: units held, and units in use or waited for at its last visit; `None` if its table lacks
-    /// the limit.
-    pub members: Vec<Option<(u64, u64)>>,
+    /// What of it is kept for priorities and those above: (priority, units).
+    pub reserve: Vec<(i16, u64)>,
+    /// By member of the overview; `None` if its table lacks the limit.
+    pub members: Vec<Option<PartOverview>>,
     /// Units that anybody may take; negative while a lowered limit is being paid off.
     pub pool: i64,
     /// Units that come free by themselves: (after, units).
     pub quarantine: Vec<(Nanos, u64)>,
+    /// Of these, what others have used, as the exchange said, and what is kept for them.
+    pub foreign: u64,
+    /// Of `foreign`, what the exchange does not count now: it is kept for others who may come again.
+    pub kept: u64,
+    /// Of the quarantine, what processes held that have ended without giving it back.
+    pub locked_up: u64,
     /// How long until anybody can get more, if the store has forgotten.
     pub locked_for: Nanos,
+    /// For how long nothing may leave, and why.
+    pub pause: Option<(Nanos, String)>,
+}
+
+/// A process's part of a limit, as it said at its last visit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PartOverview {
+    /// Units that are its own, free or used.
+    pub held: u64,
+    /// Units in use.
+    pub used: u64,
+    /// Units in use or waited for.
+    pub demand: u64,
 }
 
 impl LimitOverview {
+    fn quarantined(&self) -> u64 {
+        self.quarantine.iter().map(|&(_, units)| units).sum()
+    }
+
+    /// Units that are not used, whoever has them, as far as the members have told.
+    pub(crate) fn unused(&self) -> u64 {
+        let in_use: u64 = self.members.iter().flatten().map(|part| part.held.min(part.used)).sum();
+        self.limit.saturating_sub(self.quarantined() + in_use)
+    }
+
     /// Units that are used, waited for or held ready, as far as the members have told.
     pub(crate) fn used(&self) -> u64 {
         self.used_beside(None)
@@ -51,13 +82,12 @@ impl LimitOverview {
 
     /// The same, where it is known what one member uses now: (its place, units).
     pub(crate) fn used_beside(&self, known: Option<(usize, u64)>) -> u64 {
-        let quarantined: u64 = self.quarantine.iter().map(|&(_, units)| units).sum();
         // Of a long window, that counts what a member keeps at hand for what comes: it may be used by now.
-        let used = |(at, part): (usize, &Option<(u64, u64)>)| match (known, *part) {
-            (Some((known, used)), Some((held, _))) if known == at => held.min(used),
-            (_, part) => part.map_or(0, |(held, demand)| held.min(demand)),
+        let used = |(at, part): (usize, &Option<PartOverview>)| match (known, part) {
+            (Some((known, used)), Some(part)) if known == at => part.held.min(used),
+            (_, part) => part.map_or(0, |part| part.held.min(part.demand)),
         };
-        quarantined + self.members.iter().enumerate().map(used).sum::<u64>()
+        self.quarantined() + self.members.iter().enumerate().map(used).sum::<u64>()
     }
 }
 
@@ -87,20 +117,39 @@ pub(crate) fn overview(state: &ScopeState, now: Nanos, wall: WallNanos) -> Overv
             };
             let part = |member: &super::state::Member| {
                 let part = member.parts.iter().find(|part| part.budget as usize == at)?;
-                Some((part.held, part.demand))
+                Some(PartOverview { held: part.held, used: part.used, demand: part.demand })
             };
+            let locked = budget.quarantine.iter().filter(|some| after(some.at) > 0);
+            let (mut foreign, mut kept, mut locked_up) = (0, 0, 0);
+            for some in locked {
+                match some.why {
+                    Why::Used => {}
+                    Why::Unknown => locked_up += some.units,
+                    Why::Others | Why::Expected | Why::Doubted => {
+                        foreign += some.units;
+                        kept += if budget.is_kept(some, on_line) { some.units } else { 0 };
+                    }
+                }
+            }
+            let pause = if budget.pause.until < state.pause.until { &state.pause } else { &budget.pause };
+            let paused = pause.until.saturating_sub(clock);
             LimitOverview {
                 id: budget.id.clone(),
                 limit: budget.limit,
                 interval: budget.interval,
                 kind: budget.kind.clone(),
+                reserve: budget.reserve.clone(),
                 members: state.members.iter().map(part).collect(),
                 pool: budget.pool + due(budget) as i64,
                 quarantine: (budget.quarantine.iter())
                     .map(|some| (after(some.at), some.units))
                     .filter(|&(after, _)| after > 0)
                     .collect(),
+                foreign,
+                kept,
+                locked_up,
                 locked_for: budget.locked_until.saturating_sub(clock),
+                pause: (paused > 0).then(|| (paused, pause.reason.clone())),
             }
         })
         .collect();

@@ -38,7 +38,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Nanos;
 
-use super::reclaim::{Care, FreeAt, Why};
+use super::reclaim::{Care, FreeAt, Quarantined, Why};
 use super::state::{Budget, MemberId, MemberPart, ScopeState};
 use super::terms::{CHUNKS, Kind};
 use super::time::Moment;
@@ -175,6 +175,12 @@ impl Tally {
 impl Budget {
     pub(super) fn is_asking(&self) -> bool {
         self.tally.as_ref().is_some_and(|tally| tally.is_open)
+    }
+
+    /// Whether units that are locked up for others are not counted by the exchange, as far as anybody knows: these are expected.
+    pub(super) fn is_kept(&self, some: &Quarantined, now: i64) -> bool {
+        let expects = self.tally.as_ref().is_some_and(|tally| tally.expect);
+        some.why.is_guess() || (expects && some.at - (self.interval / LATER) as i64 <= now)
     }
 
     /// What a member has yet to answer.

@@ -7,6 +7,7 @@ use crate::clock::Nanos;
 use super::gate_view::GateView;
 use super::membership::Membership;
 use super::model_world::MS;
+use super::overview::overview;
 use super::rules_tests::{File, SECOND, member, terms, wants};
 use super::state::MemberId;
 use super::tally::{Counted, HeardNews, News};
@@ -25,12 +26,15 @@ struct Process {
     window: Option<(Nanos, Nanos)>,
     /// Units of `used` in that window.
     in_window: u64,
+    /// Whether others are expected to go on as they did.
+    expect: bool,
 }
 
 impl Process {
     fn new(id: u64, used: u64) -> Self {
         let me = member(id, OnConflict::Refuse, vec![terms(LIMIT, 60)]);
-        Self { me, used, wanted: LIMIT, heard: None, window: None, in_window: 0 }
+        let (window, in_window) = (None, 0);
+        Self { me, used, wanted: LIMIT, heard: None, window, in_window, expect: true }
     }
 
     fn free(&self) -> u64 {
@@ -47,7 +51,7 @@ impl Process {
                 age: now - at + 100 * MS,
                 ends_in: None,
                 window: self.window.map(|(began, ends)| (began + now - at, (ends + at).saturating_sub(now))),
-                expect: true,
+                expect: self.expect,
                 counted,
             },
             number: at,
@@ -138,6 +142,32 @@ fn where_windows_end_for_all_at_once_what_others_will_use_until_then_is_kept_for
     file.now += 18 * SECOND;
     go_round(&mut file, &mut [&mut one, &mut two], 8);
     assert_eq!(one.free() + two.free(), LIMIT);
+}
+
+#[test]
+fn the_overview_tells_units_of_others_from_those_that_a_dead_member_held() {
+    for expect in [true, false] {
+        let mut file = File::default();
+        let (mut one, mut two) = two(&mut file);
+        (one.expect, one.heard) = (expect, Some((12, file.now)));
+        go_round(&mut file, &mut [&mut one, &mut two], 6);
+        file.now += 4 * SECOND;
+        go_round(&mut file, &mut [&mut one, &mut two], 6);
+        let seen = |file: &File| {
+            let state = file.document.as_ref().expect("written");
+            overview(state, file.now, 0).limits.remove(0)
+        };
+        let before = seen(&file);
+        assert_eq!((before.foreign, before.kept, before.locked_up), (38, 0, 0), "expected again: {expect}");
+        let held = before.members[1].expect("it is a member").held;
+        file.dead.push(MemberId(2));
+        go_round(&mut file, &mut [&mut one], 1);
+        let after = seen(&file);
+        assert_eq!((after.foreign, after.locked_up), (38, held));
+        file.now += 58 * SECOND;
+        let kept = if expect { 38 } else { 0 };
+        assert_eq!((seen(&file).foreign, seen(&file).kept), (kept, kept));
+    }
 }
 
 #[test]

@@ -20,6 +20,9 @@ pub(crate) trait Sharer: fmt::Debug + Send + Sync {
     /// A request waits that this process may not have units enough for.
     fn wanted(&self);
 
+    /// Its number in the store; `None` while it is not a member there.
+    fn member(&self) -> Option<u64>;
+
     /// The last handle of the throttler is gone, and this is all that it knew.
     fn ended(&self, last: Gate<Arc<Turn>>, now: Nanos);
 }
@@ -70,6 +73,11 @@ pub(crate) struct NewLimit {
 }
 
 impl Sharing {
+    /// See [`Sharer::member`].
+    pub fn member(&self) -> Option<u64> {
+        self.sharer.member()
+    }
+
     /// The others must hear at once of what the exchange has said.
     pub fn tell_others(&self) {
         self.sharer.wanted();
@@ -277,6 +285,10 @@ mod tests {
 
     impl Sharer for Nobody {
         fn wanted(&self) {}
+
+        fn member(&self) -> Option<u64> {
+            None
+        }
 
         fn ended(&self, _last: Gate<Arc<Turn>>, _now: Nanos) {}
     }

@@ -54,6 +54,8 @@ pub(crate) struct Snapshot {
     pub oldest_waits: Vec<Duration>,
     /// Each id that requests wait for, how many they are, and for how long the oldest of them has.
     pub waiting: Vec<(String, usize, Duration)>,
+    /// Who it is in the store of a shared budget.
+    pub member: Option<u64>,
 }
 
 /// A throttler that does not keep itself alive.
@@ -286,6 +288,14 @@ impl Throttler {
         self.shared.lock().gate.counters()
     }
 
+    /// The same, each with how long the oldest request has waited that waits for it.
+    pub(crate) fn counters_and_oldest_waits(&self) -> Vec<(Counters, Duration)> {
+        let mut shared = self.shared.lock();
+        let now = shared.now();
+        let oldest = shared.gate.oldest_waits(now);
+        shared.gate.counters().into_iter().zip(oldest).collect()
+    }
+
     /// All that a meter shows, at one instant.
     pub(crate) fn snapshot(&self) -> Snapshot {
         let mut shared = self.shared.lock();
@@ -296,6 +306,7 @@ impl Throttler {
             counters: shared.gate.counters(),
             oldest_waits: shared.gate.oldest_waits(now),
             waiting: shared.gate.waiting(now),
+            member: shared.sharing.as_ref().and_then(|sharing| sharing.member()),
         }
     }
 

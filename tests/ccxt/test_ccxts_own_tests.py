@@ -11,32 +11,42 @@ import ccxt
 import pytest
 
 PACKAGE = Path(ccxt.__file__).parent
-TESTS = PACKAGE / "test" / "tests_init.py"
-HELP = "these versions of ccxt ship no offline tests that run by themselves"
+HELP = "this version of ccxt ships no offline tests that run by themselves"
+
+#: Older versions have no program that runs all of them. Some need files that are not shipped.
+RUN_EACH = """
+import pathlib, runpy, sys
+for file in sorted(pathlib.Path.cwd().glob("base/test_*.py")):
+    try:
+        runpy.run_path(str(file), run_name="__main__")
+        print("passed", file.name)
+    except Exception as error:
+        print("failed", file.name, type(error).__name__)
+"""
 
 
-def own_tests(folder: Path, *before: str) -> subprocess.CompletedProcess[str]:
-    """Run them from a folder that does not look installed: otherwise they refuse to run."""
+def own_tests(folder: Path, *before: str) -> str:
+    """What they say that pass, in a folder that does not look installed: there they do not run."""
+    folder.mkdir()
     (folder / "ccxt").symlink_to(PACKAGE)
-    environ = {**os.environ, "PYTHONPATH": str(folder)}
-    return subprocess.run(
-        [sys.executable, *before, "tests_init.py", "--baseTests"],
+    (folder / "each.py").write_text(RUN_EACH)
+    program = folder / "ccxt" / "test" / "tests_init.py"
+    if not program.exists():
+        program = folder / "each.py"
+    done = subprocess.run(
+        [sys.executable, *before, str(program), "--baseTests"],
         cwd=folder / "ccxt" / "test",
-        env=environ,
+        env={**os.environ, "PYTHONPATH": str(folder)},
         capture_output=True,
         text=True,
         check=False,
         timeout=300,
     )
+    return done.stdout if done.returncode == 0 else ""
 
 
-@pytest.mark.skipif(not TESTS.exists(), reason=HELP)
 def test_none_is_lost(tmp_path: Path) -> None:
-    for name in ("stock", "ours"):
-        (tmp_path / name).mkdir()
     stock = own_tests(tmp_path / "stock")
-    if stock.returncode != 0 or "tests passed" not in stock.stdout:
+    if "passed" not in stock:
         pytest.skip(HELP)
-    ours = own_tests(tmp_path / "ours", "-m", "sluicegate", "run")
-    assert ours.returncode == 0, ours.stderr
-    assert ours.stdout == stock.stdout
+    assert own_tests(tmp_path / "ours", "-m", "sluicegate", "run") == stock

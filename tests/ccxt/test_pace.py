@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+from fractions import Fraction
 from typing import Any
 
 import ccxt
 import pytest
 
+from sluicegate.ccxt import install, usage
 from sluicegate.ccxt.defaults import pace_of_class
 from sluicegate.ccxt.pace import UNIT, Pace, paced
 
@@ -60,3 +63,44 @@ def test_a_cost_is_never_less_than_it_says() -> None:
 def test_a_cost_above_the_window_takes_whole_windows_before() -> None:
     assert paced("pace", 50 * UNIT, 120) == ("pace", 20 * UNIT, 2, 50 * UNIT)
     assert paced("pace", 50 * UNIT, 100) == ("pace", 50 * UNIT, 1, 50 * UNIT)
+
+
+@pytest.mark.parametrize(
+    ("config", "what"),
+    [
+        ({"rateLimit": "20"}, "rateLimit must be a number, as in ccxt, not '20'"),
+        ({"tokenBucket": {"refillRate": "a"}}, "must be a number, as in ccxt, not 'a'"),
+        ({"rollingWindowSize": [1]}, "rollingWindowSize must be a number, as in ccxt, not"),
+    ],
+)
+def test_a_setting_that_is_no_number_is_named(config: dict[str, Any], what: str) -> None:
+    exchange = ccxt.bitstamp()
+    for name, value in config.items():
+        setattr(exchange, name, value)
+    with pytest.raises(TypeError, match=what):
+        Pace.of(exchange)
+
+
+@pytest.mark.parametrize("rate_limit", [Decimal(20), Fraction(20)])
+def test_numbers_of_other_kinds_are_numbers(rate_limit: Any) -> None:
+    assert Pace.read(rate_limit, None, None, None) == Pace(20.0, 1000.0, 50 * UNIT)
+
+
+@pytest.mark.parametrize("cost", ["2", float("nan"), float("inf"), [1]])
+def test_a_cost_that_nobody_can_wait_for_is_an_error(cost: Any) -> None:
+    install()
+    exchange = ccxt.bitstamp({"rateLimit": 1})
+    exchange.fetch = lambda *_, **__: {}
+    exchange.calculate_rate_limiter_cost = lambda *_: cost
+    with pytest.raises(ValueError, match="of bitstamp costs"):
+        exchange.publicGetTickerPair({"pair": "btcusd"})
+    assert all(one.in_flight == 0 for one in usage(exchange).values())
+
+
+@pytest.mark.parametrize("named", ["main", ["main"], 5])
+def test_a_name_of_an_account_that_is_not_in_a_dictionary_is_an_error(named: Any) -> None:
+    install()
+    exchange = ccxt.bitstamp({"options": {"sluicegate": named}})
+    exchange.fetch = lambda *_, **__: {}
+    with pytest.raises(TypeError, match='"sluicegate" must be a dictionary'):
+        exchange.publicGetTickerPair({"pair": "btcusd"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib import import_module
 from typing import Any
 
@@ -176,6 +177,19 @@ async def test_an_exchange_without_limits_for_it_is_left_alone(
     await client.send("ping")
     assert sent == ["opened", "ping"]
     assert usage(exchange) == {}
+    await exchange.close()
+
+
+async def test_what_goes_wrong_before_a_connection_is_told_to_who_waits_for_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    exchange = pro.binance({"options": {"sluicegate": "no dictionary"}})
+    client, sent = connection(monkeypatch, exchange, STREAM)
+    news = client.future("trades")
+    client.connect(None)
+    with pytest.raises(TypeError, match="must be a dictionary"):
+        await asyncio.wait_for(news, 30)
+    assert sent == []
     await exchange.close()
 
 

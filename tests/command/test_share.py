@@ -81,7 +81,7 @@ def test_each_limit_has_a_row_and_below_it_each_process(url: str) -> None:
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[0] == ["account:main"]
     (orders,) = [line for line in lines if line[:1] == ["ORDERS"]]
-    assert orders[1:4] == ["10", "600", "s"]
+    assert orders[1:4] == ["10", "10", "min"]
     # Of a long window a process also counts what it is about to fetch.
     assert 3 <= int(orders[4]) <= 5
     (weight,) = [line for line in lines if line[:1] == ["WEIGHT"]]
@@ -90,6 +90,8 @@ def test_each_limit_has_a_row_and_below_it_each_process(url: str) -> None:
         rows = [line for line in lines if line[:1] == [str(process.pid)]]
         assert len(rows) == 2, "one in each scope"
         assert sys.executable in rows[0]
+    # Five lines for each scope, and one between them: the command of several lines is in one.
+    assert len(lines) == 11, done.stdout
     assert "address:home" in done.stdout
 
 

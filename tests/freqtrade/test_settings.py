@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
+import ccxt
 import pytest
 
+from sluicegate.freqtrade.limits import Limits
 from sluicegate.freqtrade.settings import Settings, read
+from tests.helpers.repository import ROOT
 
 SECONDS = "seconds, at least 1"
 COUNT = "a whole number of at least 1"
@@ -19,6 +24,7 @@ STORE = (
     'the address of a store such as "sqlite:////var/lib/bots/budget.db" or '
     '"redis://host:6379/0", or true for a file in your state folder'
 )
+WORDS = 'true, false, or whole numbers from -1000 to 1000 by function, such as {"GetTicker": 3}'
 NAME = "a name of 1 to 100 characters"
 
 RULE = ["rate", "GetTicker", 10, "1s", "delay"]
@@ -33,6 +39,7 @@ GOOD: dict[str, list[Any]] = {
     "limits": [[], [RULE], (tuple(RULE), ["quota", "*", 9, "1d"])],
     "hold": ["start", "response"],
     "timezone": [None, "UTC", "Asia/Shanghai"],
+    "priorities": [True, False, {}, {"GetTicker": 3, "fetch_ohlcv": -1}],
     "share": [None, True, False, "sqlite:////x/budget.db", "redis://me:secret@host:6379/0"],
     "account": [None, "main"],
     "address": [None, "home 1"],
@@ -50,6 +57,7 @@ BAD: dict[str, tuple[str, list[Any]]] = {
     "limits": (RULES, [RULE, "rate", {"rate": 1}, [RULE, "rate"], None]),
     "hold": ('"start" or "response"', ["end", "Start", None, True, ["start"]]),
     "timezone": (ZONE, ["Europe/Atlantis", "", 1, ["UTC"]]),
+    "priorities": (WORDS, [None, 1, "off", {"GetTicker": 1.5}, {"*": 1001}, {"x": None}, [1]]),
     "share": (STORE, ["", "budget.db", "mysql://x/y", 1, ["sqlite:////x"]]),
     "account": (NAME, ["", "x" * 101, "a\nb", 1, True]),
     "address": (NAME, ["", 1]),
@@ -79,6 +87,7 @@ def test_nothing_need_be_set(config: dict[str, Any]) -> None:
         "limits": (),
         "hold": "start",
         "timezone": None,
+        "priorities": True,
         "share": None,
         "account": None,
         "address": None,
@@ -145,6 +154,20 @@ def test_the_settings_fit_a_line() -> None:
     )
 
 
+@pytest.mark.parametrize("said", [{"fetch_ticker": 9}, False])
+def test_the_users_priorities_hold_for_the_rules(said: Any) -> None:
+    settings = read({"sluicegate": {"limits": [RULE], "priorities": said}})
+    assert f"priorities {said}" in str(settings)
+    limited = Limits(settings).apply(ccxt.binance())
+    assert object.__getattribute__(limited, "_limits").priorities.said == said
+
+
+def test_a_priority_of_a_function_that_does_not_exist_is_told() -> None:
+    settings = read({"sluicegate": {"limits": [RULE], "priorities": {"GetTickr": 9}}})
+    with pytest.raises(ValueError, match="GetTicker"):
+        Limits(settings).apply(ccxt.binance())
+
+
 def sharing(monkeypatch: pytest.MonkeyPatch, section: dict[str, Any], **env: str) -> Any:
     for name in ("SHARE", "ACCOUNT", "ADDRESS"):
         monkeypatch.delenv(f"SLUICEGATE_{name}", raising=False)
@@ -174,3 +197,13 @@ def test_a_password_is_in_no_line_and_no_error() -> None:
     url = "redis://me:secret@host:6379/0"
     assert "share redis://me:***@host:6379/0" in str(read({"sluicegate": {"share": url}}))
     assert "secret" not in error_of({"share": url + "/9/9"})
+
+
+def test_the_settings_of_the_page_are_read_and_the_first_are_the_defaults() -> None:
+    page = (ROOT / "docs" / "freqtrade.md").read_text()
+    first, *others = re.findall(r"^```json\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    told = json.loads(first)["sluicegate"]
+    assert read({"sluicegate": told | {"limits": ()}}) == Settings()
+    assert told["limits"] == []
+    assert told.keys() <= asdict(Settings()).keys()
+    assert all(read(json.loads(one)).limits for one in others)

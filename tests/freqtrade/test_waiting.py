@@ -89,7 +89,7 @@ async def test_a_pause_is_told_with_its_reason_before_a_limit_that_is_full(
         a_request_waits(throttler, "waiting/soon"),
     ):
         told = lines.take()
-    assert told.startswith("waiting/soon is paused for 50 s more (HTTP 418); 1 request waits now")
+    assert told.startswith("waiting/soon is paused for 50.0 s more (HTTP 418); 1 request waits now")
 
 
 async def test_one_line_tells_of_the_rules_and_of_what_requests_wait_for(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 
 import pytest
 
@@ -31,13 +32,27 @@ async def test_a_line_each_interval_while_requests_wait_and_then_none(
     lines.begin()
     while len(caplog.messages) < 2:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
-    assert set(caplog.messages) == {"API rate limit on POOL: 1 request waits now"}
+    begin, _, end = caplog.messages[-1].partition(", the first for ")
+    assert begin == "API rate limit on POOL: 1 request waits now"
+    assert re.fullmatch(r"\d\.\d s; a new one would wait 120 min", end)
     waiting.cancel()
     while lines._loop is not None:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
     count = len(caplog.messages)
     await asyncio.sleep(0.05)
     assert len(caplog.messages) == count
+
+
+async def test_how_long_a_new_one_would_wait_is_not_told_where_nobody_knows_it() -> None:
+    throttler = Throttler([RateLimit("POOL", 2, 3600), RateLimit("PAIR", 5, 3600, weight=2)])
+    lines = MinuteLines(throttler, logging.getLogger("test"), shared=True)
+    assert throttler.charge("POOL", units=2)
+    task = asyncio.ensure_future(throttler.execute_task("POOL").__aenter__())
+    await asyncio.sleep(0)
+    text, goes_on = lines.line(throttler)
+    assert goes_on
+    assert "; a new one" not in text
+    task.cancel()
 
 
 async def test_a_line_tells_how_long_those_waited_that_left() -> None:

@@ -172,6 +172,63 @@ def test_a_word_is_said_of_a_longer_path_and_the_longer_word_counts() -> None:
     assert [found[name] for name in ids] == [5, 7, 0]
 
 
+@pytest.mark.parametrize("word", ["GET /order", "POST /order"])
+def test_a_word_for_one_method_never_puts_the_others_behind(
+    word: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    ids = ["/order", "/v2/order", "/depth"]
+    for _ in range(2):
+        assert priorities.priorities_of(ids, {word: -1})["/order"] == 3
+    [record] = caplog.records
+    assert f"{word!r} is -1, but the requests of '/order' keep 3" in record.getMessage()
+    assert "Say '/order' to move all of them" in record.getMessage()
+    assert priorities.priorities_of(ids, {word: -1, "/v2/order": 1})["/v2/order"] == 1
+    assert priorities.priorities_of(ids, {"/order": -1})["/order"] == -1
+    # Nothing is asked but with GET.
+    assert priorities.priorities_of(ids, {"GET /depth": -1})["/depth"] == -1
+    assert priorities.priorities_of(ids, {word: 9})["/order"] == 9
+    assert len(caplog.records) == 1
+
+
+def test_a_word_for_another_method_than_that_of_the_id_is_not_said_of_it() -> None:
+    ids = ["GET-/api/v5/trade/order", "DELETEv1/order", "POST /order"]
+    found = priorities.priorities_of(ids, {"DELETE /order": 7, "GET /trade/order": 6})
+    assert [found[name] for name in ids] == [6, 7, 3]
+
+
+async def test_a_misspelt_word_is_told_once_when_all_names_should_be_known(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    now = [0.0]
+    priorities.use({"/dept": 4, "GET /order": 5, "DELETE /account": 1, "/trade": 1})
+    assert priorities._unused is not None
+    priorities._unused._clock = lambda: now[0]
+    AsyncThrottler(table(SHARED))
+    now[0] = 59.0
+    priorities.look()
+    # Another connector has it.
+    AsyncThrottler(table(["/trade"]))
+    assert not caplog.records
+    now[0] = 60.0
+    for _ in range(2):
+        priorities.look()
+    [record] = caplog.records
+    assert record.getMessage().startswith(
+        "priorities has words that name no request, and change nothing: "
+        "'/dept' (did you mean '/depth'?); a path or the end of one names requests"
+    )
+
+
+def test_without_a_word_that_names_nothing_nothing_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    priorities.use({"/depth": 4})
+    AsyncThrottler(table(SHARED))
+    priorities.use({"/nothing": 4})  # No throttler is made: nobody knows.
+    priorities.use(None)
+    assert not caplog.records
+
+
 @pytest.mark.parametrize(
     ("name", "group"),
     [

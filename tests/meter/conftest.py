@@ -13,6 +13,16 @@ from sluicegate._meter import sockets
 
 Start = Callable[..., "subprocess.Popen[str]"]
 
+#: `sluicegate top` with the folder of the test alone: other bots may run on this machine.
+WITH_FOLDER = """
+import os, sys
+from pathlib import Path
+from sluicegate._meter import sockets
+sockets.folders = lambda: [Path(os.environ["XDG_RUNTIME_DIR"], "sluicegate")]
+from sluicegate.__main__ import main
+main(["top", *sys.argv[1:]])
+"""
+
 
 @pytest.fixture(autouse=True)
 def runtime(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:

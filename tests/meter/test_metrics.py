@@ -15,6 +15,7 @@ import urllib.request
 
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.parser import text_string_to_metric_families
 
 from sluicegate import LoadingCache, RateLimit, Throttler, TTLCache
 from sluicegate._meter.serving import read
@@ -62,7 +63,7 @@ def test_limits_tell_what_is_used_passed_refused_and_waited() -> None:
     assert 0 < of("wait_seconds_sum") <= 0.25
     assert of("wait_seconds_bucket", le="0.001") <= of("wait_seconds_bucket", le="0.5") == 1
     assert throttler.counters()["metrics/x"].keys() == {
-        *("passed", "refused", "timed_out", "pauses", "waits", "waited")
+        *("passed", "refused", "timed_out", "pauses", "waits", "waited", "oldest_wait")
     }
 
 
@@ -84,16 +85,47 @@ def test_caches_tell_their_hits_and_loads() -> None:
     assert (of("loads_total"), of("entries")) == (1, 2), "caches of one name are one"
 
 
+def test_a_registry_refuses_a_second_collector() -> None:
+    registry = CollectorRegistry()
+    registry.register(Collector())
+    with pytest.raises(ValueError, match="Duplicated timeseries"):
+        registry.register(Collector())
+
+
+def test_what_is_described_is_what_is_collected() -> None:
+    collector = Collector()
+    described = [(one.name, one.type, one.documentation) for one in collector.describe()]
+    assert described == [(one.name, one.type, one.documentation) for one in collector.collect()]
+
+
+@pytest.mark.parametrize(
+    "name", ['a "b" c', "a\nb", "a\\", "{}", 'x"} 1\n', "ключ", "a\0b", "", "\x1b"]
+)
+def test_a_limit_of_any_name_is_one_line(name: str) -> None:
+    throttler = Throttler([RateLimit(name, 3, 1)])
+    throttler.charge(name)
+    text = scrape()
+    for family in text_string_to_metric_families(text):
+        if family.name == "sluicegate_limit_used_units":
+            assert name in [sample.labels["limit"] for sample in family.samples]
+    assert_promtool_agrees(text)
+
+
 def test_promtool_has_no_complaint() -> None:
-    promtool = shutil.which("promtool")
-    if promtool is None:
+    if shutil.which("promtool") is None:
         pytest.skip("promtool is not there: install Debian's package prometheus to try this")
     throttler = Throttler([RateLimit("metrics/y", 3, 1)])
     throttler.charge("metrics/y")
-    done = subprocess.run(
-        [promtool, "check", "metrics"], input=scrape(), text=True, capture_output=True, check=False
-    )
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert_promtool_agrees(scrape())
+
+
+def assert_promtool_agrees(text: str) -> None:
+    """Where it is installed, it has no complaint."""
+    promtool = shutil.which("promtool")
+    if promtool is not None:
+        words = [promtool, "check", "metrics"]
+        done = subprocess.run(words, input=text, text=True, capture_output=True, check=False)
+        assert (done.returncode, done.stdout + done.stderr) == (0, "")
 
 
 def test_the_dashboard_uses_metrics_that_exist() -> None:
@@ -125,6 +157,7 @@ def test_the_dashboard_uses_metrics_that_exist() -> None:
         ("", None),
         ("70000", None),
         ("-1", None),
+        ("0", None),
     ],
 )
 def test_a_place_is_a_port_or_an_address_and_a_port(
@@ -179,9 +212,8 @@ with socket.create_server(("127.0.0.1", 0)) as free:
 serve(port)
 child = os.fork()
 if child == 0:
+    print(port, flush=True)
     sys.stdin.read()
-    os._exit(0)
-print(port, flush=True)
 os._exit(0)
 """
     words = [sys.executable, "-W", "ignore", "-c", code]

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sluicegate._meter.sockets import BUSY, STOPPED, STRANGE, ask_all
+from sluicegate._meter.sockets import BROKEN_OFF, BUSY, STOPPED, STRANGE, ask_all
 from tests.meter.conftest import Start
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such socket")
@@ -103,6 +103,21 @@ def test_a_folder_that_others_may_enter_is_not_used(
     runtime.chmod(0o755)
     start(bot())
     assert list(runtime.iterdir()) == []
+
+
+def test_where_the_first_folder_has_no_room_for_a_socket_the_next_is_used(
+    start: Start, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    # The path of a socket has about a hundred bytes.
+    long = tmp_path / ("long" * 25)
+    long.mkdir()
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(long))
+    with tempfile.TemporaryDirectory(dir="/tmp") as short:
+        monkeypatch.setenv("TMPDIR", short)
+        process = start(bot())
+        [found] = Path(short).glob("sluicegate-*/*.sock")
+        assert found.name.startswith(f"{process.pid}-")
+        process.communicate("")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="wake-ups are read from /proc")
@@ -201,15 +216,25 @@ sys.stdin.read()
 #: A bot of a version that tells less of a limit than is shown.
 OTHER_VERSION = (
     b'{"command": "bot.py", "at": 1.5, "caches": [], "throttlers": [{"throttler": 1, '
-    b'"waiting": [], "limits": [{"limit_id": "/x", "limit": 5, "used": 1}]}]}'
+    b'"waiting": [], "limits": [{"limit_id": "/x", "limit": 5, "used": 1}]}]}\n'
 )
 
 
 @pytest.mark.parametrize(
-    "says", [b"", b"[]\n", b'{"throttlers": 1}', b"\xff" * 99, b"[" * 99_999, OTHER_VERSION]
+    ("says", "state"),
+    [
+        (b"", STRANGE),
+        (b"[]\n", STRANGE),
+        (b'{"throttlers": 1}\n', STRANGE),
+        (b"\xff" * 99, STRANGE),
+        (b"[" * 99_999, STRANGE),
+        (b'{"a":' * 9_999 + b"}\n", STRANGE),
+        (OTHER_VERSION, STRANGE),
+        (OTHER_VERSION[:-9], BROKEN_OFF),
+    ],
 )
 def test_a_socket_that_speaks_nonsense_harms_nobody(
-    says: bytes, runtime: Path, start: Start
+    says: bytes, state: str, runtime: Path, start: Start
 ) -> None:
     process = start(bot())
     with socket.socket(socket.AF_UNIX) as hostile:
@@ -227,7 +252,7 @@ talk.sendall({says!r})
         peer = subprocess.Popen([sys.executable, "-c", script], pass_fds=[hostile.fileno()])
         found = {one.pid: one.state for one in ask_all(patience=20)}
         peer.wait()
-    assert found == {1: STRANGE, process.pid: ""}
+    assert found == {1: state, process.pid: ""}
 
 
 def test_a_socket_that_says_nothing_keeps_nobody_waiting(runtime: Path, start: Start) -> None:

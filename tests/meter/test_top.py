@@ -7,17 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sluicegate._meter.drawing import PLAIN_SIGNS, plain
 from sluicegate._meter.pace import Pace
 from sluicegate._meter.sockets import Bot
-from sluicegate._meter.view import PLAIN_SIGNS, lines, plain
-from sluicegate._share.members import Limit as Whole
-from sluicegate._share.members import Member, Scope
-from tests.meter.conftest import Start
+from sluicegate._meter.view import lines
+from tests.meter.conftest import WITH_FOLDER, Start
 
 
 def limit(**values: Any) -> dict[str, Any]:
@@ -37,7 +35,7 @@ def limit(**values: Any) -> dict[str, Any]:
 
 
 def a_bot(*limits: dict[str, Any], at: float = 1.0, **values: Any) -> Bot:
-    throttler = {"throttler": 1, "limits": list(limits), "waiting": []}
+    throttler = {"throttler": 1, "member": "", "limits": list(limits), "waiting": []}
     throttler.update(values)
     return Bot(7, "", {"command": "bot.py", "at": at, "throttlers": [throttler], "caches": []})
 
@@ -71,40 +69,23 @@ def test_a_line_fits_a_narrow_terminal_and_still_says_who_waits(width: int) -> N
     assert "80/100" in line
 
 
-def test_a_whole_budget_shows_what_is_used_and_each_process_once() -> None:
-    def part(pid: int, held: int, state: str = "") -> Member:
-        return Member(pid, "here", f"bot{pid}.py", held, 0, state)
-
-    both = (part(7, 40), part(8, 0, "stopped"), part(7, 2))
-    scope = Scope(
-        "account:main",
-        learning=False,
-        limits=(
-            Whole("POOL", 100, "60 s", used=50, free=58, members=both),
-            Whole("idle", 100, "60 s", used=0, free=58, members=both),
-        ),
-    )
-
-    def shown(width: int = 80, everything: bool = False) -> str:
-        return plain(lines([], [scope], signs=PLAIN_SIGNS, width=width, everything=everything))
-
-    assert shown().splitlines()[:5] == [
-        "the whole budget of account:main",
-        "  POOL                    ####....        50/100       58 free, every 60 s",
-        "    7 has 42",
-        "  7  bot7.py",
-        "  8 stopped  bot8.py",
-    ]
-    assert "idle" in shown(everything=True)
-
-
 def test_waits_and_pauses_are_said_with_their_reasons() -> None:
     waits = [{"limit_id": "/depth", "requests": 3, "oldest": 4.25}]
     paused = limit(paused=125, pause_reason="HTTP 418\x1b[31m", waiting=3, oldest_wait=4.25)
     shown = text(a_bot(paused, waiting=waits))
-    assert "3 requests wait for /depth, the first for 4.2 s" in shown
+    assert "3 requests wait, the first for 4.2 s: /depth" in shown
     assert "paused for 2 min more: HTTP 418?[31m" in shown
     assert "\x1b" not in shown
+
+
+def test_what_counts_for_the_account_and_for_the_address_is_shown_once_where_it_is_the_same() -> (
+    None
+):
+    same, other = limit(limit_id="A (address)", used=5), limit(limit_id="B (address)", used=6)
+    shown = a_bot(limit(limit_id="A", used=5), same, limit(limit_id="B", used=5), other)
+    assert "A (address)" not in text(shown)
+    assert "B (address)" in text(shown)
+    assert "A (address)" in plain(lines([shown], everything=True))
 
 
 def test_the_pace_is_that_between_two_looks() -> None:
@@ -187,42 +168,3 @@ sys.stdin.read()
     assert view.wait(20) == 0
     os.close(ours)
     assert "█" in shown
-
-
-#: The folder of the test alone: other bots may run on this machine.
-WITH_FOLDER = """
-import os, sys
-from pathlib import Path
-from sluicegate._meter import sockets
-sockets.folders = lambda: [Path(os.environ["XDG_RUNTIME_DIR"], "sluicegate")]
-from sluicegate.__main__ import main
-main(["top", *sys.argv[1:]])
-"""
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="a budget in a file needs Linux")
-def test_the_whole_of_a_budget_is_shown_with_the_part_of_each_bot(
-    start: Start, tmp_path: Path
-) -> None:
-    url = f"sqlite:///{tmp_path}/budget.db"
-    code = f"""
-import sys
-from sluicegate import RateLimit, Throttler
-throttler = Throttler([RateLimit("/shared", 10, 600)], share={url!r})
-with throttler.execute_task("/shared", units=3):
-    pass
-print("ready", flush=True)
-sys.stdin.read()
-"""
-    bots = [start(code), start(code)]
-
-    def top(*options: str) -> str:
-        words = [sys.executable, "-c", WITH_FOLDER, "--share", url, *options]
-        return subprocess.run(words, check=True, capture_output=True, text=True).stdout
-
-    data = json.loads(top("--json"))
-    assert {bot["pid"] for bot in data["bots"]} == {bot.pid for bot in bots}
-    [scope] = data["budgets"]
-    [limit] = scope["limits"]
-    assert limit["limit"] == 10
-    assert "/shared" in top("--once")

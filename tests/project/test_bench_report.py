@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benches import report
+from benches import readme, report
 
 
 @pytest.fixture
@@ -68,3 +68,16 @@ def test_the_projects_own_results_have_the_parts_that_are_known() -> None:
     text = report.RESULTS.read_text()
     assert text.startswith("<!-- make bench -->\n# Side by side, measured\n")
     assert text.count("<!-- make ") == text.count("Written by `make ")
+
+
+def test_figures_of_the_readme_that_are_not_the_measured_ones_are_told() -> None:
+    measured = "|  | must | sluicegate |\n| - | - | - |\n| CPU per grant of it | ≤ 15 | {} µs ✓ |\n"
+    page = (
+        "## Measured\n|  | sluicegate |\n|--|--|\n| {}, at the limit | **4.9 µs** |\n## Read on\n"
+    )
+    same = page.format("CPU time of one request")
+    assert list(readme.differences(same, measured.format("4.94"))) == []
+    [line] = readme.differences(same, measured.format("5.21"))
+    assert "4.9 in the README; '5.21 µs ✓' measured" in line
+    [line] = readme.differences(page.format("Luck"), measured)
+    assert "no row of RESULTS.md is known for 'Luck, at the limit'" in line

@@ -48,6 +48,12 @@ def test_example_runs_as_it_stands(code: str, tmp_path: Path) -> None:
     assert run.returncode == 0, run.stdout + run.stderr
 
 
+def test_examples_that_are_not_run_here_are_run_inside_the_programs_that_they_need() -> None:
+    """By peers/freqtrade/test_freqtrade_docs.py and peers/hummingbot/test_hummingbot_docs.py."""
+    others = {page.name for page in PAGES if "\n```py\n" in page.read_text()}
+    assert others == {"freqtrade.md", "hummingbot.md"}
+
+
 def commands() -> list[object]:
     """Each line of the shell blocks, but those that only Docker understands."""
     found = []

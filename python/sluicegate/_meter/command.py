@@ -13,12 +13,13 @@ from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import Any
 
+from sluicegate._meter.drawing import PLAIN_SIGNS, SHAPES, SIGNS, Line, Part, plain
 from sluicegate._meter.pace import Pace
 from sluicegate._meter.sockets import Bot, ask_all
-from sluicegate._meter.view import PLAIN_SIGNS, SHAPES, SIGNS, Line, Part, lines, plain
+from sluicegate._meter.view import lines
+from sluicegate._meter.whole import complete
 from sluicegate._needs import lacking
 from sluicegate._share.command import overview_of
-from sluicegate._share.members import scopes_of
 from sluicegate.errors import StoreError
 
 #: Seconds between two frames, and between the two looks of `--once`.
@@ -89,7 +90,9 @@ def _is_screen() -> bool:
 def _look(pace: Pace, url: str | None) -> tuple[list[Bot], list[dict[str, Any]]]:
     bots = ask_all()
     pace.look(bots)
-    return bots, overview_of(url) if url else []
+    budgets = overview_of(url) if url else []
+    complete(budgets, bots)
+    return bots, budgets
 
 
 def _once(pace: Pace, options: argparse.Namespace) -> str:
@@ -98,7 +101,7 @@ def _once(pace: Pace, options: argparse.Namespace) -> str:
         rows = [{"pid": bot.pid, "state": bot.state, **bot.data} for bot in bots]
         return json.dumps({"bots": rows, "budgets": budgets}, allow_nan=False) + "\n"
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else SHAPES[0].width
-    shown = lines(bots, scopes_of(budgets), everything=options.all, signs=_signs(), width=width)
+    shown = lines(bots, budgets, everything=options.all, signs=_signs(), width=width)
     return plain(shown)
 
 
@@ -138,7 +141,7 @@ def _live(pace: Pace, options: argparse.Namespace) -> None:
             bots, budgets = _look(pace, options.share)
             all_lines = lines(
                 bots,
-                scopes_of(budgets),
+                budgets,
                 everything=options.all,
                 signs=signs,
                 width=console.width,

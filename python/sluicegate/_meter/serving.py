@@ -15,7 +15,7 @@ def read(text: str) -> tuple[str, int]:
     """
     address, _, port = text.strip().rpartition(":")
     address = address.strip("[]") or "127.0.0.1"
-    if not (port.isascii() and port.isdecimal() and int(port) <= 65_535):
+    if not (port.isascii() and port.isdecimal() and 1 <= int(port) <= 65_535):
         raise ValueError(
             f"{text!r} is no place to serve metrics at: write a port, such as 9464, or an address "
             "and a port, such as 0.0.0.0:9464"

@@ -25,15 +25,18 @@ _LONGEST = 16 << 20
 
 BUSY = "does not answer: busy?"
 STOPPED = "stopped"
+BROKEN_OFF = "its answer broke off: it ended, or the machine is busy"
 STRANGE = "cannot be understood: another version of sluicegate?"
 
 _NUMBER = (int, float)
 #: What is shown of each bot, throttler, limit, wait and cache.
 _BOT = {"command": str, "at": _NUMBER, "throttlers": list, "caches": list}
-_THROTTLER = {"throttler": int, "limits": list, "waiting": list}
+_THROTTLER = {"throttler": int, "member": str, "limits": list, "waiting": list}
 _LIMIT = {
     **dict.fromkeys(("limit_id", "pause_reason"), str),
-    **dict.fromkeys(("limit", "used", "in_flight", "foreign", "waiting", "passed"), int),
+    **dict.fromkeys(
+        ("limit", "used", "in_flight", "foreign", "reserved", "waiting", "passed"), int
+    ),
     **dict.fromkeys(("oldest_wait", "paused"), _NUMBER),
 }
 _WAIT = {"limit_id": str, "requests": int, "oldest": _NUMBER}
@@ -156,10 +159,12 @@ def _read(talk: socket.socket, pid: int, answer: bytearray) -> Bot | None:
     except BlockingIOError:
         return None
     except OSError:
-        return Bot(pid, STRANGE)
+        return Bot(pid, BROKEN_OFF)
     answer += some
     if some:
         return Bot(pid, STRANGE) if len(answer) > _LONGEST else None
+    if not answer.endswith(b"}\n"):
+        return Bot(pid, BROKEN_OFF if answer.startswith(b"{") else STRANGE)
     try:
         data = json.loads(answer)
     except (ValueError, RecursionError):

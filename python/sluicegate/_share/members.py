@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sluicegate._spans import window
 
 #: A limit that limits nothing: routes through several limits have such ones.
 _ENDLESS = 1 << 59
@@ -97,11 +100,10 @@ def _limit(limit: dict[str, Any], members: list[dict[str, Any]]) -> Limit:
         for member, part in zip(members, limit["members"], strict=True)
         if part is not None
     ]
-    every = f"{limit['time_interval']:g} s"
     return Limit(
         limit["limit_id"],
         limit["limit"],
-        f"quota {limit['resets']}" if limit["kind"] == "quota" else every,
+        every(limit),
         limit["used"],
         limit["free"],
         tuple(
@@ -118,6 +120,12 @@ def _limit(limit: dict[str, Any], members: list[dict[str, Any]]) -> Limit:
     )
 
 
+def every(limit: dict[str, Any]) -> str:
+    """The window of a limit of the overview, for people."""
+    quota = limit["kind"] == "quota"
+    return f"quota {limit['resets']}" if quota else window(limit["time_interval"])
+
+
 def state_of(member: dict[str, Any]) -> str:
     """What is wrong with a member; ``""`` if nothing is."""
     if _is_stopped(member):
@@ -128,6 +136,11 @@ def state_of(member: dict[str, Any]) -> str:
     if called is not None and called >= SLOW:
         return f"stopped? called {called:.0f} s ago"
     return ""
+
+
+def _in_one_line(command: str) -> str:
+    """As a process tells its own command: without control characters."""
+    return "".join(" " if unicodedata.category(char) == "Cc" else char for char in command)
 
 
 def _is_stopped(member: dict[str, Any]) -> bool:
@@ -141,5 +154,5 @@ def _is_stopped(member: dict[str, Any]) -> bool:
     except (OSError, IndexError):
         return False
     # In another container, the same number may be another process.
-    command = b" ".join(words).decode(errors="replace")
+    command = _in_one_line(b" ".join(words).decode(errors="replace"))
     return state in "Tt" and command.startswith(member["command"].removesuffix("…"))

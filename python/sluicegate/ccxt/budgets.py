@@ -71,6 +71,8 @@ class Budgets:
 
     def close(self) -> None:
         """Gives back what is held of shared budgets."""
+        if self.priorities.unused is not None:
+            self.priorities.unused.tell()
         with self._lock:
             found, self._found = self._found, {}
         for budget in found.values():

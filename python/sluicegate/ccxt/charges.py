@@ -153,6 +153,8 @@ class Charges:
             has_rules: Whether rules of the user's ask for the priority.
         """
         plan = self._plans.for_request(request)
+        if (unused := self.budgets.priorities.unused) is not None:
+            unused.look()
         charge, pace = plan.charge, plan.pace
         request.priority = plan.priority
         if plan.takes is not None and plan.config == request.config:

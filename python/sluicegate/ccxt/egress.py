@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -52,8 +53,15 @@ def account_of(exchange: Any) -> str:
 
     Two keys of one account cannot be known to be of one: the user names the account, with
     ``options={"sluicegate": {"account": "main"}}``. Empty without a key: nobody's requests.
+
+    Raises:
+        TypeError: The option is no dictionary.
     """
     named = exchange.options.get(OPTION)
+    if named and not isinstance(named, Mapping):
+        raise TypeError(
+            f'the option "{OPTION}" must be a dictionary, as {{"account": "main"}}, not {named!r}'
+        )
     if named and named.get("account"):
         return str(named["account"])
     for name in DECIDE_ABOUT_ACCOUNT:

@@ -182,8 +182,12 @@ class Hooks:
         async def open_(self: Any, *args: Any, **kwargs: Any) -> Any:
             if hooks.ended:
                 return await own(self, *args, **kwargs)
-            async with charges.websocket(self, CONNECT, None):
-                return await own(self, *args, **kwargs)
+            try:
+                async with charges.websocket(self, CONNECT, None):
+                    return await own(self, *args, **kwargs)
+            except Exception as error:
+                # ccxt opens it in the background: whoever waits for it would wait for ever.
+                self.on_error(error)
 
         return open_
 

@@ -54,11 +54,20 @@ class Pace(NamedTuple):
 
         A second is the window where they name no other: at most 1000 / ``rateLimit`` units in it.
         If a unit takes longer than that, its own time is the window, with one unit in it.
+
+        Raises:
+            TypeError: One of them is no number.
         """
         refill = made_of = None
         if tokenBucket:
             refill, made_of = tokenBucket.get("refillRate"), tokenBucket.get("rateLimit")
-        return _pace(rateLimit, refill, made_of, rateLimiterAlgorithm, rollingWindowSize)
+        return _pace(
+            _number("rateLimit", rateLimit),
+            _number('tokenBucket["refillRate"]', refill),
+            _number('tokenBucket["rateLimit"]', made_of),
+            rateLimiterAlgorithm,
+            _number("rollingWindowSize", rollingWindowSize),
+        )
 
     def rate_limit_for(self, limit_id: str, others: list[str]) -> RateLimit:
         """The limit, of which each request takes as many units as it costs.
@@ -76,6 +85,18 @@ class Pace(NamedTuple):
             linked_limits=[LinkedLimitWeightPair(name) for name in others],
             scope="address",
         )
+
+
+def _number(name: str, value: Any) -> float | None:
+    """A setting of ccxt's as a number; ``None`` if it is not set."""
+    if value is None or isinstance(value, int | float):
+        return value
+    try:
+        if not isinstance(value, str | bytes):
+            return float(value)
+    except (TypeError, ValueError):
+        pass
+    raise TypeError(f"{name} must be a number, as in ccxt, not {value!r}")
 
 
 @lru_cache(maxsize=1024)

@@ -72,7 +72,7 @@ class Plan:
         self.priority = budgets.priorities.of_path(request.api, request.method, request.path)
         self.pace = None if self.has_table and not settings.is_own_pace else self._pace()
         self.takes: tuple[Take, ...] | None = None
-        self.config = dict(request.config or {})
+        self.config = dict(request.listed)
         # A cost that is listed alone is the same for all parameters.
         listed = settings.costs_as_listed and self.config.keys() == {"cost"}
         if listed and not self.has_table and self.pace is not None and request.cost > 0:
@@ -141,6 +141,7 @@ class PlansByObject:
         if plans is None or not plans.settings.are_those_of(exchange):
             latest = None if plans is None else plans.latest
             plans = self._known.put(exchange, Plans(Settings(exchange), latest))
+            self._budgets.priorities.meet(exchange)
         return plans
 
     def for_request(self, request: Request) -> Plan:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sluicegate._priorities import (
@@ -11,6 +13,8 @@ from sluicegate._priorities import (
     priority_of_route,
     said_of,
 )
+from sluicegate._unused_words import UnusedWords
+from sluicegate.ccxt.table_of import tables_for
 from sluicegate.tables import Route
 
 MOST_KNOWN = 10_000
@@ -22,12 +26,28 @@ class RequestPriorities:
 
     Args:
         priorities: What the user says, as `chosen` has it.
+
+    Attributes:
+        unused: What warns of the user's words that name nothing; ``None`` where there are none.
     """
 
     def __init__(self, priorities: Priorities) -> None:
         """Nothing was asked yet."""
         self._priorities = priorities
         self._known: dict[tuple[str, str, str], int] = {}
+        self._met: set[str] = set()
+        self.unused = UnusedWords(priorities, _warn) if isinstance(priorities, Mapping) else None
+
+    def meet(self, exchange: Any) -> None:
+        """Hears of an exchange object, whose endpoints are names that the user may say."""
+        if self.unused is None or exchange.id in self._met:
+            return
+        self._met.add(exchange.id)
+        own = [*_endpoints(exchange.api)]
+        tables = tables_for(exchange.id, "")
+        endpoints = [one for table in tables for one in table.endpoints]
+        own += [(endpoint.method, endpoint.path) for endpoint in endpoints]
+        self.unused.know((endpoint.id for endpoint in endpoints), own)
 
     def of_route(self, route: Route, method: str = "", path: str = "") -> int:
         """The priority of a request that a table has routed; see `priority_of_route`."""
@@ -62,9 +82,34 @@ class RequestPriorities:
         return BY_GROUP[_group(section, method, path)]
 
 
+def _warn(text: str) -> None:
+    warnings.warn(text, RuntimeWarning, stacklevel=2)
+
+
+_METHODS = ("get", "post", "put", "delete", "patch")
+
+
+def _endpoints(api: Any) -> Iterator[tuple[str, str]]:
+    """The methods and paths of ccxt's list of endpoints: sections, methods, and paths in these."""
+    if not isinstance(api, Mapping):
+        return
+    for name, value in api.items():
+        if name in _METHODS:
+            # A list of paths, or what each costs.
+            yield from ((name.upper(), "/" + str(path).strip("/")) for path in value)
+        else:
+            yield from _endpoints(value)
+
+
+#: What orders are sent to where they are called trades.
+_TRADES = frozenset({"/trade", "/trade/add", "/trade/place"})
+
+
 def _group(section: str, method: str, path: str) -> str:
     found = group_of_name(f"{method} {path}")
     if "public" in section and "private" not in section:
         return found if found in ("order", "cancel") else "market"
-    # What is sent, and not asked for, is no market data: `POST trade` is an order of some.
+    if method == "POST" and path.lower().replace("_", "/") in _TRADES:
+        return "order"
+    # What is sent, and not asked for, is no market data.
     return "" if found == "market" and method != "GET" else found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -24,7 +25,7 @@ class Request:
         api: The section of ccxt's list of endpoints, such as `public`.
         method: `GET`, `POST`, …
         params: What the user and ccxt put into query and body.
-        config: What ccxt's list of endpoints says that the request costs.
+        config: What ccxt's list of endpoints says that the request costs, as ccxt gave it.
         charge: Where it is charged; ``None`` before that.
         priority: Who goes first; known where a pace or a rule of the user's asks for it.
         first: What lets the first request go alone; ``None`` once there was an answer.
@@ -88,18 +89,42 @@ class Request:
     def of_cost(cls, exchange: Any, cost: float | None) -> Request:
         """A request of which only the cost is known; 1 by default."""
         request = cls(exchange, "", None, "", _NOTHING)
-        request._cost = 1 if cost is None else cost
+        request._cost = request._checked(cost)
         return request
 
     @property
     def cost(self) -> float:
-        """What it costs by ccxt's own list of endpoints."""
+        """What it costs by ccxt's own list of endpoints.
+
+        Raises:
+            ValueError: That is no number, or one that nobody can wait for.
+        """
         if self._cost is None:
             cost = self.exchange.calculate_rate_limiter_cost(
-                self.api, self.method, self.path, self.params, self.config or {}
+                self.api, self.method, self.path, self.params, self.listed
             )
-            self._cost = 1 if cost is None else cost
+            self._cost = self._checked(cost)
         return self._cost
+
+    @property
+    def listed(self) -> dict[str, Any]:
+        """What ccxt's list of endpoints says of it; empty if nothing, or if it has no list."""
+        # A user who calls `fetch2` of an older version may give headers and a body, and no more.
+        return self.config if isinstance(self.config, dict) else {}
+
+    def _checked(self, cost: Any) -> float:
+        try:
+            number = 1 if cost is None else cost if isinstance(cost, int | float) else None
+            if number is None and not isinstance(cost, str | bytes):
+                number = float(cost)
+        except (TypeError, ValueError):
+            number = None
+        if number is None or not number < math.inf:
+            raise ValueError(
+                f"{self.method} {self.path} of {self.exchange.id} costs {cost!r}: that must be a "
+                "number, as in ccxt's list of endpoints"
+            )
+        return number
 
     def answered(self) -> None:
         """The exchange has answered, and what it said is known."""

@@ -61,6 +61,7 @@ class Limits:
                 throttler=self._throttler,
                 timezone=self._settings.timezone,
                 refusal=ccxt.DDoSProtection,
+                priorities=self._settings.priorities,
             )
         except (TypeError, ValueError) as error:
             raise ValueError(f'"{SECTION}": limits: {error}') from error

@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
 from sluicegate._core import check_share, check_timezone, hide_password
+from sluicegate._priorities import Priorities, chosen
 from sluicegate._share.environment import (
     ACCOUNT,
     ADDRESS,
@@ -44,6 +45,9 @@ class Settings:
         hold: From when a call counts against them: "start", when it is sent, as `exchange.IO` has
             it; "response", until one period after its answer, so that the exchange never sees more.
         timezone: The IANA name of the time zone of quotas; None for the machine's.
+        priorities: Which of several calls goes first that wait for these rules: True for cancels,
+            then orders, then account questions, then market data; False for all in the order in
+            which they came; or numbers by function, higher first.
         share: Where the limits are shared with other bots: the address of a store; True for a file
             in the user's state folder; False for nowhere; None for what the environment says.
         account: The name of the account at the exchange, for `share`.
@@ -59,6 +63,7 @@ class Settings:
     limits: Sequence[Sequence[Any]] = ()
     hold: Literal["start", "response"] = "start"
     timezone: str | None = None
+    priorities: Priorities = True
     share: str | bool | None = None
     account: str | None = None
     address: str | None = None
@@ -72,6 +77,8 @@ class Settings:
         for name in ("share", "account", "address"):
             if values[name] is None:
                 del values[name]
+        if self.priorities is True:
+            del values["priorities"]
         return ", ".join(f"{name} {value}" for name, value in values.items())
 
     def sharing(self, exchange: str) -> Share | None:
@@ -181,6 +188,16 @@ def _timezone(value: Any) -> str:
     return ""
 
 
+def _priorities(value: Any) -> str:
+    try:
+        chosen(value)
+    except (TypeError, ValueError):
+        return (
+            'true, false, or whole numbers from -1000 to 1000 by function, such as {"GetTicker": 3}'
+        )
+    return ""
+
+
 def _share(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return ""
@@ -211,6 +228,7 @@ _CHECKS = {
     "limits": _limits,
     "hold": _hold,
     "timezone": _timezone,
+    "priorities": _priorities,
     "share": _share,
     "account": _name,
     "address": _name,

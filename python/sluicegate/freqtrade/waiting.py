@@ -6,6 +6,7 @@ import json
 from typing import Any, NamedTuple
 
 from sluicegate._core import meter_snapshot
+from sluicegate._spans import span
 
 #: Seconds: nobody has to be told of shorter waits. Pacing alone makes most requests wait a little.
 SHORTEST = 1.0
@@ -70,7 +71,7 @@ def _counted(snapshot: dict[str, Any]) -> dict[Key, _Counted]:
 
 def _line(name: str, limit: dict[str, Any], passed: _Counted) -> str:
     if limit["paused"]:
-        state = f"{name} is paused for {limit['paused']:.0f} s more"
+        state = f"{name} is paused for {span(round(limit['paused'])) or 'less than 1 s'} more"
         state += f" ({limit['pause_reason']})" if limit["pause_reason"] else ""
     else:
         state = f"{limit['used']:,} of {limit['limit']:,} units of {name} are used"
@@ -78,7 +79,7 @@ def _line(name: str, limit: dict[str, Any], passed: _Counted) -> str:
     wait = "request waits" if count == 1 else "requests wait"
     text = f"{state}; {count:,} {wait} now"
     if count:
-        text += f", the first for {limit['oldest_wait']:.1f} s"
+        text += f", the first for {span(limit['oldest_wait']) or '0.0 s'}"
     if passed.waits:
         average = passed.seconds / passed.waits
         text += f"; {passed.waits:,} left since the last line, after {average:.1f} s on average"

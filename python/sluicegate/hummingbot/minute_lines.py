@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import weakref
 from contextlib import suppress
 from typing import TYPE_CHECKING
+
+from sluicegate._spans import span
+from sluicegate.hummingbot import priorities
 
 if TYPE_CHECKING:
     from sluicegate._core import Throttler
@@ -16,22 +20,25 @@ INTERVAL = 60.0
 
 
 class MinuteLines:
-    """Logs which limit requests wait for, how many, and how long those waited that have passed.
+    """Logs which limit requests wait for, how many, how long, and how long those waited that left.
 
     A timer runs only from a request that must wait until a minute in which nobody did.
     """
 
-    def __init__(self, throttler: Throttler, logger: logging.Logger) -> None:
+    def __init__(self, throttler: Throttler, logger: logging.Logger, shared: bool = False) -> None:
         """Nobody waits.
 
         Args:
             throttler: It is not kept alive.
             logger: Hummingbot's, which shows notices on the screen, or any.
+            shared: Whether others take from the same limits: then nobody knows how long a request
+                is going to wait.
         """
+        self._shared = shared
         self._throttler = weakref.ref(throttler)
         self._logger = logger
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._before: dict[str, tuple[float, float]] = {}
+        self._before: dict[str, tuple[float, float]] = {}  # waits that are over, and their seconds
 
     def begin(self) -> None:
         """A request must wait: in a minute there is a line, unless one is due anyway."""
@@ -46,6 +53,7 @@ class MinuteLines:
 
     def _tell(self) -> None:
         loop, self._loop = self._loop, None
+        priorities.look()
         throttler = self._throttler()
         if throttler is None or loop is None:
             return
@@ -76,11 +84,22 @@ class MinuteLines:
         waiting, _, limit_id, more, seconds = max(rows)
         wait = "request waits" if waiting == 1 else "requests wait"
         text = f"API rate limit on {limit_id}: {waiting:,} {wait} now"
+        if waiting:
+            text += self._how_long(throttler, limit_id)
         if more:
             text += (
                 f"; {more:,.0f} left in the last minute, after {seconds / more:.1f} s on average"
             )
         return text, waiting > 0
+
+    def _how_long(self, throttler: Throttler, limit_id: str) -> str:
+        oldest = throttler.counters()[limit_id]["oldest_wait"]
+        text = f", the first for {span(oldest)}" if oldest > 0 else ""
+        still = math.inf
+        if not self._shared:
+            with suppress(ValueError):  # One unit never passes where each request takes more.
+                still = throttler.wait_time(limit_id)
+        return text + (f"; a new one would wait {span(still)}" if 0 < still < math.inf else "")
 
     @staticmethod
     def _counted(throttler: Throttler) -> dict[str, tuple[float, float]]:

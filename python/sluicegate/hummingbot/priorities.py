@@ -1,7 +1,9 @@
 """Which of a connector's requests go first, if several wait.
 
 An id has one priority, whatever the method of a request: so the requests of one id leave in the
-order in which they came, and no cancel overtakes an order to the same endpoint.
+order in which they came, and no cancel overtakes an order to the same endpoint. A word for one
+method therefore raises all of the id's requests, and never puts its orders and cancels behind where
+they usually are.
 
 Nor does a cancel overtake its own order where the two have ids of their own. Many connectors cancel
 by the id that the bot gave the order, whether the exchange has it already or not. An exchange that
@@ -13,15 +15,30 @@ an order before they cancel it.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 from sluicegate import limits as core
-from sluicegate._priorities import BY_GROUP, Priorities, chosen, ends_of, group_of_name, spelled
+from sluicegate._priorities import (
+    BY_GROUP,
+    Priorities,
+    chosen,
+    ends_of,
+    group_of_name,
+    spelled,
+    split_name,
+)
+from sluicegate._unused_words import UnusedWords
 from sluicegate.hummingbot.connector import connector_object
 
+log = logging.getLogger("sluicegate.hummingbot")
+
 _present: Priorities | None = None
+_unused: UnusedWords | None = None
+_weaker: set[str] = set()
+"""Words of which the log has said that they do not lower an id."""
 
 
 def use(priorities: Priorities | None) -> None:
@@ -31,8 +48,18 @@ def use(priorities: Priorities | None) -> None:
         TypeError: Of a wrong type.
         ValueError: A priority out of range.
     """
-    global _present
+    global _present, _unused
     _present = None if priorities is None else chosen(priorities)
+    if _unused is not None:
+        _unused.tell()
+    _weaker.clear()
+    _unused = UnusedWords(_present, log.warning) if isinstance(_present, Mapping) else None
+
+
+def look() -> None:
+    """Warns of words that name nothing, if all connectors should be known by now."""
+    if _unused is not None:
+        _unused.look()
 
 
 def present() -> Priorities:
@@ -69,27 +96,61 @@ def priorities_of(
         groups = {name: "cancel" if of == "order" else of for name, of in groups.items()}
     found = {name: BY_GROUP[group] for name, group in groups.items()}
     if priorities is not True:
-        for name in found:
-            found[name] = _said_of(priorities, name, found[name])
+        for name, usual in found.items():
+            said = _said_of(priorities, name)
+            found[name] = said.of(usual, groups[name])
+            _tell_of_weaker(said, name, found[name])
     return found
 
 
-def _said_of(words: Mapping[str, int], limit_id: str, otherwise: int) -> int:
+class _Said(NamedTuple):
+    """What the user's words say of an id.
+
+    Attributes:
+        whole: Of all its requests.
+        methods: Of those with one method, where the id does not say which one it is for.
+    """
+
+    whole: list[int]
+    methods: dict[str, int]
+
+    def of(self, usual: int, group: str) -> int:
+        numbers = [*self.whole, *self.methods.values()]
+        # Of an id for orders, a word for one method leaves the requests of the others.
+        if not self.whole and (not numbers or group in ("order", "cancel")):
+            numbers.append(usual)
+        return max(numbers)
+
+
+def _tell_of_weaker(said: _Said, limit_id: str, priority: int) -> None:
+    """Says of words for one method once that they do not put an id behind where it usually is."""
+    if said.whole or max(said.methods.values(), default=priority) >= priority:
+        return
+    for word in said.methods.keys() - _weaker:
+        _weaker.add(word)
+        log.warning(
+            "priorities: %r is %d, but the requests of %r keep %d, as they leave in the order in "
+            "which they came, whatever their method. Say %r to move all of them",
+            word,
+            said.methods[word],
+            limit_id,
+            priority,
+            limit_id,
+        )
+
+
+def _said_of(words: Mapping[str, int], limit_id: str) -> _Said:
     """What the user's words say of an id, which may stand for several methods."""
     name = spelled(limit_id)
-    method, _, path = name.partition(" ")
-    if not path:
-        method, path = "", name
     own = [words[name]] if name in words else []
+    method, path = split_name(name)
     for end in ends_of(path):
-        numbers = [
-            number
-            for word, number in words.items()
-            if word == end or (word.endswith(f" {end}") and method in ("", word.split(" ")[0]))
-        ]
-        if own or numbers:
-            return max(own + numbers)
-    return max(own, default=otherwise)
+        whole = [words[word] for word in (end, f"{method} {end}") if word in words and word != name]
+        some = {word: number for word, number in words.items() if word.endswith(f" {end}")}
+        methods = {} if method else some
+        if own or whole or methods:
+            return _Said(own + whole, methods)
+    return _Said(own, {})
 
 
 Give = Callable[[Iterable[core.RateLimit]], dict[str, int]]
@@ -103,11 +164,14 @@ def giver(frame: FrameType | None) -> Give:
         frame: Where the throttler is made.
     """
     priorities, wait = present(), cancels_wait(type(connector_object(frame)))
+    unused = _unused
 
     def give(rows: Iterable[core.RateLimit]) -> dict[str, int]:
         rows = list(rows)
-        ids = (row.limit_id for row in rows)
+        ids = [row.limit_id for row in rows]
         found = priorities_of(ids, priorities, cancels_wait=wait)
+        if unused is not None:
+            unused.know(map(spelled, ids), (split_name(spelled(name)) for name in ids))
         for row in rows:
             row.priority = found.get(row.limit_id, 0)
         return {name: number for name, number in found.items() if number}

@@ -183,7 +183,7 @@ class AsyncThrottler(AsyncThrottlerBase, HummingbotThrottler):  # type: ignore[m
         self._started = time.time() - self._now()
         self._logs: TaskLogs | None = None
         self._notices = Notices()
-        self._minutes = MinuteLines(self, AsyncRequestContextBase.logger())
+        self._minutes = MinuteLines(self, AsyncRequestContextBase.logger(), bool(self._shared))
         self._added: dict[str, AddedLimit] = {}
         self._ids = GateIds()
         self._rows: list[core.RateLimit] = []

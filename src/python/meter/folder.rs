@@ -8,15 +8,15 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, geteuid, test_kill_process};
 
-/// The folder, made if it is not there; `None` where there is none that is private.
-pub(super) fn private() -> Option<PathBuf> {
+/// The folders that are private, each made if it is not there, best first: one may be full, or its path too long for a socket.
+pub(super) fn private() -> impl Iterator<Item = PathBuf> {
     let user = geteuid().as_raw();
     let runtime = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
     let of_system = PathBuf::from(format!("/run/user/{user}"));
-    let by_runtime = runtime.into_iter().chain([of_system]).filter(|path| is_of(path, user));
+    let by_runtime = runtime.into_iter().chain([of_system]).filter(move |path| is_of(path, user));
     let by_runtime = by_runtime.map(|path| path.join("sluicegate"));
     let by_temporary = [env::temp_dir().join(format!("sluicegate-{user}"))];
-    by_runtime.chain(by_temporary).find(|path| make_private(path, user).is_ok())
+    by_runtime.chain(by_temporary).filter(move |path| make_private(path, user).is_ok())
 }
 
 /// Whether a folder is this user's. A link is not followed.

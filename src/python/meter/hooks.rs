@@ -17,7 +17,7 @@ enum State {
     /// No throttler was made yet.
     Unasked,
     Offered(Server),
-    /// It is switched off, there is no private folder, or the program ends.
+    /// It is switched off, there is no private folder with room for a socket, or the program ends.
     Off,
 }
 
@@ -37,10 +37,12 @@ pub(super) fn offer() {
     if env::var_os(VARIABLE).is_some_and(|value| value == "0") {
         return;
     }
-    let Some(folder) = folder::private() else { return };
-    folder::tidy(&folder);
-    if let Ok(server) = Server::begin(&folder) {
-        *state = State::Offered(server);
+    for folder in folder::private() {
+        folder::tidy(&folder);
+        if let Ok(server) = Server::begin(&folder) {
+            *state = State::Offered(server);
+            return;
+        }
     }
 }
 

@@ -45,10 +45,12 @@ impl Read {
 }
 
 fn throttler(json: &mut Json, (number, shared, snapshot): &(u64, bool, Snapshot)) {
-    let Snapshot { usages, counters, oldest_waits, waiting } = snapshot;
+    let Snapshot { usages, counters, oldest_waits, waiting, member } = snapshot;
     json.object(|json| {
         json.key("throttler").number(*number);
         json.key("shared").boolean(*shared);
+        // As the overview of a shared budget has it; empty without one.
+        json.key("member").string(&member.map_or_else(String::new, |member| format!("{member:016x}")));
         json.key("limits").list(
             usages.iter().zip(counters).zip(oldest_waits),
             |json, ((usage, counts), oldest)| {

@@ -3,8 +3,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 
-use crate::member;
-use crate::share::{Kind, LimitOverview, MemberOverview};
+use crate::member::{self, ScopeOverview};
+use crate::share::{Kind, LimitOverview, MemberOverview, PartOverview};
 
 fn seconds(span: u64) -> f64 {
     std::time::Duration::from_nanos(span).as_secs_f64()
@@ -23,9 +23,14 @@ fn seconds(span: u64) -> f64 {
 ///   come; None if it is not called), ``ticket`` (None, or a dictionary with ``waited`` and
 ///   ``needs``, units by limit id)
 /// - ``limits``: dictionaries with ``limit_id``, ``limit``, ``time_interval``, ``kind``
-///   (``"rolling"`` or ``"quota"``), ``resets`` (a text, or None), ``used``, ``free`` (below 0 while a
-///   lowered limit is paid off), ``coming_free`` (lists of [seconds, units]), and ``members``: for
-///   each of the members above None, or a dictionary with ``held`` and ``demand``
+///   (``"rolling"`` or ``"quota"``), ``resets`` (a text, or None), ``used``, ``free`` (that no
+///   member has; below 0 while a lowered limit is paid off), ``coming_free`` (lists of [seconds,
+///   units]), ``foreign`` (of these, what others have used), ``kept`` (of ``foreign``, what the
+///   exchange does not count now: it is kept for others who may come again), ``locked_up`` (what
+///   members held that have died), ``reserved`` (free units that are kept for higher
+///   priorities than the lowest; None of an entry that stands for what lower ones may use of
+///   another), ``paused`` (seconds) and ``pause_reason``, and ``members``: for each of the members
+///   above None, or a dictionary with ``held``, and ``used`` and ``demand`` as it last told
 ///
 /// Args:
 ///     url: The address of the store.
@@ -36,7 +41,7 @@ fn seconds(span: u64) -> f64 {
 pub fn share_overview<'py>(py: Python<'py>, url: &str) -> PyResult<Bound<'py, PyList>> {
     let scopes = py.detach(|| member::overview_of(url))?;
     let all = PyList::empty(py);
-    for (document, overview, dead) in scopes {
+    for ScopeOverview { scope: document, overview, dead, reserved } in scopes {
         let scope = PyDict::new(py);
         scope.set_item("scope", document)?;
         scope.set_item("learning", overview.learning)?;
@@ -44,8 +49,9 @@ pub fn share_overview<'py>(py: Python<'py>, url: &str) -> PyResult<Bound<'py, Py
             .map(|(member, dead)| member_of(py, member, dead))
             .collect::<PyResult<_>>()?;
         scope.set_item("members", members)?;
-        let limits: Vec<_> =
-            overview.limits.iter().map(|limit| limit_of(py, limit)).collect::<PyResult<_>>()?;
+        let limits: Vec<_> = (overview.limits.iter().zip(reserved))
+            .map(|(limit, reserved)| limit_of(py, limit, reserved))
+            .collect::<PyResult<_>>()?;
         scope.set_item("limits", limits)?;
         all.append(scope)?;
     }
@@ -81,7 +87,11 @@ fn member_of<'py>(py: Python<'py>, member: &MemberOverview, dead: bool) -> PyRes
     Ok(values)
 }
 
-fn limit_of<'py>(py: Python<'py>, limit: &LimitOverview) -> PyResult<Bound<'py, PyDict>> {
+fn limit_of<'py>(
+    py: Python<'py>,
+    limit: &LimitOverview,
+    reserved: Option<u64>,
+) -> PyResult<Bound<'py, PyDict>> {
     let values = PyDict::new(py);
     values.set_item("limit_id", &limit.id)?;
     values.set_item("limit", limit.limit)?;
@@ -96,10 +106,18 @@ fn limit_of<'py>(py: Python<'py>, limit: &LimitOverview) -> PyResult<Bound<'py, 
     values.set_item("free", limit.pool)?;
     let coming: Vec<_> = limit.quarantine.iter().map(|&(after, units)| (seconds(after), units)).collect();
     values.set_item("coming_free", coming)?;
-    let part = |part: &Option<(u64, u64)>| {
-        let Some((held, demand)) = part else { return Ok(None) };
+    values.set_item("foreign", limit.foreign)?;
+    values.set_item("kept", limit.kept)?;
+    values.set_item("locked_up", limit.locked_up)?;
+    values.set_item("reserved", reserved)?;
+    let (paused, reason) = limit.pause.as_ref().map_or((0, ""), |(left, reason)| (*left, reason));
+    values.set_item("paused", seconds(paused))?;
+    values.set_item("pause_reason", reason)?;
+    let part = |part: &Option<PartOverview>| {
+        let Some(PartOverview { held, used, demand }) = part else { return Ok(None) };
         let values = PyDict::new(py);
         values.set_item("held", held)?;
+        values.set_item("used", used)?;
         values.set_item("demand", demand)?;
         PyResult::Ok(Some(values))
     };

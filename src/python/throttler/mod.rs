@@ -48,9 +48,9 @@ pub use self::usage::PyUsage;
 /// Args:
 ///     rate_limits: The table of limits: a list, or any other iterable. The limits are read at
 ///         once, by their attributes: ``limit_id``, ``limit`` and ``time_interval``, and, where an
-///         object has them, ``weight``, ``linked_limits``, ``kind``, ``timezone`` and ``scope``. To
-///         change a limit afterwards has no effect. If two limits have the same id, the last one
-///         counts; if they differ, a ``RuntimeWarning`` says so.
+///         object has them, ``weight``, ``linked_limits``, ``kind``, ``timezone``, ``scope``,
+///         ``priority`` and ``reserve``. To change a limit afterwards has no effect. If two limits
+///         have the same id, the last one counts; if they differ, a ``RuntimeWarning`` says so.
 ///     safety_margin_pct: A share of each interval, from 0 to 1, by which units stay used longer.
 ///         0.05 makes 60 s count as 63 s. The default is 0. A quota ends at its boundary anyway.
 ///     limits_share_percentage: The share of every limit that this throttler may use, in percent:
@@ -433,13 +433,15 @@ impl PyThrottler {
     /// - ``pauses``: how often the limit was paused
     /// - ``waits``: how many waited before they passed
     /// - ``waited``: how many seconds these waited, together
+    /// - ``oldest_wait``: for how many seconds the oldest has waited that waits now; 0.0 if none
+    ///   does
     ///
     /// Examples:
     ///     >>> throttler.counters()["/depth"].get("passed")
     ///     1
     fn counters<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let all = PyDict::new(py);
-        for counters in self.throttler()?.counters() {
+        for (counters, oldest) in self.throttler()?.counters_and_oldest_waits() {
             let values = PyDict::new(py);
             values.set_item("passed", counters.passed)?;
             values.set_item("refused", counters.refused)?;
@@ -447,6 +449,7 @@ impl PyThrottler {
             values.set_item("pauses", counters.pauses)?;
             values.set_item("waits", counters.waits.count())?;
             values.set_item("waited", counters.waits.total.as_secs_f64())?;
+            values.set_item("oldest_wait", oldest.as_secs_f64())?;
             all.set_item(counters.id, values)?;
         }
         Ok(all)
