@@ -135,17 +135,6 @@ impl Cluster {
         self.processes.iter().filter(|one| one.alive).map(|one| one.gate.queue.len()).sum()
     }
 
-    /// How long reading and writing the document takes.
-    pub fn time_coding(&self) -> (std::time::Duration, std::time::Duration) {
-        let state = self.document.as_ref().expect("there is one");
-        let began = std::time::Instant::now();
-        let bytes: Vec<Vec<u8>> = (0..100).map(|_| state.encode()).collect();
-        let encode = began.elapsed() / 100;
-        let began = std::time::Instant::now();
-        bytes.iter().for_each(|bytes| assert!(ScopeState::decode(bytes).is_ok()));
-        (began.elapsed() / 100, encode)
-    }
-
     pub fn run_until(&mut self, end: Nanos) {
         while let Some(&Reverse((at, _, body))) = self.events.peek() {
             if at > end {

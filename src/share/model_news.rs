@@ -136,14 +136,18 @@ impl Cluster {
     /// Whether all keep to limits that they were told of by now.
     pub(super) fn spread_limits(&mut self) {
         let Some(document) = &self.document else { return };
-        let pools = document.tallies();
+        // Of a store that has forgotten, the pool is not what nobody holds.
+        let paid = |limit: usize| {
+            let at = document.budgets.iter().position(|budget| budget.id == self.table[limit].id);
+            at.is_none_or(|at| document.budgets[at].pool >= 0 && !document.is_locked(at))
+        };
         let keeps = |one: &super::model::Process, stored: u64| {
             one.answered >= stored && self.now >= one.stopped_until && !one.asking
         };
         for one in self.said.iter_mut().filter(|one| one.spread_at.is_none()) {
             let Some(stored) = one.stored else { continue };
-            let pool = pools.iter().find(|pool| pool.0 == self.table[one.limit].id).map_or(0, |pool| pool.3);
-            if pool >= 0 || self.processes.iter().filter(|one| one.alive).all(|one| keeps(one, stored)) {
+            if paid(one.limit) || self.processes.iter().filter(|one| one.alive).all(|one| keeps(one, stored))
+            {
                 one.spread_at = Some(self.now);
             }
         }

@@ -7,7 +7,7 @@ use super::model::Cluster;
 use super::model_gate::{ModelGate, ModelRequest};
 use super::model_news::Saying;
 use super::model_world::{Random, World};
-use super::state::MemberId;
+use super::state::{MemberId, ScopeState};
 use super::visit::{Answer, Request};
 
 #[derive(Debug)]
@@ -71,6 +71,17 @@ pub(super) fn skew(random: &mut Random, world: &World) -> i64 {
 }
 
 impl Cluster {
+    /// How long reading and writing the document takes.
+    pub fn time_coding(&self) -> (std::time::Duration, std::time::Duration) {
+        let state = self.document.as_ref().expect("there is one");
+        let began = std::time::Instant::now();
+        let bytes: Vec<Vec<u8>> = (0..100).map(|_| state.encode()).collect();
+        let encode = began.elapsed() / 100;
+        let began = std::time::Instant::now();
+        bytes.iter().for_each(|bytes| assert!(ScopeState::decode(bytes).is_ok()));
+        (began.elapsed() / 100, encode)
+    }
+
     /// Each process, in a line.
     pub fn describe(&self) -> String {
         let line = |at: usize| {
