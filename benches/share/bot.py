@@ -72,6 +72,7 @@ class Done:
         departures: When its requests left.
         waits: How many seconds each had waited for that.
         counted: How many requests left while the next three were measured.
+        rounds: The same requests, and their CPU time, of one round of all units after the other.
         cpu: Seconds of CPU time, of all its threads.
         sharing: The part of it that sluicegate's thread used which shares the budget.
         visits: How often sluicegate asked the store.
@@ -83,6 +84,7 @@ class Done:
     departures: list[int] = field(default_factory=list)
     waits: list[float] = field(default_factory=list)
     counted: int = 0
+    rounds: list[tuple[int, float]] = field(default_factory=list)
     cpu: float = 0.0
     sharing: float = 0.0
     visits: int = 0
@@ -165,8 +167,18 @@ async def work(spec: Spec, limiter: Limiter, done: Done, begin: int, until: int)
         with contextlib.suppress(asyncio.TimeoutError):
             await asyncio.wait_for(ends.wait(), (at - time.monotonic_ns()) / 1e9)
 
-    await ended(begin + spec.settle * 1e9)
+    at = begin + spec.settle * 1e9
+    await ended(at)
     before, first = used(), len(done.departures)
+    # All units go round once in that time: an interval after its answer, each is free again.
+    each = (spec.interval + sum(spec.latency) / 2) * 1e9
+    seen, cpu = first, before[0]
+    while at + each <= until and not ends.is_set():
+        at += each
+        await ended(at)
+        now_seen, now_cpu = len(done.departures), time.process_time()
+        done.rounds.append((now_seen - seen, now_cpu - cpu))
+        seen, cpu = now_seen, now_cpu
     await ended(until)
     now = used()
     done.cpu, done.sharing = now[0] - before[0], now[1] - before[1]

@@ -149,6 +149,13 @@ class Outcome:
         """The part of it of the store."""
         return self._each(self.store_cpu)
 
+    @property
+    def rounds(self) -> list[float]:
+        """Microseconds for each grant of the bots, of one round of all units after the other."""
+        together = zip(*(bot.rounds for bot in self.bots), strict=False)
+        sums = ([sum(column) for column in zip(*each, strict=True)] for each in together)
+        return [cpu / max(grants, 1) * 1e6 for grants, cpu in sums]
+
     def _each(self, seconds: float) -> float:
         return seconds / max(sum(bot.counted for bot in self.bots), 1) * 1e6
 

@@ -50,11 +50,11 @@ class UnusedWords:
             endpoints: Method and path; without a method, words of any method may be for it.
         """
         names = set(ids)
+        methods = {word.partition(" ")[0] for word in self._left if " " in word}
         for method, path in endpoints:
+            said = {method} if method else methods
             for end in ends_of(path.rstrip("/")):
-                names |= {end, f"{method} {end}"} if method else {end}
-                if not method:
-                    names |= {word for word in self._left if word.endswith(f" {end}")}
+                names |= {end, *(f"{one} {end}" for one in said)}
         with self._lock:
             self._known |= names
             self._left -= names

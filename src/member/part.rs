@@ -349,3 +349,43 @@ fn settled(gate: &SharedGate, limit: Index, now: Nanos) -> Vec<SettledUnits> {
         .map(|some| SettledUnits { units: some.units, free: free(some.end) })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::{Period, Zone};
+    use crate::share::{About, MemberId, OnConflict, Rules};
+
+    const SECOND: WallNanos = 1_000_000_000;
+
+    fn part(limit: RateLimit) -> Part {
+        let limits = [(0, limit, 60 * SECOND as Nanos)];
+        let table = terms(Scope::Account, &limits);
+        let rules = Rules { lease: None, arrival: 0, margin: 0, on_conflict: OnConflict::Refuse };
+        let membership = Membership::new(MemberId(1), About::default(), rules, table);
+        Part::new("account:x".to_owned(), Scope::Account, membership, &limits)
+    }
+
+    #[test]
+    fn clocks_that_are_too_far_apart_for_quotas_are_warned_of_once_each_time() {
+        let resets = Resets { period: Period::Daily(0), zone: Zone::named("UTC").expect("UTC") };
+        let mut quota = part(RateLimit::quota("x", 10, resets));
+        let apart = 2 * SECOND as Nanos;
+        let mut told = |ahead: WallNanos| {
+            quota.ahead = ahead;
+            quota.clock_warning(apart)
+        };
+        assert_eq!(told(SECOND), None);
+        assert!(told(SECOND + 1).expect("too far").contains("1.0 s ahead of the server's"));
+        assert_eq!(told(SECOND + 1), None, "said");
+        assert_eq!(told(0), None);
+        assert!(told(-3 * SECOND).expect("too far again").contains("3.0 s behind"));
+        quota.ahead = 0;
+        quota.clock_warning(apart);
+        quota.ahead = 5 * SECOND;
+        assert_eq!(quota.clock_warning(0), None, "one file, one clock");
+        let mut rolling = part(RateLimit::new("x", 10, std::time::Duration::from_secs(60)));
+        rolling.ahead = 5 * SECOND;
+        assert_eq!(rolling.clock_warning(apart), None, "no window follows the wall");
+    }
+}

@@ -91,8 +91,24 @@ def test_each_limit_has_a_row_and_below_it_each_process(url: str) -> None:
         assert len(rows) == 2, "one in each scope"
         assert sys.executable in rows[0]
     # Five lines for each scope, and one between them: the command of several lines is in one.
-    assert len(lines) == 11, done.stdout
+    members = [line for line in lines if "within" not in line]
+    assert len(members) == 11, done.stdout
     assert "address:home" in done.stdout
+
+
+def test_what_comes_free_by_itself_has_a_row_of_its_own(url: str) -> None:
+    throttler = Throttler([RateLimit("x", 10, 3600)], share=url)
+    for _ in range(3):
+        with throttler.execute_task("x", timeout=60):
+            pass
+    throttler.close()
+    (scope,) = scopes_of(overview_of(url))
+    (limit,) = scope.limits
+    units, within = limit.coming
+    assert (limit.used, limit.free, units) == (3, 7, 3)
+    assert 3000 < within <= 3600 + 3600 / 64
+    (row,) = [line.split() for line in share(url).stdout.splitlines() if "free within" in line]
+    assert row[:3] == ["3", "free", "within"]
 
 
 def test_json_is_all_that_the_store_says(url: str) -> None:

@@ -200,7 +200,8 @@ async def test_a_misspelt_word_is_told_once_when_all_names_should_be_known(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     now = [0.0]
-    priorities.use({"/dept": 4, "GET /order": 5, "DELETE /account": 1, "/trade": 1})
+    said = {"/dept": 4, "GET /order": 5, "DELETE /account": 1, "/trade": 1, "DELETE /oder": 5}
+    priorities.use(said)
     assert priorities._unused is not None
     priorities._unused._clock = lambda: now[0]
     AsyncThrottler(table(SHARED))
@@ -215,7 +216,7 @@ async def test_a_misspelt_word_is_told_once_when_all_names_should_be_known(
     [record] = caplog.records
     assert record.getMessage().startswith(
         "priorities has words that name no request, and change nothing: "
-        "'/dept' (did you mean '/depth'?); a path or the end of one names requests"
+        "'/dept' (did you mean '/depth'?), 'DELETE /oder' (did you mean 'DELETE /order'?); "
     )
 
 

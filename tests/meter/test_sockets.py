@@ -223,7 +223,7 @@ OTHER_VERSION = (
 @pytest.mark.parametrize(
     ("says", "state"),
     [
-        (b"", STRANGE),
+        (b"", BROKEN_OFF),
         (b"[]\n", STRANGE),
         (b'{"throttlers": 1}\n', STRANGE),
         (b"\xff" * 99, STRANGE),
@@ -253,6 +253,29 @@ talk.sendall({says!r})
         found = {one.pid: one.state for one in ask_all(patience=20)}
         peer.wait()
     assert found == {1: state, process.pid: ""}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells that it has ended")
+@pytest.mark.parametrize("says", [b"", OTHER_VERSION[:-9]])
+def test_a_bot_that_is_killed_while_it_answers_is_left_out(says: bytes, runtime: Path) -> None:
+    runtime.mkdir(mode=0o700)
+    script = f"""
+import os, signal, socket
+hostile = socket.socket(socket.AF_UNIX)
+hostile.bind({str(runtime)!r} + f"/{{os.getpid()}}-0.sock")
+hostile.listen()
+print("ready", flush=True)
+talk, _ = hostile.accept()
+talk.sendall({says!r})
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        process.stdout.readline()
+        states = {found.state for found in ask_all(patience=20)}
+        # The kernel closes its sockets a moment before it calls it ended.
+        assert states <= {BROKEN_OFF}
+        process.wait()
 
 
 def test_a_socket_that_says_nothing_keeps_nobody_waiting(runtime: Path, start: Start) -> None:

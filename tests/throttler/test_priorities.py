@@ -349,3 +349,55 @@ async def test_a_higher_request_that_is_refused_at_once_lets_nobody_go_before_hi
         clock.advance(0.5)
     await asyncio.gather(*asked)
     assert left == [(6, "/order"), (6, "/order"), (12, "/depth")]
+
+
+@pytest.mark.parametrize("ids", [25, 100])
+async def test_a_cancel_leaves_at_once_while_its_reserve_is_there_also_if_others_have_risen(
+    clock: ManualClock, ids: int
+) -> None:
+    rows = [
+        RateLimit("POOL", 100, 5, reserve={1: 10}),
+        RateLimit("/cancel", None, linked_limits=POOL, priority=1),
+        *(RateLimit(f"/{nth}", None, linked_limits=POOL) for nth in range(ids)),
+    ]
+    throttler = Throttler(rows, clock=clock, patience=1)
+
+    async def ask(nth: int) -> None:
+        async with throttler.execute_task(f"/{nth}", units=5):
+            pass
+
+    waiting = [asyncio.create_task(ask(nth % ids)) for nth in range(18 + ids)]
+    await asyncio.sleep(0)
+    clock.advance(1.5)
+    await asyncio.sleep(0)
+    for left in range(10, 0, -1):
+        assert throttler.usage("POOL").reserved == left
+        assert throttler.wait_time("/cancel") == 0
+        async with throttler.execute_task("/cancel", timeout=0):
+            pass
+    # What is kept is used. Those who have risen go before the next cancel.
+    assert throttler.wait_time("/cancel") > 0
+    late = asyncio.create_task(throttler.execute_task("/cancel").__aenter__())
+    await asyncio.sleep(0)
+    clock.advance(3.5)
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert sum(task.done() for task in waiting) == 36
+    for task in [*waiting, late]:
+        task.cancel()
+    await asyncio.gather(*waiting, late, return_exceptions=True)
+
+
+async def test_a_smaller_limit_of_the_exchange_leaves_lower_priorities_a_part(
+    clock: ManualClock,
+) -> None:
+    throttler = Throttler([RateLimit("POOL", 10, 5, reserve={1: 4})], clock=clock)
+    for told, lower in ((5, 3), (2, 2), (1, 1)):
+        throttler.observe("POOL", limit=told)
+        usage = throttler.usage("POOL")
+        assert (usage.limit, usage.reserved) == (told, told - lower)
+        assert throttler.charge("POOL", units=lower)
+        assert not throttler.charge("POOL")
+        if told > lower:
+            assert throttler.charge("POOL", units=told - lower, priority=1)
+        clock.advance(5)

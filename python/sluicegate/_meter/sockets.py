@@ -120,6 +120,8 @@ def ask_all(patience: float = PATIENCE) -> list[Bot]:
             key.fileobj.close()  # type: ignore[union-attr]
             if sys.platform != "linux" or Path("/proc", str(key.data[0])).exists():
                 bots.append(Bot(key.data[0], _why_not(key.data[0])))
+    # Who was killed while it answered is no bot any more.
+    bots = [bot for bot in bots if bot.state != BROKEN_OFF or not _has_ended(bot.pid)]
     return sorted(bots, key=lambda bot: bot.pid)
 
 
@@ -164,7 +166,7 @@ def _read(talk: socket.socket, pid: int, answer: bytearray) -> Bot | None:
     if some:
         return Bot(pid, STRANGE) if len(answer) > _LONGEST else None
     if not answer.endswith(b"}\n"):
-        return Bot(pid, BROKEN_OFF if answer.startswith(b"{") else STRANGE)
+        return Bot(pid, BROKEN_OFF if not answer or answer.startswith(b"{") else STRANGE)
     try:
         data = json.loads(answer)
     except (ValueError, RecursionError):
@@ -193,11 +195,19 @@ def _has(rows: list[Any], wanted: dict[str, Any]) -> bool:
 
 
 def _why_not(pid: int) -> str:
+    return STOPPED if _state(pid) in {"T", "t"} else BUSY
+
+
+def _has_ended(pid: int) -> bool:
+    return sys.platform == "linux" and _state(pid) in {"", "Z", "X"}
+
+
+def _state(pid: int) -> str:
+    """What the kernel calls the state of a process; empty where it does not tell."""
     try:
-        state = Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
+        return Path("/proc", str(pid), "stat").read_text().rpartition(")")[2].split()[0]
     except (OSError, IndexError):
-        return BUSY
-    return STOPPED if state in "Tt" else BUSY
+        return ""
 
 
 def limits_of(bot: Bot) -> Iterator[tuple[int, dict[str, Any]]]:

@@ -57,11 +57,8 @@ def _of_bot(bot: Bot, everything: bool, signs: str, shape: Shape) -> Iterable[Li
     rows = [
         (limit, len(bot.data["throttlers"]) > 1, throttler)
         for throttler in bot.data.get("throttlers", ())
-        for limit in throttler["limits"]
-        if _is_shown(limit, everything)
+        for limit in _shown(throttler["limits"], everything)
     ]
-    if not everything:
-        rows = [row for row in rows if not _is_told_already(row[0], row[2]["limits"])]
     # What is nearly full comes first; of equal ones the order of the table.
     rows.sort(key=lambda row: -_pressure(row[0]))
     if rows:
@@ -77,18 +74,20 @@ def _of_bot(bot: Bot, everything: bool, signs: str, shape: Shape) -> Iterable[Li
     yield []
 
 
+def _shown(limits: Sequence[dict[str, Any]], everything: bool) -> Iterable[dict[str, Any]]:
+    # The other half of a limit that counts for the account and the address says the same, mostly.
+    halves = {} if everything else {twin(limit["limit_id"]): limit for limit in limits}
+    for limit in limits:
+        half = halves.get(limit["limit_id"])
+        if _is_shown(limit, everything) and not (half and is_alike(half, limit)):
+            yield limit
+
+
 def _is_shown(limit: dict[str, Any], everything: bool) -> bool:
     if limit["limit"] >= ENDLESS and not limit["paused"]:
         return False
     busy = limit["used"] or limit["waiting"] or limit["paused"] or limit.get("passed_per_second")
     return everything or bool(busy)
-
-
-def _is_told_already(limit: dict[str, Any], limits: Sequence[dict[str, Any]]) -> bool:
-    """Whether it is the other half of a limit that counts for the account and the address."""
-    return any(
-        twin(one["limit_id"]) == limit["limit_id"] and is_alike(one, limit) for one in limits
-    )
 
 
 def _pressure(limit: dict[str, Any]) -> float:

@@ -48,6 +48,8 @@ class Limit:
         every: The window, for people: ``"60 s"``, ``"quota 1d UTC"``.
         used: How many units are used or in flight, as far as the processes have told.
         free: How many units nobody has. Below 0 while a limit that was lowered is paid off.
+        coming: How many units nobody has, and nobody may use yet: what those have used who have
+            ended, or handed over; and in how many seconds the last of them is free.
         members: Who takes part.
     """
 
@@ -56,6 +58,7 @@ class Limit:
     every: str
     used: int
     free: int
+    coming: tuple[int, float]
     members: tuple[Member, ...]
 
 
@@ -106,6 +109,10 @@ def _limit(limit: dict[str, Any], members: list[dict[str, Any]]) -> Limit:
         every(limit),
         limit["used"],
         limit["free"],
+        (
+            sum(units for _, units in limit["coming_free"]),
+            max((after for after, _ in limit["coming_free"]), default=0.0),
+        ),
         tuple(
             Member(
                 member["pid"],

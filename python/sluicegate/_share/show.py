@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+import math
 import shutil
 import sys
 from collections.abc import Sequence
@@ -34,11 +35,19 @@ def shown(scopes: Sequence[Scope], url: str) -> str:
 
 
 def rows(scope: Scope) -> list[tuple[str, ...]]:
-    """The rows of a scope, as `HEADINGS` has them: one for each member, below one for the limit."""
+    """The rows of a scope, as `HEADINGS` has them.
+
+    One for each limit, and below it one for each member, and one for what comes free by itself.
+    """
     all_rows = []
     for limit in scope.limits:
         all_rows.append((*_of_limit(limit), *[""] * 6))
         all_rows.extend((*[""] * 5, *_of_member(member)) for member in limit.members)
+        units, within = limit.coming
+        if units:
+            # Nobody's any more, and not yet anybody's.
+            state = f"free within {math.ceil(within):,} s"
+            all_rows.append((*[""] * 7, f"{units:,}", "", state, ""))
     return all_rows
 
 

@@ -159,6 +159,7 @@ class Charges:
         request.priority = plan.priority
         if plan.takes is not None and plan.config == request.config:
             return charge, plan.takes
+        takes: list[Take]
         route_id = own = None
         if plan.has_table:
             exchange, method, params = request.exchange, request.method, request.params
@@ -169,25 +170,26 @@ class Charges:
             else:
                 table, route = found
                 egress, account = plan.settings.egress, plan.settings.account
-                if pace is not None or has_rules or route.endpoint is None:
+                # All requests that the table does not know have one id; of others, the id says it.
+                if has_rules or route.endpoint is None:
                     request.priority = self.budgets.priorities.of_route(route, method, path)
-                # All requests that the table does not know have one id.
-                own = request.priority if route.endpoint is None else None
+                    own = request.priority if route.endpoint is None else None
                 route_id = charge.budget.route(table, route, egress, account)
                 charge = plan.charge_in(table, path)
         if pace is None or (cost := request.cost) <= 0:
             return charge, () if route_id is None else ((route_id, 1, own, True),)
         pace_id, units, windows, most = paced(*pace, cost)
-        takes: list[Take] = [(pace_id, units, request.priority, True)]
-        if route_id is not None:
+        if route_id is None:
+            priority, takes = request.priority, [(pace_id, units, request.priority, True)]
+        else:
             together = charge.budget.with_pace(route_id, pace_id, units)
+            if together is not None and not windows:
+                return charge, ((together, 1, own, True),)
+            priority = self.budgets.priorities.of_route(route, method, path)
+            takes = [(pace_id, units, priority, True), (route_id, 1, own, True)]
             if together is not None:
-                takes = [(together, 1, request.priority, True)]
-            else:
-                takes.append((route_id, 1, own, True))
-        if windows:
-            return charge, chain(repeat((pace_id, most, request.priority, False), windows), takes)
-        return charge, takes
+                takes = [(together, 1, own, True)]
+        return charge, chain(repeat((pace_id, most, priority, False), windows), takes)
 
 
 def _passed(entered: Pass | None, limits: Limits) -> Pass:

@@ -154,7 +154,9 @@ else:
 
     def _as_aiohttp_passes_it(error: RateLimitTimeout) -> RateLimitTimeout:
         """A timeout that aiohttp takes for one, and not for an error of a connection."""
-        told = _Timeout(*error.args)
+        told = _Timeout(
+            str(error), error.limit_id, error.timeout, error.full_limit, error.retry_after
+        )
         told.errno = None
         return told
 
