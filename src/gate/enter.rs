@@ -22,6 +22,8 @@ pub(super) struct LimitState {
     /// What the table says, for all bots together.
     pub(super) published: u64,
     pub(super) heard: Heard,
+    /// How long the windows are, where they are those of the exchange's clock.
+    pub(super) server_window: Option<Nanos>,
     /// Whose requests it counts; `None` if it counts none.
     pub(super) scope: Option<Scope>,
     /// A pause of this limit stops the requests for its id, also if they take nothing of it.

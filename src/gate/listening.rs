@@ -75,8 +75,12 @@ pub(super) struct Heard {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Left {
     pub told: Told,
+    /// How many answers had told it before, and this one.
+    pub number: u64,
     /// When it was heard.
     pub at: Nanos,
+    /// When the exchange's window began at the earliest, and when it has surely ended, if its windows end for all units at once.
+    pub window: Option<(Nanos, Nanos)>,
 }
 
 /// Until when an age may be assumed that nobody told.
@@ -117,7 +121,12 @@ impl<W> Gate<W> {
             let heard = state.window.hear(now, told);
             seen.foreign = heard.unwrap_or(0);
             if self.is_shared && heard.is_some() {
-                state.heard.left = Some(Left { told, at: now });
+                let clock = self.server_clock.map(|clock| clock.at(now));
+                let window = clock
+                    .zip(state.server_window)
+                    .and_then(|(clock, length)| clock.window(since, now, length));
+                let number = state.heard.left.map_or(0, |left| left.number) + 1;
+                state.heard.left = Some(Left { told, number, at: now, window });
                 state.heard.found_at = if seen.foreign > 0 { Some(now) } else { state.heard.found_at };
             }
         }
@@ -130,9 +139,11 @@ impl<W> Gate<W> {
     /// yet.
     pub fn has_news(&mut self, route: &Route) -> bool {
         let state = &mut self.limits[route.index as usize];
-        let Some(Left { told, at }) = state.heard.left else { return false };
+        let Some(Left { told, at, window, .. }) = state.heard.left else { return false };
         let found = state.heard.found_at == Some(at);
-        let explained = i128::from(state.published) - i128::from(state.window.used());
+        let came = state.window.came_since(at, window.map(|window| window.0));
+        let used = state.window.used().min(came.saturating_add(state.window.in_flight()));
+        let explained = i128::from(state.published) - i128::from(used);
         let is_news = (found || !state.heard.is_known) && told.remaining < explained;
         state.heard.is_known |= is_news;
         is_news

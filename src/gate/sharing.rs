@@ -172,10 +172,19 @@ impl<W> Gate<W> {
         true
     }
 
-    /// See [`Window::counted_since`](crate::limit::Window::counted_since); and how much of it is in flight.
-    pub fn counted_since(&mut self, limit: Index, now: Nanos, since: Nanos) -> (u64, u64) {
+    /// See [`Window::counted_since`](crate::limit::Window::counted_since); and how much of it the exchange may not have counted
+    /// by `since`: what is in flight, or was answered later.
+    pub fn counted_since(
+        &mut self,
+        limit: Index,
+        now: Nanos,
+        since: Nanos,
+        began: Option<Nanos>,
+    ) -> (u64, u64) {
         let window = &mut self.limits[limit as usize].window;
-        (window.counted_since(now, since), window.in_flight())
+        let units = window.counted_since(now, since, began);
+        let later = window.came_since(now, Some(since)).saturating_add(window.in_flight());
+        (units, later.min(units))
     }
 
     /// Another process was told so long ago that a limit is so large. What holds here from now on, if that changed.

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::clock::Nanos;
 use crate::error::{Error, closest};
-use crate::limit::{RateLimit, Shape, Window};
+use crate::limit::{RateLimit, Shape, Span, Window};
 
 use super::counts::LimitCounts;
 use super::enter::{Decided, Gate, LimitState};
@@ -32,7 +32,12 @@ impl<W> Gate<W> {
         let indices: Vec<Index> = rows.iter().map(|row| self.index_of(row, &mut unused)).collect();
         for (row, &index) in rows.iter().zip(&indices) {
             let (shape, clock) = (self.shape_of(row), self.server_clock);
-            let window = &mut self.limits[index as usize].window;
+            let limit = &mut self.limits[index as usize];
+            limit.server_window = match row.shape.span {
+                Span::Fixed { interval, .. } => Some(interval),
+                _ => None,
+            };
+            let window = &mut limit.window;
             window.expire(now);
             window.reshape(now, shape);
             clock.into_iter().for_each(|clock| window.learn(now, clock));
@@ -120,6 +125,7 @@ impl<W> Gate<W> {
             window,
             published: row.limit,
             heard: Heard { reason: paused_for, ..Heard::default() },
+            server_window: None,
             scope: row.scope,
             stops_without_units: false,
             base: None,

@@ -205,11 +205,18 @@ impl Window {
     }
 
     /// The most own units that the exchange may have counted at any instant from `since` until now. What left the window in
-    /// that time is left out where it is not known.
-    pub fn counted_since(&mut self, now: Nanos, since: Nanos) -> u64 {
+    /// that time is left out where it is not known; and what came before `began`, where the exchange's window began then.
+    pub fn counted_since(&mut self, now: Nanos, since: Nanos, began: Option<Nanos>) -> u64 {
         self.remember(now);
         let own = self.stamps.units_since(since).unwrap_or_else(|| self.stamps.units());
-        own.saturating_add(self.in_flight)
+        own.min(self.came_since(now, began)).saturating_add(self.in_flight)
+    }
+
+    /// Units in a window that rolls whose requests ended at `began` or later, as of the last [`Window::expire`] at `now`; no
+    /// bound where that is not known of all.
+    pub fn came_since(&self, now: Nanos, began: Option<Nanos>) -> u64 {
+        let left = began.and_then(|began| began.saturating_add(self.interval()).checked_sub(1));
+        left.filter(|&left| left > now).map_or(u64::MAX, |left| self.stamps.units_at(left))
     }
 
     /// Somebody else counts the units of others from now on, and allows so much less. Whether there were any.

@@ -149,8 +149,9 @@ impl Quota {
     /// Charges units to the window.
     #[inline]
     pub fn stamp(&mut self, units: u64) {
+        let units = units.min(MAX_LIMIT.saturating_sub(self.units()));
         let charged = if self.may_be_after(self.seen) { &mut self.next } else { &mut self.charged };
-        *charged = charged.saturating_add(units).min(MAX_LIMIT / 2);
+        *charged += units;
     }
 
     /// Units charged, with the boundary that ends their window, oldest first.

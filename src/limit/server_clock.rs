@@ -66,6 +66,18 @@ impl ServerClock {
         Nanos::try_from(self.highest - self.lowest).unwrap_or(Nanos::MAX).saturating_add(2 * self.drift)
     }
 
+    /// The window that is open from `since` until `now`, if it is one and the same: when it began at the earliest, and when it
+    /// has surely ended.
+    pub fn window(&self, since: Nanos, now: Nanos, interval: Nanos) -> Option<(Nanos, Nanos)> {
+        let interval = i128::from(interval.max(1));
+        let earliest = i128::from(since) + self.lowest - i128::from(self.drift);
+        let nth = earliest.div_euclid(interval);
+        let began = nth * interval - self.highest - i128::from(self.drift);
+        let ends = self.surely_shows((nth + 1) * interval, 0);
+        let is_one = self.latest_at(now).div_euclid(interval) == nth;
+        is_one.then(|| (Nanos::try_from(began.max(0)).unwrap_or(0), ends))
+    }
+
     /// How far each bound may have moved.
     pub fn drift(&self) -> Nanos {
         self.drift
@@ -118,6 +130,15 @@ mod tests {
             clock = next;
         }
         assert!(changes < 50, "{changes} changes, each of which every window learns");
+    }
+
+    #[test]
+    fn a_window_is_known_where_it_is_surely_one_and_the_same() {
+        let clock = ServerClock::between(100, 104);
+        assert_eq!(clock.window(30, 60, 100), Some((0, 100)));
+        assert_eq!(clock.window(100, 190, 100), Some((96, 200)));
+        assert_eq!(clock.window(99, 120, 100), None, "it may have left before the window began");
+        assert_eq!(clock.window(150, 196, 100), None, "it may be the next one by now");
     }
 
     #[test]

@@ -272,10 +272,10 @@ impl Part {
         let (places, limits): (Vec<usize>, Vec<Index>) = self.present().unzip();
         for ((at, limit), demand) in places.into_iter().zip(limits.clone()).zip(gate.demand(now, &limits)) {
             let terms = &self.membership.table()[at];
-            let asked = self.membership.asked_since(at).map(here);
+            let asked = self.membership.asked_since(at).map(|(since, began)| (here(since), began.map(here)));
             views[at] = GateView {
                 heard: heard(gate, limit, now),
-                counted: asked.map_or_else(Counted::default, |since| counted(gate, limit, now, since)),
+                counted: asked.map_or_else(Counted::default, |asked| counted(gate, limit, now, asked)),
                 used: demand.used,
                 // No more than this process may ever use.
                 waiting: demand.waiting.min(gate.nominal(limit).saturating_sub(demand.used)),
@@ -306,15 +306,23 @@ impl Part {
     }
 }
 
-/// What the exchange may have counted of this process since then.
-fn counted(gate: &mut SharedGate, limit: Index, now: Nanos, since: Nanos) -> Counted {
-    let (units, in_flight) = gate.counted_since(limit, now, since);
-    Counted { units, in_flight }
+/// What the exchange may have counted of this process since then, in a window that began then, if that is known.
+fn counted(
+    gate: &mut SharedGate,
+    limit: Index,
+    now: Nanos,
+    (since, began): (Nanos, Option<Nanos>),
+) -> Counted {
+    let (units, unsure) = gate.counted_since(limit, now, since, began);
+    Counted { units, unsure }
 }
 
 /// What the exchange has told last of a limit.
 fn heard(gate: &mut SharedGate, limit: Index, now: Nanos) -> Option<HeardNews> {
-    let (Left { told, at }, found_at) = gate.left_of(limit)?;
+    let (Left { told, number, at, window }, found_at) = gate.left_of(limit)?;
+    if window.is_some_and(|(_, ends)| ends <= now) {
+        return None;
+    }
     let news = News {
         remaining: i64::try_from(told.remaining).unwrap_or(if told.remaining < 0 {
             i64::MIN
@@ -323,11 +331,12 @@ fn heard(gate: &mut SharedGate, limit: Index, now: Nanos) -> Option<HeardNews> {
         }),
         age: now.saturating_sub(told.since),
         ends_in: told.until.map(|until| until.saturating_sub(now)),
+        window: window.map(|(began, ends)| (now.saturating_sub(began), ends.saturating_sub(now))),
         expect: told.expect,
-        counted: counted(gate, limit, now, told.since),
+        counted: counted(gate, limit, now, (told.since, window.map(|window| window.0))),
     };
     let ago = |at: Nanos| now.saturating_sub(at);
-    Some(HeardNews { news, ago: ago(at), found: found_at.map(ago) })
+    Some(HeardNews { news, number, ago: ago(at), found: found_at.map(ago) })
 }
 
 fn settled(gate: &SharedGate, limit: Index, now: Nanos) -> Vec<SettledUnits> {

@@ -21,11 +21,12 @@ pub(super) struct Hand {
     pub paused_until: Nanos,
     /// What the store knows that the exchange has told of the limit.
     pub learned: Option<ToldLimit>,
-    /// The question that this process has yet to answer: its number, and since when it asks.
-    pub question: Option<(u64, Nanos)>,
+    /// The question that this process has yet to answer: its number, since when it asks, and when the window began.
+    pub question: Option<(u64, Nanos, Option<Nanos>)>,
     /// When the exchange's number was last compared with what all use.
     pub compared_at: Option<Nanos>,
-    /// When that was heard which was last told.
+    /// The number of what was last told, and when it was heard.
+    pub heard: u64,
     pub heard_at: Nanos,
     /// When this process last said what it had used.
     pub counted_at: Nanos,
@@ -38,10 +39,11 @@ pub(super) struct Hand {
 impl Hand {
     /// When all should compare what they use with what was heard; `None` if nothing new was, or nothing that this process's
     /// own units would not explain.
-    pub fn compare_at(&self, now: Nanos, gate: &GateView, interval: Nanos) -> Option<Nanos> {
-        let heard = gate.heard.filter(|heard| now.saturating_sub(heard.ago) > self.heard_at)?;
+    pub(super) fn compare_at(&self, now: Nanos, gate: &GateView, interval: Nanos) -> Option<Nanos> {
+        let heard = gate.heard.filter(|heard| heard.number > self.heard)?;
         let limit = self.granted.told.map_or(self.granted.limit, |(told, _)| told.min(self.granted.limit));
-        let explained = i128::from(limit) - i128::from(gate.used);
+        let in_window = heard.news.window.map_or(u64::MAX, |_| heard.news.counted.units);
+        let explained = i128::from(limit) - i128::from(gate.used.min(in_window));
         let found = heard.found.is_some_and(|ago| now.saturating_sub(ago) > self.heard_at);
         let after = spacing(interval.max(self.granted.interval), self.granted.members, found);
         let due = self.compared_at.map_or(0, |at| at.saturating_add(after));

@@ -1,6 +1,6 @@
 //! Joining with a table, changing it, and which terms hold when tables differ.
 
-use super::reclaim::{Care, FreeAt};
+use super::reclaim::{Care, FreeAt, Why};
 use super::state::{Budget, Member, MemberPart, PausedUntil, ScopeState};
 use super::terms::{Conflict, Kind, OnConflict, Terms, in_words};
 use super::time::Moment;
@@ -111,7 +111,7 @@ impl ScopeState {
         let budget = &mut self.budgets[budget];
         let onto = |kind: &Kind| if *kind == Kind::Rolling { clock } else { wall };
         let shift = onto(kind) - onto(&budget.kind);
-        budget.quarantine.iter_mut().for_each(|some| some.shift(shift));
+        budget.quarantine.iter_mut().for_each(|some| some.at += shift);
         budget.kind = kind.clone();
     }
 
@@ -157,10 +157,10 @@ impl ScopeState {
             budget.interval = interval;
             if longer > 0 && budget.kind == Kind::Rolling {
                 // What had left the shorter window may still be in the longer one.
-                budget.quarantine.iter_mut().for_each(|some| some.shift(longer as i64));
+                budget.quarantine.iter_mut().for_each(|some| some.at += longer as i64);
                 let free = u64::try_from(budget.pool).unwrap_or(0);
                 budget.pool -= free as i64;
-                budget.quarantine((self.clock + longer) as i64, free);
+                budget.quarantine((self.clock + longer) as i64, free, Why::Unknown);
             }
         }
     }

@@ -82,6 +82,10 @@ fn who_is_told_of_another_limit_visits_at_once_and_all_others_learn_it() {
     assert_eq!(all[0].visit(&mut file).wake, [MemberId(2)]);
     all[1].visit(&mut file);
     assert!(all.iter_mut().all(|one| !one.is_due(file.now)), "both know");
+    assert_eq!((limits(&all), allowed(&all)), (vec![Some(40); 2], 20), "the first has yet to give back");
+    file.now += 20 * MS;
+    all.iter_mut().for_each(|one| drop(one.visit(&mut file)));
+    all.iter_mut().for_each(|one| drop(one.visit(&mut file)));
     assert_eq!((limits(&all), allowed(&all)), (vec![Some(40); 2], 40));
     // The exchange raises it again, and tells the other one.
     file.now += SECOND;
@@ -98,6 +102,37 @@ fn who_is_told_of_another_limit_visits_at_once_and_all_others_learn_it() {
         file.now += 20 * MS;
     }
     assert_eq!(allowed(&all), LIMIT);
+}
+
+#[test]
+fn nobody_uses_what_another_has_yet_to_give_back() {
+    let mut file = File::default();
+    let (mut first, mut second) = (
+        member(1, OnConflict::Refuse, vec![terms(20, 60)]),
+        member(2, OnConflict::Refuse, vec![terms(20, 60)]),
+    );
+    for _ in 0..6 {
+        file.now += 20 * MS;
+        file.visit(&mut first, &wants(0, 20)).expect("the tables agree");
+        file.visit(&mut second, &wants(0, 20)).expect("the tables agree");
+    }
+    assert_eq!((first.effective(0), second.effective(0)), (10, 10));
+    file.visit(&mut second, &wants(0, 2)).expect("the tables agree");
+    // The exchange tells the first that there are 10. As far as it knows, the other wants 2.
+    let told = |waiting: u64| -> Vec<GateView> {
+        wants(0, waiting).into_iter().map(|view| GateView { told: Some((10, 0)), ..view }).collect()
+    };
+    file.visit(&mut first, &told(20)).expect("the tables agree");
+    assert_eq!(first.effective(0), 8);
+    // But that one wants more by now.
+    file.visit(&mut second, &told(20)).expect("the tables agree");
+    assert_eq!(second.effective(0), 2, "the first has yet to hear that it should have less");
+    for _ in 0..4 {
+        file.now += 20 * MS;
+        file.visit(&mut first, &told(20)).expect("the tables agree");
+        file.visit(&mut second, &told(20)).expect("the tables agree");
+    }
+    assert_eq!((first.effective(0), second.effective(0)), (5, 5));
 }
 
 #[test]

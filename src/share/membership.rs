@@ -117,9 +117,10 @@ impl Membership {
         self.hands[limit].granted.contended
     }
 
-    /// Since when the others ask what the exchange may have counted of this process, if they do.
-    pub(crate) fn asked_since(&self, limit: usize) -> Option<Nanos> {
-        self.hands[limit].question.map(|(_, since)| since)
+    /// Since when the others ask what the exchange may have counted of this process, if they do; and when the exchange's
+    /// window began, if all before that counts no more.
+    pub(crate) fn asked_since(&self, limit: usize) -> Option<(Nanos, Option<Nanos>)> {
+        self.hands[limit].question.map(|(_, since, began)| (since, began))
     }
 
     /// When what this process said it had used was last settled with what the others said, if that was by the last answer:
@@ -205,7 +206,8 @@ impl Membership {
             hand.learned = granted.told.map(|(limit, age)| ToldLimit::of(limit, age, now));
             hand.is_settled = granted.settled.is_some_and(|number| hand.settled != Some(number));
             hand.settled = granted.settled.or(hand.settled);
-            hand.question = granted.question.map(|asked| (asked.number, now.saturating_sub(asked.age)));
+            let ago = |age: Nanos| now.saturating_sub(age);
+            hand.question = granted.question.map(|one| (one.number, ago(one.age), one.began.map(ago)));
             hand.compared_at = granted.compared.map(|ago| now.saturating_sub(ago));
         }
         for Pause { limit, left, .. } in &answer.pauses {
@@ -314,10 +316,12 @@ impl Membership {
         hand.held -= released;
         hand.told = demand;
         hand.idle_since = None;
-        let counted = hand.question.map(|(number, _)| (number, gate.counted));
+        let counted = hand.question.map(|(number, ..)| (number, gate.counted));
         let compares = hand.compare_at(now, gate, self.table[at].interval).is_some_and(|due| due <= now);
         let heard = gate.heard.filter(|_| compares);
-        hand.heard_at = heard.map_or(hand.heard_at, |heard| now.saturating_sub(heard.ago));
+        if let Some(heard) = heard {
+            (hand.heard, hand.heard_at) = (heard.number, now.saturating_sub(heard.ago));
+        }
         let news = heard.map(|heard| heard.news);
         if news.is_some() || counted.is_some() {
             hand.counted_at = now;

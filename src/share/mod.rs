@@ -55,6 +55,8 @@ mod model_foreign;
 #[cfg(test)]
 mod model_gate;
 #[cfg(test)]
+mod model_news;
+#[cfg(test)]
 mod model_parts;
 #[cfg(test)]
 mod model_store;

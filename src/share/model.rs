@@ -10,6 +10,8 @@ use crate::clock::Nanos;
 use super::gate_view::Rules;
 use super::membership::Membership;
 use super::model_gate::{ModelGate, ModelLimit, ModelRequest};
+use super::model_news::Said;
+use super::model_parts::skew;
 pub(super) use super::model_parts::{Event, Process, Told};
 use super::model_world::{MS, Random, World};
 use super::state::{About, MemberId, ScopeState};
@@ -42,6 +44,9 @@ pub(super) struct Cluster {
     /// Units of others at the server.
     pub foreign: Vec<(Nanos, usize, u64)>,
     pub told: Vec<Told>,
+    /// What the exchange has said to processes, and what was broken of it.
+    pub said: Vec<Said>,
+    pub broken: Vec<String>,
     /// When the exchange had counted what an open question is about: (limit, number of the tally).
     pub counting: HashMap<(usize, u64), (Nanos, Nanos)>,
     /// What is done to the cluster waits until then: the memory of a loss must not die with its only witness.
@@ -80,6 +85,8 @@ impl Cluster {
             spans: Vec::new(),
             foreign: Vec::new(),
             told: Vec::new(),
+            said: Vec::new(),
+            broken: Vec::new(),
             counting: HashMap::new(),
             fragile_until: 0,
             visits: 0,
@@ -100,6 +107,9 @@ impl Cluster {
         }
         for (at, limit, units) in cluster.world.foreign.clone() {
             cluster.schedule(at, Event::Foreign(limit, units));
+        }
+        for (at, process, limit, saying) in cluster.world.said.clone() {
+            cluster.schedule(at, Event::Tells(process, limit, saying));
         }
         for nth in 0..cluster.world.faults.len() {
             cluster.schedule(cluster.world.faults[nth].0, Event::Fault(nth));
@@ -123,17 +133,6 @@ impl Cluster {
 
     pub fn queued(&self) -> usize {
         self.processes.iter().filter(|one| one.alive).map(|one| one.gate.queue.len()).sum()
-    }
-
-    /// How long reading and writing the document takes.
-    pub fn time_coding(&self) -> (std::time::Duration, std::time::Duration) {
-        let state = self.document.as_ref().expect("there is one");
-        let began = std::time::Instant::now();
-        let bytes: Vec<Vec<u8>> = (0..100).map(|_| state.encode()).collect();
-        let encode = began.elapsed() / 100;
-        let began = std::time::Instant::now();
-        bytes.iter().for_each(|bytes| assert!(ScopeState::decode(bytes).is_ok()));
-        (began.elapsed() / 100, encode)
     }
 
     pub fn run_until(&mut self, end: Nanos) {
@@ -221,7 +220,7 @@ impl Cluster {
             Event::Answered(at, id, ..) | Event::Ends(at, id, _) => Some((*at, Some(*id))),
             Event::Hears(at, id, ..) => Some((*at, Some(*id))),
             Event::Nested(at, id, _) => Some((*at, Some(*id))),
-            Event::Arrives(at, _) | Event::Table(at) => Some((*at, None)),
+            Event::Arrives(at, _) | Event::Table(at) | Event::Tells(at, ..) => Some((*at, None)),
             Event::Commit(..) | Event::Restart(_) | Event::Fault(_) | Event::Foreign(..) => None,
         };
         if let Some((at, id)) = owner {
@@ -248,11 +247,17 @@ impl Cluster {
             Event::Commit(at, request) => self.commit(at, &request),
             Event::Answered(at, _, visit, answer) => {
                 self.processes[at].answered = visit;
+                self.learn_said(at, visit, &answer);
                 self.answered(at, &answer);
                 self.spread();
+                self.spread_limits();
             }
             Event::Hears(at, _, limits, since, truly) => {
                 self.hear(at, &limits, since, truly);
+                self.poll(at);
+            }
+            Event::Tells(at, limit, saying) => {
+                self.tell(at, limit, saying);
                 self.poll(at);
             }
             Event::Foreign(limit, units) => self.come(limit, units),
@@ -339,6 +344,7 @@ impl Cluster {
             let heaviest = self.world.heaviest();
             for request in self.processes[at].gate.pass(now, lives_until) {
                 self.passed += 1;
+                self.check_pauses(at, &request.needs);
                 if self.keep_waits {
                     self.waits.push(now - request.since);
                 }
@@ -433,9 +439,4 @@ impl Cluster {
         }
         self.poll(at);
     }
-}
-
-fn skew(random: &mut Random, world: &World) -> i64 {
-    let most = world.margin / 2;
-    if most == 0 { 0 } else { random.within(0, 2 * most) as i64 - most as i64 }
 }

@@ -10,7 +10,7 @@ use super::terms::{Kind, LONG};
 use super::visit::Request;
 
 /// Clocks of processes are this far from the server's, in millionths of the interval.
-const DRIFT: u64 = 300;
+pub(super) const DRIFT: u64 = 300;
 
 impl ScopeState {
     /// Of each budget: its id, the number of its last question, whether that is open, and the pool.
@@ -35,7 +35,7 @@ impl Cluster {
     }
 
     /// What the server counts at `at`.
-    fn at_server(&self, limit: usize, at: Nanos, by: u64) -> u64 {
+    pub(super) fn at_server(&self, limit: usize, at: Nanos, by: u64) -> u64 {
         let all = self.arrivals.iter().chain(&self.foreign);
         all.filter(|one| one.1 == limit && self.counts(limit, one.0, at, by)).map(|one| one.2).sum()
     }
@@ -103,8 +103,7 @@ impl Cluster {
 
     /// What arrived that was too much, but for what is promised. That is, as of the last number of the exchange that all had
     /// heard of when the request left: others who came later; own units that were on their way then, or left before all had
-    /// heard; and units that the exchange had forgotten already, and processes not yet: own ones for as long as an answer
-    /// takes, those of others for an interval, as they may have been found late.
+    /// heard; and own units that the exchange had forgotten already, and processes not yet.
     pub(super) fn over(&self, limit: usize) -> Option<String> {
         let interval = self.table[limit].interval;
         // What is posted comes free at the multiples of a part of the interval.
@@ -120,14 +119,7 @@ impl Cluster {
             let ((since, counted_at), spread) = heard.unwrap_or_default();
             let in_window =
                 |one: &(Nanos, usize, u64)| one.1 == limit && self.counts(limit, one.0, at, DRIFT);
-            let seen = |one: &(Nanos, usize, u64)| {
-                self.counts(limit, one.0, counted_at, 0) || one.0 + 9 * interval / 4 + late < counted_at
-            };
-            let later = self.foreign.iter().filter(|one| {
-                one.1 == limit
-                    && (one.0 <= counted_at || in_window(one))
-                    && (one.0 > counted_at || !seen(one))
-            });
+            let later = self.foreign.iter().filter(|one| one.0 > counted_at && in_window(one));
             let own = self.arrivals.iter().zip(&self.spans).filter(|(one, _)| one.1 == limit);
             let between = own.filter(|&(one, &(sent, ended))| {
                 let on_its_way = in_window(one) && one.0 > counted_at && sent <= spread;

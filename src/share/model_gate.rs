@@ -20,6 +20,8 @@ pub(super) struct ModelLimit {
     pub margin: Nanos,
     /// What the exchange told, and when.
     pub told: Option<(u64, Nanos)>,
+    /// Until when it is paused.
+    pub paused_until: Nanos,
     /// When units were used up, and how many.
     pub stamps: Vec<(Nanos, u64)>,
     /// Units that have left the window: when, and how many.
@@ -62,6 +64,11 @@ impl ModelLimit {
         self.others.retain(|&(until, _)| until > now);
     }
 
+    /// What may be used.
+    fn allowed(&self) -> u64 {
+        self.told.map_or(self.effective, |(units, _)| units.min(self.effective))
+    }
+
     fn used(&self) -> u64 {
         self.in_flight + self.stamps.iter().chain(&self.others).map(|stamp| stamp.1).sum::<u64>()
     }
@@ -70,7 +77,8 @@ impl ModelLimit {
     fn counted_since(&self, since: Nanos) -> Counted {
         let left = self.left.iter().filter(|one| one.0 > since);
         let units = self.in_flight + self.stamps.iter().chain(left).map(|one| one.1).sum::<u64>();
-        Counted { units, in_flight: self.in_flight }
+        let later = self.stamps.iter().filter(|stamp| stamp.0 >= since);
+        Counted { units, unsure: self.in_flight + later.map(|stamp| stamp.1).sum::<u64>() }
     }
 
     /// Learns how much the exchange had left.
@@ -97,8 +105,8 @@ impl ModelLimit {
     fn news(&self, now: Nanos) -> Option<HeardNews> {
         let ModelAnswer { remaining, since, at, .. } = self.heard?;
         let counted = self.counted_since(since);
-        let news = News { remaining, age: now - since, ends_in: None, expect: true, counted };
-        Some(HeardNews { news, ago: now - at, found: self.found_at.map(|at| now - at) })
+        let news = News { remaining, age: now - since, ends_in: None, window: None, expect: true, counted };
+        Some(HeardNews { news, number: at, ago: now - at, found: self.found_at.map(|at| now - at) })
     }
 }
 
@@ -156,7 +164,7 @@ impl ModelGate {
         for request in std::mem::take(&mut self.queue) {
             let fits = request.needs.iter().all(|&(at, units)| {
                 let limit = &self.limits[at];
-                !blocked[at] && limit.used() + units <= limit.effective
+                !blocked[at] && limit.paused_until <= now && limit.used() + units <= limit.allowed()
             });
             if fits {
                 for &(at, units) in &request.needs {
@@ -207,7 +215,8 @@ impl ModelGate {
         let waits = self.queue.iter().flat_map(|request| &request.needs);
         let next = waits.filter_map(|&(at, _)| {
             let limit = &self.limits[at];
-            limit.stamps.iter().map(|stamp| limit.frees_at(stamp.0)).min()
+            let pause = Some(limit.paused_until).filter(|&until| until > now);
+            pause.or_else(|| limit.stamps.iter().map(|stamp| limit.frees_at(stamp.0)).min())
         });
         next.min().map(|at| at.max(now + 1))
     }
@@ -217,7 +226,7 @@ impl ModelGate {
         &mut self,
         now: Nanos,
         with_all: bool,
-        asked: impl Fn(usize) -> Option<Nanos>,
+        asked: impl Fn(usize) -> Option<(Nanos, Option<Nanos>)>,
     ) -> Vec<GateView> {
         let queue = &self.queue;
         let of = |at: usize| queue.iter().flat_map(|one| &one.needs).filter(move |need| need.0 == at);
@@ -242,9 +251,9 @@ impl ModelGate {
                 } else {
                     Vec::new()
                 },
-                pause: None,
+                pause: (limit.paused_until > now).then(|| (limit.paused_until - now, "told".into())),
                 heard: limit.news(now),
-                counted: asked(at).map_or_else(Counted::default, |since| limit.counted_since(since)),
+                counted: asked(at).map_or_else(Counted::default, |(since, _)| limit.counted_since(since)),
                 told: limit.told.map(|(units, at)| (units, now.saturating_sub(at))),
             });
         }

@@ -5,7 +5,9 @@ use crate::clock::Nanos;
 use super::membership::Membership;
 use super::model::Cluster;
 use super::model_gate::{ModelGate, ModelRequest};
-use super::state::MemberId;
+use super::model_news::Saying;
+use super::model_world::{Random, World};
+use super::state::{MemberId, ScopeState};
 use super::visit::{Answer, Request};
 
 #[derive(Debug)]
@@ -18,6 +20,8 @@ pub(super) enum Event {
     Answered(usize, MemberId, u64, Box<Answer>),
     /// An answer of the exchange tells how much was left: limits, when the request left, and when the exchange counted.
     Hears(usize, MemberId, Vec<usize>, Nanos, (Nanos, Nanos)),
+    /// The exchange says something of a limit.
+    Tells(usize, usize, Saying),
     /// Others use units beside the budget.
     Foreign(usize, u64),
     Retry(usize, MemberId),
@@ -60,7 +64,24 @@ pub(super) struct Told {
     pub spread_at: Option<Nanos>,
 }
 
+/// How far a clock is off.
+pub(super) fn skew(random: &mut Random, world: &World) -> i64 {
+    let most = world.margin / 2;
+    if most == 0 { 0 } else { random.within(0, 2 * most) as i64 - most as i64 }
+}
+
 impl Cluster {
+    /// How long reading and writing the document takes.
+    pub fn time_coding(&self) -> (std::time::Duration, std::time::Duration) {
+        let state = self.document.as_ref().expect("there is one");
+        let began = std::time::Instant::now();
+        let bytes: Vec<Vec<u8>> = (0..100).map(|_| state.encode()).collect();
+        let encode = began.elapsed() / 100;
+        let began = std::time::Instant::now();
+        bytes.iter().for_each(|bytes| assert!(ScopeState::decode(bytes).is_ok()));
+        (began.elapsed() / 100, encode)
+    }
+
     /// Each process, in a line.
     pub fn describe(&self) -> String {
         let line = |at: usize| {

@@ -66,6 +66,7 @@ impl Cluster {
         self.random.next();
         if answer.write {
             self.note_tallies(at, request, &before, &state.tallies());
+            self.note_said(request, &state);
         }
         self.document = if answer.write { Some(state) } else { old };
         self.writes += u64::from(answer.write);
@@ -151,6 +152,7 @@ impl Cluster {
         self.history.clear();
         // What was found of others is lost with the document, where those who hold too much have not given it back yet.
         self.told.retain(|told| told.spread_at.is_some());
+        self.forget_said();
         if file {
             self.fragile_until = self.now + 300 * MS;
             for at in self.alive() {

@@ -74,6 +74,7 @@ fn run(seed: u64) -> Result<Cluster, String> {
     }
     // All units are still there: a request for all of them passes.
     for (at, &(units, interval)) in limits.iter().enumerate() {
+        let units = cluster.in_force(at)?.unwrap_or(units);
         let first = cluster.alive()[0];
         cluster.ask(first, vec![(at, units)]);
         until += 2 * interval + interval / 32 + cluster.world.arrival + lease + 5_000 * MS;
@@ -101,7 +102,13 @@ fn run(seed: u64) -> Result<Cluster, String> {
             ));
         }
     }
+    if let Some(what) = cluster.broken.first() {
+        return Err(format!("{what}{}", detail(&cluster)));
+    }
     for at in 0..table.len() {
+        if let Some(what) = cluster.over_told(at) {
+            return Err(format!("a told limit {at}: {what}{}", detail(&cluster)));
+        }
         if let Some(what) = cluster.over(at).filter(|_| !cluster.world.foreign.is_empty()) {
             return Err(format!("beside others, limit {at}: {what}{}", detail(&cluster)));
         }

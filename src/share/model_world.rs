@@ -2,6 +2,7 @@
 
 use crate::clock::Nanos;
 
+use super::model_news::Saying;
 use super::terms::{Kind, LONG, Terms};
 
 pub(super) const MS: Nanos = 1_000_000;
@@ -72,6 +73,8 @@ pub(super) struct World {
     pub calm_from: Nanos,
     /// So many requests of a hundred make another one within their block.
     pub nests: u64,
+    /// What the exchange says to processes: (when, process, limit, what).
+    pub said: Vec<(Nanos, usize, usize, Saying)>,
     /// What others use beside the budget, if the server has room: (when, limit, units).
     pub foreign: Vec<(Nanos, usize, u64)>,
 }
@@ -189,9 +192,11 @@ impl World {
             calm_from: lasts + 8_000 * MS,
             nests: 0,
             foreign: Vec::new(),
+            said: Vec::new(),
         };
         let world = if Random(!seed).chance(25) { world.nested() } else { world };
-        if Random(seed ^ 0xf0e1).chance(40) { world.beside_others() } else { world }
+        let world = if Random(seed ^ 0xf0e1).chance(40) { world.beside_others() } else { world };
+        if Random(seed ^ 0x5a1d).chance(40) { world.spoken_to(seed) } else { world }
     }
 
     /// The same beside others, who use a part of the limits in bursts; answers tell how much is left.

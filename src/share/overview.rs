@@ -2,6 +2,7 @@
 
 use crate::clock::{Nanos, WallNanos};
 
+use super::reclaim::Why;
 use super::state::{About, MemberId, ScopeState};
 use super::terms::Kind;
 
@@ -121,13 +122,13 @@ pub(crate) fn overview(state: &ScopeState, now: Nanos, wall: WallNanos) -> Overv
             let locked = budget.quarantine.iter().filter(|some| after(some.at) > 0);
             let (mut foreign, mut kept, mut locked_up) = (0, 0, 0);
             for some in locked {
-                match (some.is_foreign, some.is_sure) {
-                    (true, _) => {
+                match some.why {
+                    Why::Used => {}
+                    Why::Unknown => locked_up += some.units,
+                    Why::Others | Why::Expected | Why::Doubted => {
                         foreign += some.units;
-                        kept += if some.counts_until <= on_line { some.units } else { 0 };
+                        kept += if budget.is_kept(some, on_line) { some.units } else { 0 };
                     }
-                    (false, false) => locked_up += some.units,
-                    (false, true) => {}
                 }
             }
             let pause = if budget.pause.until < state.pause.until { &state.pause } else { &budget.pause };

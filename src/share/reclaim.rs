@@ -14,19 +14,28 @@ pub(super) struct Quarantined {
     /// By the scope's clock; of a quota, by wall time.
     pub at: i64,
     pub units: u64,
-    /// Until when the exchange counts them; before `at` where they are kept for others who come again.
-    pub counts_until: i64,
-    /// Whether the exchange has certainly counted them: not so what a dead member held, used or not.
-    pub is_sure: bool,
-    /// Whether others used them, as the exchange said, or they are kept for others.
-    pub is_foreign: bool,
+    pub why: Why,
 }
 
-impl Quarantined {
-    /// Moves them on the time line.
-    pub(super) fn shift(&mut self, by: i64) {
-        self.at += by;
-        self.counts_until = self.counts_until.saturating_add(by);
+/// Why units are in quarantine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub(super) enum Why {
+    /// A member has used them: the exchange has certainly counted them.
+    Used,
+    /// A dead member held them, used or not; or nobody knows who has used them.
+    Unknown,
+    /// Others have used them: see [`tally`](super::tally).
+    Others,
+    /// Others are expected to use them.
+    Expected,
+    /// Others may have used them, if the exchange had not counted what was in flight.
+    Doubted,
+}
+
+impl Why {
+    /// Whether it is given up when the next number of the exchange says more.
+    pub(super) fn is_guess(self) -> bool {
+        matches!(self, Self::Expected | Self::Doubted)
     }
 }
 
@@ -53,21 +62,14 @@ pub(super) struct Care {
 }
 
 impl Budget {
-    /// Locks units up until `at`, of which nobody knows whether the exchange has counted them.
-    pub(super) fn quarantine(&mut self, at: i64, units: u64) {
-        let (counts_until, is_sure, is_foreign) = (at, false, false);
-        self.keep_back(Quarantined { at, units, counts_until, is_sure, is_foreign });
-    }
-
-    /// Locks units up.
-    pub(super) fn keep_back(&mut self, new: Quarantined) {
-        if new.units == 0 {
+    /// Locks units up until `at`.
+    pub(super) fn quarantine(&mut self, at: i64, units: u64, why: Why) {
+        if units == 0 {
             return;
         }
-        let key = |some: &Quarantined| (some.at, some.counts_until, some.is_sure, some.is_foreign);
-        match self.quarantine.binary_search_by_key(&key(&new), key) {
-            Ok(place) => self.quarantine[place].units += new.units,
-            Err(place) => self.quarantine.insert(place, new),
+        match self.quarantine.binary_search_by_key(&(at, why), |some| (some.at, some.why)) {
+            Ok(place) => self.quarantine[place].units += units,
+            Err(place) => self.quarantine.insert(place, Quarantined { at, units, why }),
         }
     }
 
@@ -142,8 +144,7 @@ impl ScopeState {
         let budget = &mut self.budgets[part.budget as usize];
         budget.uncount(id, units);
         let at = budget.free_at(free, self.clock, care, moment);
-        let is_sure = free != FreeAt::InFlight;
-        budget.keep_back(Quarantined { at, units, counts_until: at, is_sure, is_foreign: false });
+        budget.quarantine(at, units, if free == FreeAt::InFlight { Why::Unknown } else { Why::Used });
     }
 
     /// What has come free goes into the pool.
@@ -176,7 +177,7 @@ impl ScopeState {
             for part in member.parts {
                 let budget = &mut self.budgets[part.budget as usize];
                 let at = budget.free_after_death(death, now, care, moment);
-                budget.quarantine(at, part.held);
+                budget.quarantine(at, part.held, Why::Unknown);
             }
         }
         self.settle_terms();

@@ -11,7 +11,7 @@ use super::tally::Tally;
 use super::terms::Kind;
 
 /// The first byte of a document: what cannot be read by these rules has another one.
-const FORMAT: u8 = 8;
+const FORMAT: u8 = 9;
 
 /// Who is a member: one process that has joined a store. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -3,27 +3,42 @@
 //! An answer of the exchange says how many units were left at some instant. What is free in the whole budget, in the pool and
 //! in the members' hands, must not be more. But no member knows what the others have in hand: so the answer is a *question* to
 //! all. Each says at its next visit how much of it the exchange may have counted at any instant since the request of the
-//! answer left. What is missing then from the exchange's number was used by others: so many units are taken from the pool until
-//! the exchange has forgotten them. The pool may be negative after that: members give back what they have free.
+//! answer left. What is missing then from the exchange's number was used by others.
+//!
+//! One rule keeps it from being used again. Be it that F units are missing, all of the members' own being accounted for, in their
+//! hands or posted. From then on at least F units that are not the members' own are locked up until the exchange has forgotten
+//! all that it had counted: an interval after the question ([`Budget::lock_up`]). What is locked up already counts, what ends
+//! last first; what of it would end before that is locked up for longer; only what is missing then is taken from the pool.
+//! (The pool may be negative after that: members give back what they have free.)
+//!
+//! - *Never too little.* A unit of others that the exchange had counted at a number counts for an interval after it at most, and F
+//!   are locked up for as long, whatever was found before: the members have no more than the limit less F. Which of the units
+//!   came when is not asked, so that none can hide behind older ones that come free before it. That leaves what no number can
+//!   tell: others who come after the last number, and own units that the exchange may have counted or not.
+//! - *Never for ever.* No unit is locked up for longer than an interval after the last number that it was missing from, or an eighth
+//!   more where others are expected. Once others are gone, a number finds F = 0 and locks up nothing. So does one that counted
+//!   wrong: what was never used is missing from no later number.
+//! - *Never twice.* F is compared with all that is locked up, what the dead held among it, so that one unit is one unit,
+//!   whoever has used it.
 //!
 //! Until all have answered, those who have not count as if they had used all that they hold. That is the least that others can
-//! have used, and is taken at once. Who does not come counts as if it had used nothing. Of what the dead held, nobody knows how
-//! much the exchange has counted: as much of it as is missing stays locked up for as long as if it were others'.
+//! have used, and is locked up at once. Who does not come counts as if it had used nothing.
 //!
 //! The member that hears a number compares it with its own part at once, and keeps back what is more (`src/limit/listening.rs`).
 //! That ends once the question is settled: the document counts it from then on, and no unit is counted twice.
 //!
-//! Members say how much of theirs is in flight as well. Where others are known to be there, the exchange's number counts as if it
-//! was not in it, until it is answered: otherwise all that is in flight when the limit is reached would be too much.
+//! Where others are expected to go on as they did, two guesses are locked up beside F. They are made anew with each question:
 //!
-//! Others are expected to go on as they did: what they used is kept for them for a little longer than the exchange counts it,
-//! until others are seen to have come in their place.
+//! - What was in flight may be in the number or not. It counts as if it was not, until it should be answered: otherwise all
+//!   that is in flight when the limit is reached would be too much.
+//! - Where windows end for all units at once, and the exchange's clock is known, others use as much by the end of the window as at
+//!   the rate at which they came in it. Own units that came before the window began are not in the number.
 
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Nanos;
 
-use super::reclaim::{Care, FreeAt, Quarantined};
+use super::reclaim::{Care, FreeAt, Quarantined, Why};
 use super::state::{Budget, MemberId, MemberPart, ScopeState};
 use super::terms::{CHUNKS, Kind};
 use super::time::Moment;
@@ -38,16 +53,21 @@ const OFTEN: Nanos = 32;
 /// For each member, two comparisons are further apart by this: all have to visit twice.
 const PACE: Nanos = 20_000_000;
 
+/// What others used in the window before counts as if it had been seen in this part of the present one.
+const BEFORE: f64 = 0.25;
+
+/// So much more is kept for others until the end of a window than they will use most likely.
+const MORE: f64 = 0.15;
+
 /// What is in flight is answered after this part of the interval, or the exchange's number is compared again.
 const ANSWERED: Nanos = 16;
-
-/// When the exchange has counted units that are only kept for others.
-const NEVER: i64 = i64::MIN;
 
 /// What an answer of the exchange has told a process.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct HeardNews {
     pub news: News,
+    /// Its number: higher for later ones.
+    pub number: u64,
     /// How long ago it was heard.
     pub ago: Nanos,
     /// How long ago the process last found units of others, if ever.
@@ -63,6 +83,8 @@ pub(crate) struct News {
     pub age: Nanos,
     /// How long the exchange's window goes on, if it said so.
     pub ends_in: Option<Nanos>,
+    /// Where its windows end for all units at once: how long ago it began at the most, and how long it goes on at the most.
+    pub window: Option<(Nanos, Nanos)>,
     /// Whether others are expected to go on as they did.
     pub expect: bool,
     pub counted: Counted,
@@ -73,8 +95,8 @@ pub(crate) struct News {
 pub(crate) struct Counted {
     /// The most units.
     pub units: u64,
-    /// Those of them that are in flight: perhaps it has not counted them yet.
-    pub in_flight: u64,
+    /// Those of them that it may not have counted: in flight, or answered since the request of the answer left.
+    pub unsure: u64,
 }
 
 /// How much may the exchange have counted of you since so long ago?
@@ -82,6 +104,8 @@ pub(crate) struct Counted {
 pub(crate) struct Question {
     pub number: u64,
     pub age: Nanos,
+    /// How long ago its window began, if all before that counts no more.
+    pub began: Option<Nanos>,
 }
 
 /// How far apart two questions are at the least. `found`: units of others are known to have come.
@@ -100,17 +124,41 @@ pub(super) struct Tally {
     /// When the request left, by the scope's clock. May be before its start.
     since: i64,
     remaining: i64,
-    /// When the exchange has forgotten what it has counted, on the time line of the quarantine.
+    /// When the exchange's window began and when it ends, if it ends for all units at once.
+    window: Option<(i64, i64)>,
+    /// Until when what others have used is locked up, on the time line of the quarantine.
     ends: i64,
-    /// For how much longer that is kept.
-    kept: Nanos,
+    /// Whether others are expected to go on as they did.
+    expect: bool,
     /// What the exchange may have counted of the members, as they have said.
     counts: Vec<(MemberId, Counted)>,
-    /// Units of others that were found by it.
+    /// So many free units were locked up because of it.
     found: u64,
+    /// The end of the window that others were last seen in, and how many units they will have used in it, as it seemed.
+    seen: Option<(i64, u64)>,
+    /// The same of the window before that.
+    before: Option<u64>,
 }
 
 impl Tally {
+    /// How many units others will have used in all at the end of the window, of which they have used `seen` by now: as many as
+    /// at the rate at which they came in it and, while little of it is over, in the one before; and a part more. To come are
+    /// no more than `most`.
+    fn by_the_end(&mut self, seen: u64, (began, ends): (i64, i64), most: u64) -> i128 {
+        let length = (ends - began).max(1) as f64;
+        let part = |at: i64| ((at - began) as f64 / length).clamp(1.0 / CHUNKS as f64, 1.0);
+        if let Some((last, units)) = self.seen.filter(|&(last, _)| last < began + (ends - began) / 2) {
+            // They were seen in the window before this one, or it is too long ago.
+            self.before = (last > began - (ends - began) / 2).then_some(units);
+        }
+        let (units, length) = self.before.map_or((0.0, 0.0), |before| (BEFORE * before as f64, BEFORE));
+        let rate = (seen as f64 + units) / (part(self.asked_at as i64) + length);
+        self.seen = Some((ends, rate as u64));
+        // Those that have come since the exchange counted are in no number yet.
+        let to_come = rate.min(most as f64) * (1.0 - part(self.since));
+        i128::from(seen) + ((1.0 + MORE) * to_come).ceil() as i128
+    }
+
     fn has(&self, member: MemberId) -> bool {
         self.counts.iter().any(|one| one.0 == member)
     }
@@ -129,11 +177,18 @@ impl Budget {
         self.tally.as_ref().is_some_and(|tally| tally.is_open)
     }
 
+    /// Whether units that are locked up for others are not counted by the exchange, as far as anybody knows: these are expected.
+    pub(super) fn is_kept(&self, some: &Quarantined, now: i64) -> bool {
+        let expects = self.tally.as_ref().is_some_and(|tally| tally.expect);
+        some.why.is_guess() || (expects && some.at - (self.interval / LATER) as i64 <= now)
+    }
+
     /// What a member has yet to answer.
     pub(super) fn question(&self, member: MemberId, clock: Nanos) -> Option<Question> {
         let tally = self.tally.as_ref().filter(|tally| tally.is_open && !tally.has(member))?;
-        let age = u64::try_from(clock as i64 - tally.since).unwrap_or(0);
-        Some(Question { number: tally.number, age })
+        let age = |since: i64| u64::try_from(clock as i64 - since).unwrap_or(0);
+        let began = tally.window.map(|(began, _)| age(began));
+        Some(Question { number: tally.number, age: age(tally.since), began })
     }
 
     /// The last question, if it was settled with what a member had said.
@@ -149,61 +204,74 @@ impl Budget {
         counts.for_each(|counted| counted.units = counted.units.saturating_sub(units));
     }
 
-    /// Gives back what was kept for the requests that were in flight when the exchange counted last.
-    fn forget_in_flight(&mut self) {
-        for old in self.quarantine.extract_if(.., |some| some.counts_until == NEVER) {
+    /// Gives back what was locked up because of what seemed likely when the exchange counted last. What was expected until the
+    /// end of a window stays where this number does not tell its window.
+    fn expect_nothing(&mut self) {
+        let knows = self.tally.as_ref().is_some_and(|tally| tally.window.is_some());
+        let is_old = |why: Why| why.is_guess() && (knows || why == Why::Doubted);
+        for old in self.quarantine.extract_if(.., |some| is_old(some.why)) {
             self.pool += old.units as i64;
         }
     }
 
-    /// The members have used so many units at the most when the exchange counted: others have used the rest, as far as that is
-    /// not known yet. `is_sure`: all members have said what they used, or count as if they had used all. `is_closing`: nobody has
-    /// anything more to say.
-    fn find_foreign(&mut self, counted: Counted, now: i64, is_sure: bool, is_closing: bool) {
-        let Counted { units: used, in_flight } = counted;
-        let Some(&Tally { remaining, ends, kept, found, .. }) = self.tally.as_ref() else { return };
-        let counts = |some: &&Quarantined| some.is_sure && some.counts_until > now;
-        let gone: u64 = self.quarantine.iter().filter(counts).map(|some| some.units).sum();
-        let known = i128::from(gone) + i128::from(used);
-        let missing = i128::from(self.limit) - i128::from(remaining) - known;
-        let lacks = missing;
+    /// The members have used so many units at the most when the exchange counted: others have used the rest, and that is
+    /// locked up. How many; below 0 where the members may have used more than the exchange has counted.
+    fn find_others(&mut self, used: u64) -> i128 {
+        let Some(&Tally { remaining, ends, window, .. }) = self.tally.as_ref() else { return 0 };
+        // What ended before the window began has been in quarantine for an interval since.
+        let counted_from = window.map_or(i64::MIN, |(began, _)| began.saturating_add(self.interval as i64));
+        let posted = self.quarantine.iter().filter(|some| some.why == Why::Used && some.at >= counted_from);
+        let posted: u64 = posted.map(|some| some.units).sum();
+        let others = i128::from(self.limit) - i128::from(remaining) - i128::from(used) - i128::from(posted);
         // They may be more than there is: then nothing passes. Whatever an exchange says, they are twice the limit at most.
-        let most = self.limit.saturating_mul(2).saturating_sub(gone);
-        let mut missing = u64::try_from(missing.max(0)).unwrap_or(u64::MAX).min(most);
-        // They may be what a dead member had used: then nothing more is locked up. If they are others', they are counted for
-        // longer than that.
-        let mut unsure = 0;
-        for old in self.quarantine.iter_mut().filter(|some| !some.is_sure) {
+        let most = self.limit.saturating_mul(2);
+        let units = u64::try_from(others.max(0)).unwrap_or(u64::MAX).min(most);
+        let before = self.pool;
+        self.lock_up(units, ends);
+        let new = u64::try_from(before - self.pool).unwrap_or(0);
+        self.tally.iter_mut().for_each(|tally| tally.found = tally.found.saturating_add(new));
+        others
+    }
+
+    /// Locks up what others are expected to use, beside what they have used: until the window ends, where it ends for all
+    /// units at once. And what was in flight may be in the exchange's number or not. Beside others it counts as if it was not, for
+    /// as long as it may take to be answered; and as many as have come since the last comparison are expected until the next.
+    fn expect_others(&mut self, others: i128, unsure: u64, now: i64) {
+        let Some(tally) = self.tally.as_mut().filter(|tally| tally.expect) else { return };
+        // Of what was in flight, half is in the number most likely.
+        let seen = (others + i128::from(unsure / 2)).clamp(0, self.limit.into()) as u64;
+        let by_the_end =
+            tally.window.map(|window| (window.1, tally.by_the_end(seen, window, self.limit / 2)));
+        let soon = others + i128::from(unsure) + i128::from(tally.found);
+        if !self.quarantine.iter().any(|some| some.why == Why::Others) {
+            return;
+        }
+        let answered = now.saturating_add((self.interval / ANSWERED) as i64);
+        let by_the_end = by_the_end.map(|(end, units)| (end, units, Why::Expected));
+        for (until, units, why) in by_the_end.into_iter().chain([(answered, soon, Why::Doubted)]) {
+            let locked = self.quarantine.iter().filter(|some| some.why != Why::Used);
+            let locked: u64 = locked.map(|some| some.units).sum();
+            let units =
+                u64::try_from((units - i128::from(locked)).max(0)).unwrap_or(u64::MAX).min(self.limit);
+            self.pool -= units as i64;
+            self.quarantine(until, units, why);
+        }
+    }
+
+    /// Has at least so many units locked up until `until`, those of dead members among them: those that are locked up for
+    /// the longest time already, and then free ones. What was a guess is none any more.
+    fn lock_up(&mut self, units: u64, until: i64) {
+        let (mut missing, mut moved) = (units, 0);
+        for old in self.quarantine.iter_mut().rev().filter(|some| some.why != Why::Used) {
             let units = old.units.min(missing);
             missing -= units;
-            if old.at < ends {
-                (old.units, unsure) = (old.units - units, unsure + units);
+            if old.at < until || old.why.is_guess() {
+                (old.units, moved) = (old.units - units, moved + units);
             }
         }
-        // They have come in the place of those that are kept for them.
-        let mut come = missing;
-        for old in self.quarantine.iter_mut().filter(|some| some.counts_until <= now) {
-            let units = old.units.min(come);
-            (old.units, come) = (old.units - units, come - units);
-            self.pool += units as i64;
-        }
         self.quarantine.retain(|some| some.units > 0);
-        self.quarantine(ends, unsure);
         self.pool -= missing as i64;
-        let at = ends.saturating_add(kept as i64);
-        self.keep_back(Quarantined { at, units: missing, counts_until: ends, is_sure, is_foreign: true });
-        let found = found.saturating_add(missing);
-        self.tally.iter_mut().for_each(|tally| tally.found = found);
-        // What is in flight may be in the exchange's number or not. Beside others it counts as if it was not, for as long as
-        // it may take to be answered; and as many as have come since the last comparison are expected until the next.
-        let beside_others = |some: &Quarantined| some.is_sure && some.counts_until < some.at;
-        if kept > 0 && is_closing && self.quarantine.iter().any(beside_others) {
-            let units = (lacks + i128::from(in_flight) + i128::from(found)).max(0) - lacks.max(0);
-            let units = u64::try_from(units).unwrap_or(0);
-            self.pool -= units as i64;
-            let at = now.saturating_add((self.interval / ANSWERED) as i64);
-            self.keep_back(Quarantined { at, units, counts_until: NEVER, is_sure: true, is_foreign: true });
-        }
+        self.quarantine(until, moved + missing, Why::Others);
     }
 }
 
@@ -242,12 +310,13 @@ impl ScopeState {
         let at = self.members[member].parts[nth].budget as usize;
         let budget = &self.budgets[at];
         let clock = self.clock;
-        let now = budget.instant(clock, moment.wall);
+        let expect = news.expect && budget.kind == Kind::Rolling;
         let ends = match budget.kind {
             Kind::Rolling => {
                 let left = news.ends_in.map_or(budget.interval, |left| left.min(budget.interval));
+                let kept = if expect { budget.interval / LATER } else { 0 };
                 let grain = (budget.interval / CHUNKS).max(1);
-                (clock + left).div_ceil(grain).saturating_mul(grain) as i64
+                (clock + left + kept).div_ceil(grain).saturating_mul(grain) as i64
             }
             Kind::Quota(_) => budget.free_at(FreeAt::In(0), clock, care, moment),
         };
@@ -257,18 +326,22 @@ impl ScopeState {
             asked_at: clock,
             since: clock as i64 - i64::try_from(news.age).unwrap_or(i64::MAX / 2),
             remaining: news.remaining,
+            window: (budget.kind == Kind::Rolling).then_some(news.window).flatten().map(|(began, ends)| {
+                let span = |length: Nanos| i64::try_from(length).unwrap_or(i64::MAX / 2);
+                (clock as i64 - span(began), clock as i64 + span(ends.min(budget.interval)))
+            }),
             ends,
-            kept: if news.expect && budget.kind == Kind::Rolling { budget.interval / LATER } else { 0 },
+            expect,
             counts: vec![(self.members[member].id, news.counted)],
             found: 0,
+            seen: budget.tally.as_ref().and_then(|last| last.seen),
+            before: budget.tally.as_ref().and_then(|last| last.before),
         };
         self.budgets[at].tally = Some(tally);
         let others = self.members.iter().enumerate().filter(|&(row, _)| row != member);
         let held = others.flat_map(|(_, one)| &one.parts).filter(|part| part.budget as usize == at);
-        let units = held.fold(news.counted.units, |sum, part| sum.saturating_add(part.held));
-        let most = Counted { units, in_flight: 0 };
-        let is_sure = !self.is_locked(at);
-        self.budgets[at].find_foreign(most, now, is_sure, false);
+        let used = held.fold(news.counted.units, |sum, part| sum.saturating_add(part.held));
+        self.budgets[at].find_others(used);
     }
 
     /// Finds what others have used, once nobody is missing who could answer.
@@ -280,18 +353,18 @@ impl ScopeState {
         if self.members.iter().filter(is_missing).any(|member| self.is_present(member)) {
             return;
         }
-        // While it is locked, members may live that the document does not know of.
-        let is_sure = !self.is_locked(at) && !self.members.iter().any(|member| is_missing(&member));
         // Of those who have died since, all that they held is in quarantine.
         let alive = tally.counts.iter().filter(|one| self.position(one.0).is_some());
         let used = alive.fold(Counted::default(), |sum, (_, one)| Counted {
             units: sum.units.saturating_add(one.units),
-            in_flight: sum.in_flight.saturating_add(one.in_flight),
+            unsure: sum.unsure.saturating_add(one.unsure),
         });
         let now = self.budgets[at].instant(self.clock, moment.wall);
-        self.budgets[at].forget_in_flight();
-        self.budgets[at].find_foreign(used, now, is_sure, true);
-        if let Some(tally) = &mut self.budgets[at].tally {
+        let budget = &mut self.budgets[at];
+        budget.expect_nothing();
+        let found = budget.find_others(used.units);
+        budget.expect_others(found, used.unsure, now);
+        if let Some(tally) = &mut budget.tally {
             tally.is_open = false;
         }
     }

@@ -22,6 +22,10 @@ struct Process {
     wanted: u64,
     /// Units left, and when that was heard; the request had left 100 ms before.
     heard: Option<(i64, Nanos)>,
+    /// Of the exchange's window, if it ends for all units at once: how long it had gone on then, and how much longer it goes on.
+    window: Option<(Nanos, Nanos)>,
+    /// Units of `used` in that window.
+    in_window: u64,
     /// Whether others are expected to go on as they did.
     expect: bool,
 }
@@ -29,7 +33,8 @@ struct Process {
 impl Process {
     fn new(id: u64, used: u64) -> Self {
         let me = member(id, OnConflict::Refuse, vec![terms(LIMIT, 60)]);
-        Self { me, used, wanted: LIMIT, heard: None, expect: true }
+        let (window, in_window) = (None, 0);
+        Self { me, used, wanted: LIMIT, heard: None, window, in_window, expect: true }
     }
 
     fn free(&self) -> u64 {
@@ -37,9 +42,19 @@ impl Process {
     }
 
     fn views(&self, now: Nanos) -> Vec<GateView> {
-        let counted = Counted { units: self.used, in_flight: 0 };
+        let is_of_window =
+            self.window.is_some() || self.me.asked_since(0).is_some_and(|asked| asked.1.is_some());
+        let counted = Counted { units: if is_of_window { self.in_window } else { self.used }, unsure: 0 };
         let heard = self.heard.map(|(remaining, at)| HeardNews {
-            news: News { remaining, age: now - at + 100 * MS, ends_in: None, expect: self.expect, counted },
+            news: News {
+                remaining,
+                age: now - at + 100 * MS,
+                ends_in: None,
+                window: self.window.map(|(began, ends)| (began + now - at, (ends + at).saturating_sub(now))),
+                expect: self.expect,
+                counted,
+            },
+            number: at,
             ago: now - at,
             found: None,
         });
@@ -88,6 +103,45 @@ fn what_one_hears_all_leave_to_others_until_the_exchange_has_forgotten_it() {
     file.now += 8 * SECOND;
     go_round(&mut file, &mut [&mut one, &mut two], 6);
     assert_eq!(one.me.effective(0) + two.me.effective(0), LIMIT);
+}
+
+#[test]
+fn others_who_come_in_the_place_of_older_ones_are_not_free_when_those_would_be() {
+    let mut file = File::default();
+    let (mut one, mut two) = two(&mut file);
+    one.heard = Some((12, file.now));
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    // As many others as before, but nobody knows which: all of them may have come just now.
+    file.now += 40 * SECOND;
+    two.heard = Some((12, file.now));
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    file.now += 58 * SECOND;
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    assert_eq!(one.free() + two.free(), 12, "98 s after the first number, 58 s after the last");
+    file.now += 12 * SECOND;
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    assert_eq!(one.free() + two.free(), 50, "nobody has come again");
+}
+
+#[test]
+fn where_windows_end_for_all_at_once_what_others_will_use_until_then_is_kept_for_them() {
+    let mut file = File::default();
+    let (mut one, mut two) = two(&mut file);
+    // A sixth of the window is over. What the two have used they used before it began: others have used 5 in it.
+    one.heard = Some((95, file.now));
+    one.window = Some((10 * SECOND, 50 * SECOND));
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    // 5, and 25 more and a part of that: 50 are used, and 16 free.
+    let free = one.free() + two.free();
+    assert!((14..=18).contains(&free), "{free}");
+    // The window ends. 5 stay locked up for an interval, and an eighth.
+    file.now += 51 * SECOND;
+    (one.used, two.used) = (0, 0);
+    go_round(&mut file, &mut [&mut one, &mut two], 8);
+    assert_eq!(one.free() + two.free(), 95);
+    file.now += 18 * SECOND;
+    go_round(&mut file, &mut [&mut one, &mut two], 8);
+    assert_eq!(one.free() + two.free(), LIMIT);
 }
 
 #[test]

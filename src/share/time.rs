@@ -61,7 +61,7 @@ impl ScopeState {
         if nobody_lives && unwitnessed > 0 {
             for budget in &mut self.budgets {
                 if budget.interval > LONG && budget.kind == Kind::Rolling {
-                    budget.quarantine.iter_mut().for_each(|some| some.shift(-(unwitnessed as i64)));
+                    budget.quarantine.iter_mut().for_each(|some| some.at -= unwitnessed as i64);
                 }
             }
         }

@@ -36,6 +36,7 @@ pub(super) fn world(
         calm_from: 1,
         nests: 0,
         foreign: Vec::new(),
+        said: Vec::new(),
     }
 }
 

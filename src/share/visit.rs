@@ -7,7 +7,7 @@ use crate::clock::{Nanos, WallNanos};
 
 use super::line::{Class, Line};
 use super::pauses::{Pause, ScopePause};
-use super::reclaim::{Care, FreeAt};
+use super::reclaim::{Care, FreeAt, Why};
 use super::state::{About, MemberId, ScopeState, Ticket};
 use super::tally::{Counted, News, Question};
 use super::targets::Targets;
@@ -248,7 +248,7 @@ impl ScopeState {
             part.held -= units;
             if said.interval < budget.interval {
                 // Its gate did not know of the longer interval when it called these units free.
-                budget.quarantine((self.clock + budget.interval) as i64, units);
+                budget.quarantine((self.clock + budget.interval) as i64, units, Why::Unknown);
             } else {
                 budget.pool += units as i64;
             }
@@ -331,9 +331,12 @@ impl ScopeState {
                 urgent[part.budget as usize] |= part.held < floor;
             }
         }
-        let parts = self.members[member].parts.iter_mut().zip(&targets.targets[member]);
+        let left: Vec<u64> =
+            self.members[member].parts.iter().map(|part| self.left_by_others(member, part.budget)).collect();
+        let parts = self.members[member].parts.iter_mut().zip(&targets.targets[member]).zip(left);
         parts
-            .map(|(part, &target)| {
+            .map(|((part, &target), left)| {
+                let target = target.min(left);
                 let budget = &self.budgets[part.budget as usize];
                 let contended = targets.contended[part.budget as usize];
                 (part.told, part.calm) = (target, !contended);
@@ -352,6 +355,23 @@ impl ScopeState {
                 }
             })
             .collect()
+    }
+
+    /// While the pool is negative, more is held than there is: what the others leave of it, who may use what they were told
+    /// last until they come. So all together never use more than there is, whoever has yet to give back.
+    fn left_by_others(&self, member: usize, budget: u32) -> u64 {
+        let pool = self.budgets[budget as usize].pool;
+        if pool >= 0 {
+            return u64::MAX;
+        }
+        let mut left = i128::from(pool);
+        for (at, one) in self.members.iter().enumerate() {
+            for part in one.parts.iter().filter(|part| part.budget == budget) {
+                let uses = if at == member { 0 } else { part.told.max(part.used).min(part.held) };
+                left += i128::from(part.held - uses);
+            }
+        }
+        u64::try_from(left.max(0)).unwrap_or(u64::MAX)
     }
 
     /// When the visitor must come again at the latest.
