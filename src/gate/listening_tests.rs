@@ -114,6 +114,8 @@ enum Windows {
     Quota,
     Fixed,
     Rolling,
+    /// Nobody tells when they end.
+    First,
 }
 
 #[derive(Debug, Default)]
@@ -134,10 +136,15 @@ fn run(pattern: Pattern, windows: Windows, expect: bool, interval: Nanos, seed: 
     let rolls = RateLimit::new("POOL", limit, Duration::from_nanos(interval));
     let row = match windows {
         Windows::Fixed => rolls.kind(Kind::Fixed),
+        Windows::First => rolls.kind(Kind::First),
         Windows::Rolling => rolls,
         Windows::Quota => RateLimit::quota("POOL", limit, Resets { period: Period::Span(interval), zone }),
     };
-    let counts = if windows == Windows::Rolling { Counts::Rolling } else { Counts::Aligned };
+    let counts = match windows {
+        Windows::Rolling => Counts::Rolling,
+        Windows::First => Counts::First,
+        Windows::Quota | Windows::Fixed => Counts::Aligned,
+    };
     let clock = Clock::manual();
     let mut gate: Gate<()> = Gate::new(&[row], Options::default()).expect("a fine table");
     gate.observe_server(0, 0, MS);
@@ -222,6 +229,14 @@ fn others_who_go_on_as_they_did_keep_their_part_and_the_rest_is_used() {
             assert!(used >= 85, "{pattern:?}, {windows:?}: {used} % of {out:?}");
         }
     }
+}
+
+/// Without that, each window runs into tens of refusals, as in one that rolls.
+#[test]
+fn the_end_of_a_window_that_others_open_is_found_from_what_is_left() {
+    let out = run(Pattern::Steady, Windows::First, true, 60_000 * MS, 7);
+    let used = 100 * out.served / out.left;
+    assert!(out.refused <= 30 && used >= 85, "{out:?}");
 }
 
 #[test]

@@ -8,6 +8,9 @@
 //! - One that is answered later may be in the next window, which opened before its answer: its units stay for an interval.
 //! - When the window has surely ended, requests in flight may be in it or in the next one, and nobody can tell them from
 //!   those that enter later. Once more units have been answered than were in flight then, one of them is in the next window.
+//!
+//! Others open windows, too. Where an answer has more left than one before it, another window has opened between the two. So its
+//! end is known, also where no answer tells it ([`First::hear`]).
 
 use crate::clock::Nanos;
 
@@ -30,6 +33,10 @@ pub(crate) struct First {
     seen: Nanos,
     /// When a window last ended.
     expired_at: Nanos,
+    /// The last answer that told how much was left: when its request left, when it was heard, and how much.
+    told: Option<(Nanos, Nanos, i128)>,
+    /// The window that was seen to open since ends between these two.
+    told_ends: (Nanos, Nanos),
 }
 
 impl First {
@@ -43,6 +50,8 @@ impl First {
             open_until: 0,
             seen: now,
             expired_at: 0,
+            told: None,
+            told_ends: (0, 0),
         };
         first.insert(now.saturating_add(interval), units);
         first
@@ -125,6 +134,21 @@ impl First {
         self.open_until = self.open_until.max(now.saturating_add(self.interval));
     }
 
+    /// An answer at `now` to a request that left at `since` tells how much was left: when the window that it tells of has ended at
+    /// the latest; `None` if nobody saw it open.
+    pub fn hear(&mut self, now: Nanos, since: Nanos, left: i128) -> Option<Nanos> {
+        // Of two that were under way at once, nobody knows which one the exchange counted first.
+        if self.told.is_none_or(|(_, heard, _)| heard <= since) {
+            if let Some((before, ..)) = self.told.filter(|&(_, _, before)| left > before) {
+                // Nor did it open before the one that was seen last had ended.
+                let opened = before.max(self.told_ends.0);
+                self.told_ends = (opened.saturating_add(self.interval), now.saturating_add(self.interval));
+            }
+            self.told = Some((since, now, left));
+        }
+        Some(self.told_ends.1).filter(|&end| now < end)
+    }
+
     fn insert(&mut self, end: Nanos, units: u64) {
         self.ends.insert(end, units, self.interval);
     }
@@ -173,6 +197,28 @@ mod tests {
     fn the_next_window_opens_with_the_next_request_after_the_end() {
         assert_eq!(ends(&[(5, 5), (15, 15), (24, 24)]), [(25, 2)]);
         assert_eq!(ends(&[(5, 5), (40, 40), (49, 49)]), [(50, 2)]);
+    }
+
+    #[test]
+    fn where_more_is_left_than_before_another_window_has_opened() {
+        let mut first = First::new(100, 0, 0);
+        // (Heard, its request left, so many are left): it ends by.
+        for ((now, since, left), end) in [
+            ((10, 5, 60), None),
+            ((14, 11, 50), None),
+            // It opened between 11 and 30, and so ends between 111 and 130.
+            ((30, 20, 90), Some(130)),
+            ((40, 35, 80), Some(130)),
+            // It left before the last one was heard: it may be older.
+            ((41, 39, 85), Some(130)),
+            ((110, 100, 20), Some(130)),
+            // It may be the next one by now, and is not as long as no more is left.
+            ((115, 112, 20), Some(130)),
+            ((120, 116, 99), Some(220)),
+            ((211, 205, 40), Some(220)),
+        ] {
+            assert_eq!(first.hear(now, since, left), end, "heard at {now}");
+        }
     }
 
     #[test]

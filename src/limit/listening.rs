@@ -6,6 +6,7 @@ use crate::clock::Nanos;
 use super::MAX_LIMIT;
 use super::others::{Likely, Others};
 use super::part::part_told;
+use super::stamps::Stamps;
 use super::window::Window;
 
 /// An answer that says how much is left may be so old at most: what left a rolling window is known for so long.
@@ -182,8 +183,13 @@ impl Window {
     ///
     /// The exchange counted at some instant since the request left. Every own unit that may have been among them counts as
     /// if it had been: those in flight, and those that were in the window at any time since.
-    pub fn hear(&mut self, now: Nanos, told: Told) -> Option<u64> {
+    pub fn hear(&mut self, now: Nanos, mut told: Told) -> Option<u64> {
         let oldest = self.remember(now);
+        if told.until.is_none()
+            && let Stamps::First(first) = &mut self.stamps
+        {
+            told.until = first.hear(now, told.since, told.remaining);
+        }
         let known =
             if now.saturating_sub(told.since) <= oldest { self.stamps.units_since(told.since) } else { None };
         let own = known?;

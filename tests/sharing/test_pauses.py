@@ -72,10 +72,12 @@ def test_who_waits_for_a_limit_that_is_new_here_does_not_leave_while_it_is_pause
     store: str,
 ) -> None:
     first, second = Throttler(TABLE, share=store), Throttler(TABLE[:1], share=store)
+    witness = Throttler(TABLE, share=store)
     first.pause("y", 100, reason="HTTP 429")
+    until(lambda: witness.usage("y").paused > 0)
     second.add_rate_limits(TABLE[1:])
     with pytest.raises(RateLimitTimeout), second.execute_task("y", timeout=0.5):
         pass
     assert second.usage("y").paused > 90
-    first.close()
-    second.close()
+    for throttler in (first, second, witness):
+        throttler.close()
