@@ -365,7 +365,7 @@ impl Membership {
         let over = self.lives_until().is_some_and(|until| now >= until);
         let witness = self.witness.map(|(clock, at)| (clock, now.saturating_sub(at)));
         let in_hand: Vec<u64> = (self.hands.iter().zip(gates))
-            .map(|(hand, gate)| if over { 0 } else { hand.held.max(gate.used) })
+            .map(|(hand, gate)| if over { 0 } else { hand.held.min(hand.granted.target).max(gate.used) })
             .collect();
         let pending = self.pending.as_mut().expect("made before it is sent");
         pending.witness = witness;

@@ -182,12 +182,17 @@ impl Cluster {
         let told = budget.and_then(|budget| budget.told).map(|told| told.limit);
         let last = self.said.iter().filter(|one| one.limit == limit && one.stored.is_some());
         let last = last.filter_map(|one| match one.saying {
-            Saying::Limit(units) => Some((one.at, units)),
+            Saying::Limit(units) => Some((one.at, std::cmp::Reverse(units))),
             Saying::Pause(_) => None,
         });
+        // Of two at the same time the smaller one.
         match last.max() {
-            Some((at, units)) if told != Some(units) => {
-                Err(format!("limit {limit} was told to be {units} at {at}, and {told:?} is in force"))
+            Some((at, std::cmp::Reverse(units))) if told != Some(units) => {
+                let (said, faults) = (&self.said, &self.world.faults);
+                Err(format!(
+                    "limit {limit} was told to be {units} at {at}, and {told:?} is in force: {said:?}, {faults:?}, lease {:?}",
+                    self.world.lease
+                ))
             }
             _ => Ok(told),
         }

@@ -148,10 +148,12 @@ impl Cluster {
             return;
         }
         self.incarnation += 1;
+        let lost = self.document.iter().flat_map(ScopeState::tallies);
+        let paid: Vec<String> = lost.filter(|one| one.3 >= 0).map(|one| one.0).collect();
         self.document = left;
         self.history.clear();
         // What was found of others is lost with the document, where those who hold too much have not given it back yet.
-        self.told.retain(|told| told.spread_at.is_some());
+        self.told.retain(|told| told.spread_at.is_some() && paid.contains(&self.table[told.limit].id));
         self.forget_said();
         if file {
             self.fragile_until = self.now + 300 * MS;

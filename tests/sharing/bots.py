@@ -108,8 +108,10 @@ class Bot:
 
 def run_python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Runs a program of its own, with its arguments in `sys.argv`."""
+    # Since Python 3.12 each fork beside other threads has a warning: tests do that on purpose.
+    forks = ("-W", "ignore:This process:DeprecationWarning")
     return subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", code, *arguments],
+        [sys.executable, "-X", "faulthandler", *forks, "-c", code, *arguments],
         capture_output=True,
         text=True,
         timeout=PATIENCE,

@@ -14,10 +14,13 @@ from sluicegate import (
     Throttler,
 )
 
+#: Since Python 3.12 a fork beside other threads has a warning: these tests do it on purpose.
+FORKS = ("-W", "ignore:This process:DeprecationWarning")
+
 
 def run_python(code: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-X", "faulthandler", "-c", code],
+        [sys.executable, "-X", "faulthandler", *FORKS, "-c", code],
         capture_output=True,
         text=True,
         timeout=60,
