@@ -29,7 +29,7 @@ def at_the_limit(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandInExchange]:
     """Binance spot, of whose weight all is used. Its minute is 30 s."""
     # A busy machine may need more than the 2 s for which requests wait for the first answer.
     monkeypatch.setattr("sluicegate.ccxt.first_answers.PATIENCE", 60.0)
-    # Of the exchange's clock, a minute begins now: that it ends while all is used up would undo that.
+    # Its minute begins now: if it ended meanwhile, nothing would be used up.
     begins = -(time.time() % MINUTE)
     table = binance_spot(minute=MINUTE)
     with StandInExchange(table, latency=(0.02, 0.05), seed=1, skew=begins) as exchange:
