@@ -113,6 +113,45 @@ def test_an_object_that_chooses_proxies_is_collected() -> None:
     assert gone() is None
 
 
+def test_a_method_that_chooses_proxies_is_one_egress_for_all_requests_and_objects() -> None:
+    class Mine(Answers):
+        def httpsProxyCallback(self, *_: Any) -> str:  # as ccxt calls it
+            return "http://proxy:8080"
+
+    install()
+    for exchange in (Mine({"rateLimit": 20}), Mine({"rateLimit": 20})):
+        ask(exchange)
+        ask(exchange)
+    assert list(used(exchange).values()) == [4]
+
+
+def test_the_signing_that_shows_where_a_request_goes_changes_nothing_of_it() -> None:
+    class Mine(Answers):
+        def sign(self, path: Any, api: Any, method: Any, params: Any, *more: Any) -> Any:
+            tags.append(params.pop("tag", None))
+            return super().sign(path, api, method, params, *more)
+
+    tags = list[Any]()
+    install()
+    Mine({"rateLimit": 20}).publicGetTickerPair({"pair": "btcusd", "tag": "T"})
+    assert tags == ["T", "T"]
+
+
+async def test_a_throttle_of_the_user_s_may_make_a_task_of_ccxts_own() -> None:
+    server = Server()
+    install()
+
+    class Mine(type(asynchronous(server))):  # type: ignore[misc]
+        async def throttle(self, cost: Any = None) -> None:
+            await asyncio.create_task(super().throttle(cost))
+
+    exchange = Mine({"rateLimit": 20})
+    exchange.server = server
+    await ask(exchange)
+    assert used(exchange) == {PACE: 1}
+    await exchange.close()
+
+
 async def test_requests_that_wait_when_an_object_is_closed_go_on_and_leave_nothing() -> None:
     install()
     exchange = asynchronous(Server(), rateLimit=50)

@@ -38,8 +38,8 @@ OPTION = "sluicegate"
 def egress_of(exchange: Any) -> str:
     """The proxy that an exchange object uses now; empty for none.
 
-    A function that chooses a proxy for each request is one egress of its own: which proxies it
-    chooses, nobody can know before.
+    A function that chooses a proxy for each request is one egress of its own, and so is a method,
+    for all objects that have it: which proxies it chooses, nobody can know before.
     """
     for name in DECIDE_ABOUT_EGRESS:
         proxy = getattr(exchange, name, None)
@@ -76,7 +76,15 @@ def _name_of(name: str, proxy: Any) -> str:
         return proxy
     if isinstance(proxy, dict):
         return " ".join(sorted({str(address) for address in proxy.values()}))
-    return f"{name} {id(proxy):x}"
+    return f"{name} {function_id(proxy):x}"
+
+
+def function_id(function: Any) -> int:
+    """The same for each look at a method, which Python makes anew each time.
+
+    A method is one for all objects that have it: they may choose the same proxies.
+    """
+    return id(getattr(function, "__func__", function))
 
 
 @lru_cache(maxsize=1024)

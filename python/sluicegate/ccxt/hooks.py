@@ -11,7 +11,7 @@ counts the attempts, and each waits as a request of its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from sluicegate.ccxt.charges import Charges
@@ -157,7 +157,7 @@ class Hooks:
             if hooks.ended:
                 waiting: Awaitable[Any] = own(self, cost)
                 return waiting
-            return _NOTHING if _is_under_way(self) else alone(self, cost)
+            return _nothing() if _is_under_way(self) else alone(self, cost)
 
         return throttle
 
@@ -171,7 +171,7 @@ class Hooks:
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
             if hooks.ended or CURRENT.get() is None:
                 return own(self, *args, **kwargs)
-            return _NOTHING
+            return _nothing()
 
         return call
 
@@ -231,16 +231,8 @@ class Hooks:
         return on_rest_response
 
 
-class _Nothing:
-    """What is awaited where there is nothing to wait for: one object for all who do so."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        """Over at once."""
-        return
-        yield
-
-
-_NOTHING = _Nothing()
+async def _nothing() -> None:
+    """What is awaited where there is nothing to wait for. A task can be made of it, as in ccxt."""
 
 
 def _is_under_way(exchange: Any) -> bool:

@@ -6,6 +6,7 @@ more, and thrown away, to see its URL; the others are known from it.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -46,7 +47,7 @@ def place_of(exchange: Any, api: Any, method: str, path: str, params: Any) -> Pl
     request: it will say why when it signs.
     """
     try:
-        url = exchange.sign(path, api, method, params)["url"]
+        url = exchange.sign(path, api, method, _copied(params))["url"]
         parts = urlsplit(url)
     except Exception:
         # Without a key, without a parameter: ccxt raises the same when it signs the request itself.
@@ -55,6 +56,14 @@ def place_of(exchange: Any, api: Any, method: str, path: str, params: Any) -> Pl
     at = parts.path.rfind(plain) if plain else -1
     whole = parts.path if at < 0 else parts.path[:at] + path + parts.path[at + len(plain) :]
     return Place(parts.netloc.rpartition("@")[2], whole, True)
+
+
+def _copied(params: Any) -> Any:
+    """What signing may change; it is signed again, as the user gave it."""
+    try:
+        return copy.deepcopy(params)
+    except Exception:  # What cannot be copied deeply is of the user's own kind.
+        return dict(params) if isinstance(params, Mapping) else params
 
 
 def host_of(exchange: Any) -> str:

@@ -14,6 +14,7 @@ from sluicegate.ccxt.egress import (
     OPTION,
     account_of,
     egress_of,
+    function_id,
 )
 from sluicegate.ccxt.pace import Pace
 
@@ -141,7 +142,7 @@ class _Callback:
     __hash__ = None  # type: ignore[assignment]
 
     def __init__(self, function: Any) -> None:
-        self._id = id(function)
+        self._id = function_id(function)
 
     def __eq__(self, other: object) -> bool:
-        return id(other) == self._id
+        return function_id(other) == self._id
