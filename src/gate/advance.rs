@@ -253,7 +253,8 @@ impl<W> Gate<W> {
                     }
                     Verdict::Waits(start) => known = start,
                 }
-            } else if !walk.has_heads() {
+            } else if last == Order::LAST && !walk.has_heads() {
+                // Nobody can go any more. Where one asks who comes after `last`, it could: all before it are planned for.
                 break;
             }
             // It does not go now, and never will: nothing is planned for it, and nobody waits for it.
@@ -293,7 +294,7 @@ impl<W> Gate<W> {
     }
 
     /// Whether a request takes more of a limit than may be used of it.
-    fn is_above(&self, index: Index, units: u64) -> bool {
+    pub(super) fn is_above(&self, index: Index, units: u64) -> bool {
         let above = |charge: &Charge| charge.weight * units > self.window(charge.limit).limit();
         self.limits[index as usize].route.as_ref().is_some_and(|route| route.charges.iter().any(above))
     }

@@ -90,6 +90,40 @@ fn a_request_above_what_may_be_used_waits_for_more_and_holds_up_nobody() {
 }
 
 #[test]
+fn who_comes_behind_a_request_above_what_may_be_used_is_told_that_nobody_knows() {
+    for hold in [Hold::Start, Hold::Response] {
+        let mut gate = gate(hold);
+        let pool = gate.lookup("pool").expect("known").clone();
+        assert!(gate.try_acquire(0, &pool, 8));
+        gate.join(&pool, Rank::ORDINARY, Waiter { units: 4, since: 0, deadline: None, tag: "heavy" });
+        assert_eq!(advance(&mut gate, 0), [""; 0]);
+        gate.allow(&pool, 2);
+        assert_eq!(gate.wait_time(1, &pool, 1, Rank::ORDINARY), NEVER);
+        gate.allow(&pool, 8);
+        assert_ne!(gate.wait_time(1, &pool, 1, Rank::ORDINARY), NEVER);
+    }
+}
+
+#[test]
+fn a_question_leaves_what_the_last_ones_of_the_queue_want() {
+    let pool = RateLimit::new("pool", 8, Duration::from_nanos(12));
+    let linked = |id: &str| RateLimit::new(id, 8, TEN).weight(0).link("pool", 1);
+    for hold in [Hold::Start, Hold::Response] {
+        let table = [pool.clone(), linked("a"), linked("b")];
+        let mut gate: Gate<&'static str> =
+            Gate::new(&table, Options { hold, ..Options::default() }).expect("a fine table");
+        let [a, b] = ["a", "b"].map(|id| gate.lookup(id).expect("known").clone());
+        assert!(gate.try_acquire(0, &a, 4) && gate.try_acquire(6, &a, 2));
+        for units in [4, 2] {
+            gate.join(&b, Rank::ORDINARY, Waiter { units, since: 6, deadline: None, tag: "waits" });
+        }
+        assert_eq!(advance(&mut gate, 6), [""; 0]);
+        // At 12 four units come free for the first, and there are two for the second: one of "a" would be in its way.
+        assert!(gate.wait_time(6, &a, 1, Rank::ORDINARY) > 0);
+    }
+}
+
+#[test]
 fn no_one_knows_when_a_request_above_what_may_be_used_has_room() {
     let mut gate = gate(Hold::Response);
     let [pool, a] = ["pool", "a"].map(|id| gate.lookup(id).expect("known").clone());

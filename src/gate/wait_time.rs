@@ -32,6 +32,10 @@ impl<W> Gate<W> {
         let mut ahead: Vec<u64> = route.charges.iter().map(|charge| charge.weight * units).collect();
         let last = self.queues.before(rank, now);
         for (head, units) in self.queues.heads_with_units().take_while(|(head, _)| head.order <= last) {
+            if self.was_lowered && head.route == route.index && self.is_above(head.route, units) {
+                // Nobody knows when the one before it can go.
+                return NEVER;
+            }
             self.add_units_ahead(head, units, route, last, &mut ahead);
         }
         for (charge, &ahead) in route.charges.iter().zip(&ahead) {

@@ -117,8 +117,10 @@ impl Part {
     }
 
     /// The store's answer to the last request.
-    pub fn answered(&mut self, answer: &Answer) {
-        self.membership.answered(boottime(), answer);
+    pub fn answered(&mut self, answer: &mut Answer) {
+        let now = boottime();
+        answer.grow_older(now);
+        self.membership.answered(now, answer);
         self.watched = answer.watch.map(|id| crate::store::MemberId(id.0));
         self.follow();
     }

@@ -243,7 +243,7 @@ impl MemberThread {
     fn visit(&mut self, at: usize, throttler: &Throttler, request: &Request) -> Result<(), Failed> {
         let seat = self.seat.clone();
         let part = &mut self.parts[at];
-        let answer = match ask(&seat, part, request) {
+        let mut answer = match ask(&seat, part, request) {
             Ok(answer) => {
                 let warning = part.clock_warning(seat.share.clocks_apart());
                 warning.into_iter().for_each(|text| seat.share.notify(Notice::Warning(text)));
@@ -259,7 +259,7 @@ impl MemberThread {
         fork::guarded(|| {
             let (pauses, limits) = throttler.in_gate(|gate, now, lease_end| {
                 let part = &mut self.parts[at];
-                part.answered(&answer);
+                part.answered(&mut answer);
                 let news = (gate.version() == self.version)
                     .then(|| (part.new_pauses(&answer, gate, now), part.new_limits(&answer, gate, now)));
                 let ends = self.parts.iter().filter_map(|part| part.membership.lives_until());
@@ -358,7 +358,7 @@ impl MemberThread {
                 };
                 match ask(&self.seat, part, &request) {
                     Ok(_) if request.leaves => break,
-                    Ok(answer) => part.answered(&answer),
+                    Ok(mut answer) => part.answered(&mut answer),
                     Err(Failed::Disagrees(_)) => {
                         all = false;
                         break;
@@ -438,6 +438,7 @@ fn visit(part: &Part, request: &Request, read: &Read<'_>) -> Result<(ScopeState,
     let moment = Moment {
         now: read.now,
         wall: read.wall,
+        local: boottime(),
         timeline: read.timeline,
         incarnation: read.incarnation,
         is_dead: &is_dead,

@@ -65,6 +65,7 @@ fn moment(now: Nanos) -> Moment<'static> {
     Moment {
         now,
         wall: now as i64,
+        local: now,
         timeline: "boot",
         incarnation: "1",
         is_dead: &|_| false,

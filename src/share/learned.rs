@@ -54,11 +54,12 @@ impl Budget {
 }
 
 impl ScopeState {
-    /// Notes what the visitor was told; all must hear of it.
-    pub(super) fn hear_limits(&mut self, member: usize, request: &Request) {
+    /// Notes what the visitor was told; all must hear of it. `asked`: what the scope's clock showed when the request was
+    /// made.
+    pub(super) fn hear_limits(&mut self, member: usize, request: &Request, asked: i64) {
         for (part, said) in self.members[member].parts.iter().zip(&request.limits) {
             let Some((limit, age)) = said.told else { continue };
-            let told = ToldLimit::of(limit, age, self.clock);
+            let told = ToldLimit { limit, at: asked - i64::try_from(age).unwrap_or(i64::MAX / 2) };
             let budget = &mut self.budgets[part.budget as usize];
             if told.replaces(budget.told) {
                 budget.told = Some(told);

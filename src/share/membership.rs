@@ -347,6 +347,7 @@ impl Membership {
             arrival: self.rules.arrival,
             margin: self.rules.margin,
             epoch: self.epoch,
+            made_at: 0,
             sequence: self.sequence,
             witness: None,
             limits,
@@ -368,7 +369,7 @@ impl Membership {
             .map(|(hand, gate)| if over { 0 } else { hand.held.min(hand.granted.target).max(gate.used) })
             .collect();
         let pending = self.pending.as_mut().expect("made before it is sent");
-        pending.witness = witness;
+        (pending.witness, pending.made_at) = (witness, now);
         let pause = |(limit, gate): (usize, &GateView)| {
             let (left, reason) = gate.pause.clone()?;
             Some(Pause { limit, left, reason: reason.to_string() })

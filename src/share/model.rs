@@ -245,7 +245,8 @@ impl Cluster {
                 self.poll(at);
             }
             Event::Commit(at, request) => self.commit(at, &request),
-            Event::Answered(at, _, visit, answer) => {
+            Event::Answered(at, _, visit, mut answer) => {
+                answer.grow_older(self.local_of(at));
                 self.processes[at].answered = visit;
                 self.learn_said(at, visit, &answer);
                 self.answered(at, &answer);

@@ -42,6 +42,7 @@ impl Cluster {
         let moment = Moment {
             now: (WALL + self.now - stale).saturating_add_signed(self.step),
             wall: (WALL + self.now) as i64 + self.store_skew,
+            local: self.local_of(at),
             timeline: "line",
             incarnation: &incarnation,
             is_dead: &is_dead,

@@ -44,6 +44,7 @@ impl File {
         let moment = Moment {
             now: self.now,
             wall: self.now as i64,
+            local: self.now,
             timeline: "boot",
             incarnation: &self.incarnation.to_string(),
             is_dead: &|id| self.dead.contains(&id),
@@ -71,6 +72,7 @@ impl File {
         let moment = Moment {
             now: self.now,
             wall: self.now as i64,
+            local: self.now,
             timeline: "boot",
             incarnation: &self.incarnation.to_string(),
             is_dead: &|_| false,
@@ -209,6 +211,7 @@ fn units_that_are_free_by_a_shorter_interval_rest_when_a_longer_one_comes() {
     let moment = Moment {
         now: file.now,
         wall: 0,
+        local: file.now,
         timeline: "boot",
         incarnation: "0",
         is_dead: &|_| false,
@@ -273,6 +276,7 @@ fn one_who_leaves_a_lost_document_first_is_a_witness_of_the_loss() {
     let moment = Moment {
         now: file.now,
         wall: 0,
+        local: file.now,
         timeline: "boot",
         incarnation: "1",
         is_dead: &|_| false,
@@ -308,6 +312,7 @@ fn a_release_that_was_made_for_a_lost_document_does_not_count_in_the_next() {
         let moment = Moment {
             now: file.now,
             wall: 0,
+            local: file.now,
             timeline: "boot",
             incarnation: "1",
             is_dead: &|_| false,

@@ -23,6 +23,8 @@ pub(crate) struct Moment<'a> {
     pub now: Nanos,
     /// Wall time of the same instant.
     pub wall: WallNanos,
+    /// The time by the visitor's own clock.
+    pub local: Nanos,
     /// The time line of `now`: instants of another one mean nothing.
     pub timeline: &'a str,
     /// Changes whenever the store may have forgotten what was written.

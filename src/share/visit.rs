@@ -38,6 +38,8 @@ pub(crate) struct Request {
     pub margin: WallNanos,
     /// The document it was last a member of; 0 for none.
     pub epoch: u64,
+    /// When it was made, by the member's clock.
+    pub made_at: Nanos,
     /// One more than the last answered request's.
     pub sequence: u64,
     /// What the scope's clock showed at the last visit, and how long ago that was.
@@ -96,6 +98,8 @@ pub(crate) struct Answer {
     pub epoch: u64,
     /// What the scope's clock shows.
     pub clock: Nanos,
+    /// What the member's own clock showed at the visit.
+    pub local: Nanos,
     /// By limit of the table; empty for one who left.
     pub limits: Vec<Granted>,
     /// The limits that are paused.
@@ -111,6 +115,16 @@ pub(crate) struct Answer {
     pub watch: Option<MemberId>,
     /// Whether the document has to be written. If not, the answer holds without.
     pub write: bool,
+}
+
+impl Answer {
+    /// A process may be stopped between the visit and this instant of its clock: limits that were told so long before
+    /// the visit are older now.
+    pub(crate) fn grow_older(&mut self, local: Nanos) {
+        let since = local.saturating_sub(self.local);
+        self.limits.iter_mut().filter_map(|one| one.told.as_mut()).for_each(|(_, age)| *age += since);
+        self.local = local;
+    }
 }
 
 /// What a member has of one limit.
@@ -152,6 +166,8 @@ impl ScopeState {
         let care = Care { arrival: request.arrival, margin: request.margin, leases: request.lease.is_some() };
         let witness = request.witness.filter(|_| request.epoch == state.epoch);
         let behind = state.pass_time(moment, care.leases, witness);
+        // A process may be stopped between its request and the visit: what was so old then is older now.
+        let asked = state.clock as i64 - moment.local.saturating_sub(request.made_at) as i64;
         state.reap(request.member, care, moment);
         state.free_due(moment.wall);
         let known = state.position(request.member).is_some();
@@ -169,7 +185,7 @@ impl ScopeState {
         }
         state.learn(request, moment);
         state.hear_pauses(member, request);
-        state.hear_limits(member, request);
+        state.hear_limits(member, request, asked);
         state.hear_counts(member, request, care, moment);
         state.take_back(member, request, care, moment);
         if request.leaves {
@@ -198,8 +214,8 @@ impl ScopeState {
         let write = before.is_none_or(|before| !before.is_same(&state));
         debug_assert_eq!(state.check(), Ok(()));
         let watch = (!care.leases).then(|| state.before_in_ring(member)).flatten();
-        let (epoch, clock) = (state.epoch, state.clock);
-        let answer = Answer { epoch, clock, limits, pauses, scope_pause, again, wake, watch, write };
+        let (epoch, clock, local) = (state.epoch, state.clock, moment.local);
+        let answer = Answer { epoch, clock, local, limits, pauses, scope_pause, again, wake, watch, write };
         Ok((state, answer))
     }
 
@@ -208,6 +224,7 @@ impl ScopeState {
         Answer {
             epoch: self.epoch,
             clock: self.clock,
+            local: 0,
             limits: Vec::new(),
             pauses: Vec::new(),
             scope_pause: None,
