@@ -434,7 +434,6 @@ fn visit(part: &Part, request: &Request, read: &Read<'_>) -> Result<(ScopeState,
     let bad = |error: BadDocument| Failed::Store(StoreError::new(StoreErrorKind::Corrupt, error));
     let document = read.bytes.map(ScopeState::decode).transpose().map_err(bad)?;
     let is_dead = |member: crate::share::MemberId| (read.is_dead)(crate::store::MemberId(member.0));
-    let elders = || (read.elders)().into_iter().map(id).collect();
     let moment = Moment {
         now: read.now,
         wall: read.wall,
@@ -442,7 +441,7 @@ fn visit(part: &Part, request: &Request, read: &Read<'_>) -> Result<(ScopeState,
         timeline: read.timeline,
         incarnation: read.incarnation,
         is_dead: &is_dead,
-        elders: &elders,
+        elders: &|| (read.elders)().into_iter().map(id).collect(),
         boundary_after: &|text, wall| part.quotas.get(text).map(|resets| resets.after(wall)),
         fresh: RandomState::new().build_hasher().finish(),
     };
