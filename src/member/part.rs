@@ -118,9 +118,7 @@ impl Part {
 
     /// The store's answer to the last request.
     pub fn answered(&mut self, answer: &mut Answer) {
-        let now = boottime();
-        answer.grow_older(now);
-        self.membership.answered(now, answer);
+        self.membership.answered(boottime(), answer);
         self.watched = answer.watch.map(|id| crate::store::MemberId(id.0));
         self.follow();
     }

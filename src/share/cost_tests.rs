@@ -52,8 +52,9 @@ fn crowd() -> (ScopeState, Request, Nanos) {
         for member in &mut members {
             now += 1_000_000;
             let request = member.request(now, &views, &[]);
-            let (next, answer) = ScopeState::visit(state.take(), &request, &moment(now)).expect("one table");
-            member.answered(now, &answer);
+            let (next, mut answer) =
+                ScopeState::visit(state.take(), &request, &moment(now)).expect("one table");
+            member.answered(now, &mut answer);
             state = Some(next);
         }
     }

@@ -9,6 +9,7 @@ use crate::clock::Nanos;
 
 use super::pauses::SAME_END;
 use super::state::{Budget, ScopeState};
+use super::time::Moment;
 use super::visit::Request;
 
 /// What the exchange has told.
@@ -54,12 +55,12 @@ impl Budget {
 }
 
 impl ScopeState {
-    /// Notes what the visitor was told; all must hear of it. `asked`: what the scope's clock showed when the request was
-    /// made.
-    pub(super) fn hear_limits(&mut self, member: usize, request: &Request, asked: i64) {
+    /// Notes what the visitor was told; all must hear of it. The process may have been stopped since it made the request.
+    pub(super) fn hear_limits(&mut self, member: usize, request: &Request, moment: &Moment<'_>) {
+        let waited = moment.local.saturating_sub(request.made_at);
         for (part, said) in self.members[member].parts.iter().zip(&request.limits) {
             let Some((limit, age)) = said.told else { continue };
-            let told = ToldLimit { limit, at: asked - i64::try_from(age).unwrap_or(i64::MAX / 2) };
+            let told = ToldLimit::of(limit, age.saturating_add(waited), self.clock);
             let budget = &mut self.budgets[part.budget as usize];
             if told.replaces(budget.told) {
                 budget.told = Some(told);

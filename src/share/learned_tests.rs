@@ -172,6 +172,25 @@ fn who_joins_later_learns_it_also_once_all_have_left_and_nothing_is_used() {
 }
 
 #[test]
+fn what_one_was_told_before_it_was_stopped_does_not_replace_what_another_was_told_since() {
+    let mut file = File::default();
+    let (mut stopped, mut other) = (Process::new(1), Process::new(2));
+    stopped.hears(40, file.now);
+    let views = stopped.views(file.now);
+    let late = stopped.me.request(file.now, &views, &[]);
+    file.now += 5 * SECOND;
+    other.hears(30, file.now);
+    other.visit(&mut file);
+    file.now += 5 * SECOND;
+    let mut answer = file.take(&late).expect("the tables agree");
+    assert_eq!(answer.limits[0].told, Some((30, 5 * SECOND)));
+    // It was stopped again before it heard the answer.
+    file.now += 7 * SECOND;
+    stopped.me.answered(file.now, &mut answer);
+    assert_eq!(answer.limits[0].told, Some((30, 12 * SECOND)));
+}
+
+#[test]
 fn another_table_holds_until_the_exchange_says_it_again() {
     let mut file = File::default();
     let mut only = Process::new(1);

@@ -193,7 +193,9 @@ impl Membership {
     }
 
     /// The store's answer to [`Membership::request`]. The gate may be set to [`Membership::effective`] now.
-    pub(crate) fn answered(&mut self, now: Nanos, answer: &Answer) {
+    /// What it tells of the past is made to be true of `now`.
+    pub(crate) fn answered(&mut self, now: Nanos, answer: &mut Answer) {
+        answer.grow_older(now);
         (self.pending, self.is_sent) = (None, false);
         self.sequence += 1;
         self.epoch = answer.epoch;

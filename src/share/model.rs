@@ -246,10 +246,9 @@ impl Cluster {
             }
             Event::Commit(at, request) => self.commit(at, &request),
             Event::Answered(at, _, visit, mut answer) => {
-                answer.grow_older(self.local_of(at));
                 self.processes[at].answered = visit;
+                self.answered(at, &mut answer);
                 self.learn_said(at, visit, &answer);
-                self.answered(at, &answer);
                 self.spread();
                 self.spread_limits();
             }
@@ -415,7 +414,7 @@ impl Cluster {
         self.schedule(self.now + takes, Event::Commit(at, Box::new(request)));
     }
 
-    fn answered(&mut self, at: usize, answer: &Answer) {
+    fn answered(&mut self, at: usize, answer: &mut Answer) {
         let now = self.local(at);
         let process = &mut self.processes[at];
         process.asking = false;

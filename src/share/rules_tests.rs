@@ -14,7 +14,7 @@ use super::reclaim::FreeAt;
 use super::state::{About, BadDocument, MemberId, ScopeState};
 use super::terms::{Conflict, Kind, OnConflict, Terms};
 use super::time::Moment;
-use super::visit::Answer;
+use super::visit::{Answer, Request};
 
 pub(super) const SECOND: Nanos = 1_000 * MS;
 const MINUTE: i64 = 60_000 * MS as i64;
@@ -41,22 +41,9 @@ impl File {
         waiting: &[Waiting],
     ) -> Result<Answer, Box<Conflict>> {
         let request = me.request(self.now, gates, waiting);
-        let moment = Moment {
-            now: self.now,
-            wall: self.now as i64,
-            local: self.now,
-            timeline: "boot",
-            incarnation: &self.incarnation.to_string(),
-            is_dead: &|id| self.dead.contains(&id),
-            elders: &|| self.elders.clone(),
-            boundary_after: &|_, wall| Some((wall / MINUTE + 1) * MINUTE),
-            fresh: 7 + self.incarnation,
-        };
-        match ScopeState::visit(self.document.clone(), &request, &moment) {
-            Ok((state, answer)) => {
-                assert_eq!(state.check(), Ok(()));
-                self.document = Some(state);
-                me.answered(self.now, &answer);
+        match self.take(&request) {
+            Ok(mut answer) => {
+                me.answered(self.now, &mut answer);
                 Ok(answer)
             }
             Err(conflict) => {
@@ -68,22 +55,27 @@ impl File {
 
     /// Its clean end.
     pub fn end(&mut self, me: &mut Membership, gates: &[GateView]) {
-        let request = me.leave(self.now, gates);
+        let answer = self.take(&me.leave(self.now, gates)).expect("it may go");
+        assert!(answer.limits.is_empty());
+    }
+
+    /// A visit with this request, now; its answer may get lost.
+    pub fn take(&mut self, request: &Request) -> Result<Answer, Box<Conflict>> {
         let moment = Moment {
             now: self.now,
             wall: self.now as i64,
             local: self.now,
             timeline: "boot",
             incarnation: &self.incarnation.to_string(),
-            is_dead: &|_| false,
-            elders: &Vec::new,
-            boundary_after: &|_, _| None,
-            fresh: 7,
+            is_dead: &|id| self.dead.contains(&id),
+            elders: &|| self.elders.clone(),
+            boundary_after: &|_, wall| Some((wall / MINUTE + 1) * MINUTE),
+            fresh: 7 + self.incarnation,
         };
-        let (state, answer) = ScopeState::visit(self.document.take(), &request, &moment).expect("it may go");
-        assert!(answer.limits.is_empty());
+        let (state, answer) = ScopeState::visit(self.document.clone(), request, &moment)?;
         assert_eq!(state.check(), Ok(()));
         self.document = Some(state);
+        Ok(answer)
     }
 
     /// Until nobody has anything more to say.
@@ -208,19 +200,7 @@ fn units_that_are_free_by_a_shorter_interval_rest_when_a_longer_one_comes() {
     let changed = file.now;
     file.visit(&mut second, &wants(0, 100)).expect("the smaller holds");
     assert_eq!(second.effective(0), 0, "{free} in the pool were free for 10 s only");
-    let moment = Moment {
-        now: file.now,
-        wall: 0,
-        local: file.now,
-        timeline: "boot",
-        incarnation: "0",
-        is_dead: &|_| false,
-        elders: &Vec::new,
-        boundary_after: &|_, _| None,
-        fresh: 7,
-    };
-    let (state, _) = ScopeState::visit(file.document.take(), &late, &moment).expect("the smaller holds");
-    file.document = Some(state);
+    file.take(&late).expect("the smaller holds");
     for (after, units) in
         [(20 * SECOND - 1, 0), (20 * SECOND, free), (30 * SECOND - 1, free), (30 * SECOND, free + 30)]
     {
@@ -273,20 +253,7 @@ fn one_who_leaves_a_lost_document_first_is_a_witness_of_the_loss() {
     file.settle(&mut [(&mut first, wants(0, 100))]);
     (file.document, file.incarnation) = (None, 1);
     let request = first.leave(file.now, &wants(100, 0));
-    let moment = Moment {
-        now: file.now,
-        wall: 0,
-        local: file.now,
-        timeline: "boot",
-        incarnation: "1",
-        is_dead: &|_| false,
-        elders: &Vec::new,
-        boundary_after: &|_, _| None,
-        fresh: 8,
-    };
-    let (state, answer) = ScopeState::visit(None, &request, &moment).expect("it may go");
-    assert!(answer.write);
-    file.document = Some(state);
+    assert!(file.take(&request).expect("it may go").write);
     let (left, mut next) = (file.now, member(2, OnConflict::Refuse, vec![terms(100, 10)]));
     for (after, units) in [(0, 0), (15 * SECOND - 1, 0), (15 * SECOND, 100)] {
         file.now = left + after;
@@ -309,19 +276,7 @@ fn a_release_that_was_made_for_a_lost_document_does_not_count_in_the_next() {
     (file.document, file.incarnation) = (None, 1);
     for _ in 0..2 {
         let request = first.request(file.now, &wants(0, 100), &[]);
-        let moment = Moment {
-            now: file.now,
-            wall: 0,
-            local: file.now,
-            timeline: "boot",
-            incarnation: "1",
-            is_dead: &|_| false,
-            elders: &Vec::new,
-            boundary_after: &|_, _| None,
-            fresh: 8,
-        };
-        file.document =
-            Some(ScopeState::visit(file.document.take(), &request, &moment).expect("it is alone").0);
+        file.take(&request).expect("it is alone");
     }
     assert_eq!(file.document.as_ref().expect("written").members[0].parts[0].held, 50);
 }
@@ -332,13 +287,13 @@ fn a_lease_counts_from_the_request_and_ends_for_the_member_first() {
     let mut me = Membership::new(MemberId(1), About::default(), rules, vec![terms(100, 10)].into());
     assert_eq!(me.lives_until(), Some(0), "nothing passes before the first answer");
     let mut file = File { now: 3 * SECOND, ..File::default() };
-    let answer = file.visit(&mut me, &wants(0, 1)).expect("it is alone");
+    let mut answer = file.visit(&mut me, &wants(0, 1)).expect("it is alone");
     let request = me.request(5 * SECOND, &wants(0, 1), &[]);
     assert_eq!(request.witness, Some((0, 2 * SECOND)));
     let ends = file.document.as_ref().expect("written").members[0].lease_end.expect("a lease");
     assert_eq!(me.lives_until(), Some(3 * SECOND + 9_990 * MS));
     assert!(ends > 10 * SECOND, "by the scope's clock, which showed 0");
-    me.answered(8 * SECOND, &answer);
+    me.answered(8 * SECOND, &mut answer);
     assert_eq!(me.lives_until(), Some(5 * SECOND + 9_990 * MS));
 }
 

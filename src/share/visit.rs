@@ -120,9 +120,12 @@ pub(crate) struct Answer {
 impl Answer {
     /// A process may be stopped between the visit and this instant of its clock: limits that were told so long before
     /// the visit are older now.
-    pub(crate) fn grow_older(&mut self, local: Nanos) {
+    pub(super) fn grow_older(&mut self, local: Nanos) {
         let since = local.saturating_sub(self.local);
-        self.limits.iter_mut().filter_map(|one| one.told.as_mut()).for_each(|(_, age)| *age += since);
+        self.limits
+            .iter_mut()
+            .filter_map(|one| one.told.as_mut())
+            .for_each(|(_, age)| *age = age.saturating_add(since));
         self.local = local;
     }
 }
@@ -166,8 +169,6 @@ impl ScopeState {
         let care = Care { arrival: request.arrival, margin: request.margin, leases: request.lease.is_some() };
         let witness = request.witness.filter(|_| request.epoch == state.epoch);
         let behind = state.pass_time(moment, care.leases, witness);
-        // A process may be stopped between its request and the visit: what was so old then is older now.
-        let asked = state.clock as i64 - moment.local.saturating_sub(request.made_at) as i64;
         state.reap(request.member, care, moment);
         state.free_due(moment.wall);
         let known = state.position(request.member).is_some();
@@ -185,7 +186,7 @@ impl ScopeState {
         }
         state.learn(request, moment);
         state.hear_pauses(member, request);
-        state.hear_limits(member, request, asked);
+        state.hear_limits(member, request, moment);
         state.hear_counts(member, request, care, moment);
         state.take_back(member, request, care, moment);
         if request.leaves {
