@@ -149,6 +149,7 @@ async def test_a_throttle_of_the_user_s_may_make_a_task_of_ccxts_own() -> None:
     exchange.server = server
     await ask(exchange)
     assert used(exchange) == {PACE: 1}
+    assert asyncio.iscoroutinefunction(ccxt_async.bitstamp.throttle), "as in ccxt"
     await exchange.close()
 
 

@@ -63,7 +63,7 @@ def test_two_bots_on_one_budget_are_not_banned_beside_others(store: str) -> None
         outputs = [bot.communicate(timeout=PATIENCE)[0] for bot in bots]
         seen = exchange.statistics()
     assert [bot.returncode for bot in bots] == [0, 0], outputs
-    # 20 refusals in a window are a ban. There were 0 to 15 in all windows of a run; where all that
-    # is in flight is refused once, there are 16.
+    # 20 refusals in a window are a ban: one for each request that was in flight would be 16.
     assert (seen.bans, seen.banned) == (0, 0), outputs
+    assert seen.rejected < 16, outputs
     assert seen.accepted > 250

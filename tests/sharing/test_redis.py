@@ -16,6 +16,7 @@ from tests.sharing.bots import PATIENCE, Bot, Server
 
 TABLE = [{"limit_id": "x", "limit": 40, "time_interval": 0.5}]
 # A new server may be one that has forgotten: for these and the interval it gives out nothing.
+LATE = 0.005  # seconds that a request takes to arrive
 LEASE, ARRIVAL = 1.0, 0.2
 
 
@@ -25,13 +26,14 @@ def arrivals(tmp_path: Path) -> Server:
 
 
 def bots(
-    stack: ExitStack, redis: RedisServer, arrivals: Server, count: int, *, late: float = 0.005
+    stack: ExitStack, redis: RedisServer, arrivals: Server, count: int, *, first_late: float = LATE
 ) -> list[Bot]:
     """Processes that have joined and have had a unit each: the server has learned who is there."""
-    sharing = {"lease": LEASE, "arrival": ARRIVAL}
     joined = [
-        stack.enter_context(Bot(redis.url, arrivals, TABLE, late=late, **sharing))
-        for _ in range(count)
+        stack.enter_context(
+            Bot(redis.url, arrivals, TABLE, late=late, lease=LEASE, arrival=ARRIVAL)
+        )
+        for late in (first_late, *[LATE] * (count - 1))
     ]
     for bot in joined:
         bot.send(1)
@@ -92,9 +94,9 @@ def test_a_process_that_was_stopped_beyond_its_lease_sends_nothing_until_it_has_
     redis: RedisServer, arrivals: Server
 ) -> None:
     with ExitStack() as stack:
-        # Requests are in a block for no time. One that was in it when its process stopped leaves as
-        # soon as that goes on, lease or not: only the exchange could refuse it.
-        stopped, other = bots(stack, redis, arrivals, 2, late=0.0)
+        # Its requests are in a block for no time. One that is in it when its process stops leaves
+        # as soon as that goes on, lease or not: only the exchange could refuse it.
+        stopped, other = bots(stack, redis, arrivals, 2, first_late=0.0)
         stopped.send(200)
         other.send(40)
         other.sent()

@@ -11,7 +11,7 @@ counts the attempts, and each waits as a request of its own.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from sluicegate.ccxt.charges import Charges
@@ -148,16 +148,14 @@ class Hooks:
         """Of the asynchronous class."""
         hooks, charges = self, self._charges
 
-        async def alone(exchange: Any, cost: float | None) -> None:
-            request = Request.of_cost(exchange, cost)
-            await charges.enter_async(request)
-            request.leave()
-
-        def throttle(self: Any, cost: float | None = None) -> Awaitable[Any]:
+        async def throttle(self: Any, cost: float | None = None) -> Any:
             if hooks.ended:
-                waiting: Awaitable[Any] = own(self, cost)
-                return waiting
-            return _nothing() if _is_under_way(self) else alone(self, cost)
+                return await own(self, cost)
+            if not _is_under_way(self):
+                alone = Request.of_cost(self, cost)
+                await charges.enter_async(alone)
+                alone.leave()
+            return None
 
         return throttle
 
@@ -232,7 +230,7 @@ class Hooks:
 
 
 async def _nothing() -> None:
-    """What is awaited where there is nothing to wait for. A task can be made of it, as in ccxt."""
+    """What is awaited where there is nothing to wait for."""
 
 
 def _is_under_way(exchange: Any) -> bool:
