@@ -177,7 +177,7 @@ def update_part(
     parts = _parts()
     if command not in parts:
         raise ValueError(f"{RESULTS.name} has no part of {command!r}: measure all of it first")
-    lines = parts[command].splitlines()
+    lines = parts[command].rstrip().splitlines()
     header = next(at for at, line in enumerate(lines) if re.match(r"\| *\| must reach \|", line))
     _, *libraries = (cell.strip() for cell in lines[header].strip("| ").split("|"))
     _, _, *new = markdown(rows, figures, libraries)
