@@ -183,7 +183,7 @@ def update_part(
     if command not in parts:
         raise ValueError(f"{RESULTS.name} has no part of {command!r}: measure all of it first")
     gone = tuple(f"- {beginning}:" for beginning in outdated)
-    lines = [line for line in parts[command].splitlines() if not line.startswith(gone)]
+    lines = [one for one in parts[command].rstrip().splitlines() if not one.startswith(gone)]
     header = next(at for at, line in enumerate(lines) if re.match(r"\| *\| must reach \|", line))
     _, *libraries = (cell.strip() for cell in lines[header].strip("| ").split("|"))
     _, _, *new = markdown(rows, figures, libraries)

@@ -14,6 +14,7 @@ use super::learned::ToldLimit;
 use super::pauses::{Pause, SAME_END, ScopePause};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
+use super::tally::{Counted, News};
 use super::terms::{Conflict, Terms, chunk};
 use super::visit::{Answer, Granted, Request, Said, TicketSaid, grain};
 
@@ -204,6 +205,7 @@ impl Membership {
         (self.visited_at, self.again_at) = (now, answer.again.map(|again| now.saturating_add(again)));
         self.stale = false;
         for (hand, granted) in self.hands.iter_mut().zip(&answer.limits) {
+            hand.has_lost |= granted.held < hand.held;
             (hand.held, hand.granted, hand.paused_until) = (granted.held, *granted, 0);
             hand.learned = granted.told.map(|(limit, age)| ToldLimit::of(limit, age, now));
             hand.is_settled = granted.settled.is_some_and(|number| hand.settled != Some(number));
@@ -316,6 +318,10 @@ impl Membership {
         }
         let demand = self.demand(at, gate, used);
         let hand = &mut self.hands[at];
+        hand.has_lost &= gate.used > hand.held;
+        // What it has lost and not used up yet is in the document, and must not count twice.
+        let most = if hand.has_lost { hand.held } else { u64::MAX };
+        let in_hand = |counted: Counted| Counted { units: counted.units.min(most), ..counted };
         let Granted { target, contended, .. } = hand.granted;
         let keeps = if contended { target.min(demand) } else { target };
         hand.held -= posted;
@@ -323,13 +329,13 @@ impl Membership {
         hand.held -= released;
         hand.told = demand;
         hand.idle_since = None;
-        let counted = hand.question.map(|(number, ..)| (number, gate.counted));
+        let counted = hand.question.map(|(number, ..)| (number, in_hand(gate.counted)));
         let compares = hand.compare_at(now, gate, self.table[at].interval).is_some_and(|due| due <= now);
         let heard = gate.heard.filter(|_| compares);
         if let Some(heard) = heard {
             (hand.heard, hand.heard_at) = (heard.number, now.saturating_sub(heard.ago));
         }
-        let news = heard.map(|heard| heard.news);
+        let news = heard.map(|heard| News { counted: in_hand(heard.news.counted), ..heard.news });
         if news.is_some() || counted.is_some() {
             hand.counted_at = now;
         }

@@ -9,7 +9,7 @@ use crate::clock::Nanos;
 
 use super::gate_view::Rules;
 use super::membership::Membership;
-use super::model_gate::{ModelGate, ModelLimit, ModelRequest};
+use super::model_gate::{Block, ModelGate, ModelLimit, ModelRequest};
 use super::model_news::Said;
 use super::model_parts::skew;
 pub(super) use super::model_parts::{Event, Process, Told};
@@ -268,8 +268,12 @@ impl Cluster {
             Event::Ends(at, _, blocks) => {
                 let local = self.local(at);
                 let gate = &mut self.processes[at].gate;
-                blocks.iter().for_each(|needs| gate.end(local, needs));
-                blocks[1..].iter().for_each(|outer| gate.nest(outer, true));
+                blocks.iter().for_each(|block| gate.end(local, &block.needs));
+                blocks[1..].iter().for_each(|outer| gate.nest(&outer.needs, true));
+                for block in blocks {
+                    let spans = self.spans[block.first..].iter_mut().take(block.needs.len());
+                    spans.for_each(|span| span.1 = self.now);
+                }
                 self.poll(at);
             }
             Event::Nested(at, _, request) => {
@@ -296,7 +300,7 @@ impl Cluster {
         }
     }
 
-    fn new_request(&mut self, needs: Vec<(usize, u64)>, outer: Vec<Vec<(usize, u64)>>) -> ModelRequest {
+    fn new_request(&mut self, needs: Vec<(usize, u64)>, outer: Vec<Block>) -> ModelRequest {
         self.next_request += 1;
         let arrives_after = self.random.within(0, self.world.arrival + 1);
         let hangs = self.now < self.world.calm_from && self.random.chance(3);
@@ -318,13 +322,13 @@ impl Cluster {
     }
 
     /// The blocks of a request that has passed end, or another one is made within its own first.
-    fn go_on(&mut self, at: usize, request: ModelRequest, heaviest: &[u64]) -> Event {
+    fn go_on(&mut self, at: usize, request: ModelRequest, first: usize, heaviest: &[u64]) -> Event {
         let id = self.processes[at].id;
         let gate = &mut self.processes[at].gate;
-        let mut blocks = vec![request.needs];
-        match request.inner.filter(|_| gate.is_roomy(&blocks[0], heaviest)) {
+        let mut blocks = vec![Block { needs: request.needs, first }];
+        match request.inner.filter(|_| gate.is_roomy(&blocks[0].needs, heaviest)) {
             Some(inner) => {
-                gate.nest(&blocks[0], false);
+                gate.nest(&blocks[0].needs, false);
                 blocks.extend(request.outer);
                 self.nested += 1;
                 Event::Nested(at, id, Box::new(self.new_request(inner, blocks)))
@@ -349,6 +353,7 @@ impl Cluster {
                     self.waits.push(now - request.since);
                 }
                 let arrives = self.now + if self.world.by_start { 0 } else { request.arrives_after };
+                let first = self.arrivals.len();
                 self.arrivals.extend(request.needs.iter().map(|&(limit, units)| (arrives, limit, units)));
                 if !self.world.foreign.is_empty() && request.ends_after.is_some() && self.random.chance(70) {
                     let limits = request.needs.iter().map(|need| need.0).collect();
@@ -358,7 +363,7 @@ impl Cluster {
                 }
                 let ends = request.ends_after.map_or(self.world.calm_from, |after| self.now + after);
                 self.spans.resize(self.arrivals.len(), (self.now, ends.max(arrives)));
-                let next = self.go_on(at, request, &heaviest);
+                let next = self.go_on(at, request, first, &heaviest);
                 self.schedule(ends.max(arrives), next);
             }
         }

@@ -124,8 +124,17 @@ pub(super) struct ModelRequest {
     pub ends_after: Option<Nanos>,
     /// What it takes that is made within its block, which ends with that.
     pub inner: Option<Vec<(usize, u64)>>,
-    /// What the blocks hold that it is within.
-    pub outer: Vec<Vec<(usize, u64)>>,
+    /// The blocks that it is within.
+    pub outer: Vec<Block>,
+}
+
+/// What the block of a request holds while it runs.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    /// (limit, units), by index into the process's table.
+    pub needs: Vec<(usize, u64)>,
+    /// The first of its arrivals, of which there is one for each limit.
+    pub first: usize,
 }
 
 #[derive(Clone, Debug, Default)]

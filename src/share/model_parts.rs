@@ -4,7 +4,7 @@ use crate::clock::Nanos;
 
 use super::membership::Membership;
 use super::model::Cluster;
-use super::model_gate::{ModelGate, ModelRequest};
+use super::model_gate::{Block, ModelGate, ModelRequest};
 use super::model_news::Saying;
 use super::model_world::{Random, World};
 use super::state::{MemberId, ScopeState};
@@ -26,7 +26,7 @@ pub(super) enum Event {
     Foreign(usize, u64),
     Retry(usize, MemberId),
     /// A request's blocks end: its own, and those around it.
-    Ends(usize, MemberId, Vec<Vec<(usize, u64)>>),
+    Ends(usize, MemberId, Vec<Block>),
     /// Another request is made within a block.
     Nested(usize, MemberId, Box<ModelRequest>),
     Arrives(usize, Vec<(usize, u64)>),

@@ -178,6 +178,7 @@ impl ScopeState {
                 let budget = &mut self.budgets[part.budget as usize];
                 let at = budget.free_after_death(death, now, care, moment);
                 budget.quarantine(at, part.held, Why::Unknown);
+                budget.uncount_all(member.id);
             }
         }
         self.settle_terms();

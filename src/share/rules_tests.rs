@@ -26,7 +26,7 @@ pub(super) struct File {
     pub now: Nanos,
     pub dead: Vec<MemberId>,
     pub incarnation: u64,
-    elders: Vec<MemberId>,
+    pub elders: Vec<MemberId>,
 }
 
 impl File {

@@ -197,6 +197,11 @@ impl Budget {
         Some(tally.number)
     }
 
+    /// All that a member has said to have used is in quarantine from now on.
+    pub(super) fn uncount_all(&mut self, member: MemberId) {
+        self.tally.iter_mut().for_each(|tally| tally.counts.retain(|one| one.0 != member));
+    }
+
     /// Units that a member has said to have used are in quarantine from now on.
     pub(super) fn uncount(&mut self, member: MemberId, units: u64) {
         let counts = self.tally.iter_mut().flat_map(|tally| &mut tally.counts);
@@ -283,21 +288,39 @@ impl ScopeState {
     }
 
     /// Notes what the visitor says to open questions and what it has heard, and finds what others have used where all have
-    /// answered. To be called before anything is released or posted.
-    pub(super) fn hear_counts(&mut self, member: usize, request: &Request, care: Care, moment: &Moment<'_>) {
+    /// answered. To be called before anything is released or posted. `known`: it was a member before this visit.
+    pub(super) fn hear_counts(
+        &mut self,
+        member: usize,
+        known: bool,
+        request: &Request,
+        care: Care,
+        moment: &Moment<'_>,
+    ) {
+        // What comes a second time was posted the first time, and one who was no member holds what it claimed: the rest of what
+        // they say they have used is in quarantine, or lost.
+        let is_taken = self.members[member].sequence >= request.sequence;
         for (nth, said) in request.limits.iter().enumerate() {
             let Some(part) = self.members[member].parts.get(nth) else { continue };
+            let posts = request.posts.iter().filter(|post| is_taken && post.0 == nth);
+            let posted = posts.fold(0_u64, |sum, post| sum.saturating_add(post.1));
+            let most = if known { u64::MAX } else { part.held };
+            let in_hand = |counted: Counted| Counted {
+                units: counted.units.saturating_sub(posted).min(most),
+                ..counted
+            };
             let tally = self.budgets[part.budget as usize].tally.as_mut();
             let mut open = tally.filter(|tally| tally.is_open);
             if let Some((number, counted)) = said.counted
                 && let Some(tally) = open.as_mut().filter(|tally| tally.number == number)
                 && !tally.has(request.member)
             {
-                tally.counts.push((request.member, counted));
+                tally.counts.push((request.member, in_hand(counted)));
             }
             let is_open = open.is_some();
             // Members that the document does not know of yet would count as others.
             if let Some(news) = said.news.filter(|_| !is_open && !self.learning) {
+                let news = News { counted: in_hand(news.counted), ..news };
                 self.open_tally((member, nth), &news, care, moment);
             }
         }

@@ -188,7 +188,7 @@ impl ScopeState {
         state.learn(request, moment);
         state.hear_pauses(member, request);
         state.hear_limits(member, request, moment);
-        state.hear_counts(member, request, care, moment);
+        state.hear_counts(member, known, request, care, moment);
         state.take_back(member, request, care, moment);
         if request.leaves {
             let gone = state.members.remove(member);
