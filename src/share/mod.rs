@@ -90,6 +90,6 @@ pub(crate) use pauses::{Pause, SAME_END, ScopePause};
 pub(crate) use reclaim::FreeAt;
 pub(crate) use state::{About, BadDocument, MemberId, ScopeState};
 pub(crate) use tally::{Counted, HeardNews, News};
-pub(crate) use terms::{Kind, OnConflict, Terms};
+pub(crate) use terms::{Conflict, Kind, OnConflict, Terms};
 pub(crate) use time::Moment;
 pub(crate) use visit::{Answer, Request};

@@ -42,8 +42,8 @@ pub(crate) struct Request {
     pub made_at: Nanos,
     /// One more than the last answered request's.
     pub sequence: u64,
-    /// What the scope's clock showed at the last visit, and how long ago that was.
-    pub witness: Option<(Nanos, Nanos)>,
+    /// Of which document what its clock showed, and how long ago that was.
+    pub witness: Option<(u64, Nanos, Nanos)>,
     /// By limit of the table.
     pub limits: Vec<Said>,
     /// Units spent: (index into the table, units, when they come free).
@@ -167,7 +167,8 @@ impl ScopeState {
         let mut state = Self::find(document, request, moment);
         state.terms_changed = false;
         let care = Care { arrival: request.arrival, margin: request.margin, leases: request.lease.is_some() };
-        let witness = request.witness.filter(|_| request.epoch == state.epoch);
+        let witness = request.witness.filter(|&(epoch, ..)| epoch == state.epoch);
+        let witness = witness.map(|(_, showed, ago)| (showed, ago));
         let behind = state.pass_time(moment, care.leases, witness);
         state.reap(request.member, care, moment);
         state.free_due(moment.wall);
@@ -180,7 +181,7 @@ impl ScopeState {
             let answer = state.farewell(before);
             return Ok((state, answer));
         }
-        let member = state.declare(request, care, moment)?;
+        let member = state.declare(request, care, behind, moment)?;
         if !known {
             state.claim(member, request);
         }
