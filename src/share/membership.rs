@@ -15,7 +15,7 @@ use super::pauses::{Pause, SAME_END, ScopePause};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
 use super::tally::{Counted, News};
-use super::terms::{Terms, chunk};
+use super::terms::{Conflict, Terms, chunk};
 use super::visit::{Answer, Granted, Request, Said, TicketSaid, grain};
 
 /// Visits of a member are at least so far apart, unless it is called.
@@ -39,8 +39,8 @@ pub(crate) struct Membership {
     /// A request without an answer: it may or may not have been written.
     pending: Option<Request>,
     ticket: Option<u64>,
-    /// What the scope's clock showed, and the own clock when the request was made that brought that answer.
-    witness: Option<(Nanos, Nanos)>,
+    /// Of which document what its clock showed, and the own clock when the request was made that brought that answer.
+    witness: Option<(u64, Nanos, Nanos)>,
     /// When the request without an answer was last sent, and whether it was.
     asked_at: Nanos,
     is_sent: bool,
@@ -200,7 +200,7 @@ impl Membership {
         (self.pending, self.is_sent) = (None, false);
         self.sequence += 1;
         self.epoch = answer.epoch;
-        self.witness = Some((answer.clock, self.asked_at));
+        self.witness = Some((answer.epoch, answer.clock, self.asked_at));
         self.lease_end = self.rules.lease.map(|lease| self.asked_at + lease - lease / 1_000);
         (self.visited_at, self.again_at) = (now, answer.again.map(|again| now.saturating_add(again)));
         self.stale = false;
@@ -224,8 +224,13 @@ impl Membership {
 
     /// The store's rules refused the request, and wrote nothing. What it gave up is not used again until an answer says
     /// that it is still there.
-    pub(crate) fn refused(&mut self) {
+    ///
+    /// Who is refused is a witness from here on, so that the tables of members that have ended do not count for ever.
+    pub(crate) fn refused(&mut self, conflict: &Conflict) {
         (self.pending, self.is_sent) = (None, false);
+        if self.witness.is_none_or(|(epoch, ..)| epoch != conflict.epoch) {
+            self.witness = Some((conflict.epoch, conflict.clock, self.asked_at));
+        }
         self.stale = true;
         self.adopt_table();
     }
@@ -372,7 +377,7 @@ impl Membership {
         let later = if self.is_sent { now.saturating_sub(self.asked_at) } else { 0 };
         (self.asked_at, self.is_sent) = (now, true);
         let over = self.lives_until().is_some_and(|until| now >= until);
-        let witness = self.witness.map(|(clock, at)| (clock, now.saturating_sub(at)));
+        let witness = self.witness.map(|(epoch, clock, at)| (epoch, clock, now.saturating_sub(at)));
         let in_hand: Vec<u64> = (self.hands.iter().zip(gates))
             .map(|(hand, gate)| if over { 0 } else { hand.held.min(hand.granted.target).max(gate.used) })
             .collect();
@@ -388,7 +393,7 @@ impl Membership {
         pending.scope_pause = left.map(|left| ScopePause { left, reason: reason.to_string() });
         for ((said, in_hand), gate) in pending.limits.iter_mut().zip(in_hand).zip(gates) {
             (said.in_hand, said.told) = (in_hand, gate.told);
-            said.news.iter_mut().for_each(|news| news.age = news.age.saturating_add(later));
+            said.news.iter_mut().for_each(|news| news.grow_older(later));
         }
         pending.clone()
     }
