@@ -393,7 +393,7 @@ impl Membership {
         pending.scope_pause = left.map(|left| ScopePause { left, reason: reason.to_string() });
         for ((said, in_hand), gate) in pending.limits.iter_mut().zip(in_hand).zip(gates) {
             (said.in_hand, said.told) = (in_hand, gate.told);
-            said.news.iter_mut().for_each(|news| news.age = news.age.saturating_add(later));
+            said.news.iter_mut().for_each(|news| news.grow_older(later));
         }
         pending.clone()
     }

@@ -51,6 +51,8 @@ mod line_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod model_bounds;
+#[cfg(test)]
 mod model_foreign;
 #[cfg(test)]
 mod model_gate;
@@ -58,6 +60,8 @@ mod model_gate;
 mod model_news;
 #[cfg(test)]
 mod model_parts;
+#[cfg(test)]
+mod model_server;
 #[cfg(test)]
 mod model_store;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use super::gate_view::{GateView, Rules, SettledUnits, Waiting};
 use super::line::Class;
 use super::membership::Membership;
 use super::model::Cluster;
+use super::model_server::Server;
 use super::model_world::{MS, World};
 use super::overview::overview;
 use super::reclaim::FreeAt;
@@ -401,6 +402,7 @@ fn a_crash_locks_up_little_of_a_long_window_and_spending_it_writes_seldom() {
         nests: 0,
         foreign: Vec::new(),
         said: Vec::new(),
+        server: Server::default(),
     };
     let mut cluster = Cluster::new(world);
     for second in 1..64 {
