@@ -51,9 +51,9 @@ fn checked(share: Share) -> PyResult<Share> {
 
 fn text(what: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
     let text = value.cast::<PyString>().map_err(|_| numbers::wrong_type(what, "a str", value))?;
-    let utf8 = text.to_str().map_err(|_| {
-        numbers::wrong_value(what, "a str without halves of surrogate pairs", value)
-    })?;
+    let utf8 = text
+        .to_str()
+        .map_err(|_| numbers::wrong_value(what, "a str without halves of surrogate pairs", value))?;
     Ok(utf8.to_owned())
 }
 

@@ -276,7 +276,10 @@ fn a_damaged_file_is_told_with_what_to_do() {
     assert_eq!(error.kind(), StoreErrorKind::Corrupt, "{error}");
     let told = error.to_string();
     // It may be anything that somebody needs.
-    assert!(told.contains("another program's file") && told.contains("If the bots made this one: delete it"), "{told}");
+    assert!(
+        told.contains("another program's file") && told.contains("If the bots made this one: delete it"),
+        "{told}"
+    );
     std::fs::remove_file(&path).expect("deleted");
     let mut store = open(&folder.address()).expect("opens");
     assert_eq!(add(&mut *store), Ok(1));
