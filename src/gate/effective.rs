@@ -27,7 +27,7 @@ impl<W> Gate<W> {
     /// now at the latest; those of a quota at its boundary. [`Gate::now`] must have been called for `now`.
     pub fn stamp_foreign(&mut self, now: Nanos, route: &Route, units: u64, until: Nanos) {
         self.change(route, |window| window.stamp_foreign(now, units, Some(until), None));
-        self.each_companion(route, |own, base| own.follow(now, base, units));
+        self.each_companion(route, |own, base| own.follow(now, base));
     }
 
     fn change(&mut self, route: &Route, how: impl FnOnce(&mut Window)) {

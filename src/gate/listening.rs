@@ -109,7 +109,7 @@ impl<W> Gate<W> {
             // Of two answers the later request's counts; a smaller limit counts at once.
             if state.heard.limit.is_none_or(|(before, at)| limit < before || since >= at) {
                 let at = state.heard.limit.map_or(since, |(_, at)| at.max(since));
-                seen.limit = self.tell_limit(route, limit, at);
+                seen.limit = self.tell_limit(now, route, limit, at);
             }
         }
         let state = &mut self.limits[route.index as usize];
@@ -131,7 +131,7 @@ impl<W> Gate<W> {
             }
         }
         self.changed = true;
-        self.each_companion(route, |own, base| own.follow(now, base, seen.foreign));
+        self.each_companion(route, |own, base| own.follow(now, base));
         Ok(seen)
     }
 
@@ -150,11 +150,11 @@ impl<W> Gate<W> {
     }
 
     /// The exchange said so by a request that left at `at`. What holds from now on, if that changed.
-    pub(super) fn tell_limit(&mut self, route: &Route, limit: u64, at: Nanos) -> Option<u64> {
+    pub(super) fn tell_limit(&mut self, now: Nanos, route: &Route, limit: u64, at: Nanos) -> Option<u64> {
         let units = self.options.share_of(limit);
         let state = &mut self.limits[route.index as usize];
         state.heard.limit = Some((limit, at));
-        if !state.window.tell_limit(units) {
+        if !state.window.tell_limit(now, units) {
             return None;
         }
         state.measure_room(self.is_shared);

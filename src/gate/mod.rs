@@ -30,6 +30,8 @@ mod waited;
 #[cfg(test)]
 mod brute_force;
 #[cfg(test)]
+mod bucket_model;
+#[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
 mod crowd_tests;

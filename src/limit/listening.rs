@@ -5,6 +5,7 @@ use crate::clock::Nanos;
 
 use super::MAX_LIMIT;
 use super::others::{Likely, Others};
+use super::others_of_bucket::ToldOfBucket;
 use super::part::part_told;
 use super::stamps::Stamps;
 use super::window::Window;
@@ -46,9 +47,10 @@ impl Window {
 
     /// The exchange says that its limit is so large: no more than that may be used from now on, and no more than the table
     /// says. Whether that changes anything.
-    pub fn tell_limit(&mut self, limit: u64) -> bool {
+    pub fn tell_limit(&mut self, now: Nanos, limit: u64) -> bool {
         let before = self.told_limit();
         self.told = limit;
+        self.stamps.drain_by(now, self.told_limit());
         self.reopen();
         self.told_limit() != before
     }
@@ -157,16 +159,13 @@ impl Window {
         self.recount(now);
     }
 
-    /// Units of others, and what the exchange said of the limit, are those of another limit, of which this one is a part. So
-    /// many of these units are new there.
-    pub fn follow(&mut self, now: Nanos, other: &Window, new: u64) {
+    /// Units of others, and what the exchange said of the limit, are those of another limit, of which this one is a part.
+    pub fn follow(&mut self, now: Nanos, other: &Window) {
         self.expire(now);
-        if new > 0 {
-            // Where they are among the own ones, they are here as well.
-            self.stamps.stamp_foreign(now, new);
-        }
         let told = part_told(other.told, other.nominal, self.nominal);
         self.told = if other.told == u64::MAX { u64::MAX } else { told };
+        self.stamps.drain_by(now, self.told_limit());
+        self.stamps.follow(now, &other.stamps);
         self.others.clone_from(&other.others);
         self.recount(now);
     }
@@ -174,8 +173,10 @@ impl Window {
     /// Units of others that are known to be used, and of those kept for them no more than the limit leaves, as of the last
     /// [`Window::expire`] at `now`. In one window more may be kept than there are: nothing passes then, but they are not used.
     pub fn others(&self, now: Nanos) -> u64 {
-        let used = self.others.as_ref().map_or(0, |others| others.used_at(now));
-        self.others_units.min(used.max(self.limit().saturating_sub(self.own())))
+        let (own, known) = self.stamps.known_units();
+        let used = self.others.as_ref().map_or(known - own, |others| others.used_at(now));
+        let all = self.used() - own - self.in_flight;
+        all.min(used.max(self.limit().saturating_sub(self.own())))
     }
 
     /// Learns from an answer how much others have used: so much at least that no more is left here than the exchange had
@@ -189,6 +190,12 @@ impl Window {
             && let Stamps::First(first) = &mut self.stamps
         {
             told.until = first.hear(now, told.since, told.remaining);
+        }
+        let used = beyond(self.limit(), 0, told.remaining);
+        if let Stamps::Bucket(bucket) = &mut self.stamps {
+            let told =
+                ToldOfBucket { since: told.since, used, in_flight: self.in_flight, expect: told.expect };
+            return (now.saturating_sub(told.since) <= oldest).then(|| bucket.hear(now, &told));
         }
         let known =
             if now.saturating_sub(told.since) <= oldest { self.stamps.units_since(told.since) } else { None };
