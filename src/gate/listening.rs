@@ -37,13 +37,14 @@ pub struct Observation {
     /// How many units the limit has, for all who share it: 1 or more. That of the table, if the answer does not say it.
     pub limit: Option<u64>,
     /// For how long the window goes on. If not said, units of others count for one interval, those of a quota until its
-    /// boundary.
+    /// boundary. Of a bucket it tells nothing: it falls by its limit an interval, once, whoever has used it.
     pub reset: Option<Duration>,
     /// How long ago the request of this answer left: the numbers are of some instant since. If not said, a quarter of the
     /// interval, and no more than 1 s.
     pub age: Option<Duration>,
     /// Whether others are expected to go on as they did: what they used in one window is kept for them in the next, and
-    /// given up as it turns out unused. Of what is in flight, nothing counts as if it were in the number already.
+    /// given up as it turns out unused. Of what is in flight, nothing counts as if it were in the number already. Of a bucket,
+    /// room is kept for twice what they use in the time that the answer took and one unit takes to drain.
     pub expect: bool,
 }
 

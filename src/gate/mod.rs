@@ -59,6 +59,8 @@ mod quota_tests;
 mod ranked_worlds;
 #[cfg(test)]
 mod reserve_tests;
+#[cfg(test)]
+mod told_tests;
 
 pub use counts::{Counters, WAIT_BUCKETS, Waits};
 pub(crate) use enter::{Decided, Gate};
