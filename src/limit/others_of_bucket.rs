@@ -102,8 +102,12 @@ impl OthersOfBucket {
     /// that the number is late by and one of our units takes to drain. No more is expected of them than half of what drains.
     fn expect(&mut self, now: Nanos, new: u128, age: Nanos, slope: &Slope) -> u64 {
         let (interval, drain) = (slope.unit as f64, slope.drain as f64);
-        self.found *= (-(now.saturating_sub(self.heard_at) as f64) / interval).exp();
-        self.found += new as f64 / interval;
+        let silent = now.saturating_sub(self.heard_at);
+        self.found *= (-(silent as f64) / interval).exp();
+        // What the first number tells of may have come at any time.
+        if self.heard_at > 0 && silent < slope.unit {
+            self.found += new as f64 / interval;
+        }
         self.heard_at = now;
         // What is found where there is nobody: the exchange may round up, and its numbers are late.
         let none = 1.0 + drain * age as f64 / interval;
