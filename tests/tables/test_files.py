@@ -35,6 +35,14 @@ def test_each_file_is_a_table_that_a_throttler_takes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", tables.names())
+def test_each_fact_has_a_page_and_the_day_on_which_it_was_read(name: str) -> None:
+    table = tables.load(name)
+    facts = [*table.limits, *table.endpoints, *table.headers, *table.refusals, *table.clock]
+    assert [fact for fact in facts if fact.source not in table.sources] == []
+    assert all(len(source.read) == len("2026-11-29") for source in table.sources.values())
+
+
+@pytest.mark.parametrize("name", tables.names())
 def test_each_endpoint_is_found_by_a_request_that_fits_it(name: str) -> None:
     """No entry stands in the shade of an earlier one."""
     table = tables.load(name)

@@ -492,7 +492,10 @@ impl PyThrottler {
     /// Examples:
     ///     >>> throttler.observe("/depth", used=5)  # 2 of them are our own
     ///     3
-    #[pyo3(signature = (limit_id, *, used=None, remaining=None, limit=None, reset=None, expect=false, age=None))]
+    #[pyo3(
+        signature = (limit_id, *, used=None, remaining=None, limit=None, reset=None, expect=None, age=None),
+        text_signature = "($self, limit_id, *, used=None, remaining=None, limit=None, reset=None, expect=False, age=None)"
+    )]
     #[allow(clippy::too_many_arguments, reason = "they are Python's, by name")]
     fn observe(
         &self,
@@ -501,7 +504,7 @@ impl PyThrottler {
         remaining: Option<&Bound<'_, PyAny>>,
         limit: Option<&Bound<'_, PyAny>>,
         reset: Option<&Bound<'_, PyAny>>,
-        expect: bool,
+        expect: Option<&Bound<'_, PyAny>>,
         age: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
         let handle = self.route(limit_id)?;
@@ -511,7 +514,7 @@ impl PyThrottler {
             limit: limit.map(|limit| numbers::limit("limit", limit)).transpose()?,
             reset: reset.map(|reset| numbers::span("reset", reset)).transpose()?,
             age: age.map(|age| numbers::span("age", age)).transpose()?,
-            expect,
+            expect: expect.map(|expect| numbers::switch("expect", expect)).transpose()?.unwrap_or(false),
         };
         Ok(self.throttler()?.observe(handle.get().route.id(), answer)?.foreign)
     }
@@ -541,13 +544,16 @@ impl PyThrottler {
     ///     True
     ///     >>> throttler.charge("/depth")
     ///     False
-    #[pyo3(signature = (limit_id=None, seconds=None, reason=""))]
+    #[pyo3(
+        signature = (limit_id=None, seconds=None, reason=None),
+        text_signature = "($self, limit_id=None, seconds=None, reason='')"
+    )]
     fn pause(
         &self,
         py: Python<'_>,
         limit_id: Option<&Bound<'_, PyAny>>,
         seconds: Option<&Bound<'_, PyAny>>,
-        reason: &str,
+        reason: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let Some(seconds) = seconds else {
             return Err(PyTypeError::new_err("pause() needs seconds: throttler.pause(limit_id, 60)"));
@@ -555,7 +561,7 @@ impl PyThrottler {
         let length = numbers::pause(seconds)?;
         let handle = limit_id.map(|limit_id| self.route(limit_id)).transpose()?;
         let id = handle.as_ref().map(|handle| handle.get().route.id());
-        let later = self.throttler()?.pause(id, length, reason)?;
+        let later = self.throttler()?.pause(id, length, &numbers::text_or_empty("reason", reason)?)?;
         // Requests that take nothing of what is paused have another route now.
         self.routes.clear(py);
         Ok(later)
@@ -584,16 +590,17 @@ impl PyThrottler {
     ///     False
     ///     >>> throttler.charge("/depth")  # a limit of the account
     ///     True
-    #[pyo3(signature = (scope, seconds, reason=""))]
+    #[pyo3(signature = (scope, seconds, reason=None), text_signature = "($self, scope, seconds, reason='')")]
     fn pause_scope(
         &self,
         py: Python<'_>,
         scope: &Bound<'_, PyAny>,
         seconds: &Bound<'_, PyAny>,
-        reason: &str,
+        reason: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let scope = table::scope_named(scope, "scope")?;
-        let later = self.throttler()?.pause_scope(scope, numbers::pause(seconds)?, reason)?;
+        let reason = numbers::text_or_empty("reason", reason)?;
+        let later = self.throttler()?.pause_scope(scope, numbers::pause(seconds)?, &reason)?;
         // Requests that take nothing of what is paused have another route now.
         self.routes.clear(py);
         Ok(later)
