@@ -11,7 +11,7 @@ from sluicegate.tables.endpoint import OWN
 from sluicegate.tables.header import Header
 from sluicegate.tables.heard import Heard
 from sluicegate.tables.limit import Limit
-from sluicegate.tables.refusal import Refusal, Wait
+from sluicegate.tables.refusal import RETRY_AFTER, STANDARD_REFUSALS, Refusal, Wait
 from sluicegate.tables.route import MOST_MADE, Route
 from sluicegate.tables.server_clock import RESOLUTION, ServerClock
 from sluicegate.tables.server_time import ServerTime
@@ -106,7 +106,7 @@ class Listener:
         if found is None:
             found = tuple(
                 refusal
-                for refusal in self._table.refusals
+                for refusal in (*self._table.refusals, *STANDARD_REFUSALS)
                 if (status in refusal.status if refusal.status else True)
             )
             if len(self._by_status) < 1_000:
@@ -174,7 +174,9 @@ class Listener:
                 give_back(throttler, route, content.items)
             return _ok(asked)
         reason = self._reason(refusal, status, content)
-        wait = self._wait(refusal, get, content, now)
+        # What RFC 9110 says of Retry-After holds also where the exchange does not document it.
+        places = (*refusal.wait, RETRY_AFTER) if status >= 400 else refusal.wait
+        wait = self._wait(places, get, content, now)
         if refusal.pauses == "nothing" or (refusal.means == "overloaded" and wait is None):
             return Heard(refusal.means, wait, (), asked, reason)
         if wait is None and refusal.means == "banned":
@@ -287,10 +289,10 @@ class Listener:
         return [code for field in fields for code in body.values(field)]
 
     def _wait(
-        self, refusal: Refusal, get: HeaderGetter, body: Body, now: ServerTime
+        self, places: tuple[Wait, ...], get: HeaderGetter, body: Body, now: ServerTime
     ) -> float | None:
         """Seconds to wait, with the margin; None if the answer does not say."""
-        for place in refusal.wait:
+        for place in places:
             seconds = self._told_wait(place, get, body, now)
             if seconds is None:
                 continue

@@ -109,7 +109,8 @@ class Refusal:
             of an `account`, `all` requests, or `nothing`. By default `limits` if over, `all` if
             banned, `nothing` if overloaded.
         wait: Where it says how long to wait: the first that is there and can be read stands. If
-            none is, limits that are exceeded count as full until their windows end.
+            none is, the header `Retry-After` stands as RFC 9110 has it, with a status of 400 or
+            more; and without one, limits that are exceeded count as full until their windows end.
         source: Where it is documented: a key of the table's `sources`.
 
     Raises:
@@ -168,3 +169,10 @@ USUAL_REFUSALS = (
     Refusal("banned", (418,), wait=(RETRY_AFTER,)),
 )
 """What a table means that says nothing of refusals."""
+
+STANDARD_REFUSALS = (
+    *USUAL_REFUSALS,
+    # RFC 9110 has Retry-After with 503. Without one, overload pauses nothing.
+    Refusal("overloaded", (503,), pauses="all", wait=(RETRY_AFTER,)),
+)
+"""What an answer means that none of its table's refusals fits: every server may answer so."""

@@ -6,7 +6,7 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.tables import rate_limits
+from sluicegate.tables import made_routes, rate_limits
 from sluicegate.tables.answer import check_arguments, check_throttler
 from sluicegate.tables.ban import BanRule
 from sluicegate.tables.endpoint import OWN, Endpoint
@@ -160,10 +160,12 @@ class Table:
         return found
 
     def prepare(self, throttler: "Throttler", method: str, path: str, query: object = None) -> str:
-        """The id of a request (see `find`), which the throttler has from now on.
+        """The id of a request (see `find`), which the throttler has then.
 
         The throttler is one with this table's limits, as `throttler` makes it. An id that was made
-        from the request is added to it.
+        from the request is added to it. So call this for each request: of such ids that count
+        nothing by themselves, a throttler keeps the last 2,000 that it was asked for, and all that
+        requests wait for.
 
         Raises:
             TypeError: An argument has the wrong type.
@@ -173,15 +175,12 @@ class Table:
         return self.prepare_route(throttler, route) if route.made else route.id
 
     def prepare_route(self, throttler: "Throttler", route: Route) -> str:
-        """The id of a route (see `route`), which the throttler has from now on.
+        """The id of a route (see `route`), which the throttler has then.
 
         It is what `prepare` does for a request whose route is known.
         """
         if route.made:
-            try:
-                throttler.usage(route.id)
-            except KeyError:
-                throttler.add_rate_limits(rate_limits.all_of(route))
+            made_routes.keep(throttler, route)
         return route.id
 
     def listen(

@@ -17,7 +17,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::clock::{Clock, nanos};
 use crate::gate::{Observation, Options, Route};
@@ -723,6 +723,13 @@ impl PyThrottler {
         Ok(())
     }
 
+    /// Takes ids out of the table that count nothing by themselves, and that nobody waits for.
+    fn _forget_routes(&self, py: Python<'_>, limit_ids: Vec<String>) -> PyResult<()> {
+        self.throttler()?.forget_routes(&limit_ids.into_iter().collect())?;
+        self.routes.clear(py);
+        Ok(())
+    }
+
     /// Tells what the clock of the exchange shows now: limits of ``kind="fixed"`` follow it.
     ///
     /// Each call adds to what is known: many coarse times make a fine one. If a call contradicts
@@ -781,6 +788,13 @@ impl PyThrottler {
     #[getter]
     fn rate_limits<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         table::write(py, &self.throttler()?.rate_limits())
+    }
+
+    /// Whether the table has a limit with this id: ``"/depth" in throttler``.
+    fn __contains__(&self, limit_id: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let throttler = self.throttler()?;
+        let Ok(limit_id) = limit_id.cast::<PyString>() else { return Ok(false) };
+        Ok(limit_id.to_str().is_ok_and(|id| throttler.has(id)))
     }
 
     /// The share of each interval by which units stay used longer, from 0 to 1.
