@@ -1,4 +1,4 @@
-"""Ids that are made from requests: an order for several instruments has one for each set of them."""
+"""Ids that are made from requests: an order for several instruments has one for each set."""
 
 from __future__ import annotations
 
