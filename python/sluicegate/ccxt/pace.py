@@ -59,7 +59,7 @@ class Pace(NamedTuple):
             TypeError: One of them is no number.
         """
         refill = made_of = window = None
-        if tokenBucket:
+        if isinstance(tokenBucket, dict):
             refill, made_of = tokenBucket.get("refillRate"), tokenBucket.get("rateLimit")
         if rateLimiterAlgorithm not in (None, "leakyBucket"):
             # ccxt looks at the size of the window for the other algorithm alone.

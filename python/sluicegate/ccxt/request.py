@@ -118,8 +118,9 @@ class Request:
         except (TypeError, ValueError):
             number = None
         if number is None or not number < math.inf:
+            name = f"{self.method} {self.path}" if self.path else "throttle()"
             raise ValueError(
-                f"{self.method} {self.path} of {self.exchange.id} costs {cost!r}: that must be a "
+                f"{name} of {self.exchange.id} costs {cost!r}: that must be a "
                 "number, as in ccxt's list of endpoints"
             )
         return number
