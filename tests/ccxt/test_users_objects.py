@@ -139,7 +139,7 @@ def test_the_signing_that_shows_where_a_request_goes_changes_nothing_of_it() -> 
 
 async def test_a_throttle_of_the_user_s_may_make_a_task_of_ccxts_own() -> None:
     server = Server()
-    own = asyncio.iscoroutinefunction(ccxt_async.bitstamp.throttle)
+    as_in_ccxt = asyncio.iscoroutinefunction(ccxt_async.bitstamp.throttle)  # In newer versions.
     install()
 
     class Mine(type(asynchronous(server))):  # type: ignore[misc]
@@ -150,7 +150,7 @@ async def test_a_throttle_of_the_user_s_may_make_a_task_of_ccxts_own() -> None:
     exchange.server = server
     await ask(exchange)
     assert used(exchange) == {PACE: 1}
-    assert asyncio.iscoroutinefunction(ccxt_async.bitstamp.throttle) == own, "as in ccxt"
+    assert asyncio.iscoroutinefunction(ccxt_async.bitstamp.throttle) == as_in_ccxt
     await exchange.close()
 
 

@@ -36,7 +36,11 @@ def test_a_table_is_shown_whole(name: str, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_tier_of_an_account_is_shown() -> None:
-    assert "20 in 20 s" in command("kraken", "--tier", "pro").stdout
+    assert "Shown is the lowest." in command("kraken").stdout
+    text = command("kraken", "--tier", "pro").stdout
+    assert "20 in 20 s" in text
+    assert "Shown is pro." in text
+    assert "20 in 40 s" not in text  # That is another tier's.
     done = command("kraken", "--tier", "vip")
     assert done.returncode == 1
     assert "kraken has no tier 'vip': it has 'intermediate', 'pro'" in done.stderr

@@ -21,7 +21,7 @@ def tables(words: Sequence[str]) -> None:
         else:
             table = _table(options.name)
             table = table if options.tier is None else table.at(options.tier)
-            text = json.dumps(table_to_json(table)) if options.json else shown(table)
+            text = json.dumps(table_to_json(table)) if options.json else shown(table, options.tier)
     except (OSError, ValueError) as error:
         sys.exit(f"sluicegate tables: {error}")
     try:

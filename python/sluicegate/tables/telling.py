@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 
 def has(throttler: "Throttler", limit_id: str) -> bool:
     """Whether a throttler has a limit."""
+    if hasattr(throttler, "__contains__"):
+        return limit_id in throttler
+    # What stands for the throttler of a drop-in.
     try:
         throttler.usage(limit_id)
     except KeyError:
@@ -18,11 +21,13 @@ def has(throttler: "Throttler", limit_id: str) -> bool:
 
 
 def observe(throttler: "Throttler", limit_id: str, **told: Any) -> None:
-    """Tells how much of a limit is used."""
+    """Tells how much of a limit is used. The program's throttler may have other ids."""
+    if hasattr(throttler, "__contains__") and limit_id not in throttler:
+        return
     try:
         throttler.observe(limit_id, expect=True, **told)
     except KeyError:
-        return  # The program's throttler has other ids.
+        return
 
 
 def give_back(throttler: "Throttler", route: Route, items: int | None) -> None:
