@@ -31,21 +31,38 @@ class Hooks:
 
     Args:
         charges: Says what a request takes, and of which budget.
+        cover: Puts these methods in place in all of ccxt that is imported by now.
 
     Attributes:
         ended: Whether the installation is over. Who still calls ours gets ccxt's own then.
     """
 
-    def __init__(self, charges: Charges) -> None:
+    def __init__(self, charges: Charges, cover: Callable[[], None]) -> None:
         """Not in place yet."""
         from ccxt.base import errors
 
         self._charges = charges
+        self._cover = cover
         self.ended = False
         #: After which ccxt would send a request again. Older versions never do, and do not have it.
         self._retried: tuple[type[Exception], ...] = tuple(
             getattr(errors, name) for name in ("OperationFailed",) if hasattr(errors, name)
         )
+
+    def construct(self, own: Method) -> Method:
+        """Of the class that both have `__init__` from.
+
+        ``ccxt.async_support`` may have been imported after the installation: no object of it is
+        made before this is called.
+        """
+        hooks, cover = self, self._cover
+
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            if not hooks.ended:
+                cover()
+            own(self, *args, **kwargs)
+
+        return __init__
 
     def fetch2(self, own: Method) -> Method:
         """Of the synchronous class."""

@@ -21,6 +21,7 @@ from sluicegate.share import Share
 SYNCHRONOUS, ASYNCHRONOUS = "ccxt.base.exchange", "ccxt.async_support.base.exchange"
 #: What is put in the place of ccxt's own: module, class, method, and the hook that stands for it.
 _PLACES = (
+    (SYNCHRONOUS, "Exchange", "__init__", "construct"),
     (SYNCHRONOUS, "Exchange", "fetch2", "fetch2"),
     (SYNCHRONOUS, "Exchange", "throttle", "throttle"),
     (SYNCHRONOUS, "Exchange", "on_rest_response", "on_rest_response"),
@@ -42,7 +43,7 @@ class _Installation:
 
     def __init__(self, budgets: Budgets) -> None:
         self.charges = Charges(budgets, self._hear)
-        self._hooks = Hooks(self.charges)
+        self._hooks = Hooks(self.charges, self.cover)
         self._ours: dict[tuple[type, str], tuple[Any, Any]] = {}
 
     def cover(self) -> None:
@@ -110,8 +111,8 @@ def install(
 ) -> None:
     """Puts sluicegate's limits in place of ccxt's pacing, for all objects, old and new.
 
-    ``ccxt.async_support`` and ``ccxt.pro`` are covered as soon as they are imported and this is
-    called again; ``sluicegate run`` does so. A further call keeps the budgets that there are.
+    ``ccxt.async_support`` and ``ccxt.pro`` may be imported before it or after it. A further call
+    keeps the budgets that there are.
 
     Args:
         share: Where budgets are shared with other processes: the address of a store, or a
