@@ -75,7 +75,13 @@ class Budget:
                 return
             name = f"rateLimit {pace.rate_limit:g} ms in {pace.window:g} ms{_at(egress)}"
             changed = {**self._paces, egress: {**known, pace: name}}
-            self._set(changed)
+            if any(pace < other for other in known):
+                # The slower ones take from this one from now on.
+                self._set(changed)
+            else:
+                self.throttler.add_rate_limits(
+                    [_everything(egress), _pace_row(pace, name, egress, changed)]
+                )
             self._paces = changed
 
     def route(self, table: Table, route: Route, egress: str, account: str) -> str:
@@ -124,7 +130,7 @@ class Budget:
         return name
 
     def _forget_some(self) -> None:
-        """Forgets the older half of the ids that were made, but for those that requests wait for."""
+        """Forgets the older half of the made ids, but for those that requests wait for."""
         oldest = list(self._made)[: len(self._made) // 2]
         paced: dict[str, list[tuple[str, str, int]]] = {name: [] for name in oldest}
         for paced_key in self._paced:
@@ -208,11 +214,13 @@ class Budget:
         limits = list(self._rows.values())
         for egress, known in paces.items():
             limits.append(_everything(egress))
-            for pace, name in known.items():
-                faster = _faster(name, paces)
-                limits.append(pace.rate_limit_for(name, [*faster, everything(egress)]))
+            limits.extend(_pace_row(pace, name, egress, paces) for pace, name in known.items())
         limits.extend(self._paced_row(key, paces) for key in self._paced)
         self.throttler.set_rate_limits(limits)
+
+
+def _pace_row(pace: Pace, name: str, egress: str, paces: dict[str, dict[Pace, str]]) -> RateLimit:
+    return pace.rate_limit_for(name, [*_faster(name, paces), everything(egress)])
 
 
 def _faster(pace_id: str, paces: dict[str, dict[Pace, str]]) -> list[str]:
