@@ -15,6 +15,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Most tests wait for most of their time: more of them run at once than there are cores. The number of them follows.
+PYTEST := -m pytest --dist worksteal --numprocesses
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 
 .PHONY: all demo test test-rust test-python lint bench bench-cache build clean tools
@@ -53,7 +55,7 @@ test-rust: tools
 	cargo test --locked --features tokio,sqlite,redis
 
 test-python: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST) 6
 
 lint: $(VENV)/.lint $(VENV)/.test
 	cargo fmt --check

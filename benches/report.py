@@ -159,7 +159,11 @@ def _parts() -> dict[str, str]:
 
 
 def update_part(
-    command: str, rows: Sequence[Row], figures: Sequence[Figure], notes: Sequence[str]
+    command: str,
+    rows: Sequence[Row],
+    figures: Sequence[Figure],
+    notes: Sequence[str],
+    outdated: Sequence[str] = (),
 ) -> None:
     """Replaces some rows of a part, and their notes; what else was measured stays.
 
@@ -170,6 +174,7 @@ def update_part(
         rows: All rows of the part, in their order.
         figures: What was measured.
         notes: About it.
+        outdated: The beginnings of notes that are true no longer, up to the first colon.
 
     Raises:
         ValueError: There is no such part.
@@ -177,7 +182,8 @@ def update_part(
     parts = _parts()
     if command not in parts:
         raise ValueError(f"{RESULTS.name} has no part of {command!r}: measure all of it first")
-    lines = parts[command].splitlines()
+    gone = tuple(f"- {beginning}:" for beginning in outdated)
+    lines = [one for one in parts[command].rstrip().splitlines() if not one.startswith(gone)]
     header = next(at for at, line in enumerate(lines) if re.match(r"\| *\| must reach \|", line))
     _, *libraries = (cell.strip() for cell in lines[header].strip("| ").split("|"))
     _, _, *new = markdown(rows, figures, libraries)

@@ -150,10 +150,20 @@ impl fmt::Display for Closest<'_> {
     }
 }
 
+/// So long is an id at most that is compared with others. What that takes grows with the square of its length.
+const LONGEST: usize = 100;
+/// With so many others at most: a program that uses the throttler meanwhile waits for it.
+const MOST: usize = 1_000;
+
 /// The one of `ids` that looks most like `id`; `None` where nothing does.
 pub(crate) fn closest<'a>(id: &str, ids: impl Iterator<Item = &'a str>) -> Option<String> {
+    if id.len() > LONGEST {
+        return None;
+    }
     let folded = id.to_lowercase();
-    ids.map(|other| (strsim::jaro_winkler(&folded, &other.to_lowercase()), other))
+    ids.filter(|other| other.len() <= LONGEST)
+        .take(MOST)
+        .map(|other| (strsim::jaro_winkler(&folded, &other.to_lowercase()), other))
         .filter(|&(likeness, _)| likeness > 0.7)
         .max_by(|a, b| a.0.total_cmp(&b.0))
         .map(|(_, other)| other.to_owned())
@@ -169,6 +179,15 @@ mod tests {
         assert_eq!(closest("/api/v3/dept", ids.into_iter()).as_deref(), Some("/api/v3/depth"));
         assert_eq!(closest("request_weight", ids.into_iter()).as_deref(), Some("REQUEST_WEIGHT"));
         assert_eq!(closest("zzz", ids.into_iter()), None);
+    }
+
+    #[test]
+    fn long_ids_are_not_compared_and_of_many_only_the_first() {
+        let long = "a".repeat(1_000_000);
+        assert_eq!(closest(&long, [long.as_str(), "a"].into_iter()), None);
+        assert_eq!(closest("a", [long.as_str(), "a"].into_iter()).as_deref(), Some("a"));
+        let many: Vec<String> = (0..2_000).map(|number| format!("/{number}")).collect();
+        assert_eq!(closest("/1999", many.iter().map(String::as_str)).as_deref(), Some("/199"));
     }
 
     #[test]

@@ -41,6 +41,11 @@ def arguments() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, help="the length of every timed run")
     parser.add_argument("--alone", action="store_true", help="sluicegate only")
+    parser.add_argument(
+        "--write",
+        action="store_true",
+        help="with --only: replace its rows in RESULTS.md; the others stay",
+    )
     return parser.parse_args()
 
 
@@ -74,8 +79,12 @@ def at_once(modules: list[ModuleType], plan: Plan) -> Findings:
 
 def failed(findings: Findings, module: ModuleType, error: Exception) -> None:
     """A part came to nothing: what the others have found is not to be lost."""
-    findings.notes.append(f"{module.__name__} failed: {type(error).__name__}: {error}")
+    findings.notes.append(f"{_failed(module)}: {type(error).__name__}: {error}")
     findings.add(module.ROWS[0], COLUMNS[0], "failed", met=False, wrong=True)
+
+
+def _failed(module: ModuleType) -> str:
+    return f"{module.__name__} failed"
 
 
 def main() -> int:
@@ -112,7 +121,11 @@ def main() -> int:
     report.show(console, ROWS, total.figures, COLUMNS)
     for note in total.notes:
         console.print(f"• {note}", highlight=False)
-    if not asked.quick and not asked.only and not asked.alone:
+    if asked.write and asked.only and not asked.quick and not asked.alone:
+        parts = [MEASURED.get(name) or AT_ONCE[name] for name in names]
+        old = [_failed(module) for module in parts]
+        report.update_part("make bench-share", ROWS, total.figures, total.notes, old)
+    elif not asked.quick and not asked.only and not asked.alone:
         write(total, server)
     return 1 if report.failed(total.figures) else 0
 

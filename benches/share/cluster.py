@@ -321,13 +321,23 @@ def store(kind: str) -> Iterator[Store]:
             yield Store(kind, server.url, server=server)
 
 
+def rest(place: Store, seconds: float, limit: int = 200, interval: float = 1.0) -> None:
+    """Takes part for so long once the server gives out units, and uses no more of them.
+
+    What was used comes free only while there are members. Killed bots of the last run may hold
+    another table of the same id for one lease more: until then nobody else gets any.
+    """
+    limiter = Sluicegate(place.url, limit, interval)
+    with limiter.throttler.execute_task("/x", timeout=PATIENCE):
+        pass
+    time.sleep(seconds)
+    limiter.close()
+
+
 def warm(place: Store, limit: int, interval: float) -> None:
     """Waits until a new server gives out units: it may be one that has forgotten who holds some."""
     if place.kind == REDIS:
-        limiter = Sluicegate(place.url, limit, interval)
-        with limiter.throttler.execute_task("/x", timeout=PATIENCE):
-            pass
-        limiter.close()
+        rest(place, 0.0, limit, interval)
 
 
 _warming = Lock()
@@ -337,16 +347,7 @@ _warming = Lock()
 def _warm_redis() -> Store:
     server = RedisServer(program())
     atexit.register(server.close)
-    place = Store(REDIS, server.url, server=server)
-    warm(place, 200, 1.0)
-    return place
-
-
-def rest(place: Store, interval: float) -> None:
-    """Lets an interval pass in which nothing is used: that counts only while there are members."""
-    limiter = Sluicegate(place.url, 200, interval)
-    time.sleep(interval * 1.1 + 0.1)
-    limiter.close()
+    return Store(REDIS, server.url, server=server)
 
 
 @contextmanager
@@ -358,7 +359,7 @@ def warm_store(kind: str) -> Iterator[Store]:
     else:
         with _warming:
             place = _warm_redis()
-            rest(place, 1.0)
+            rest(place, 1.2)
             yield place
 
 

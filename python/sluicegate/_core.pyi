@@ -510,6 +510,8 @@ class Throttler:
     def usage(self, limit_id: None = None) -> dict[str, Usage]:
         """How much of every limit is used, all at one instant, by id."""
 
+    def __contains__(self, limit_id: object, /) -> bool: ...
+    def _forget_routes(self, limit_ids: list[str]) -> None: ...
     def counters(self) -> dict[str, dict[str, float]]:
         """Returns what has become of the requests of every limit, by id.
 

@@ -30,7 +30,7 @@ def limiting(
                 f"limit needs the id of a limit: write @throttler.limit('/depth') above {name}, "
                 "and not @throttler.limit"
             )
-        raise TypeError(f"limit_id must be a str, got {type(limit_id).__name__}")
+        raise TypeError(f"limit_id must be a str, not {limit_id!r}")
     # A subclass may have an `execute_task` that knows the id alone.
     options: dict[str, Any] = {}
     if units is not None:

@@ -200,11 +200,25 @@ impl<W> Gate<W> {
 
     /// The route of an id.
     pub fn lookup(&self, id: &str) -> Result<&Arc<Route>, Error> {
-        let limit = self.by_id.get(id).map(|&index| &self.limits[index as usize]);
-        limit
-            .filter(|limit| limit.base.is_none())
-            .and_then(|limit| limit.route.as_ref())
-            .ok_or_else(|| self.unknown(id))
+        self.route_of(id).ok_or_else(|| self.unknown(id))
+    }
+
+    /// Whether the table has an id.
+    pub fn has(&self, id: &str) -> bool {
+        self.route_of(id).is_some()
+    }
+
+    /// Whether requests wait that have named an id.
+    pub fn is_named(&self, id: &str) -> bool {
+        self.route_of(id).is_some_and(|route| {
+            let entries = route.below.iter().map(|(_, below)| below.index).chain([route.index]);
+            entries.into_iter().any(|index| self.queues.len_of(index) > 0)
+        })
+    }
+
+    fn route_of(&self, id: &str) -> Option<&Arc<Route>> {
+        let limit = self.by_id.get(id).map(|&index| &self.limits[index as usize])?;
+        limit.route.as_ref().filter(|_| limit.base.is_none())
     }
 
     fn unknown(&self, id: &str) -> Error {

@@ -5,6 +5,7 @@
 //! store without that lock, and tells the gate what it may use. What may move and when is decided by
 //! [`share`](crate::share), and how a document is read and written by [`store`](crate::store).
 
+mod ask;
 mod closing;
 mod fork;
 mod joining;

@@ -7,8 +7,8 @@ use crate::clock::{Nanos, WallNanos, boottime};
 use crate::gate::{Gate, Index, Left};
 use crate::limit::{self, End, RateLimit, Resets, Scope};
 use crate::share::{
-    Answer, Class, Counted, FreeAt, GateView, HeardNews, Kind, Membership, News, Pause, Request, SAME_END,
-    ScopePause, SettledUnits, Terms, ToldLimit, Waiting,
+    Answer, Class, Conflict, Counted, FreeAt, GateView, HeardNews, Kind, Membership, News, Pause, Request,
+    SAME_END, ScopePause, SettledUnits, Terms, ToldLimit, Waiting,
 };
 use crate::wait::Turn;
 use crate::wait::{NewLimit, NewPause, NewPauses};
@@ -140,8 +140,8 @@ impl Part {
     }
 
     /// The store's rules refused the last request.
-    pub fn refused(&mut self) {
-        self.membership.refused();
+    pub fn refused(&mut self, conflict: &Conflict) {
+        self.membership.refused(conflict);
         self.follow();
     }
 

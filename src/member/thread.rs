@@ -1,23 +1,21 @@
 //! The thread that takes part: it sleeps, reads the gate, visits the store, and tells the gate.
 
-use std::collections::hash_map::RandomState;
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::clock::{Clock, Nanos, boottime};
+use crate::clock::{Nanos, boottime};
 use crate::error::Error;
 use crate::limit::Scope;
-use crate::share::{Answer, BadDocument, Membership, Moment, Request, Rules, ScopeState};
-use crate::store::{Read, StoreError, StoreErrorKind, Wakeups, Woken, Write};
+use crate::share::{Membership, Request, Rules};
+use crate::store::{StoreError, Wakeups, Woken};
 use crate::wait::{Throttler, tell_nothing_here};
 
+use super::ask::{Failed, ask};
 use super::fork;
 use super::joining::{about, join};
 use super::options::Notice;
 use super::part::{Part, Polled, SharedGate, terms};
-use super::seat::{Seat, id};
-use super::visits;
+use super::seat::Seat;
 
 /// How long to wait before the store is asked again after an error: at first, and at most.
 const RETRY: [Nanos; 2] = [50_000_000, 2_000_000_000];
@@ -31,12 +29,6 @@ const REOPEN: Duration = Duration::from_secs(1);
 
 /// For how long a store that is away may keep a closing throttler.
 const FAREWELL: Duration = Duration::from_secs(2);
-
-/// Why a visit did not come about.
-enum Failed {
-    Store(StoreError),
-    Disagrees(Error),
-}
 
 /// See the [module](self).
 pub(super) struct MemberThread {
@@ -224,17 +216,23 @@ impl MemberThread {
         Ok(true)
     }
 
-    /// The first visit of each part.
+    /// The first visit of each part. Where those who have another table have probably ended, the thread comes again until
+    /// that is certain.
     pub fn visit_all(&mut self, throttler: &Throttler) -> Result<(), Error> {
+        let mut overdue = None;
         for at in 0..self.parts.len() {
             let part = &mut self.parts[at];
             let look = throttler.in_gate(|gate, now, _| part.poll(gate, now, true));
-            if let Polled::Visit(request) = look {
-                self.visit(at, throttler, &request).map_err(|failed| match failed {
-                    Failed::Store(error) => Error::Store(error.to_string()),
-                    Failed::Disagrees(error) => error,
-                })?;
+            let Polled::Visit(request) = look else { continue };
+            match self.visit(at, throttler, &request) {
+                Ok(()) => {}
+                Err(Failed::Disagrees(conflict)) if conflict.is_overdue => overdue = Some(conflict),
+                Err(Failed::Disagrees(conflict)) => return Err(Error::Disagrees(conflict.to_string())),
+                Err(Failed::Store(error)) => return Err(Error::Store(error.to_string())),
             }
+        }
+        if let Some(conflict) = overdue {
+            self.fail(Failed::Disagrees(conflict));
         }
         Ok(())
     }
@@ -250,8 +248,8 @@ impl MemberThread {
                 answer
             }
             Err(failed) => {
-                if let Failed::Disagrees(_) = failed {
-                    part.refused();
+                if let Failed::Disagrees(conflict) = &failed {
+                    part.refused(conflict);
                 }
                 return Err(failed);
             }
@@ -317,8 +315,8 @@ impl MemberThread {
     fn fail(&mut self, failed: Failed) {
         match failed {
             Failed::Store(error) => self.lose(&error),
-            Failed::Disagrees(error) => {
-                let text = error.to_string();
+            Failed::Disagrees(conflict) => {
+                let text = conflict.to_string();
                 if self.trouble.as_ref() != Some(&text) {
                     self.seat.share.notify(Notice::Warning(format!("{text}. Until then its requests wait")));
                     self.trouble = Some(text);
@@ -396,55 +394,4 @@ fn set_gates(parts: &[Part], gate: &mut SharedGate) -> bool {
 /// The machine's instant for one of [`boottime`].
 fn instant(at: Nanos) -> Instant {
     Instant::now() + Duration::from_nanos(at.saturating_sub(boottime()))
-}
-
-/// One visit of one scope.
-fn ask(seat: &Seat, part: &mut Part, request: &Request) -> Result<Answer, Failed> {
-    let mut outcome: Option<Result<Answer, Failed>> = None;
-    let mut seen = String::new();
-    let part_now = &*part;
-    let began = Instant::now();
-    let (mut turn, mut ahead) = (began, 0);
-    let mut change = |read: &Read<'_>| {
-        (turn, ahead) = (read.began, Clock::monotonic().wall() - read.wall);
-        let visited = visit(part_now, request, read);
-        read.incarnation.clone_into(&mut seen);
-        let (write, result) = match visited {
-            Ok((state, answer)) => {
-                let wake = answer.wake.iter().map(|id| crate::store::MemberId(id.0)).collect();
-                let write = answer.write.then(|| Write { bytes: state.encode(), wake, durable: false });
-                (write, Ok(answer))
-            }
-            Err(failed) => (None, Err(failed)),
-        };
-        outcome = Some(result);
-        write
-    };
-    let written = fork::guarded(|| match &mut *seat.store.lock() {
-        Some(store) => store.update(&part_now.document, &mut change),
-        None => Err(StoreError::away("the store is closed")),
-    });
-    visits::count(turn - began, turn.elapsed());
-    written.map_err(Failed::Store)?;
-    (part.seen, part.ahead) = (seen, ahead);
-    outcome.unwrap_or_else(|| Err(Failed::Store(StoreError::away("the store did not read"))))
-}
-
-fn visit(part: &Part, request: &Request, read: &Read<'_>) -> Result<(ScopeState, Answer), Failed> {
-    let bad = |error: BadDocument| Failed::Store(StoreError::new(StoreErrorKind::Corrupt, error));
-    let document = read.bytes.map(ScopeState::decode).transpose().map_err(bad)?;
-    let is_dead = |member: crate::share::MemberId| (read.is_dead)(crate::store::MemberId(member.0));
-    let moment = Moment {
-        now: read.now,
-        wall: read.wall,
-        local: boottime(),
-        timeline: read.timeline,
-        incarnation: read.incarnation,
-        is_dead: &is_dead,
-        elders: &|| (read.elders)().into_iter().map(id).collect(),
-        boundary_after: &|text, wall| part.quotas.get(text).map(|resets| resets.after(wall)),
-        fresh: RandomState::new().build_hasher().finish(),
-    };
-    ScopeState::visit(document, request, &moment)
-        .map_err(|conflict| Failed::Disagrees(Error::Disagrees(conflict.to_string())))
 }

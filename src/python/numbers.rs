@@ -1,10 +1,10 @@
-//! Python numbers as whole units and spans of time, with errors that show the value.
+//! Python's arguments as whole units, spans of time, texts and switches, with errors that show the value.
 
 use std::time::Duration;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyInt};
+use pyo3::types::{PyBool, PyInt, PyString};
 
 use crate::clock::WallNanos;
 use crate::gate::{MAX_INTERVAL, Rank};
@@ -21,9 +21,36 @@ pub fn wrong_value(what: &str, must: &str, value: &Bound<'_, PyAny>) -> PyErr {
     PyValueError::new_err(format!("{what} must be {must}, not {}", shown(value)))
 }
 
+/// Characters of a value that an error shows: of longer ones the beginning and the end.
+const SHOWN: usize = 200;
+
 /// A value as an error shows it.
 pub fn shown(value: &Bound<'_, PyAny>) -> String {
-    value.repr().map_or_else(|_| "an object without a repr".to_owned(), |repr| repr.to_string())
+    let text = match value.repr() {
+        Ok(repr) => repr.to_string(),
+        // Python refuses to write down an int of thousands of digits.
+        Err(_) if value.is_instance_of::<PyInt>() => return "a number of thousands of digits".to_owned(),
+        Err(_) => return "an object without a repr".to_owned(),
+    };
+    let length = text.chars().count();
+    if length <= SHOWN {
+        return text;
+    }
+    let begin: String = text.chars().take(120).collect();
+    let end: String = text.chars().skip(length - 40).collect();
+    format!("{begin}…{end}")
+}
+
+/// True or False, and nothing that Python would take for it.
+pub fn switch(what: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    value.extract().map_err(|_| wrong_type(what, "True or False", value))
+}
+
+/// A text; empty if there is none. What of it is no Unicode, as half of a surrogate pair, is replaced.
+pub fn text_or_empty(what: &str, value: Option<&Bound<'_, PyAny>>) -> PyResult<String> {
+    let Some(value) = value else { return Ok(String::new()) };
+    let text = value.cast::<PyString>().map_err(|_| wrong_type(what, "a str", value))?;
+    Ok(text.to_string_lossy().into_owned())
 }
 
 /// A float from anything that is a number: int, float, Decimal, Fraction, numpy's.
@@ -155,5 +182,8 @@ pub fn timeout(value: Option<&Bound<'_, PyAny>>) -> PyResult<Option<Duration>> {
 pub fn span(what: &str, value: &Bound<'_, PyAny>) -> PyResult<Duration> {
     let must = "a number of seconds, 0 or more";
     let seconds = float(what, must, value)?;
-    Duration::try_from_secs_f64(seconds).map_err(|_| wrong_value(what, must, value))
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        let must = if seconds > 0.0 { "a number of seconds below 2**64" } else { must };
+        wrong_value(what, must, value)
+    })
 }

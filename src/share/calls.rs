@@ -30,7 +30,7 @@ impl ScopeState {
                 (part.held > 0 && ((target < part.held && target < part.told) || unaware || missed)) || relies
             });
             let heard = member.called.is_some_and(|since| self.clock < since + CALL_AGAIN);
-            let asked = member.parts.iter().any(|part| self.asks(member.id, part));
+            let asked = member.parts.iter().any(|part| self.asks(part));
             let must_come = must_come || served[at] || asked || self.terms_changed;
             (Some(at) != visitor && !heard && must_come).then_some(member.id)
         };

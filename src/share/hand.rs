@@ -30,6 +30,8 @@ pub(super) struct Hand {
     pub heard_at: Nanos,
     /// When this process last said what it had used.
     pub counted_at: Nanos,
+    /// Whether it has lost units that its gate had in use: others lock them up.
+    pub has_lost: bool,
     /// The last question that was settled.
     pub settled: Option<u64>,
     /// Whether the others' units that it had heard of by then are in the document since the last answer.

@@ -1,5 +1,7 @@
 //! Joining with a table, changing it, and which terms hold when tables differ.
 
+use crate::clock::Nanos;
+
 use super::reclaim::{Care, FreeAt, Why};
 use super::state::{Budget, Member, MemberPart, PausedUntil, ScopeState};
 use super::terms::{Conflict, Kind, OnConflict, Terms, in_words};
@@ -8,11 +10,13 @@ use super::visit::Request;
 
 impl ScopeState {
     /// Gives the visitor the parts that its table has, in the order of the table, and returns its index. What it held of
-    /// limits that its table no longer has is locked up as if it had died with them.
+    /// limits that its table no longer has is locked up as if it had died with them. `behind`: how much later than the
+    /// scope's clock it may be.
     pub(super) fn declare(
         &mut self,
         request: &Request,
         care: Care,
+        behind: Nanos,
         moment: &Moment<'_>,
     ) -> Result<usize, Box<Conflict>> {
         let member = self.position(request.member).unwrap_or_else(|| {
@@ -35,12 +39,24 @@ impl ScopeState {
             return Ok(member);
         }
         let mut parts = Vec::with_capacity(request.table.len());
+        let mut refused = None;
         for terms in request.table.iter() {
-            let budget = self.budget_for(member, terms, request)?;
+            let budget = match self.budget_for(member, terms, request, behind) {
+                Ok(budget) => budget,
+                // One who surely lives may disagree about another limit.
+                Err(conflict) if conflict.is_overdue => {
+                    refused.get_or_insert(conflict);
+                    continue;
+                }
+                Err(conflict) => return Err(conflict),
+            };
             let old = self.members[member].parts.iter().position(|part| part.budget == budget);
             let old = old.map(|at| self.members[member].parts.swap_remove(at)).unwrap_or_default();
             let variant = self.variant_of(budget, terms);
             parts.push(MemberPart { budget, variant, ..old });
+        }
+        if let Some(conflict) = refused {
+            return Err(conflict);
         }
         // What the table no longer has.
         for left in 0..self.members[member].parts.len() {
@@ -55,7 +71,13 @@ impl ScopeState {
     }
 
     /// The budget of an id, new if there is none yet.
-    fn budget_for(&mut self, member: usize, terms: &Terms, request: &Request) -> Result<u32, Box<Conflict>> {
+    fn budget_for(
+        &mut self,
+        member: usize,
+        terms: &Terms,
+        request: &Request,
+        behind: Nanos,
+    ) -> Result<u32, Box<Conflict>> {
         let Some(at) = self.budgets.iter().position(|budget| budget.id == terms.id) else {
             self.budgets.push(Budget {
                 id: terms.id.clone(),
@@ -80,6 +102,7 @@ impl ScopeState {
             .flat_map(|(_, one)| one.parts.iter().map(move |part| (one, part)))
             .filter(|(_, part)| part.budget as usize == at);
         let mut shared = false;
+        let mut refused: Option<Box<Conflict>> = None;
         for (other, part) in users {
             shared = true;
             let (limit, interval) = budget.variants[part.variant as usize];
@@ -87,14 +110,27 @@ impl ScopeState {
             // Neither table's kind or reserve is right for both.
             let smallest_helps = budget.kind == terms.kind && budget.reserve == terms.reserve;
             if !smallest_helps || (differs && request.on_conflict == OnConflict::Refuse) {
-                return Err(Box::new(Conflict {
+                let is_overdue = other.lease_end.is_some_and(|end| end <= self.clock + behind);
+                if is_overdue && refused.is_some() {
+                    continue;
+                }
+                let conflict = refused.insert(Box::new(Conflict {
                     id: terms.id.clone(),
                     ours: in_words(terms.limit, terms.interval, &terms.kind, &terms.reserve),
                     theirs: in_words(limit, interval, &budget.kind, &budget.reserve),
                     holder: other.about.to_string(),
                     smallest_helps,
+                    is_overdue,
+                    epoch: self.epoch,
+                    clock: self.clock,
                 }));
+                if !conflict.is_overdue {
+                    break;
+                }
             }
+        }
+        if let Some(conflict) = refused {
+            return Err(conflict);
         }
         if !shared {
             if budget.kind != terms.kind {

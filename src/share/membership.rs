@@ -14,7 +14,8 @@ use super::learned::ToldLimit;
 use super::pauses::{Pause, SAME_END, ScopePause};
 use super::reclaim::FreeAt;
 use super::state::{About, MemberId};
-use super::terms::{Terms, chunk};
+use super::tally::{Counted, News};
+use super::terms::{Conflict, Terms, chunk};
 use super::visit::{Answer, Granted, Request, Said, TicketSaid, grain};
 
 /// Visits of a member are at least so far apart, unless it is called.
@@ -38,8 +39,8 @@ pub(crate) struct Membership {
     /// A request without an answer: it may or may not have been written.
     pending: Option<Request>,
     ticket: Option<u64>,
-    /// What the scope's clock showed, and the own clock when the request was made that brought that answer.
-    witness: Option<(Nanos, Nanos)>,
+    /// Of which document what its clock showed, and the own clock when the request was made that brought that answer.
+    witness: Option<(u64, Nanos, Nanos)>,
     /// When the request without an answer was last sent, and whether it was.
     asked_at: Nanos,
     is_sent: bool,
@@ -199,11 +200,12 @@ impl Membership {
         (self.pending, self.is_sent) = (None, false);
         self.sequence += 1;
         self.epoch = answer.epoch;
-        self.witness = Some((answer.clock, self.asked_at));
+        self.witness = Some((answer.epoch, answer.clock, self.asked_at));
         self.lease_end = self.rules.lease.map(|lease| self.asked_at + lease - lease / 1_000);
         (self.visited_at, self.again_at) = (now, answer.again.map(|again| now.saturating_add(again)));
         self.stale = false;
         for (hand, granted) in self.hands.iter_mut().zip(&answer.limits) {
+            hand.has_lost |= granted.held < hand.held;
             (hand.held, hand.granted, hand.paused_until) = (granted.held, *granted, 0);
             hand.learned = granted.told.map(|(limit, age)| ToldLimit::of(limit, age, now));
             hand.is_settled = granted.settled.is_some_and(|number| hand.settled != Some(number));
@@ -222,8 +224,13 @@ impl Membership {
 
     /// The store's rules refused the request, and wrote nothing. What it gave up is not used again until an answer says
     /// that it is still there.
-    pub(crate) fn refused(&mut self) {
+    ///
+    /// Who is refused is a witness from here on, so that the tables of members that have ended do not count for ever.
+    pub(crate) fn refused(&mut self, conflict: &Conflict) {
         (self.pending, self.is_sent) = (None, false);
+        if self.witness.is_none_or(|(epoch, ..)| epoch != conflict.epoch) {
+            self.witness = Some((conflict.epoch, conflict.clock, self.asked_at));
+        }
         self.stale = true;
         self.adopt_table();
     }
@@ -311,6 +318,10 @@ impl Membership {
         }
         let demand = self.demand(at, gate, used);
         let hand = &mut self.hands[at];
+        hand.has_lost &= gate.used > hand.held;
+        // What it has lost and not used up yet is in the document, and must not count twice.
+        let most = if hand.has_lost { hand.held } else { u64::MAX };
+        let in_hand = |counted: Counted| Counted { units: counted.units.min(most), ..counted };
         let Granted { target, contended, .. } = hand.granted;
         let keeps = if contended { target.min(demand) } else { target };
         hand.held -= posted;
@@ -318,13 +329,13 @@ impl Membership {
         hand.held -= released;
         hand.told = demand;
         hand.idle_since = None;
-        let counted = hand.question.map(|(number, ..)| (number, gate.counted));
+        let counted = hand.question.map(|(number, ..)| (number, in_hand(gate.counted)));
         let compares = hand.compare_at(now, gate, self.table[at].interval).is_some_and(|due| due <= now);
         let heard = gate.heard.filter(|_| compares);
         if let Some(heard) = heard {
             (hand.heard, hand.heard_at) = (heard.number, now.saturating_sub(heard.ago));
         }
-        let news = heard.map(|heard| heard.news);
+        let news = heard.map(|heard| News { counted: in_hand(heard.news.counted), ..heard.news });
         if news.is_some() || counted.is_some() {
             hand.counted_at = now;
         }
@@ -366,7 +377,7 @@ impl Membership {
         let later = if self.is_sent { now.saturating_sub(self.asked_at) } else { 0 };
         (self.asked_at, self.is_sent) = (now, true);
         let over = self.lives_until().is_some_and(|until| now >= until);
-        let witness = self.witness.map(|(clock, at)| (clock, now.saturating_sub(at)));
+        let witness = self.witness.map(|(epoch, clock, at)| (epoch, clock, now.saturating_sub(at)));
         let in_hand: Vec<u64> = (self.hands.iter().zip(gates))
             .map(|(hand, gate)| if over { 0 } else { hand.held.min(hand.granted.target).max(gate.used) })
             .collect();
@@ -382,7 +393,7 @@ impl Membership {
         pending.scope_pause = left.map(|left| ScopePause { left, reason: reason.to_string() });
         for ((said, in_hand), gate) in pending.limits.iter_mut().zip(in_hand).zip(gates) {
             (said.in_hand, said.told) = (in_hand, gate.told);
-            said.news.iter_mut().for_each(|news| news.age = news.age.saturating_add(later));
+            said.news.iter_mut().for_each(|news| news.grow_older(later));
         }
         pending.clone()
     }

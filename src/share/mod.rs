@@ -51,6 +51,8 @@ mod line_tests;
 #[cfg(test)]
 mod model;
 #[cfg(test)]
+mod model_bounds;
+#[cfg(test)]
 mod model_foreign;
 #[cfg(test)]
 mod model_gate;
@@ -58,6 +60,8 @@ mod model_gate;
 mod model_news;
 #[cfg(test)]
 mod model_parts;
+#[cfg(test)]
+mod model_server;
 #[cfg(test)]
 mod model_store;
 #[cfg(test)]
@@ -86,6 +90,6 @@ pub(crate) use pauses::{Pause, SAME_END, ScopePause};
 pub(crate) use reclaim::FreeAt;
 pub(crate) use state::{About, BadDocument, MemberId, ScopeState};
 pub(crate) use tally::{Counted, HeardNews, News};
-pub(crate) use terms::{Kind, OnConflict, Terms};
+pub(crate) use terms::{Conflict, Kind, OnConflict, Terms};
 pub(crate) use time::Moment;
 pub(crate) use visit::{Answer, Request};

@@ -13,6 +13,7 @@ use super::model_gate::{ModelGate, ModelLimit, ModelRequest};
 use super::model_news::Said;
 use super::model_parts::skew;
 pub(super) use super::model_parts::{Event, Process, Told};
+use super::model_server::{Span, Truly};
 use super::model_world::{MS, Random, World};
 use super::state::{About, MemberId, ScopeState};
 use super::terms::{Kind, OnConflict, Terms};
@@ -39,8 +40,8 @@ pub(super) struct Cluster {
     pub next_request: u64,
     /// When units arrived at the server: (when, limit, units).
     pub arrivals: Vec<(Nanos, usize, u64)>,
-    /// When the request of each of them had left, and when it ended.
-    pub spans: Vec<(Nanos, Nanos)>,
+    /// The request of each of them.
+    pub spans: Vec<Span>,
     /// Units of others at the server.
     pub foreign: Vec<(Nanos, usize, u64)>,
     pub told: Vec<Told>,
@@ -48,7 +49,7 @@ pub(super) struct Cluster {
     pub said: Vec<Said>,
     pub broken: Vec<String>,
     /// When the exchange had counted what an open question is about: (limit, number of the tally).
-    pub counting: HashMap<(usize, u64), (Nanos, Nanos)>,
+    pub counting: HashMap<(usize, u64), Truly>,
     /// What is done to the cluster waits until then: the memory of a loss must not die with its only witness.
     pub fragile_until: Nanos,
     pub visits: u64,
@@ -177,6 +178,7 @@ impl Cluster {
             interval: terms.interval,
             period: (terms.kind != Kind::Rolling).then_some(terms.interval),
             margin: self.world.margin,
+            concurrent: terms.interval == 0,
             ..ModelLimit::default()
         };
         let gate = ModelGate {
@@ -198,7 +200,7 @@ impl Cluster {
             leaving: false,
             polls_at: None,
             joined: self.incarnation,
-            news: vec![(0, 0); self.table.len()],
+            news: vec![Truly::default(); self.table.len()],
             answered: 0,
         };
         if at < self.processes.len() {
@@ -268,8 +270,9 @@ impl Cluster {
             Event::Ends(at, _, blocks) => {
                 let local = self.local(at);
                 let gate = &mut self.processes[at].gate;
-                blocks.iter().for_each(|needs| gate.end(local, needs));
-                blocks[1..].iter().for_each(|outer| gate.nest(outer, true));
+                blocks.iter().for_each(|block| gate.end(local, &block.needs));
+                blocks[1..].iter().for_each(|outer| gate.nest(&outer.needs, true));
+                self.end_spans(&blocks);
                 self.poll(at);
             }
             Event::Nested(at, _, request) => {
@@ -296,46 +299,6 @@ impl Cluster {
         }
     }
 
-    fn new_request(&mut self, needs: Vec<(usize, u64)>, outer: Vec<Vec<(usize, u64)>>) -> ModelRequest {
-        self.next_request += 1;
-        let arrives_after = self.random.within(0, self.world.arrival + 1);
-        let hangs = self.now < self.world.calm_from && self.random.chance(3);
-        let nests = self.now < self.world.calm_from && self.world.nests > 0;
-        let inner = (nests && self.random.chance(self.world.nests)).then(|| {
-            let routes = &self.world.routes;
-            routes[self.random.within(0, routes.len() as u64) as usize].clone()
-        });
-        ModelRequest {
-            number: self.next_request,
-            since: 0,
-            priority: if outer.is_empty() { Some(self.world.priority_of(&needs)) } else { None },
-            needs,
-            arrives_after,
-            ends_after: (!hangs).then(|| arrives_after + self.random.within(0, 50 * MS)),
-            inner,
-            outer,
-        }
-    }
-
-    /// The blocks of a request that has passed end, or another one is made within its own first.
-    fn go_on(&mut self, at: usize, request: ModelRequest, heaviest: &[u64]) -> Event {
-        let id = self.processes[at].id;
-        let gate = &mut self.processes[at].gate;
-        let mut blocks = vec![request.needs];
-        match request.inner.filter(|_| gate.is_roomy(&blocks[0], heaviest)) {
-            Some(inner) => {
-                gate.nest(&blocks[0], false);
-                blocks.extend(request.outer);
-                self.nested += 1;
-                Event::Nested(at, id, Box::new(self.new_request(inner, blocks)))
-            }
-            None => {
-                blocks.extend(request.outer);
-                Event::Ends(at, id, blocks)
-            }
-        }
-    }
-
     /// Lets pass what may, and visits if it is time.
     fn poll(&mut self, at: usize) {
         let now = self.local(at);
@@ -349,6 +312,7 @@ impl Cluster {
                     self.waits.push(now - request.since);
                 }
                 let arrives = self.now + if self.world.by_start { 0 } else { request.arrives_after };
+                let first = self.arrivals.len();
                 self.arrivals.extend(request.needs.iter().map(|&(limit, units)| (arrives, limit, units)));
                 if !self.world.foreign.is_empty() && request.ends_after.is_some() && self.random.chance(70) {
                     let limits = request.needs.iter().map(|need| need.0).collect();
@@ -357,8 +321,9 @@ impl Cluster {
                     self.schedule(heard.max(arrives), Event::Hears(at, id, limits, now, (self.now, arrives)));
                 }
                 let ends = request.ends_after.map_or(self.world.calm_from, |after| self.now + after);
-                self.spans.resize(self.arrivals.len(), (self.now, ends.max(arrives)));
-                let next = self.go_on(at, request, &heaviest);
+                let (left, ended, owner) = (self.now, ends.max(arrives), self.processes[at].id);
+                self.spans.resize(self.arrivals.len(), Span { left, ended, until: ended, owner });
+                let next = self.go_on(at, request, first, &heaviest);
                 self.schedule(ends.max(arrives), next);
             }
         }
@@ -399,7 +364,7 @@ impl Cluster {
         }
         if !again {
             for (news, limit) in process.news.iter_mut().zip(&process.gate.limits) {
-                *news = limit.heard.map_or((0, 0), |heard| heard.truly);
+                *news = limit.heard.map_or_else(Truly::default, |heard| heard.truly);
             }
             request.posts.iter().filter(|_| !request.leaves).for_each(|&(limit, units, _)| {
                 process.gate.drop_settled(limit, units);
@@ -415,12 +380,13 @@ impl Cluster {
     }
 
     fn answered(&mut self, at: usize, answer: &mut Answer) {
+        self.note_lapse(at);
         let now = self.local(at);
         let process = &mut self.processes[at];
         process.asking = false;
         if process.leaving && answer.limits.is_empty() {
             process.alive = false;
-            return;
+            return self.end_process(at);
         }
         process.membership.answered(now, answer);
         for limit in 0..process.gate.limits.len() {

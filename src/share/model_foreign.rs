@@ -2,15 +2,13 @@
 
 use crate::clock::Nanos;
 
-use super::model::{Cluster, Told, WALL};
+use super::model::{Cluster, Told};
 use super::model_gate::ModelAnswer;
+use super::model_server::{Counting, Server};
 use super::model_world::MS;
 use super::state::ScopeState;
-use super::terms::{Kind, LONG};
+use super::terms::LONG;
 use super::visit::Request;
-
-/// Clocks of processes are this far from the server's, in millionths of the interval.
-pub(super) const DRIFT: u64 = 300;
 
 impl ScopeState {
     /// Of each budget: its id, the number of its last question, whether that is open, and the pool.
@@ -24,42 +22,42 @@ impl ScopeState {
 }
 
 impl Cluster {
-    /// Whether what came at `start` counts at `at`. `by`: windows are so much shorter.
-    fn counts(&self, limit: usize, start: Nanos, at: Nanos, by: u64) -> bool {
-        let interval = self.table[limit].interval;
-        start <= at
-            && match self.table[limit].kind {
-                Kind::Rolling => start + interval - interval * by / 1_000_000 > at,
-                Kind::Quota(_) => (WALL + start) / interval == (WALL + at) / interval,
-            }
-    }
-
-    /// What the server counts at `at`.
-    pub(super) fn at_server(&self, limit: usize, at: Nanos, by: u64) -> u64 {
-        let all = self.arrivals.iter().chain(&self.foreign);
-        all.filter(|one| one.1 == limit && self.counts(limit, one.0, at, by)).map(|one| one.2).sum()
-    }
-
     /// Others come; they are refused where the server has no room.
     pub(super) fn come(&mut self, limit: usize, units: u64) {
-        if self.at_server(limit, self.now, 0) + units <= self.table[limit].limit {
+        if self.at_server(limit, self.now, false) + units <= self.table[limit].limit {
             self.foreign.push((self.now, limit, units));
         }
     }
 
-    /// A process hears how much was left when its request arrived.
-    pub(super) fn hear(&mut self, process: usize, limits: &[usize], since: Nanos, truly: (Nanos, Nanos)) {
+    /// A process hears how much was left when its request arrived. `truly`: when it had left and was counted.
+    pub(super) fn hear(
+        &mut self,
+        process: usize,
+        limits: &[usize],
+        since: Nanos,
+        (left, counted): (Nanos, Nanos),
+    ) {
         let at = self.local_of(process);
+        let Server { tells_end, expects: expect, .. } = self.world.server;
         for &limit in limits {
-            let used = self.at_server(limit, truly.1, 0);
+            if self.world.counting(limit) == Counting::Concurrent {
+                continue;
+            }
+            let used = self.at_server(limit, counted, false);
             let remaining = self.table[limit].limit as i64 - used as i64;
+            let window = self.known_window(process, limit, left, counted);
+            // As long as it had to go when the server counted.
+            let ends = self.window(limit, counted, false).1.filter(|_| tells_end);
+            let until = ends.map(|ends| at + (ends - counted));
             let one = &mut self.processes[process].gate.limits[limit];
             // As a gate does: an answer may be 10 s old at most, and must not tell of the window before.
             let is_old = at - since > one.interval.min(10_000_000_000);
             let is_before =
                 one.period.is_some_and(|period| (since - one.margin) / period != (at + one.margin) / period);
             if !is_old && !is_before {
-                one.hear(ModelAnswer { remaining, since, at, truly });
+                let truly = (left, counted, window.map(|window| window.1));
+                let window = window.map(|window| window.0);
+                one.hear(ModelAnswer { remaining, since, at, until, window, expect, truly });
             }
         }
     }
@@ -112,23 +110,27 @@ impl Cluster {
             if of != limit {
                 continue;
             }
-            let left = self.spans[nth].0;
+            let left = self.spans[nth].left;
             let told = self.told.iter().filter(|told| told.limit == limit);
             let told = told.filter_map(|told| Some((told.truly, told.spread_at?)));
             let heard = told.filter(|&(_, spread)| spread < left).max_by_key(|told| told.0.1);
-            let ((since, counted_at), spread) = heard.unwrap_or_default();
-            let in_window =
-                |one: &(Nanos, usize, u64)| one.1 == limit && self.counts(limit, one.0, at, DRIFT);
+            let (truly, spread) = heard.unwrap_or_default();
+            let (since, counted_at, began) = truly;
+            let (opened, _) = self.window(limit, at, true);
+            let in_window = |one: &(Nanos, usize, u64)| one.1 == limit && (opened..=at).contains(&one.0);
+            let (counted_from, _) = self.window(limit, counted_at, false);
             let later = self.foreign.iter().filter(|one| one.0 > counted_at && in_window(one));
             let own = self.arrivals.iter().zip(&self.spans).filter(|(one, _)| one.1 == limit);
-            let between = own.filter(|&(one, &(sent, ended))| {
-                let on_its_way = in_window(one) && one.0 > counted_at && sent <= spread;
-                let forgotten = !self.counts(limit, one.0, counted_at, 0) && one.0 < counted_at;
-                on_its_way || (forgotten && ended + interval + late > since)
+            let between = own.filter(|&(one, span)| {
+                let on_its_way = in_window(one) && one.0 > counted_at && span.left <= spread;
+                // It had gone before the exchange's window began, as far as anybody could know.
+                let is_told = began.is_some_and(|began| span.ended + late < began);
+                let forgotten = one.0 < counted_from && span.ended + interval + late > since && !is_told;
+                on_its_way || forgotten
             });
             let excused: u64 =
                 later.map(|one| one.2).sum::<u64>() + between.map(|(one, _)| one.2).sum::<u64>();
-            let used = self.at_server(limit, at, DRIFT);
+            let used = self.at_server(limit, at, true);
             if used > self.table[limit].limit + excused {
                 return Some(format!(
                     "{used} of {} at {at}, {excused} excused, {units} units left at {left}: the exchange had counted at \

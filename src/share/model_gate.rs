@@ -4,6 +4,7 @@ use crate::clock::Nanos;
 
 use super::gate_view::{GateView, SettledUnits, Waiting};
 use super::line::Class;
+use super::model_server::Truly;
 use super::reclaim::FreeAt;
 use super::tally::{Counted, HeardNews, News};
 
@@ -18,6 +19,8 @@ pub(super) struct ModelLimit {
     /// The period of a quota; its boundaries are multiples of it, by the process's own clock.
     pub period: Option<Nanos>,
     pub margin: Nanos,
+    /// Units are held until their request ends, and no longer.
+    pub concurrent: bool,
     /// What the exchange told, and when.
     pub told: Option<(u64, Nanos)>,
     /// Until when it is paused.
@@ -41,8 +44,12 @@ pub(super) struct ModelAnswer {
     /// When the request left.
     pub since: Nanos,
     pub at: Nanos,
-    /// The true instants at which the request left and the exchange counted.
-    pub truly: (Nanos, Nanos),
+    /// When the exchange's window ends, if it said so.
+    pub until: Option<Nanos>,
+    /// When it began at the earliest and ends at the latest, if its clock is known.
+    pub window: Option<(Nanos, Nanos)>,
+    pub expect: bool,
+    pub truly: Truly,
 }
 
 impl ModelLimit {
@@ -74,9 +81,11 @@ impl ModelLimit {
     }
 
     /// What the exchange may have counted since then.
-    fn counted_since(&self, since: Nanos) -> Counted {
+    fn counted_since(&self, (since, began): (Nanos, Option<Nanos>)) -> Counted {
         let left = self.left.iter().filter(|one| one.0 > since);
-        let units = self.in_flight + self.stamps.iter().chain(left).map(|one| one.1).sum::<u64>();
+        let all: u64 = self.stamps.iter().chain(left).map(|one| one.1).sum();
+        let came = self.stamps.iter().filter(|stamp| began.is_none_or(|began| stamp.0 >= began));
+        let units = self.in_flight + if began.is_some() { came.map(|one| one.1).sum() } else { all };
         let later = self.stamps.iter().filter(|stamp| stamp.0 >= since);
         Counted { units, unsure: self.in_flight + later.map(|stamp| stamp.1).sum::<u64>() }
     }
@@ -86,10 +95,11 @@ impl ModelLimit {
         self.expire(answer.at);
         self.left.retain(|one| one.0 + 20_000_000_000 > answer.at);
         let others = self.others.iter().map(|one| one.1).sum::<u64>();
-        let known = self.counted_since(answer.since).units + others;
+        let known = self.counted_since((answer.since, None)).units + others;
         let new = i128::from(self.effective) - i128::from(known) - i128::from(answer.remaining);
         if new > 0 {
-            self.others.push((self.frees_at(answer.at), new as u64));
+            let end = self.frees_at(answer.at);
+            self.others.push((answer.until.map_or(end, |until| until.min(end)), new as u64));
             self.found_at = Some(answer.at);
         }
         self.heard = Some(answer);
@@ -103,9 +113,14 @@ impl ModelLimit {
     }
 
     fn news(&self, now: Nanos) -> Option<HeardNews> {
-        let ModelAnswer { remaining, since, at, .. } = self.heard?;
-        let counted = self.counted_since(since);
-        let news = News { remaining, age: now - since, ends_in: None, window: None, expect: true, counted };
+        let ModelAnswer { remaining, since, at, until, window, expect, .. } = self.heard?;
+        if window.is_some_and(|(_, ends)| ends <= now) {
+            return None;
+        }
+        let counted = self.counted_since((since, window.map(|window| window.0)));
+        let window = window.map(|(began, ends)| (now - began, ends - now));
+        let ends_in = until.map(|until| until.saturating_sub(now));
+        let news = News { remaining, age: now - since, ends_in, window, expect, counted };
         Some(HeardNews { news, number: at, ago: now - at, found: self.found_at.map(|at| now - at) })
     }
 }
@@ -124,8 +139,17 @@ pub(super) struct ModelRequest {
     pub ends_after: Option<Nanos>,
     /// What it takes that is made within its block, which ends with that.
     pub inner: Option<Vec<(usize, u64)>>,
-    /// What the blocks hold that it is within.
-    pub outer: Vec<Vec<(usize, u64)>>,
+    /// The blocks that it is within.
+    pub outer: Vec<Block>,
+}
+
+/// What the block of a request holds while it runs.
+#[derive(Clone, Debug)]
+pub(super) struct Block {
+    /// (limit, units), by index into the process's table.
+    pub needs: Vec<(usize, u64)>,
+    /// The first of its arrivals, of which there is one for each limit.
+    pub first: usize,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -168,7 +192,7 @@ impl ModelGate {
             });
             if fits {
                 for &(at, units) in &request.needs {
-                    match self.by_start {
+                    match self.by_start && !self.limits[at].concurrent {
                         true => self.limits[at].stamps.push((now, units)),
                         false => self.limits[at].in_flight += units,
                     }
@@ -184,10 +208,13 @@ impl ModelGate {
     }
 
     pub fn end(&mut self, now: Nanos, needs: &[(usize, u64)]) {
-        if !self.by_start {
-            for &(at, units) in needs {
-                self.limits[at].in_flight -= units;
-                self.limits[at].stamps.push((now, units));
+        for &(at, units) in needs {
+            let limit = &mut self.limits[at];
+            if limit.concurrent {
+                limit.in_flight -= units;
+            } else if !self.by_start {
+                limit.in_flight -= units;
+                limit.stamps.push((now, units));
             }
         }
     }
@@ -253,7 +280,7 @@ impl ModelGate {
                 },
                 pause: (limit.paused_until > now).then(|| (limit.paused_until - now, "told".into())),
                 heard: limit.news(now),
-                counted: asked(at).map_or_else(Counted::default, |(since, _)| limit.counted_since(since)),
+                counted: asked(at).map_or_else(Counted::default, |asked| limit.counted_since(asked)),
                 told: limit.told.map(|(units, at)| (units, now.saturating_sub(at))),
             });
         }

@@ -212,7 +212,7 @@ impl Cluster {
             if of != limit {
                 continue;
             }
-            let left = self.spans[nth].0;
+            let left = self.spans[nth].left;
             let spread = told.iter().filter(|one| one.2.is_some_and(|spread| spread < left));
             let last = spread.max_by_key(|one| one.0);
             // What was told since then may have reached some.
@@ -220,7 +220,7 @@ impl Cluster {
             let most = told.iter().filter(|one| one.0 >= since).map(|one| one.1);
             let whole = last.is_none().then_some(self.table[limit].limit);
             let most = most.chain(whole).max().unwrap_or(0);
-            let used = self.at_server(limit, at, super::model_foreign::DRIFT);
+            let used = self.at_server(limit, at, true);
             if used > most {
                 return Some(format!("{used} of {most} at {at}, {units} of them left at {left}: {told:?}"));
             }

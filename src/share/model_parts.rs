@@ -4,9 +4,10 @@ use crate::clock::Nanos;
 
 use super::membership::Membership;
 use super::model::Cluster;
-use super::model_gate::{ModelGate, ModelRequest};
+use super::model_gate::{Block, ModelGate, ModelRequest};
 use super::model_news::Saying;
-use super::model_world::{Random, World};
+use super::model_server::Truly;
+use super::model_world::{MS, Random, World};
 use super::state::{MemberId, ScopeState};
 use super::visit::{Answer, Request};
 
@@ -26,7 +27,7 @@ pub(super) enum Event {
     Foreign(usize, u64),
     Retry(usize, MemberId),
     /// A request's blocks end: its own, and those around it.
-    Ends(usize, MemberId, Vec<Vec<(usize, u64)>>),
+    Ends(usize, MemberId, Vec<Block>),
     /// Another request is made within a block.
     Nested(usize, MemberId, Box<ModelRequest>),
     Arrives(usize, Vec<(usize, u64)>),
@@ -47,8 +48,8 @@ pub(super) struct Process {
     pub leaving: bool,
     pub polls_at: Option<Nanos>,
     pub joined: u64,
-    /// When the request had left and the exchange had counted whose answer the visit under way tells, by limit.
-    pub news: Vec<(Nanos, Nanos)>,
+    /// Of the request whose answer the visit under way tells, by limit.
+    pub news: Vec<Truly>,
     /// The last visit that was answered.
     pub answered: u64,
 }
@@ -57,8 +58,7 @@ pub(super) struct Process {
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     pub limit: usize,
-    /// When the request had left, and when the exchange had counted.
-    pub truly: (Nanos, Nanos),
+    pub truly: Truly,
     /// The number of the visit that closed it.
     pub closed: u64,
     pub spread_at: Option<Nanos>,
@@ -80,6 +80,52 @@ impl Cluster {
         let began = std::time::Instant::now();
         bytes.iter().for_each(|bytes| assert!(ScopeState::decode(bytes).is_ok()));
         (began.elapsed() / 100, encode)
+    }
+
+    pub(super) fn new_request(&mut self, needs: Vec<(usize, u64)>, outer: Vec<Block>) -> ModelRequest {
+        self.next_request += 1;
+        let arrives_after = self.random.within(0, self.world.arrival + 1);
+        let hangs = self.now < self.world.calm_from && self.random.chance(3);
+        let nests = self.now < self.world.calm_from && self.world.nests > 0;
+        let inner = (nests && self.random.chance(self.world.nests)).then(|| {
+            let routes = &self.world.routes;
+            routes[self.random.within(0, routes.len() as u64) as usize].clone()
+        });
+        ModelRequest {
+            number: self.next_request,
+            since: 0,
+            priority: if outer.is_empty() { Some(self.world.priority_of(&needs)) } else { None },
+            needs,
+            arrives_after,
+            ends_after: (!hangs).then(|| arrives_after + self.random.within(0, 50 * MS)),
+            inner,
+            outer,
+        }
+    }
+
+    /// The blocks of a request that has passed end, or another one is made within its own first.
+    pub(super) fn go_on(
+        &mut self,
+        at: usize,
+        request: ModelRequest,
+        first: usize,
+        heaviest: &[u64],
+    ) -> Event {
+        let id = self.processes[at].id;
+        let gate = &mut self.processes[at].gate;
+        let mut blocks = vec![Block { needs: request.needs, first }];
+        match request.inner.filter(|_| gate.is_roomy(&blocks[0].needs, heaviest)) {
+            Some(inner) => {
+                gate.nest(&blocks[0].needs, false);
+                blocks.extend(request.outer);
+                self.nested += 1;
+                Event::Nested(at, id, Box::new(self.new_request(inner, blocks)))
+            }
+            None => {
+                blocks.extend(request.outer);
+                Event::Ends(at, id, blocks)
+            }
+        }
     }
 
     /// Each process, in a line.

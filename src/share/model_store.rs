@@ -64,6 +64,8 @@ impl Cluster {
             self.visiting.push(began.elapsed());
         }
         assert_eq!(state.check(), Ok(()));
+        let overdue = self.overdue(&state, moment.wall);
+        self.broken.extend(overdue);
         self.random.next();
         if answer.write {
             self.note_tallies(at, request, &before, &state.tallies());
@@ -105,6 +107,7 @@ impl Cluster {
             Fault::Crash(at) | Fault::Stop(at, _) | Fault::Leave(at) | Fault::Fork(at)
                 if at >= self.processes.len() || !self.processes[at].alive => {}
             Fault::Crash(at) => {
+                self.end_process(at);
                 self.processes[at].alive = false;
                 self.schedule(back, Event::Restart(at));
             }

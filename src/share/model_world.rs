@@ -3,6 +3,7 @@
 use crate::clock::Nanos;
 
 use super::model_news::Saying;
+use super::model_server::Server;
 use super::terms::{Kind, LONG, Terms};
 
 pub(super) const MS: Nanos = 1_000_000;
@@ -77,6 +78,8 @@ pub(super) struct World {
     pub said: Vec<(Nanos, usize, usize, Saying)>,
     /// What others use beside the budget, if the server has room: (when, limit, units).
     pub foreign: Vec<(Nanos, usize, u64)>,
+    /// How the server counts, and what its answers tell.
+    pub server: Server,
 }
 
 impl World {
@@ -193,9 +196,11 @@ impl World {
             nests: 0,
             foreign: Vec::new(),
             said: Vec::new(),
+            server: Server::default(),
         };
         let world = if Random(!seed).chance(25) { world.nested() } else { world };
         let world = if Random(seed ^ 0xf0e1).chance(40) { world.beside_others() } else { world };
+        let world = world.with_server();
         if Random(seed ^ 0x5a1d).chance(40) { world.spoken_to(seed) } else { world }
     }
 

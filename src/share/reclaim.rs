@@ -137,12 +137,12 @@ impl ScopeState {
         care: Care,
         moment: &Moment<'_>,
     ) {
-        let id = self.members[member].id;
         let part = &mut self.members[member].parts[part];
         let units = units.min(part.held);
         part.held -= units;
+        // It has said that it had used them: that they are in quarantine says it from now on.
+        part.counted.iter_mut().for_each(|counted| counted.units = counted.units.saturating_sub(units));
         let budget = &mut self.budgets[part.budget as usize];
-        budget.uncount(id, units);
         let at = budget.free_at(free, self.clock, care, moment);
         budget.quarantine(at, units, if free == FreeAt::InFlight { Why::Unknown } else { Why::Used });
     }

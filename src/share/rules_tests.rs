@@ -8,6 +8,7 @@ use super::gate_view::{GateView, Rules, SettledUnits, Waiting};
 use super::line::Class;
 use super::membership::Membership;
 use super::model::Cluster;
+use super::model_server::Server;
 use super::model_world::{MS, World};
 use super::overview::overview;
 use super::reclaim::FreeAt;
@@ -26,7 +27,7 @@ pub(super) struct File {
     pub now: Nanos,
     pub dead: Vec<MemberId>,
     pub incarnation: u64,
-    elders: Vec<MemberId>,
+    pub elders: Vec<MemberId>,
 }
 
 impl File {
@@ -47,7 +48,7 @@ impl File {
                 Ok(answer)
             }
             Err(conflict) => {
-                me.refused();
+                me.refused(&conflict);
                 Err(conflict)
             }
         }
@@ -289,12 +290,61 @@ fn a_lease_counts_from_the_request_and_ends_for_the_member_first() {
     let mut file = File { now: 3 * SECOND, ..File::default() };
     let mut answer = file.visit(&mut me, &wants(0, 1)).expect("it is alone");
     let request = me.request(5 * SECOND, &wants(0, 1), &[]);
-    assert_eq!(request.witness, Some((0, 2 * SECOND)));
+    assert_eq!(request.witness, Some((7, 0, 2 * SECOND)));
     let ends = file.document.as_ref().expect("written").members[0].lease_end.expect("a lease");
     assert_eq!(me.lives_until(), Some(3 * SECOND + 9_990 * MS));
     assert!(ends > 10 * SECOND, "by the scope's clock, which showed 0");
     me.answered(8 * SECOND, &mut answer);
     assert_eq!(me.lives_until(), Some(5 * SECOND + 9_990 * MS));
+}
+
+/// One of a server, with a lease of 10 s.
+fn leased(id: u64, table: Vec<Terms>) -> Membership {
+    let rules = Rules { lease: Some(10 * SECOND), arrival: 0, margin: 0, on_conflict: OnConflict::Refuse };
+    Membership::new(MemberId(id), About::default(), rules, table.into())
+}
+
+#[test]
+fn a_table_of_one_who_has_ended_without_a_witness_counts_for_a_lease_more_and_not_for_ever() {
+    let mut server = File { now: 3 * SECOND, ..File::default() };
+    let mut first = leased(1, vec![terms(100, 1)]);
+    server.visit(&mut first, &wants(0, 0)).expect("it is alone");
+    // Killed at once. An hour later one comes with another table, in which the quota differs, too.
+    server.now += 3_600 * SECOND;
+    let other = || vec![Terms { kind: Kind::Quota("1m UTC".to_owned()), ..terms(200, 1) }];
+    let mut second = leased(2, other());
+    let mut refusals = 0;
+    loop {
+        match server.visit(&mut second, &wants(0, 1)) {
+            Ok(_) => break,
+            Err(conflict) => {
+                assert!(conflict.is_overdue && refusals < 13, "{conflict}");
+                assert!(
+                    conflict.to_string().contains("which has not come for longer than its lease"),
+                    "{conflict}"
+                );
+            }
+        }
+        (refusals, server.now) = (refusals + 1, server.now + SECOND);
+    }
+    assert_eq!(refusals, 11, "the lease, and a little more");
+    assert_eq!(server.document.expect("written").members.len(), 1);
+}
+
+#[test]
+fn one_who_was_refused_by_the_table_of_an_absent_member_is_refused_by_its_return() {
+    let mut server = File { now: 3 * SECOND, ..File::default() };
+    let mut first = leased(1, vec![terms(100, 1)]);
+    server.visit(&mut first, &wants(0, 0)).expect("it is alone");
+    // The store's clock steps: nothing has happened.
+    server.now += 3_600 * SECOND;
+    let mut second = leased(2, vec![terms(200, 1)]);
+    assert!(server.visit(&mut second, &wants(0, 1)).expect_err("the tables differ").is_overdue);
+    for _ in 0..10 {
+        server.now += 3 * SECOND;
+        server.visit(&mut first, &wants(0, 0)).expect("its table is known");
+        assert!(!server.visit(&mut second, &wants(0, 1)).expect_err("the tables differ").is_overdue);
+    }
 }
 
 #[test]
@@ -352,6 +402,7 @@ fn a_crash_locks_up_little_of_a_long_window_and_spending_it_writes_seldom() {
         nests: 0,
         foreign: Vec::new(),
         said: Vec::new(),
+        server: Server::default(),
     };
     let mut cluster = Cluster::new(world);
     for second in 1..64 {

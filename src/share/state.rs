@@ -7,11 +7,11 @@ use crate::clock::{Nanos, WallNanos};
 use super::learned::ToldLimit;
 use super::line::Class;
 use super::reclaim::Quarantined;
-use super::tally::Tally;
+use super::tally::{Counted, Tally};
 use super::terms::Kind;
 
 /// The first byte of a document: what cannot be read by these rules has another one.
-const FORMAT: u8 = 9;
+const FORMAT: u8 = 10;
 
 /// Who is a member: one process that has joined a store. Never used twice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -135,6 +135,8 @@ pub(super) struct MemberPart {
     pub told: u64,
     /// Whether it was told then that there is enough for all: it keeps what it does not use.
     pub calm: bool,
+    /// What the exchange may have counted of it, as it said to the budget's last question.
+    pub counted: Option<Counted>,
 }
 
 /// The first request of a member, in the order of its queue, that its fair share cannot serve.

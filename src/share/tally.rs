@@ -39,7 +39,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Nanos;
 
 use super::reclaim::{Care, FreeAt, Quarantined, Why};
-use super::state::{Budget, MemberId, MemberPart, ScopeState};
+use super::state::{Budget, MemberPart, ScopeState};
 use super::terms::{CHUNKS, Kind};
 use super::time::Moment;
 use super::visit::Request;
@@ -90,6 +90,15 @@ pub(crate) struct News {
     pub counted: Counted,
 }
 
+impl News {
+    /// It is told so much later than it was made.
+    pub(super) fn grow_older(&mut self, by: Nanos) {
+        self.age = self.age.saturating_add(by);
+        self.ends_in = self.ends_in.map(|left| left.saturating_sub(by));
+        self.window = self.window.map(|(began, ends)| (began.saturating_add(by), ends.saturating_sub(by)));
+    }
+}
+
 /// What the exchange may have counted of a member since the request of an answer left.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Counted {
@@ -130,8 +139,6 @@ pub(super) struct Tally {
     ends: i64,
     /// Whether others are expected to go on as they did.
     expect: bool,
-    /// What the exchange may have counted of the members, as they have said.
-    counts: Vec<(MemberId, Counted)>,
     /// So many free units were locked up because of it.
     found: u64,
     /// The end of the window that others were last seen in, and how many units they will have used in it, as it seemed.
@@ -158,10 +165,6 @@ impl Tally {
         let to_come = rate.min(most as f64) * (1.0 - part(self.since));
         i128::from(seen) + ((1.0 + MORE) * to_come).ceil() as i128
     }
-
-    fn has(&self, member: MemberId) -> bool {
-        self.counts.iter().any(|one| one.0 == member)
-    }
 }
 
 #[cfg(test)]
@@ -183,25 +186,57 @@ impl Budget {
         some.why.is_guess() || (expects && some.at - (self.interval / LATER) as i64 <= now)
     }
 
-    /// What a member has yet to answer.
-    pub(super) fn question(&self, member: MemberId, clock: Nanos) -> Option<Question> {
-        let tally = self.tally.as_ref().filter(|tally| tally.is_open && !tally.has(member))?;
+    /// What the member of a part has yet to answer.
+    pub(super) fn question(&self, part: &MemberPart, clock: Nanos) -> Option<Question> {
+        let tally = self.tally.as_ref().filter(|tally| tally.is_open && part.counted.is_none())?;
         let age = |since: i64| u64::try_from(clock as i64 - since).unwrap_or(0);
         let began = tally.window.map(|(began, _)| age(began));
         Some(Question { number: tally.number, age: age(tally.since), began })
     }
 
-    /// The last question, if it was settled with what a member had said.
-    pub(super) fn settled_with(&self, member: MemberId) -> Option<u64> {
-        let tally = self.tally.as_ref().filter(|tally| !tally.is_open && tally.has(member))?;
+    /// The last question, if it was settled with what the member of a part had said.
+    pub(super) fn settled_with(&self, part: &MemberPart) -> Option<u64> {
+        let tally = self.tally.as_ref().filter(|tally| !tally.is_open && part.counted.is_some())?;
         Some(tally.number)
     }
 
-    /// Units that a member has said to have used are in quarantine from now on.
-    pub(super) fn uncount(&mut self, member: MemberId, units: u64) {
-        let counts = self.tally.iter_mut().flat_map(|tally| &mut tally.counts);
-        let counts = counts.filter(|one| one.0 == member).map(|one| &mut one.1);
-        counts.for_each(|counted| counted.units = counted.units.saturating_sub(units));
+    /// A question to all, by what one has heard.
+    fn open_tally(&mut self, clock: Nanos, news: &News, care: Care, moment: &Moment<'_>) {
+        let expect = news.expect && self.kind == Kind::Rolling;
+        let ends = match self.kind {
+            Kind::Rolling => {
+                let left = news.ends_in.map_or(self.interval, |left| left.min(self.interval));
+                let kept = if expect { self.interval / LATER } else { 0 };
+                let grain = (self.interval / CHUNKS).max(1);
+                (clock + left + kept).div_ceil(grain).saturating_mul(grain) as i64
+            }
+            Kind::Quota(_) => self.free_at(FreeAt::In(0), clock, care, moment),
+        };
+        let last = self.tally.as_ref();
+        self.tally = Some(Tally {
+            number: last.map_or(1, |last| last.number + 1),
+            is_open: true,
+            asked_at: clock,
+            since: clock as i64 - i64::try_from(news.age).unwrap_or(i64::MAX / 2),
+            remaining: news.remaining,
+            window: (self.kind == Kind::Rolling).then_some(news.window).flatten().map(|(began, ends)| {
+                let span = |length: Nanos| i64::try_from(length).unwrap_or(i64::MAX / 2);
+                (clock as i64 - span(began), clock as i64 + span(ends.min(self.interval)))
+            }),
+            ends,
+            expect,
+            found: 0,
+            seen: last.and_then(|last| last.seen),
+            before: last.and_then(|last| last.before),
+        });
+    }
+
+    /// All have said what they used.
+    fn close_tally(&mut self, used: Counted, now: i64) {
+        self.expect_nothing();
+        let found = self.find_others(used.units);
+        self.expect_others(found, used.unsure, now);
+        self.tally.iter_mut().for_each(|tally| tally.is_open = false);
     }
 
     /// Gives back what was locked up because of what seemed likely when the exchange counted last. What was expected until the
@@ -277,95 +312,92 @@ impl Budget {
 
 impl ScopeState {
     /// Whether the member of this part has yet to answer.
-    pub(super) fn asks(&self, member: MemberId, part: &MemberPart) -> bool {
-        let tally = self.budgets[part.budget as usize].tally.as_ref();
-        tally.is_some_and(|tally| tally.is_open && !tally.has(member))
+    pub(super) fn asks(&self, part: &MemberPart) -> bool {
+        part.counted.is_none() && self.budgets[part.budget as usize].is_asking()
     }
 
     /// Notes what the visitor says to open questions and what it has heard, and finds what others have used where all have
-    /// answered. To be called before anything is released or posted.
-    pub(super) fn hear_counts(&mut self, member: usize, request: &Request, care: Care, moment: &Moment<'_>) {
-        for (nth, said) in request.limits.iter().enumerate() {
-            let Some(part) = self.members[member].parts.get(nth) else { continue };
-            let tally = self.budgets[part.budget as usize].tally.as_mut();
-            let mut open = tally.filter(|tally| tally.is_open);
+    /// answered. To be called before anything is released or posted. `known`: it was a member before this visit.
+    pub(super) fn hear_counts(
+        &mut self,
+        member: usize,
+        known: bool,
+        request: &Request,
+        care: Care,
+        moment: &Moment<'_>,
+    ) {
+        // What comes a second time was posted the first time, and one who was no member holds what it claimed: the rest of what
+        // they say they have used is in quarantine, or lost.
+        let is_taken = self.members[member].sequence >= request.sequence;
+        let mut told = Vec::new();
+        for (nth, (part, said)) in self.members[member].parts.iter_mut().zip(&request.limits).enumerate() {
+            let posts = request.posts.iter().filter(|post| is_taken && post.0 == nth);
+            let posted = posts.fold(0_u64, |sum, post| sum.saturating_add(post.1));
+            let most = if known { u64::MAX } else { part.held };
+            let in_hand = |counted: Counted| Counted {
+                units: counted.units.saturating_sub(posted).min(most),
+                ..counted
+            };
+            let open = self.budgets[part.budget as usize].tally.as_ref().filter(|tally| tally.is_open);
             if let Some((number, counted)) = said.counted
-                && let Some(tally) = open.as_mut().filter(|tally| tally.number == number)
-                && !tally.has(request.member)
+                && open.is_some_and(|tally| tally.number == number)
+                && part.counted.is_none()
             {
-                tally.counts.push((request.member, counted));
+                part.counted = Some(in_hand(counted));
             }
-            let is_open = open.is_some();
             // Members that the document does not know of yet would count as others.
-            if let Some(news) = said.news.filter(|_| !is_open && !self.learning) {
-                self.open_tally((member, nth), &news, care, moment);
+            if let Some(news) = said.news.filter(|_| open.is_none() && !self.learning) {
+                told.push((part.budget as usize, News { counted: in_hand(news.counted), ..news }));
             }
         }
-        for at in 0..self.budgets.len() {
-            self.close_tally(at, moment);
-        }
+        self.open_tallies(member, &told, care, moment);
+        self.close_tallies(moment);
     }
 
-    fn open_tally(&mut self, (member, nth): (usize, usize), news: &News, care: Care, moment: &Moment<'_>) {
-        let at = self.members[member].parts[nth].budget as usize;
-        let budget = &self.budgets[at];
-        let clock = self.clock;
-        let expect = news.expect && budget.kind == Kind::Rolling;
-        let ends = match budget.kind {
-            Kind::Rolling => {
-                let left = news.ends_in.map_or(budget.interval, |left| left.min(budget.interval));
-                let kept = if expect { budget.interval / LATER } else { 0 };
-                let grain = (budget.interval / CHUNKS).max(1);
-                (clock + left + kept).div_ceil(grain).saturating_mul(grain) as i64
-            }
-            Kind::Quota(_) => budget.free_at(FreeAt::In(0), clock, care, moment),
-        };
-        let tally = Tally {
-            number: budget.tally.as_ref().map_or(1, |last| last.number + 1),
-            is_open: true,
-            asked_at: clock,
-            since: clock as i64 - i64::try_from(news.age).unwrap_or(i64::MAX / 2),
-            remaining: news.remaining,
-            window: (budget.kind == Kind::Rolling).then_some(news.window).flatten().map(|(began, ends)| {
-                let span = |length: Nanos| i64::try_from(length).unwrap_or(i64::MAX / 2);
-                (clock as i64 - span(began), clock as i64 + span(ends.min(budget.interval)))
-            }),
-            ends,
-            expect,
-            counts: vec![(self.members[member].id, news.counted)],
-            found: 0,
-            seen: budget.tally.as_ref().and_then(|last| last.seen),
-            before: budget.tally.as_ref().and_then(|last| last.before),
-        };
-        self.budgets[at].tally = Some(tally);
-        let others = self.members.iter().enumerate().filter(|&(row, _)| row != member);
-        let held = others.flat_map(|(_, one)| &one.parts).filter(|part| part.budget as usize == at);
-        let used = held.fold(news.counted.units, |sum, part| sum.saturating_add(part.held));
-        self.budgets[at].find_others(used);
+    /// Asks all what they had used, by budget and news. Until they have answered, they count as if they had used all that they
+    /// hold.
+    fn open_tallies(&mut self, hearer: usize, told: &[(usize, News)], care: Care, moment: &Moment<'_>) {
+        let mut used: Vec<Option<u64>> = vec![None; self.budgets.len()];
+        told.iter().for_each(|(at, news)| used[*at] = Some(news.counted.units));
+        let rows = self.members.iter_mut().enumerate().filter(|_| !told.is_empty());
+        for (row, part) in rows.flat_map(|(row, one)| one.parts.iter_mut().map(move |part| (row, part))) {
+            let Some(used) = &mut used[part.budget as usize] else { continue };
+            part.counted = None;
+            *used = used.saturating_add(if row == hearer { 0 } else { part.held });
+        }
+        for (at, news) in told {
+            let mine = self.members[hearer].parts.iter_mut().find(|part| part.budget as usize == *at);
+            mine.into_iter().for_each(|part| part.counted = Some(news.counted));
+            self.budgets[*at].open_tally(self.clock, news, care, moment);
+            self.budgets[*at].find_others(used[*at].unwrap_or(0));
+        }
     }
 
     /// Finds what others have used, once nobody is missing who could answer.
-    fn close_tally(&mut self, at: usize, moment: &Moment<'_>) {
-        let Some(tally) = self.budgets[at].tally.as_ref().filter(|tally| tally.is_open) else { return };
-        let is_missing = |member: &&super::state::Member| {
-            member.parts.iter().any(|part| part.budget as usize == at) && !tally.has(member.id)
-        };
-        if self.members.iter().filter(is_missing).any(|member| self.is_present(member)) {
+    fn close_tallies(&mut self, moment: &Moment<'_>) {
+        if !self.budgets.iter().any(Budget::is_asking) {
             return;
         }
-        // Of those who have died since, all that they held is in quarantine.
-        let alive = tally.counts.iter().filter(|one| self.position(one.0).is_some());
-        let used = alive.fold(Counted::default(), |sum, (_, one)| Counted {
-            units: sum.units.saturating_add(one.units),
-            unsure: sum.unsure.saturating_add(one.unsure),
-        });
-        let now = self.budgets[at].instant(self.clock, moment.wall);
-        let budget = &mut self.budgets[at];
-        budget.expect_nothing();
-        let found = budget.find_others(used.units);
-        budget.expect_others(found, used.unsure, now);
-        if let Some(tally) = &mut budget.tally {
-            tally.is_open = false;
+        // By budget: what those have used who have answered; nothing while some have not who could.
+        let mut all = vec![Some(Counted::default()); self.budgets.len()];
+        for member in &self.members {
+            let is_present = self.is_present(member);
+            for part in &member.parts {
+                let sum = &mut all[part.budget as usize];
+                *sum = match (*sum, part.counted) {
+                    (Some(sum), Some(one)) => Some(Counted {
+                        units: sum.units.saturating_add(one.units),
+                        unsure: sum.unsure.saturating_add(one.unsure),
+                    }),
+                    (sum, None) if !is_present => sum,
+                    _ => None,
+                };
+            }
+        }
+        for (budget, all) in self.budgets.iter_mut().zip(all) {
+            if let Some(used) = all.filter(|_| budget.is_asking()) {
+                budget.close_tally(used, budget.instant(self.clock, moment.wall));
+            }
         }
     }
 }

@@ -4,12 +4,13 @@ use proptest::prelude::*;
 
 use crate::clock::Nanos;
 
-use super::gate_view::GateView;
+use super::gate_view::{GateView, Rules, SettledUnits};
 use super::membership::Membership;
 use super::model_world::MS;
 use super::overview::overview;
+use super::reclaim::FreeAt;
 use super::rules_tests::{File, SECOND, member, terms, wants};
-use super::state::MemberId;
+use super::state::{About, MemberId};
 use super::tally::{Counted, HeardNews, News};
 use super::terms::OnConflict;
 
@@ -208,6 +209,97 @@ fn what_a_dead_member_had_used_is_not_taken_from_the_others_as_well() {
     assert_eq!(one.me.effective(0), LIMIT);
 }
 
+/// What a process has in use, when it has heard that so many units are left.
+fn hears(now: Nanos, used: u64, need: u64, remaining: i64) -> Vec<GateView> {
+    let counted = Counted { units: used, unsure: 0 };
+    let news = News { remaining, age: 100 * MS, ends_in: None, window: None, expect: false, counted };
+    let heard = Some(HeardNews { news, number: now, ago: 0, found: None });
+    vec![GateView { used, need, waiting: need, heard, counted, ..GateView::default() }]
+}
+
+/// What no member has used and may use: free in the pool, or in the members' hands.
+fn free_in_all(file: &File, all: &[(&Membership, u64)]) -> i64 {
+    let pool = file.document.as_ref().expect("written").tallies()[0].3;
+    let free = |&(me, used): &(&Membership, u64)| me.effective(0).saturating_sub(used) as i64;
+    pool.max(0) + all.iter().map(free).sum::<i64>()
+}
+
+#[test]
+fn what_was_posted_when_an_answer_got_lost_is_counted_once() {
+    let mut file = File { now: SECOND, ..File::default() };
+    let new = |id| member(id, OnConflict::Refuse, vec![terms(LIMIT, 120)]);
+    let (mut one, mut two) = (new(1), new(2));
+    let wanted = |used, need| {
+        let counted = Counted { units: used, unsure: 0 };
+        vec![GateView { need, counted, ..wants(used, need).remove(0) }]
+    };
+    for _ in 0..4 {
+        file.now += 50 * MS;
+        file.visit(&mut one, &wanted(0, 40)).expect("the tables agree");
+        file.visit(&mut two, &wanted(1, 0)).expect("the tables agree");
+    }
+    assert!(one.effective(0) >= 40);
+    // The second has heard something. Before the first knows of that question, it has used 40 and posts them; and it has heard
+    // that others have used 30.
+    file.visit(&mut two, &hears(file.now, 1, 0, 98)).expect("the tables agree");
+    let mut views = hears(file.now, 40, 0, 29);
+    views[0].settled = vec![SettledUnits { units: 40, free: FreeAt::In(119 * SECOND) }];
+    let request = one.request(file.now, &views, &[]);
+    assert_eq!(request.posts.len(), 1);
+    file.take(&request).expect("the tables agree");
+    // Its answer gets lost. Others do not wait for it.
+    for _ in 0..3 {
+        file.now += 2 * SECOND;
+        file.visit(&mut two, &wanted(1, 0)).expect("the tables agree");
+    }
+    let request = one.request(file.now, &views, &[]);
+    let mut answer = file.take(&request).expect("the tables agree");
+    one.answered(file.now, &mut answer);
+    for _ in 0..4 {
+        file.now += 50 * MS;
+        file.visit(&mut two, &wanted(1, 0)).expect("the tables agree");
+        file.visit(&mut one, &wanted(0, 0)).expect("the tables agree");
+    }
+    assert_eq!(free_in_all(&file, &[(&one, 0), (&two, 1)]), 29);
+}
+
+#[test]
+fn what_one_had_used_that_was_taken_for_dead_is_counted_once() {
+    let rules =
+        Rules { lease: Some(10 * SECOND), arrival: SECOND, margin: 0, on_conflict: OnConflict::Refuse };
+    let new =
+        |id| Membership::new(MemberId(id), About::default(), rules.clone(), vec![terms(LIMIT, 60)].into());
+    // Whether it has heard of others before it knows that it was taken for dead, or later.
+    for at_once in [true, false] {
+        let mut file = File { now: SECOND, ..File::default() };
+        let (mut one, mut two) = (new(1), new(2));
+        for _ in 0..40 {
+            file.now += 2 * SECOND;
+            file.visit(&mut one, &wants(0, 20)).expect("the tables agree");
+            file.visit(&mut two, &wants(0, 80)).expect("the tables agree");
+        }
+        assert_eq!((one.effective(0), two.effective(0)), (20, 80));
+        for _ in 0..8 {
+            file.now += 2 * SECOND;
+            file.visit(&mut two, &wants(0, 80)).expect("the tables agree");
+        }
+        assert_eq!(file.document.as_ref().expect("written").position(MemberId(1)), None);
+        // It used 20 just before; others used 30.
+        if !at_once {
+            file.visit(&mut one, &wants(20, 0)).expect("the tables agree");
+        }
+        let views = hears(file.now, 20, 0, 50);
+        for _ in 0..4 {
+            file.now += 50 * MS;
+            file.visit(&mut one, &views).expect("the tables agree");
+            file.visit(&mut two, &wants(0, 80)).expect("the tables agree");
+        }
+        // What it used it has to hold again; that it was used is in the document, too.
+        let held = free_in_all(&file, &[(&one, 0), (&two, 0)]);
+        assert_eq!((one.effective(0), held), (20, 50), "heard at once: {at_once}");
+    }
+}
+
 #[test]
 fn numbers_that_cannot_be_stop_all_for_an_interval_and_break_nothing() {
     for remaining in [i64::MIN, -1_000_000, i64::MAX] {
@@ -233,8 +325,7 @@ proptest! {
         hears in 0..5_usize,
         foreign in 0..120_u64,
     ) {
-        let mut file = File::default();
-        file.now = SECOND;
+        let mut file = File { now: SECOND, ..File::default() };
         let mut all: Vec<Process> = (1..).zip(&uses).map(|(id, _)| Process::new(id, 0)).collect();
         let mut each: Vec<&mut Process> = all.iter_mut().collect();
         go_round(&mut file, &mut each, 10);

@@ -56,7 +56,8 @@ pub(crate) enum OnConflict {
 /// Two tables that disagree about a budget.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "limit {id:?} is {ours} here, but {theirs} in a process that shares it ({holder}). Give both the same table{}",
+    "limit {id:?} is {ours} here, but {theirs} in a process that shares it ({holder}){}. Give both the same table{}",
+    if *is_overdue { ", which has not come for longer than its lease. If it has ended, its table counts for one lease more" } else { "" },
     if *smallest_helps { ", or share with conflict=\"smallest\" (the smaller limit and the longer interval hold)" } else { "" }
 )]
 pub(crate) struct Conflict {
@@ -69,6 +70,12 @@ pub(crate) struct Conflict {
     pub holder: String,
     /// Whether they disagree about the limit or the interval alone.
     pub smallest_helps: bool,
+    /// Whether the lease of everybody who disagrees has ended by the store's clock alone, which may have stepped: they have
+    /// probably ended, and count as dead once a witness has lived through the time.
+    pub is_overdue: bool,
+    /// The document, and what its clock showed: who was refused can be that witness.
+    pub epoch: u64,
+    pub clock: Nanos,
 }
 
 /// A limit in words: `1200 per 60 s, with a reserve of 100 for priority 1`.

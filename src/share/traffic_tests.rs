@@ -3,6 +3,7 @@
 use crate::clock::Nanos;
 
 use super::model::Cluster;
+use super::model_server::Server;
 use super::model_world::{Fault, MS, Random, World};
 use super::terms::{Kind, Terms};
 
@@ -37,6 +38,7 @@ pub(super) fn world(
         nests: 0,
         foreign: Vec::new(),
         said: Vec::new(),
+        server: Server::default(),
     }
 }
 

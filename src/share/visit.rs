@@ -42,8 +42,8 @@ pub(crate) struct Request {
     pub made_at: Nanos,
     /// One more than the last answered request's.
     pub sequence: u64,
-    /// What the scope's clock showed at the last visit, and how long ago that was.
-    pub witness: Option<(Nanos, Nanos)>,
+    /// Of which document what its clock showed, and how long ago that was.
+    pub witness: Option<(u64, Nanos, Nanos)>,
     /// By limit of the table.
     pub limits: Vec<Said>,
     /// Units spent: (index into the table, units, when they come free).
@@ -167,7 +167,8 @@ impl ScopeState {
         let mut state = Self::find(document, request, moment);
         state.terms_changed = false;
         let care = Care { arrival: request.arrival, margin: request.margin, leases: request.lease.is_some() };
-        let witness = request.witness.filter(|_| request.epoch == state.epoch);
+        let witness = request.witness.filter(|&(epoch, ..)| epoch == state.epoch);
+        let witness = witness.map(|(_, showed, ago)| (showed, ago));
         let behind = state.pass_time(moment, care.leases, witness);
         state.reap(request.member, care, moment);
         state.free_due(moment.wall);
@@ -180,14 +181,14 @@ impl ScopeState {
             let answer = state.farewell(before);
             return Ok((state, answer));
         }
-        let member = state.declare(request, care, moment)?;
+        let member = state.declare(request, care, behind, moment)?;
         if !known {
             state.claim(member, request);
         }
         state.learn(request, moment);
         state.hear_pauses(member, request);
         state.hear_limits(member, request, moment);
-        state.hear_counts(member, request, care, moment);
+        state.hear_counts(member, known, request, care, moment);
         state.take_back(member, request, care, moment);
         if request.leaves {
             let gone = state.members.remove(member);
@@ -342,19 +343,18 @@ impl ScopeState {
 
     /// What the visitor is told of its limits, noted.
     fn tell(&mut self, member: usize, targets: &Targets) -> Vec<Granted> {
-        let (clock, members, id) = (self.clock, self.members.len() as u64, self.members[member].id);
+        let (clock, members) = (self.clock, self.members.len() as u64);
         let mut urgent = vec![false; self.budgets.len()];
         for &at in targets.admitted.iter().filter(|&&at| at != member) {
             for (part, &floor) in self.members[at].parts.iter().zip(&targets.floors[at]) {
                 urgent[part.budget as usize] |= part.held < floor;
             }
         }
-        let left: Vec<u64> =
-            self.members[member].parts.iter().map(|part| self.left_by_others(member, part.budget)).collect();
-        let parts = self.members[member].parts.iter_mut().zip(&targets.targets[member]).zip(left);
+        let left = self.left_by_others(member);
+        let parts = self.members[member].parts.iter_mut().zip(&targets.targets[member]);
         parts
-            .map(|((part, &target), left)| {
-                let target = target.min(left);
+            .map(|(part, &target)| {
+                let target = target.min(left.get(part.budget as usize).copied().unwrap_or(u64::MAX));
                 let budget = &self.budgets[part.budget as usize];
                 let contended = targets.contended[part.budget as usize];
                 (part.told, part.calm) = (target, !contended);
@@ -364,8 +364,8 @@ impl ScopeState {
                     limit: budget.tabled,
                     interval: budget.interval,
                     told: budget.told.map(|told| (told.limit, told.age(clock))),
-                    question: budget.question(id, clock),
-                    settled: budget.settled_with(id),
+                    question: budget.question(part, clock),
+                    settled: budget.settled_with(part),
                     compared: budget.tally.as_ref().map(|tally| clock.saturating_sub(tally.asked_at)),
                     members,
                     contended,
@@ -376,20 +376,25 @@ impl ScopeState {
     }
 
     /// While the pool is negative, more is held than there is: what the others leave of it, who may use what they were told
-    /// last until they come. So all together never use more than there is, whoever has yet to give back.
-    fn left_by_others(&self, member: usize, budget: u32) -> u64 {
-        let pool = self.budgets[budget as usize].pool;
-        if pool >= 0 {
-            return u64::MAX;
+    /// last until they come. So all together never use more than there is, whoever has yet to give back. By budget; empty where
+    /// no pool is negative.
+    fn left_by_others(&self, member: usize) -> Vec<u64> {
+        let mut left: Vec<i128> = self.budgets.iter().map(|budget| budget.pool.into()).collect();
+        if left.iter().all(|&pool| pool >= 0) {
+            return Vec::new();
         }
-        let mut left = i128::from(pool);
         for (at, one) in self.members.iter().enumerate() {
-            for part in one.parts.iter().filter(|part| part.budget == budget) {
+            for part in &one.parts {
                 let uses = if at == member { 0 } else { part.told.max(part.used).min(part.held) };
-                left += i128::from(part.held - uses);
+                left[part.budget as usize] += i128::from(part.held - uses);
             }
         }
-        u64::try_from(left.max(0)).unwrap_or(u64::MAX)
+        let left = left.into_iter().zip(&self.budgets);
+        left.map(|(left, budget)| match budget.pool {
+            0.. => u64::MAX,
+            _ => u64::try_from(left.max(0)).unwrap_or(u64::MAX),
+        })
+        .collect()
     }
 
     /// When the visitor must come again at the latest.

@@ -60,6 +60,34 @@ impl fmt::Display for Seconds {
     }
 }
 
+/// So many units.
+struct Units(u64);
+
+impl fmt::Display for Units {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0 == 1 { f.write_str("1 unit") } else { write!(f, "{} units", self.0) }
+    }
+}
+
+/// Characters of a reason that a line has.
+const LONGEST: usize = 200;
+
+/// A reason in one line, and no longer than a line may be: it may be what an exchange wrote.
+struct OneLine<'a>(&'a str);
+
+impl fmt::Display for OneLine<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write as _;
+
+        let mut characters = self.0.trim().chars();
+        for character in characters.by_ref().take(LONGEST) {
+            let ends_a_line = character.is_control() || matches!(character, '\u{2028}' | '\u{2029}');
+            f.write_char(if ends_a_line { ' ' } else { character })?;
+        }
+        if characters.next().is_some() { f.write_char('…') } else { Ok(()) }
+    }
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.id {
@@ -69,11 +97,11 @@ impl fmt::Display for Event {
         match &self.kind {
             EventKind::Paused { length, reason } => {
                 write!(f, " is paused for {}", Seconds(*length))?;
-                if reason.is_empty() { Ok(()) } else { write!(f, ": {reason}") }
+                if reason.is_empty() { Ok(()) } else { write!(f, ": {}", OneLine(reason)) }
             }
             EventKind::Resumed => f.write_str(" is paused no longer"),
-            EventKind::ForeignUse { units } => write!(f, ": others have used {units} units more"),
-            EventKind::LimitChanged { limit } => write!(f, ": the limit is {limit} units from now on"),
+            EventKind::ForeignUse { units } => write!(f, ": others have used {} more", Units(*units)),
+            EventKind::LimitChanged { limit } => write!(f, ": the limit is {} from now on", Units(*limit)),
             EventKind::Waited { length, .. } => write!(f, ": a request has waited for {}", Seconds(*length)),
         }
     }
@@ -91,10 +119,20 @@ mod tests {
         let limit = Some("/depth");
         assert_eq!(text(limit, paused("HTTP 429")), "\"/depth\" is paused for 31 s: HTTP 429");
         assert_eq!(text(None, paused("")), "every limit is paused for 31 s");
+        assert_eq!(
+            text(limit, paused(" HTTP 429:\r\n\u{1b}[2Jslow down\n")),
+            "\"/depth\" is paused for 31 s: HTTP 429:   [2Jslow down"
+        );
+        let long = text(limit, paused(&"é".repeat(300)));
+        assert_eq!(long, format!("\"/depth\" is paused for 31 s: {}…", "é".repeat(200)));
         assert_eq!(text(limit, EventKind::Resumed), "\"/depth\" is paused no longer");
         assert_eq!(
             text(limit, EventKind::ForeignUse { units: 3 }),
             "\"/depth\": others have used 3 units more"
+        );
+        assert_eq!(
+            text(limit, EventKind::ForeignUse { units: 1 }),
+            "\"/depth\": others have used 1 unit more"
         );
         let changed = EventKind::LimitChanged { limit: 600 };
         assert_eq!(text(limit, changed), "\"/depth\": the limit is 600 units from now on");

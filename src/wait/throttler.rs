@@ -1,5 +1,6 @@
 //! The throttler: a gate, a clock, and one lock around both. Its table, what can be asked, and requests that do not wait.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::task::Waker;
 use std::time::Duration;
@@ -9,7 +10,7 @@ use parking_lot::Mutex;
 use crate::clock::{Clock, Nanos, WallNanos, nanos};
 use crate::error::Error;
 use crate::gate::{Counters, Gate, Options, Rank, Route, Usage};
-use crate::limit::RateLimit;
+use crate::limit::{Kind, RateLimit};
 
 use super::effects::Effects;
 use super::enter::Admission;
@@ -118,6 +119,23 @@ impl Throttler {
         Ok(())
     }
 
+    /// Takes those of some ids out of the table that count nothing by themselves, and that nobody waits for.
+    ///
+    /// # Errors
+    /// [`Error::UnknownLink`] if another id is linked to one of them; then nothing has changed.
+    pub(crate) fn forget_routes(&self, ids: &HashSet<String>) -> Result<(), Error> {
+        self.locked(|shared, now, effects| {
+            let goes = |limit: &RateLimit| {
+                limit.kind == Kind::Route && ids.contains(&limit.id) && !shared.gate.is_named(&limit.id)
+            };
+            let kept: Vec<_> = shared.table.iter().filter(|limit| !goes(limit)).cloned().collect();
+            if kept.len() < shared.table.len() {
+                shared.set_table(now, kept, effects)?;
+            }
+            Ok(())
+        })
+    }
+
     /// The current table.
     pub fn rate_limits(&self) -> Vec<RateLimit> {
         self.shared.lock().table.clone()
@@ -126,6 +144,11 @@ impl Throttler {
     /// What a request for an id takes, by the current table.
     pub(crate) fn lookup(&self, id: &str) -> Result<Arc<Route>, Error> {
         self.shared.lock().gate.lookup(id).cloned()
+    }
+
+    /// Whether the current table has an id. (An error would have to look for the one that was meant.)
+    pub fn has(&self, id: &str) -> bool {
+        self.shared.lock().gate.has(id)
     }
 
     /// Checks that a request for `units` times the route's weights could ever pass.

@@ -19,6 +19,15 @@ from tests.helpers.threads import auntil, until
 PATH = "/api/v3/ping"
 
 
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first answer may take long: on a busy machine it takes longer than a `wait_timeout`."""
+    turn, turn_async = FirstAnswer.turn, FirstAnswer.turn_async
+    monkeypatch.setattr(FirstAnswer, "turn", lambda self, _: turn(self, 60))
+    monkeypatch.setattr(FirstAnswer, "turn_async", lambda self, _: turn_async(self, 60))
+
+
+@pytest.mark.usefixtures("patient")
 async def test_who_starts_at_the_limit_is_refused_once(kind: Any) -> None:
     table = Table((Limit("ALL", 3, 600.0, "X-Used"),), (), default_weights={"ALL": 1})
     with StandInExchange(table, latency=(0.01, 0.05), seed=1) as exchange:

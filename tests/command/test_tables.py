@@ -36,10 +36,20 @@ def test_a_table_is_shown_whole(name: str, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_the_tier_of_an_account_is_shown() -> None:
-    assert "20 in 20 s" in command("kraken", "--tier", "pro").stdout
+    assert "Shown is the lowest." in command("kraken").stdout
+    text = command("kraken", "--tier", "pro").stdout
+    assert "20 in 20 s" in text
+    assert "Shown is pro." in text
+    assert "20 in 40 s" not in text  # That is another tier's.
     done = command("kraken", "--tier", "vip")
     assert done.returncode == 1
     assert "kraken has no tier 'vip': it has 'intermediate', 'pro'" in done.stderr
+
+
+def test_a_tier_without_an_exchange_is_refused() -> None:
+    done = command("--tier", "pro")
+    assert done.returncode == 2
+    assert "--tier pro is one of an exchange: name it, such as kraken" in done.stderr
 
 
 def test_json_is_a_table() -> None:

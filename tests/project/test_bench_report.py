@@ -58,6 +58,20 @@ def test_some_rows_of_a_part_are_replaced_and_new_ones_stand_in_their_place(resu
     assert results.read_text().splitlines() == lines
 
 
+def test_what_is_true_no_longer_goes_when_rows_are_replaced(results: Path) -> None:
+    row = report.Row("first", "the first", "≤ 1")
+    failed = [report.Figure("first", "ours", "failed", False, True)]
+    table = report.markdown([row], failed, ["ours"])
+    notes = ["- fleet failed: ValueError", "- fleet failed twice: no", "- Other: old"]
+    report.write_part("make bench", ["# Limiters", "", *table, "", *notes])
+    measured = [report.Figure("first", "ours", "1", True, False)]
+    report.update_part("make bench", [row], measured, ["Fleet: new"], ["fleet failed"])
+    lines = results.read_text().splitlines()
+    assert "| the first | ≤ 1 | 1 ✓ |" in lines
+    told = [line for line in lines if line.startswith("- ")]
+    assert told[:3] == ["- fleet failed twice: no", "- Other: old", "- Fleet: new"]
+
+
 def test_rows_of_a_part_that_is_not_there_are_refused(results: Path) -> None:
     with pytest.raises(ValueError, match=r"no part of 'make bench': measure all of it first"):
         report.update_part("make bench", [], [], [])

@@ -22,6 +22,8 @@ from tests.helpers.repository import ROOT
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 SHELL = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCK = re.compile(r"^```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+TABLE = re.compile(r"^```toml\n(name = \"(\w+)\".*?)^```$", re.MULTILINE | re.DOTALL)
+"""A table of an exchange, which its reader saves under its name."""
 
 
 def blocks() -> list[object]:
@@ -30,13 +32,15 @@ def blocks() -> list[object]:
         for number, match in enumerate(BLOCK.finditer(page.read_text()), start=1):
             name = f"{page.relative_to(ROOT)}-{number}"
             marks = [needs_budget_in_a_file] if "sqlite:///" in match.group(1) else []
-            found.append(pytest.param(match.group(1), id=name, marks=marks))
+            found.append(pytest.param(page, match.group(1), id=name, marks=marks))
     return found
 
 
-@pytest.mark.parametrize("code", blocks())
-def test_example_runs_as_it_stands(code: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("page", "code"), blocks())
+def test_example_runs_as_it_stands(page: Path, code: str, tmp_path: Path) -> None:
     """Each in a process and a folder of its own, as its reader would try it."""
+    for table, name in TABLE.findall(page.read_text()):
+        (tmp_path / f"{name}.toml").write_text(table)
     run = subprocess.run(
         [sys.executable, "-W", "error", "-c", code],
         cwd=tmp_path,

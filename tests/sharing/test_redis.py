@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from sluicegate import RateLimit, Share, StoreError, Throttler
+from sluicegate._core import share_overview
 from tests.helpers.servers import RedisServer
 from tests.helpers.threads import until
 from tests.sharing.bots import PATIENCE, Bot, Server
@@ -68,6 +69,30 @@ def test_a_unix_socket_and_a_password_do_as_well(redis: RedisServer, arrivals: S
     with throttler.execute_task("x", timeout=30):
         pass
     assert throttler.close()
+
+
+def test_the_table_of_a_killed_process_refuses_nobody_for_longer_than_its_lease(
+    redis: RedisServer, arrivals: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It was the last one: nobody else is a witness that its lease has ended."""
+    with Bot(redis.url, arrivals, TABLE, late=LATE, lease=LEASE, arrival=ARRIVAL) as bot:
+        bot.send(1)
+        bot.sent()
+        bot.kill()
+
+    def is_overdue() -> bool:
+        (scope,) = share_overview(redis.url)
+        return all(member["dead"] for member in scope["members"])
+
+    until(is_overdue)
+    share = Share(redis.url, lease=LEASE, arrival=ARRIVAL)
+    with closing(Throttler([RateLimit("x", 30, 0.5)], share=share)) as throttler:
+        assert "which has not come for longer than its lease" in caplog.text
+        with throttler.execute_task("x", timeout=PATIENCE):
+            pass
+        shared = throttler.usage("x").shared
+    assert shared is not None
+    assert (shared.limit, len(shared.members)) == (30, 1)
 
 
 def test_what_a_killed_process_had_comes_back_to_the_others(

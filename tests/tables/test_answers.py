@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 
 from sluicegate import tables
-from sluicegate.tables import Endpoint, Header, Limit, Table
+from sluicegate.tables import Endpoint, Header, Limit, Refusal, Table
 from tests.tables.asking import DATE, NOW, ask
 from tests.tables.fake_throttler import FakeThrottler
 
@@ -251,12 +252,53 @@ def test_dydx_429_without_retry_after_waits_until_the_reset() -> None:
 )
 def test_an_answer_that_refuses_nothing_is_ok(name: str) -> None:
     bodies: list[Any] = [{"code": "00000"}, {"status": "ok"}, [], "", "{", '["1006"]', None]
-    for status in (200, 400, 401, 403, 404, 500, 502, 503):
+    for status in (200, 400, 401, 403, 404, 500, 502):
         for body in bodies:
             heard, fake = ask(name, "GET", "/nowhere", status, {}, body)
             assert heard.means == "ok"
             assert not fake.paused
             assert not fake.observed
+
+
+@pytest.mark.parametrize("name", tables.names())
+def test_what_http_itself_says_is_heard_of_every_exchange(name: str) -> None:
+    """Also where its documents do not name Retry-After, or a status that every server may send."""
+    table = tables.load(name)
+    endpoint = next(x for x in table.endpoints if x.method != "WS" and (x.weights or x.limit))
+    for body in (None, "", "<html>Too Many Requests</html>"):
+        heard, fake = ask(name, endpoint.method, endpoint.path, 429, {"Retry-After": "9"}, body)
+        if name == "bybit":  # Its 429 is overload.
+            assert (heard.means, fake.paused) == ("overloaded", [])
+        else:
+            wait = 1.009 if name == "dydx" else 10.0  # It tells milliseconds.
+            assert (heard.means, heard.wait) == ("over", pytest.approx(wait))
+            assert fake.paused
+            assert all(seconds == pytest.approx(wait) for _, seconds in fake.paused)
+        heard, fake = ask(name, endpoint.method, endpoint.path, 418, {"Retry-After": "9"}, body)
+        assert (heard.means, fake.paused) == ("banned", [(None, 10.0)])
+        heard, fake = ask(name, endpoint.method, endpoint.path, 503, {"Retry-After": "9"}, body)
+        assert heard.means == "overloaded"
+        heard, fake = ask(name, endpoint.method, endpoint.path, 503, {}, body)
+        assert (heard.means, fake.paused, fake.observed) == ("overloaded", [], [])
+
+
+def test_a_429_that_no_refusal_of_a_table_fits_is_heard() -> None:
+    """Who writes down the codes of his exchange alone must not be banned for that."""
+    refusals = (Refusal("over", code=("50011",), limits=("ALL",)),)
+    table = Table((Limit("ALL", 9, 60.0, ""),), (), {"ALL": 1}, refusals=refusals)
+    for headers, told in (({}, "observed"), ({"Retry-After": "4"}, "paused")):
+        fake = FakeThrottler(table)
+        heard = table.listen(fake, "GET", "/a", 429, headers, b'{"code": 1}')  # type: ignore[arg-type]
+        assert heard.means == "over"
+        assert getattr(fake, told)
+    fake = FakeThrottler()
+    assert table.listen(fake, "GET", "/a", 418).means == "banned"  # type: ignore[arg-type]
+
+
+def test_a_date_where_a_number_is_documented_is_read_all_the_same() -> None:
+    date = formatdate(NOW + 30, usegmt=True)
+    heard, _ = ask("dydx", "GET", DYDX_CANDLES, 429, {"Retry-After": date, **DATE})
+    assert heard.wait == pytest.approx(31.0)
 
 
 def test_a_limit_below_what_a_request_took_that_was_served_is_not_believed() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 import pytest
@@ -46,6 +48,19 @@ def test_limit_that_is_not_told_stays_and_one_that_is_new_is_taken_from() -> Non
     assert table.limits[-1].header_name == "X-MBX-ORDER-COUNT-1H"
 
 
+def test_an_answer_may_be_given_as_it_came() -> None:
+    text = json.dumps({"rateLimits": [row("ORDERS", "SECOND", 10, 50)]})
+    assert limits(Table.from_exchange_info(text))["ORDERS"] == (50, 10)
+    assert limits(Table.from_exchange_info(text.encode()))["ORDERS"] == (50, 10)
+
+
+@pytest.mark.parametrize("table", ["binance-spot", 1, {}, []])
+def test_a_table_with_the_endpoints_must_be_one(table: Any) -> None:
+    says = f"table must be a Table, such as load(…) returns, got {table!r}"
+    with pytest.raises(TypeError, match=re.escape(says)):
+        Table.from_exchange_info([row("ORDERS", "SECOND", 10, 50)], table)
+
+
 def test_of_two_for_the_same_the_stricter_stands() -> None:
     rows = [row("ORDERS", "DAY", 1, n) for n in (5_000, 4_000, 6_000)]
     assert limits(Table.from_exchange_info(rows))["ORDERS_1D"] == (4_000, 86_400)
@@ -68,7 +83,9 @@ def test_the_stand_ins_answer_is_understood() -> None:
     [
         (None, "must have a list 'rateLimits', got None"),
         ({}, "must have a list 'rateLimits', got {}"),
-        ("<html>", "must have a list 'rateLimits', got '<html>'"),
+        ("<html>", "this is not JSON"),
+        (b"\xff", "must be UTF-8"),
+        ('{"rateLimits": 1}', "must have a list 'rateLimits', got {'rateLimits': 1}"),
         ({"rateLimits": []}, "has no REQUEST_WEIGHT"),
         ({"rateLimits": [3]}, r"rateLimits\[0\] must be an object, got 3"),
         ({"rateLimits": [row("ORDERS", "WEEK", 1, 5)]}, "interval must be one of SECOND"),

@@ -11,9 +11,8 @@ PAGE = ROOT / "docs" / "tables.md"
 
 
 def example() -> str:
-    found = re.search(r"^```toml\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
-    assert found
-    return found[1]
+    found = re.findall(r"^```toml\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    return next(text for text in found if 'name = "example"' in text)
 
 
 def test_the_page_lists_every_file() -> None:
@@ -32,6 +31,14 @@ def test_each_file_is_a_table_that_a_throttler_takes(name: str) -> None:
         assert endpoint.group
     for tier in table.tiers:
         Throttler(table.at(tier).rate_limits())
+
+
+@pytest.mark.parametrize("name", tables.names())
+def test_each_fact_has_a_page_and_the_day_on_which_it_was_read(name: str) -> None:
+    table = tables.load(name)
+    facts = [*table.limits, *table.endpoints, *table.headers, *table.refusals, *table.clock]
+    assert [fact for fact in facts if fact.source not in table.sources] == []
+    assert all(len(source.read) == len("2026-11-29") for source in table.sources.values())
 
 
 @pytest.mark.parametrize("name", tables.names())

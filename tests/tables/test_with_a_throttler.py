@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 
 import pytest
 
 from sluicegate import Throttler, tables
-from sluicegate.tables import Endpoint, Limit, Refusal, Table
+from sluicegate.tables import Endpoint, Limit, Refusal, Table, made_routes
 from sluicegate.testing import ManualClock
 
 SPOT = tables.load("binance-spot")
@@ -150,3 +151,63 @@ def test_krakens_counter_lets_one_call_leave_each_third_second_after_a_burst() -
     assert throttler.wait_time(limit_id) < 3.5
     clock.advance(3.5)
     assert units(throttler, limit_id) == 1
+
+
+def test_ids_that_are_made_from_requests_do_not_stay_for_ever(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(made_routes, "MOST", 20)
+    okx = tables.load("okx")
+    throttler = okx.throttler(clock=ManualClock())
+
+    def prepare(*instruments: str) -> str:
+        orders = [{"instId": name, "side": "buy"} for name in instruments]
+        return okx.prepare(throttler, "POST", "/api/v5/trade/batch-orders", orders)
+
+    names = [f"S{number}" for number in range(20)]
+    for name in names:
+        prepare(name, name)
+    both = prepare("S0", "S1")
+    assert throttler.charge(both)
+    known = len(throttler.rate_limits)
+    for one in names:
+        for other in names:
+            prepare(one, other, "S0")
+            # One that is asked for again and again stays.
+            assert prepare("S0", "S1") == both
+            assert both in throttler
+    assert len(throttler.rate_limits) <= known + 21
+    own = "POST /api/v5/trade/batch-orders [S0]"
+    assert throttler.usage(own).used == 1, "what counts is not forgotten"
+
+
+def test_an_id_that_requests_wait_for_is_not_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(made_routes, "MOST", 4)
+    okx, clock = tables.load("okx"), ManualClock()
+    throttler = okx.throttler(clock=clock)
+
+    def prepare(*instruments: str) -> str:
+        orders = [{"instId": name, "side": "buy"} for name in instruments]
+        return okx.prepare(throttler, "POST", "/api/v5/trade/batch-orders", orders)
+
+    async def main() -> None:
+        limit_id = prepare("S0", "S1")
+        while throttler.charge(limit_id):
+            pass
+
+        async def place() -> str:
+            async with throttler.execute_task(limit_id, priority=-1):
+                return "placed"
+
+        placed = asyncio.create_task(place())
+        await asyncio.sleep(0)
+        for number in range(2, 40):
+            prepare(f"S{number}", f"S{number + 1}")
+        assert limit_id in throttler
+        clock.advance(2)
+        assert await placed == "placed"
+        prepare("S50", "S51")
+        prepare("S52", "S53")
+        assert limit_id not in throttler
+
+    asyncio.run(main())

@@ -88,7 +88,7 @@ def test_a_callback_may_take_itself_back_and_use_the_throttler(clock: ManualCloc
             assert gate.off(tell)
 
     gate.observe("/a", used=1)
-    assert seen == ['"/a": others have used 1 units more']
+    assert seen == ['"/a": others have used 1 unit more']
     assert gate.usage("/a").pause_reason == "others are here"
 
 
@@ -263,7 +263,7 @@ def test_each_event_is_a_line_of_the_log_and_a_flood_is_none(
     gate.observe("/b", used=7)
     assert [(x.name, x.levelname, x.getMessage()) for x in caplog.records] == [
         ("sluicegate", "WARNING", '"/a" is paused for 5 s: 100 % used'),
-        ("sluicegate", "INFO", '"/b": others have used 1 units more'),
+        ("sluicegate", "INFO", '"/b": others have used 1 unit more'),
         ("sluicegate", "INFO", '"/a" is paused no longer'),
         (
             "sluicegate",

@@ -6,6 +6,8 @@ import asyncio
 import copy
 import math
 import pickle
+from functools import partial
+from typing import Any
 
 import pytest
 
@@ -191,6 +193,35 @@ def test_what_cannot_be_is_refused_with_its_value(clock: ManualClock) -> None:
             )
     with pytest.raises(ValueError, match="whole number"):
         gate.correct("POOL", 1.5)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="expect must be True or False, not 'no'"):
+        gate.observe("POOL", used=1, expect="no")  # type: ignore[arg-type]
+    for pause in (partial(gate.pause, "POOL"), partial(gate.pause_scope, "account")):
+        with pytest.raises(TypeError, match="reason must be a str, not 429"):
+            pause(1, reason=429)  # type: ignore[operator]
+    with pytest.raises(
+        ValueError, match=r"reset must be a number of seconds below 2\*\*64, not 1e\+"
+    ):
+        gate.observe("POOL", used=1, reset=1e30)
+    assert gate.usage("POOL").used == 0
+    assert gate.charge("POOL")
+
+
+@pytest.mark.parametrize("huge", [10**400, 10**5000, "x" * 100_000], ids=["long", "longer", "text"])
+def test_a_huge_value_is_shown_in_part(clock: ManualClock, huge: Any) -> None:
+    with pytest.raises((TypeError, ValueError)) as raised:
+        throttler(clock).observe("POOL", used=huge)
+    assert len(str(raised.value)) < 300
+
+
+def test_whatever_is_the_reason_it_is_one_line_of_the_log(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = throttler(clock)
+    gate.pause("POOL", 2, reason="HTTP 429:\r\nERROR root: all is lost\n\ud800" + "x" * 1_000)
+    (line,) = caplog.messages
+    assert len(line.splitlines()) == 1
+    assert line.startswith('"POOL" is paused for 2 s: HTTP 429:  ERROR root')
+    assert len(line) < 300
 
 
 @HOLDS

@@ -184,6 +184,22 @@ def test_bad_reserves_are_refused(reserve: Any, error: type[Exception], message:
         RateLimit("x", 5, 1, reserve=reserve)
 
 
+def test_a_number_whose_code_changes_the_reserve_harms_nobody() -> None:
+    reserve: dict[Any, int] = {}
+
+    class Number(float):
+        def __float__(self) -> float:
+            reserve[len(reserve) + 1] = 1
+            return 1.0
+
+    class Priority:
+        def __float__(self) -> float:
+            return float(Number())
+
+    reserve.update({Priority(): 1, 2: 1})
+    assert RateLimit("/depth", 10, 1, reserve=reserve).limit == 10
+
+
 def test_a_reserve_of_all_of_a_limit_is_refused() -> None:
     with pytest.raises(ValueError, match=r'a reserve of "x" must be .* less than its limit of 5'):
         Throttler([RateLimit("x", 5, 1, reserve={1: 5})])

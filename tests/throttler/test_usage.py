@@ -91,3 +91,14 @@ async def test_wait_time_counts_everybody_who_waits(clock: ManualClock) -> None:
 def test_a_usage_survives_pickling_and_copying() -> None:
     usage = Throttler(BINANCE).usage("ORDERS")
     assert pickle.loads(pickle.dumps(usage)) == copy.deepcopy(usage) == usage
+
+
+def test_a_throttler_tells_whether_it_has_an_id() -> None:
+    throttler = Throttler([RateLimit("/depth", 10, 1, reserve={1: 2})])
+    assert "/depth" in throttler
+    for unknown in ("/dept", "", "\ud800", "/depth below priority 1", None, 3, ["/depth"]):
+        assert unknown not in throttler
+    throttler.add_rate_limits([RateLimit("/order", 1, 1)])
+    assert "/order" in throttler
+    throttler.set_rate_limits([RateLimit("/order", 1, 1)])
+    assert "/depth" not in throttler

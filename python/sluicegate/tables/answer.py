@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from sluicegate.tables.route import Route
 from sluicegate.tables.values import shown
 
 LONGEST_BODY = 65_536
@@ -143,6 +144,35 @@ class Body:
                 return ""
             return text if len(text) <= self._longest else ""
         return ""
+
+
+def check_throttler(throttler: object) -> None:
+    """Refuse what nothing can be told.
+
+    Raises:
+        TypeError: It is no throttler.
+    """
+    if not hasattr(throttler, "observe"):
+        raise TypeError(f"throttler must be a sluicegate.Throttler, got {shown(throttler)}")
+
+
+def check_arguments(
+    throttler: object, status: object, limit_id: object, elapsed: object, route: object
+) -> None:
+    """Refuse arguments of `Table.listen` of a wrong type, before anything is done.
+
+    Raises:
+        TypeError: One has.
+    """
+    check_throttler(throttler)
+    if not isinstance(status, int) or isinstance(status, bool):
+        raise TypeError(f"status must be an HTTP status such as 429, got {shown(status)}")
+    if limit_id is not None and not isinstance(limit_id, str):
+        raise TypeError(f"limit_id must be a text or None, got {shown(limit_id)}")
+    if elapsed is not None and not isinstance(elapsed, int | float):
+        raise TypeError(f"elapsed must be seconds or None, got {shown(elapsed)}")
+    if route is not None and not isinstance(route, Route):
+        raise TypeError(f"route must be what Table.route returned, or None, got {shown(route)}")
 
 
 _UNREAD = object()

@@ -13,7 +13,10 @@ from sluicegate.tables.table import Table
 
 def tables(words: Sequence[str]) -> None:
     """Run `sluicegate tables` with the words that follow it."""
-    options = _parser().parse_args(words)
+    parser = _parser()
+    options = parser.parse_args(words)
+    if options.tier is not None and options.name is None:
+        parser.error(f"--tier {options.tier} is one of an exchange: name it, such as kraken")
     try:
         if options.name is None:
             found = [load(name) for name in names()]
@@ -21,7 +24,7 @@ def tables(words: Sequence[str]) -> None:
         else:
             table = _table(options.name)
             table = table if options.tier is None else table.at(options.tier)
-            text = json.dumps(table_to_json(table)) if options.json else shown(table)
+            text = json.dumps(table_to_json(table)) if options.json else shown(table, options.tier)
     except (OSError, ValueError) as error:
         sys.exit(f"sluicegate tables: {error}")
     try:

@@ -9,6 +9,7 @@ from sluicegate.tables.limit import KINDS, SCOPES, Limit, Tier, check_size
 from sluicegate.tables.request import items_of, text_of, value_of
 from sluicegate.tables.returned import Returned
 from sluicegate.tables.values import (
+    check_by_name,
     check_switch,
     check_texts,
     check_word,
@@ -108,6 +109,8 @@ class Endpoint:
                 raise ValueError(
                     f"{name} of {what} must be numbers by name, got {shown(getattr(self, name))}"
                 )
+        check_by_name(f"returned of {what}", self.returned, Returned)
+        check_by_name(f"tiers of {what}", self.tiers, Tier)
         object.__setattr__(self, "has", check_texts(f"has of {what}", self.has))
         object.__setattr__(self, "key", check_texts(f"key of {what}", self.key))
         self._check_conditions(what)
@@ -123,7 +126,12 @@ class Endpoint:
         check_word(f"scope of {what}", self.scope, SCOPES)
         if self.limit != 0 or isinstance(self.limit, bool):
             check_size(what, self.limit, self.interval, self.kind)
-        elif self.interval or self.key or self.tiers or any(OWN in x for x in self.each.values()):
+        elif (
+            self.interval != 0
+            or self.key
+            or self.tiers
+            or any(OWN in x for x in self.each.values())
+        ):
             raise ValueError(f"{what} has no limit of its own: give it a limit and an interval")
         check_switch(f"ignore_headers of {what}", self.ignore_headers)
         if not isinstance(self.host, str) or "/" in self.host:

@@ -50,7 +50,7 @@ class Header:
                 f"header {self.name!r} tells a reset in the format {shown(self.format)}: it must "
                 f"be one of {', '.join(known)}"
             )
-        if self.tells != "reset" and self.format:
+        if self.tells != "reset" and self.format != "":
             raise ValueError(
                 f"header {self.name!r} tells a number of units and has no format, "
                 f"got {shown(self.format)}"

@@ -7,6 +7,8 @@ from sluicegate.tables.header import Header
 from sluicegate.tables.interval import interval_label
 from sluicegate.tables.values import (
     HEADER,
+    check_by_name,
+    check_entries,
     check_texts,
     check_word,
     is_count,
@@ -98,7 +100,9 @@ class Limit:
                 f"got {shown(header)}"
             )
         object.__setattr__(self, "key", check_texts(f"key of {what}", self.key))
-        object.__setattr__(self, "headers", tuple(self.headers))
+        headers = check_entries(f"headers of {what}", self.headers, Header)
+        object.__setattr__(self, "headers", headers)
+        check_by_name(f"tiers of {what}", self.tiers, Tier)
 
     @property
     def header_name(self) -> str | None:

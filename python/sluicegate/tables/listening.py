@@ -11,7 +11,7 @@ from sluicegate.tables.endpoint import OWN
 from sluicegate.tables.header import Header
 from sluicegate.tables.heard import Heard
 from sluicegate.tables.limit import Limit
-from sluicegate.tables.refusal import Refusal, Wait
+from sluicegate.tables.refusal import RETRY_AFTER, STANDARD_REFUSALS, Refusal, Wait
 from sluicegate.tables.route import MOST_MADE, Route
 from sluicegate.tables.server_clock import RESOLUTION, ServerClock
 from sluicegate.tables.server_time import ServerTime
@@ -23,7 +23,7 @@ from sluicegate.tables.telling import (
     pause_scope,
     tell_time,
 )
-from sluicegate.tables.told_time import told_instant, told_length, told_number
+from sluicegate.tables.told_time import WRITTEN, told_instant, told_length, told_number
 from sluicegate.tables.values import shown
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class Listener:
         if found is None:
             found = tuple(
                 refusal
-                for refusal in self._table.refusals
+                for refusal in (*self._table.refusals, *STANDARD_REFUSALS)
                 if (status in refusal.status if refusal.status else True)
             )
             if len(self._by_status) < 1_000:
@@ -174,7 +174,9 @@ class Listener:
                 give_back(throttler, route, content.items)
             return _ok(asked)
         reason = self._reason(refusal, status, content)
-        wait = self._wait(refusal, get, content, now)
+        # What RFC 9110 says of Retry-After holds also where the exchange does not document it.
+        places = (*refusal.wait, RETRY_AFTER) if status >= 400 else refusal.wait
+        wait = self._wait(places, get, content, now)
         if refusal.pauses == "nothing" or (refusal.means == "overloaded" and wait is None):
             return Heard(refusal.means, wait, (), asked, reason)
         if wait is None and refusal.means == "banned":
@@ -241,7 +243,7 @@ class Listener:
                 continue
             number = told_number(text)
             if number is None or number > LARGEST or (header.tells == "limit" and number < units):
-                self._unknown(header.name, text, f"{header.tells}, a number of units")
+                self._unknown(header.name, text, "a number of units")
                 continue
             # Fractions to the safe side; below 0 nothing is used, or nothing is left.
             number = max(number, 0.0)
@@ -256,7 +258,7 @@ class Listener:
             return length
         instant = told_instant(text, header.format)
         if instant is None:
-            self._unknown(header.name, text, f"reset, as {header.format}")
+            self._unknown(header.name, text, WRITTEN[header.format])
             return None
         return now.until(instant)
 
@@ -280,14 +282,17 @@ class Listener:
     def _has_code(self, refusal: Refusal, body: Body) -> bool:
         if not body.is_parsed and not any(code in body.text for code in refusal.code):
             return False
+        return any(code in refusal.code for code in self._codes(refusal, body))
+
+    def _codes(self, refusal: Refusal, body: Body) -> list[str]:
         fields = (refusal.field,) if refusal.field else self._table.code_field
-        return any(value in refusal.code for field in fields for value in body.values(field))
+        return [code for field in fields for code in body.values(field)]
 
     def _wait(
-        self, refusal: Refusal, get: HeaderGetter, body: Body, now: ServerTime
+        self, places: tuple[Wait, ...], get: HeaderGetter, body: Body, now: ServerTime
     ) -> float | None:
         """Seconds to wait, with the margin; None if the answer does not say."""
-        for place in refusal.wait:
+        for place in places:
             seconds = self._told_wait(place, get, body, now)
             if seconds is None:
                 continue
@@ -324,7 +329,7 @@ class Listener:
             return length
         instant = told_instant(text, place.format)
         if instant is None:
-            self._unknown(place.header or place.field or "the body", text, place.format)
+            self._unknown(place.header or place.field or "the body", text, WRITTEN[place.format])
             return None
         return now.until(instant)
 
@@ -397,9 +402,12 @@ class Listener:
         return next((x for x in self._table.limits if x.name in (limit_id, name)), None)
 
     def _reason(self, refusal: Refusal, status: int, body: Body) -> str:
-        codes = [code for field in self._table.code_field for code in body.values(field)]
-        code = f" {codes[0]}" if codes and codes[0] in refusal.code else ""
-        return f"HTTP {status}{code[:100]}, {refusal.means}"
+        """What an answer says, in short: the status, and the code or text that was looked for."""
+        told = next((code for code in self._codes(refusal, body) if code in refusal.code), "")
+        if not told and refusal.text:
+            found = re.search(refusal.text, body.text, re.IGNORECASE)
+            told = " ".join(found[0].split()) if found else ""
+        return f"HTTP {status}{told and ' '}{told[:100]}, {refusal.means}"
 
     def _unknown(self, where: str, text: str, wanted: str) -> None:
         """Says once that something cannot be read."""
@@ -407,7 +415,7 @@ class Listener:
             return
         self._warned.add(where)
         LOG.warning(
-            "%s: %s says %s, which is not %s; it is ignored. This is said once.",
+            "%s: %s says %s, and must be %s; it is ignored. This is said once.",
             self._table.name,
             where,
             shown(text),

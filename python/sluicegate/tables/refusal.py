@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from typing import get_args
 
 from sluicegate.tables.told_time import TimeFormat
-from sluicegate.tables.values import HEADER, check_texts, check_word, is_length, is_whole, shown
+from sluicegate.tables.values import (
+    HEADER,
+    check_entries,
+    check_text,
+    check_texts,
+    check_word,
+    is_length,
+    is_whole,
+    shown,
+)
 
 MEANS = ("over", "banned", "overloaded")
 """What a refusal means: a limit is exceeded; nothing more is answered; it is not one's usage."""
@@ -50,21 +59,24 @@ class Wait:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
+        for name in ("header", "field", "text"):
+            check_text(f"{name} of a wait", getattr(self, name))
         given = [name for name in ("header", "field", "text", "seconds") if getattr(self, name)]
         if len(given) != 1:
             raise ValueError(
                 "a wait needs one of header, field, text and seconds, "
                 f"got {' and '.join(given) or 'none of them'}"
             )
-        if self.seconds and not is_length(self.seconds):
-            raise ValueError(f"seconds of a wait must be above 0, got {shown(self.seconds)}")
-        if self.header and not (isinstance(self.header, str) and HEADER.fullmatch(self.header)):
+        if self.seconds != 0 and not is_length(self.seconds):
+            raise ValueError(
+                f"seconds of a wait must be above 0 (and at most 100 years), "
+                f"got {shown(self.seconds)}"
+            )
+        if self.header and not HEADER.fullmatch(self.header):
             raise ValueError(
                 "header of a wait must be the name of an HTTP header such as 'Retry-After', "
                 f"got {shown(self.header)}"
             )
-        if not isinstance(self.field, str):
-            raise ValueError(f"field of a wait must be a text, got {shown(self.field)}")
         if self.text and _pattern("text of a wait", self.text).groups != 1:
             raise ValueError(
                 f"text of a wait needs one group, such as '(\\d+)', got {shown(self.text)}"
@@ -97,7 +109,8 @@ class Refusal:
             of an `account`, `all` requests, or `nothing`. By default `limits` if over, `all` if
             banned, `nothing` if overloaded.
         wait: Where it says how long to wait: the first that is there and can be read stands. If
-            none is, limits that are exceeded count as full until their windows end.
+            none is, the header `Retry-After` stands as RFC 9110 has it, with a status of 400 or
+            more; and without one, limits that are exceeded count as full until their windows end.
         source: Where it is documented: a key of the table's `sources`.
 
     Raises:
@@ -136,16 +149,14 @@ class Refusal:
         object.__setattr__(self, "code", tuple(map(str, codes)))
         for name in ("lacks", "limits"):
             object.__setattr__(self, name, check_texts(f"{name} of a refusal", getattr(self, name)))
-        if not isinstance(self.field, str):
-            raise ValueError(f"field of a refusal must be a text, got {shown(self.field)}")
-        if not isinstance(self.text, str):
-            raise ValueError(f"text of a refusal must be a text, got {shown(self.text)}")
+        check_text("field of a refusal", self.field)
+        check_text("text of a refusal", self.text)
         _pattern("text of a refusal", self.text)
         if not (self.status or self.code or self.text):
             raise ValueError("a refusal needs a status, a code or a text, got none of them")
         check_word("pauses of a refusal", self.pauses or USUAL[self.means], PAUSES)
         object.__setattr__(self, "pauses", self.pauses or USUAL[self.means])
-        object.__setattr__(self, "wait", tuple(self.wait))
+        object.__setattr__(self, "wait", check_entries("wait of a refusal", self.wait, Wait))
 
     @property
     def needs_body(self) -> bool:
@@ -158,3 +169,10 @@ USUAL_REFUSALS = (
     Refusal("banned", (418,), wait=(RETRY_AFTER,)),
 )
 """What a table means that says nothing of refusals."""
+
+STANDARD_REFUSALS = (
+    *USUAL_REFUSALS,
+    # RFC 9110 has Retry-After with 503. Without one, overload pauses nothing.
+    Refusal("overloaded", (503,), pauses="all", wait=(RETRY_AFTER,)),
+)
+"""What an answer means that none of its table's refusals fits: every server may answer so."""

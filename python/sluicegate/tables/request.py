@@ -64,9 +64,10 @@ def split_url(url: str) -> tuple[str, str, str]:
     url, _, query = url.partition("?")
     if url.startswith("/"):
         return "", url, query
+    # Some programs write `api/v3/depth`.
     _, scheme, rest = url.partition("://")
     if not scheme:
-        return "", url, query
+        return "", f"/{url}", query
     place, slash, path = rest.partition("/")
     return _host(place), slash + path, query
 

@@ -18,6 +18,7 @@ from sluicegate.tables.request import (
     text_of,
     value_of,
 )
+from sluicegate.tables.values import shown
 
 OTHER = "*"
 """The id of requests to paths that the table does not have."""
@@ -139,7 +140,10 @@ class Router:
 
     def route(self, method: str, url: str, query: object = None) -> Route:
         """The route of a request; that of `OTHER` if no entry applies."""
-        plain = self._plain.get((method, url))
+        try:
+            plain = self._plain.get((method, url))
+        except TypeError:  # A list or a mapping.
+            raise _wrong(method, url) from None
         if plain is not None:
             return plain
         if query is None and type(url) is str and len(url) <= LONGEST_ASKED:
@@ -183,10 +187,14 @@ class Router:
         return self._static[endpoint.id]
 
     def _find(self, method: str, url: str, query: object) -> tuple["_Entry | None", object]:
-        entries = self._exact.get((method, url))
+        try:
+            entries = self._exact.get((method, url))
+        except TypeError:
+            raise _wrong(method, url) from None
         host = ""
         if entries is None:
-            method, url = _as_text(method), _as_text(url)
+            if not isinstance(method, str) or not isinstance(url, str):
+                method, url = _as_texts(method, url)
             host, path, of_url = split_url(url)
             if of_url:
                 query = of_url if query is None else merged(of_url, query)
@@ -270,11 +278,22 @@ class Router:
         )
 
 
-def _as_text(value: object) -> str:
-    """A method or a URL as a text: clients have classes of their own for URLs."""
-    if isinstance(value, str):
-        return value
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _as_texts(method: object, url: object) -> tuple[str, str]:
+    """A method and a URL as texts: clients have classes of their own for URLs."""
+    texts = [
+        x.decode("utf-8", "replace") if isinstance(x, bytes) else str(x) for x in (method, url)
+    ]
+    is_url = isinstance(url, str | bytes) or texts[1].startswith("/") or "://" in texts[1]
+    if not isinstance(method, str | bytes) or not is_url or isinstance(url, tuple):
+        raise _wrong(method, url)
+    return texts[0], texts[1]
+
+
+def _wrong(method: object, url: object) -> TypeError:
+    """What is said of a method or a URL that is none."""
+    if not isinstance(method, str | bytes):
+        return TypeError(f"method must be a text such as 'GET', got {shown(method)}")
+    return TypeError(f"path must be a text such as '/api/v3/depth', or a URL, got {shown(url)}")
 
 
 def _suffix(items_by_key: Mapping[str, Mapping[str, int]]) -> str:

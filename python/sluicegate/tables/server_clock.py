@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from sluicegate.tables.told_time import TimeFormat
-from sluicegate.tables.values import HEADER, check_word, shown
+from sluicegate.tables.values import HEADER, check_text, check_word, shown
 
 RESOLUTION = {"http-date": 1.0, "epoch-seconds": 1.0, "epoch-ms": 1e-3}
 """Seconds between two times that a format can tell."""
@@ -33,9 +33,11 @@ class ServerClock:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
+        for name in ("header", "path", "field"):
+            check_text(f"{name} of a clock", getattr(self, name))
         if bool(self.header) == bool(self.path and self.field):
             raise ValueError("a clock needs a header, or a path and a field, and not both")
-        if self.header and not (isinstance(self.header, str) and HEADER.fullmatch(self.header)):
+        if self.header and not HEADER.fullmatch(self.header):
             raise ValueError(
                 f"header of a clock must be the name of an HTTP header, got {shown(self.header)}"
             )

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from sluicegate.tables.answer import Body, HeaderGetter
 from sluicegate.tables.server_clock import ServerClock
-from sluicegate.tables.told_time import told_instant
+from sluicegate.tables.told_time import WRITTEN, told_instant
 
 LATEST = 8e9
 """Later instants, of the year 2223, are not believed."""
@@ -72,5 +72,5 @@ class ServerTime:
         instant = told_instant(text, clock.format)
         if instant is not None and 0 < instant < LATEST:
             return instant
-        self._unknown(where, text, f"a time as {clock.format}")
+        self._unknown(where, text, WRITTEN[clock.format])
         return None

@@ -1,6 +1,7 @@
 """A table as text for a terminal."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 from sluicegate.tables.endpoint import Endpoint
 from sluicegate.tables.header import Header
@@ -29,13 +30,26 @@ def listed(tables: Iterable[Table]) -> str:
     return _columns(rows)
 
 
-def shown(table: Table) -> str:
-    """All that a table has."""
+def shown(table: Table, tier: str | None = None) -> str:
+    """All that a table has.
+
+    Args:
+        table: The table, at that tier.
+        tier: The tier of accounts whose limits it has; None for the lowest.
+    """
     parts = [f"{table.title or table.name}\n"]
     if table.hosts:
         parts.append(f"Hosts: {', '.join(table.hosts)}\n")
     if table.tiers:
-        parts.append(f"Tiers of accounts: {', '.join(table.tiers)}. Shown is the lowest.\n")
+        which = "the lowest" if tier is None else tier
+        parts.append(f"Tiers of accounts: {', '.join(table.tiers)}. Shown is {which}.\n")
+    if tier is not None:
+        # Those of the others would be told beside it as if they were of this one.
+        table = replace(
+            table,
+            limits=tuple(replace(limit, tiers={}) for limit in table.limits),
+            endpoints=tuple(replace(endpoint, tiers={}) for endpoint in table.endpoints),
+        )
     parts.append("\nLimits\n" + _columns(map(_limit, table.limits)))
     if table.headers:
         told = ", ".join([_headers(table.headers), *_sources(table.headers)])

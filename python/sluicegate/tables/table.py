@@ -6,7 +6,8 @@ from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.tables import rate_limits
+from sluicegate.tables import made_routes, rate_limits
+from sluicegate.tables.answer import check_arguments, check_throttler
 from sluicegate.tables.ban import BanRule
 from sluicegate.tables.endpoint import OWN, Endpoint
 from sluicegate.tables.header import Header
@@ -18,10 +19,30 @@ from sluicegate.tables.request import parameters
 from sluicegate.tables.route import Route, Router
 from sluicegate.tables.server_clock import DATE, ServerClock
 from sluicegate.tables.source import Difference, Source
-from sluicegate.tables.values import check_texts, is_count, is_number, shown
+from sluicegate.tables.values import (
+    check_by_name,
+    check_entries,
+    check_text,
+    check_texts,
+    is_count,
+    is_number,
+    read_json,
+    shown,
+)
 
 if TYPE_CHECKING:
     from sluicegate import RateLimit, Throttler
+
+
+ENTRIES: Mapping[str, type] = {
+    "limits": Limit,
+    "endpoints": Endpoint,
+    "headers": Header,
+    "refusals": Refusal,
+    "clock": ServerClock,
+    "differences": Difference,
+}
+"""What the lists of a table have in them."""
 
 
 @dataclass(frozen=True)
@@ -70,15 +91,18 @@ class Table:
     def __post_init__(self) -> None:
         """Refuse what cannot be."""
         for what in ("name", "title"):
-            if not isinstance(getattr(self, what), str):
-                raise ValueError(
-                    f"{what} of a table must be a text, got {shown(getattr(self, what))}"
-                )
+            check_text(f"{what} of a table", getattr(self, what))
         for what in ("hosts", "code_field", "not_documented"):
             texts = check_texts(f"{what} of a table", getattr(self, what))
             object.__setattr__(self, what, texts)
-        for what in ("limits", "endpoints", "headers", "refusals", "clock", "differences"):
-            object.__setattr__(self, what, tuple(getattr(self, what)))
+        for what, kind in ENTRIES.items():
+            entries: tuple[object, ...] = check_entries(
+                f"{what} of a table", getattr(self, what), kind
+            )
+            object.__setattr__(self, what, entries)
+        check_by_name("sources of a table", self.sources, Source)
+        if not isinstance(self.ban, BanRule):
+            raise ValueError(f"ban of a table must be a BanRule, got {shown(self.ban)}")
         # A table of refusals alone is one of an exchange whose limits nobody knows.
         knows_none = not self.limits and not any(x.limit for x in self.endpoints)
         if knows_none and self.refusals is USUAL_REFUSALS:
@@ -106,12 +130,16 @@ class Table:
 
         Args:
             method: `GET`, `POST`, …
-            path: The path, or the URL. A query that it has counts, too.
+            path: The path, or the URL, as text or as an object of the client. A query that it has
+                counts, too.
             query: The parameters: a mapping, a query string, or a body (JSON or a form) as a
                 mapping, a list, text or bytes.
 
         Returns:
             The id; `"*"` for a path that the table does not have.
+
+        Raises:
+            TypeError: `method` is no text, or `path` neither a text nor a URL.
         """
         return self._router.route(method, path, query).id
 
@@ -132,24 +160,27 @@ class Table:
         return found
 
     def prepare(self, throttler: "Throttler", method: str, path: str, query: object = None) -> str:
-        """The id of a request (see `find`), which the throttler has from now on.
+        """The id of a request (see `find`), which the throttler has then.
 
         The throttler is one with this table's limits, as `throttler` makes it. An id that was made
-        from the request is added to it.
+        from the request is added to it. So call this for each request: of such ids that count
+        nothing by themselves, a throttler keeps the last 2,000 that it was asked for, and all that
+        requests wait for.
+
+        Raises:
+            TypeError: An argument has the wrong type.
         """
+        check_throttler(throttler)
         route = self._router.route(method, path, query)
         return self.prepare_route(throttler, route) if route.made else route.id
 
     def prepare_route(self, throttler: "Throttler", route: Route) -> str:
-        """The id of a route (see `route`), which the throttler has from now on.
+        """The id of a route (see `route`), which the throttler has then.
 
         It is what `prepare` does for a request whose route is known.
         """
         if route.made:
-            try:
-                throttler.usage(route.id)
-            except KeyError:
-                throttler.add_rate_limits(rate_limits.all_of(route))
+            made_routes.keep(throttler, route)
         return route.id
 
     def listen(
@@ -187,7 +218,11 @@ class Table:
                 use is told from one's own, and the offset of the server's clock is learned.
             route: What `route` says of the request, if it was asked already. Then method, path and
                 query do not matter.
+
+        Raises:
+            TypeError: An argument has the wrong type. Whatever the answer has in it raises nothing.
         """
+        check_arguments(throttler, status, limit_id, elapsed, route)
         if route is None:
             route = self._router.route(method, path, query)
         return self._listener.listen(throttler, route, status, headers, body, limit_id, elapsed)
@@ -229,16 +264,22 @@ class Table:
         """The table of Binance with the limits that it tells now.
 
         Args:
-            data: What `GET /api/v3/exchangeInfo` or `GET /fapi/v1/exchangeInfo` answered.
+            data: What `GET /api/v3/exchangeInfo` or `GET /fapi/v1/exchangeInfo` answered: its JSON,
+                read already or as text or bytes.
             table: The table with the endpoints; by default `binance-spot`, or `binance-usdm` if the
                 answer is that of USD-M futures. Limits that the answer does not tell stay.
 
         Raises:
             ValueError: It is not such an answer. The message says where, and what would be right.
+            TypeError: `table` is no `Table`.
         """
         from sluicegate.tables.exchange_info import live_limits
         from sluicegate.tables.table_toml import load_file
 
+        if isinstance(data, str | bytes):
+            data = read_json(data)
+        if table is not None and not isinstance(table, Table):
+            raise TypeError(f"table must be a Table, such as load(…) returns, got {shown(table)}")
         if table is None:
             futures = isinstance(data, Mapping) and data.get("futuresType") == "U_MARGINED"
             table = load_file("binance-usdm" if futures else "binance-spot")
@@ -248,7 +289,13 @@ class Table:
         """The same table with one endpoint more, ahead of the others.
 
         It takes the place of an endpoint with the same id.
+
+        Raises:
+            TypeError: It is no `Endpoint`.
+            ValueError: It names a limit that this table does not have.
         """
+        if not isinstance(endpoint, Endpoint):
+            raise TypeError(f"endpoint must be an Endpoint, got {shown(endpoint)}")
         others = (other for other in self.endpoints if other.id != endpoint.id)
         return replace(self, endpoints=(endpoint, *others))
 
@@ -352,6 +399,7 @@ class Table:
             *(("a difference", difference.source) for difference in self.differences),
         ]
         for what, source in named:
+            check_text(f"source of {what}", source)
             if source and source not in self.sources:
                 known = ", ".join(map(repr, self.sources)) or "none"
                 raise ValueError(f"{what} names the source {source!r}; the table has {known}")

@@ -5,11 +5,17 @@ from typing import Any
 
 from sluicegate.tables.reading import plain, read
 from sluicegate.tables.table import Table
-from sluicegate.tables.values import read_json
+from sluicegate.tables.values import read_json, shown
 
 
 def table_to_json(table: Table) -> dict[str, Any]:
-    """A dictionary that JSON can hold, and that `table_from_json` reads."""
+    """A dictionary that JSON can hold, and that `table_from_json` reads.
+
+    Raises:
+        TypeError: It is no `Table`.
+    """
+    if not isinstance(table, Table):
+        raise TypeError(f"table must be a Table, got {shown(table)}")
     found: dict[str, Any] = plain(table)
     return found
 

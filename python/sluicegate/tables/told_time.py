@@ -9,6 +9,16 @@ from typing import Literal
 TimeFormat = Literal["seconds", "ms", "epoch-seconds", "epoch-ms", "http-date", "retry-after"]
 """How a time is written. `retry-after` is what RFC 9110 allows: whole seconds, or an HTTP date."""
 
+WRITTEN = {
+    "retry-after": "a number of seconds or a date",
+    "seconds": "a number of seconds",
+    "ms": "a number of milliseconds",
+    "epoch-seconds": "a time in seconds since 1970",
+    "epoch-ms": "a time in milliseconds since 1970",
+    "http-date": "a date",
+}
+"""The formats, as a message has them."""
+
 NUMBER = re.compile(r"\s*([+-]?\d{1,18}(?:\.\d{1,9})?)\s*", re.ASCII)
 """A decimal number; `float` alone would take `1_000`, `nan` and digits of other scripts, too."""
 

@@ -3,8 +3,10 @@
 import json
 import math
 import re
-from collections.abc import Mapping
-from typing import Any, TypeGuard
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeGuard, TypeVar
+
+_Entry = TypeVar("_Entry")
 
 LARGEST_COUNT = 2**63 - 1
 """The largest whole number: what 64 bits hold, so that any client can read it."""
@@ -98,6 +100,46 @@ def check_word(what: str, value: object, known: tuple[str, ...]) -> None:
     """
     if not isinstance(value, str) or value not in known:
         raise ValueError(f"{what} must be one of {', '.join(known)}, got {shown(value)}")
+
+
+def check_text(what: str, value: object) -> None:
+    """Refuse what is no text.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not isinstance(value, str):
+        raise ValueError(f"{what} must be a text, got {shown(value)}")
+
+
+def check_entries(what: str, value: object, kind: type[_Entry]) -> tuple[_Entry, ...]:
+    """The same list of objects of a class as a tuple.
+
+    Raises:
+        ValueError: It is no list, or has something else than these.
+    """
+    if isinstance(value, str | bytes | Mapping) or not isinstance(value, Iterable):
+        raise ValueError(f"{what} must be a list of {kind.__name__}, got {shown(value)}")
+    entries = tuple(value)
+    for entry in entries:
+        if not isinstance(entry, kind):
+            raise ValueError(f"{what} must be a list of {kind.__name__}, got {shown(entry)} in it")
+    return entries
+
+
+def check_by_name(what: str, value: object, kind: type) -> None:
+    """Refuse what is no mapping from texts to objects of a class.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{what} must be {kind.__name__} by name, got {shown(value)}")
+    for name, entry in value.items():
+        if not isinstance(name, str) or not isinstance(entry, kind):
+            raise ValueError(
+                f"{what} must be {kind.__name__} by name, got {shown(name)}: {shown(entry)}"
+            )
 
 
 def check_texts(what: str, value: object) -> tuple[str, ...]:

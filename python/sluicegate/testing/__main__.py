@@ -65,7 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     add(
         "--table",
         default="binance-spot",
-        help="the name of a table, or a JSON file (default: %(default)s)",
+        help="the name of a table, or a JSON or TOML file (default: %(default)s)",
     )
     add(
         "--minute",

@@ -17,7 +17,7 @@ use std::time::Duration;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError};
 use pyo3::gc::{PyTraverseError, PyVisit};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 
 use crate::clock::{Clock, nanos};
 use crate::gate::{Observation, Options, Route};
@@ -500,7 +500,10 @@ impl PyThrottler {
     /// Examples:
     ///     >>> throttler.observe("/depth", used=5)  # 2 of them are our own
     ///     3
-    #[pyo3(signature = (limit_id, *, used=None, remaining=None, limit=None, reset=None, expect=false, age=None))]
+    #[pyo3(
+        signature = (limit_id, *, used=None, remaining=None, limit=None, reset=None, expect=None, age=None),
+        text_signature = "($self, limit_id, *, used=None, remaining=None, limit=None, reset=None, expect=False, age=None)"
+    )]
     #[allow(clippy::too_many_arguments, reason = "they are Python's, by name")]
     fn observe(
         &self,
@@ -509,7 +512,7 @@ impl PyThrottler {
         remaining: Option<&Bound<'_, PyAny>>,
         limit: Option<&Bound<'_, PyAny>>,
         reset: Option<&Bound<'_, PyAny>>,
-        expect: bool,
+        expect: Option<&Bound<'_, PyAny>>,
         age: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<u64> {
         let handle = self.route(limit_id)?;
@@ -519,7 +522,7 @@ impl PyThrottler {
             limit: limit.map(|limit| numbers::limit("limit", limit)).transpose()?,
             reset: reset.map(|reset| numbers::span("reset", reset)).transpose()?,
             age: age.map(|age| numbers::span("age", age)).transpose()?,
-            expect,
+            expect: expect.map(|expect| numbers::switch("expect", expect)).transpose()?.unwrap_or(false),
         };
         Ok(self.throttler()?.observe(handle.get().route.id(), answer)?.foreign)
     }
@@ -549,13 +552,16 @@ impl PyThrottler {
     ///     True
     ///     >>> throttler.charge("/depth")
     ///     False
-    #[pyo3(signature = (limit_id=None, seconds=None, reason=""))]
+    #[pyo3(
+        signature = (limit_id=None, seconds=None, reason=None),
+        text_signature = "($self, limit_id=None, seconds=None, reason='')"
+    )]
     fn pause(
         &self,
         py: Python<'_>,
         limit_id: Option<&Bound<'_, PyAny>>,
         seconds: Option<&Bound<'_, PyAny>>,
-        reason: &str,
+        reason: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let Some(seconds) = seconds else {
             return Err(PyTypeError::new_err("pause() needs seconds: throttler.pause(limit_id, 60)"));
@@ -563,7 +569,7 @@ impl PyThrottler {
         let length = numbers::pause(seconds)?;
         let handle = limit_id.map(|limit_id| self.route(limit_id)).transpose()?;
         let id = handle.as_ref().map(|handle| handle.get().route.id());
-        let later = self.throttler()?.pause(id, length, reason)?;
+        let later = self.throttler()?.pause(id, length, &numbers::text_or_empty("reason", reason)?)?;
         // Requests that take nothing of what is paused have another route now.
         self.routes.clear(py);
         Ok(later)
@@ -592,16 +598,17 @@ impl PyThrottler {
     ///     False
     ///     >>> throttler.charge("/depth")  # a limit of the account
     ///     True
-    #[pyo3(signature = (scope, seconds, reason=""))]
+    #[pyo3(signature = (scope, seconds, reason=None), text_signature = "($self, scope, seconds, reason='')")]
     fn pause_scope(
         &self,
         py: Python<'_>,
         scope: &Bound<'_, PyAny>,
         seconds: &Bound<'_, PyAny>,
-        reason: &str,
+        reason: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<bool> {
         let scope = table::scope_named(scope, "scope")?;
-        let later = self.throttler()?.pause_scope(scope, numbers::pause(seconds)?, reason)?;
+        let reason = numbers::text_or_empty("reason", reason)?;
+        let later = self.throttler()?.pause_scope(scope, numbers::pause(seconds)?, &reason)?;
         // Requests that take nothing of what is paused have another route now.
         self.routes.clear(py);
         Ok(later)
@@ -724,6 +731,13 @@ impl PyThrottler {
         Ok(())
     }
 
+    /// Takes ids out of the table that count nothing by themselves, and that nobody waits for.
+    fn _forget_routes(&self, py: Python<'_>, limit_ids: Vec<String>) -> PyResult<()> {
+        self.throttler()?.forget_routes(&limit_ids.into_iter().collect())?;
+        self.routes.clear(py);
+        Ok(())
+    }
+
     /// Tells what the clock of the exchange shows now: limits of ``kind="fixed"`` follow it.
     ///
     /// Each call adds to what is known: many coarse times make a fine one. If a call contradicts
@@ -782,6 +796,13 @@ impl PyThrottler {
     #[getter]
     fn rate_limits<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         table::write(py, &self.throttler()?.rate_limits())
+    }
+
+    /// Whether the table has a limit with this id: ``"/depth" in throttler``.
+    fn __contains__(&self, limit_id: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let throttler = self.throttler()?;
+        let Ok(limit_id) = limit_id.cast::<PyString>() else { return Ok(false) };
+        Ok(limit_id.to_str().is_ok_and(|id| throttler.has(id)))
     }
 
     /// The share of each interval by which units stay used longer, from 0 to 1.

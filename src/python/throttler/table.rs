@@ -143,7 +143,8 @@ fn read_reserve(what: &str, reserve: &Bound<'_, PyAny>) -> PyResult<BTreeMap<i16
         let priority = numbers::priority(&format!("a priority in {what}"), &priority)?;
         Ok((priority, numbers::units(&format!("{what} for priority {priority}"), 1, &units)?))
     };
-    dict.iter().map(entry).collect()
+    // A list of them, as a number may be an object whose code changes the dictionary.
+    dict.items().iter().map(|pair| entry(pair.extract()?)).collect()
 }
 
 /// A limit that counts something, with the interval in which it does.
