@@ -89,7 +89,7 @@ def test_what_is_kept_for_higher_priorities_is_kept_beside_others(clock: ManualC
     assert (usage.remaining, usage.reserved) == (5, 5)
     assert not throttler.charge("CALLS")
     assert throttler.charge("CALLS", 5, priority=1)
-    # Of the others' units as many drain for all as in the whole counter, however often they are told.
+    # The units of others drain as in the whole counter, however often they are told.
     for _ in range(40):
         clock.advance(3)
         throttler.observe("CALLS", used=14)
