@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 from typing import Any
@@ -202,3 +204,29 @@ async def test_requests_that_wait_when_the_drop_in_ends_still_leave_in_time() ->
     assert server.over(50) == 0
     assert isinstance(exchange, ccxt_async.bitstamp)
     await exchange.close()
+
+
+def test_what_is_imported_after_the_installation_is_covered() -> None:
+    program = """
+import asyncio, sys
+import sluicegate.ccxt
+
+sluicegate.ccxt.install()
+assert "ccxt.async_support" not in sys.modules
+import ccxt.async_support as ccxt
+
+async def main():
+    exchange = ccxt.bitstamp()
+    async def fetch(*_, **__):
+        return {}
+    exchange.fetch = fetch
+    await exchange.publicGetTickerPair({"pair": "btcusd"})
+    print([one.used for name, one in sluicegate.ccxt.usage(exchange).items() if "ms" in name])
+    await exchange.close()
+
+asyncio.run(main())
+sluicegate.ccxt.uninstall()
+print("__wrapped__" in vars(ccxt.Exchange.__init__), "__wrapped__" in vars(ccxt.Exchange.fetch2))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[1000000]\nFalse False\n", done.stderr

@@ -57,7 +57,7 @@ def account_of(exchange: Any) -> str:
     Raises:
         TypeError: The option is no dictionary.
     """
-    named = exchange.options.get(OPTION)
+    named = exchange.options.get(OPTION) if exchange.options else None
     if named and not isinstance(named, Mapping):
         raise TypeError(
             f'the option "{OPTION}" must be a dictionary, as {{"account": "main"}}, not {named!r}'
