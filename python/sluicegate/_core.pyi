@@ -556,9 +556,9 @@ class Throttler:
 
         With ``kind="bucket"`` there is one counter for everybody, here as at the exchange. It shows
         no less than the exchange's number from now on, less own units in flight that may be in it,
-        and falls by ``limit`` an interval once, whoever has used the units. A limit that was told is
-        its rate as well. With ``kind="concurrent"`` only ``limit`` is learned: nobody says when the
-        requests of others end.
+        and falls by ``limit`` an interval once, whoever has used the units. A limit that was told
+        is its rate as well. With ``kind="concurrent"`` only ``limit`` is learned: nobody says when
+        the requests of others end.
 
         Call it as soon as the answer is there, within the block of the request or after it.
 
