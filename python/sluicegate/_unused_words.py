@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import difflib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
 from sluicegate._fork_lock import ForkLock
-from sluicegate._priorities import ends_of
+from sluicegate._priorities import closest, ends_of
 
 PATIENCE = 60.0
 """Seconds after the first names are known: by then a program has made all that it asks with."""
@@ -84,8 +83,8 @@ class UnusedWords:
 def _text(words: list[str], known: list[str]) -> str:
     shown = []
     for word in words:
-        close = difflib.get_close_matches(word, known, 1)
-        shown.append(f"{word!r} (did you mean {close[0]!r}?)" if close else repr(word))
+        close = closest(word, known)
+        shown.append(f"{word!r} (did you mean {close!r}?)" if close else repr(word))
     example = next((name for name in known if name.startswith("/")), "")
     hint = f"; a path or the end of one names requests, such as {example!r}" if example else ""
     return (
