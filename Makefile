@@ -6,7 +6,7 @@
 #   make bench   measures sluicegate and other libraries; writes benches/RESULTS.md
 #   make docs    the documentation site, in target/site
 #   make wheels  wheels and the source distribution, in dist
-#   make audit   known defects and licences of everything that this project uses
+#   make audit   known defects and licences of everything that this project uses; make licences writes the texts
 #   make clean   removes everything that the other commands made
 
 PYTHON ?= python3
@@ -15,6 +15,8 @@ export PATH := $(PATH):$(HOME)/.cargo/bin
 
 VENV := .venv
 BIN := $(VENV)/bin
+# Most tests wait for most of their time: more of them run at once than there are cores. The number of them follows.
+PYTEST := -m pytest --dist worksteal --numprocesses
 RUST_SOURCES := Cargo.toml Cargo.lock pyproject.toml $(shell find src -name '*.rs')
 
 .PHONY: all demo test test-rust test-python lint bench bench-cache build clean tools
@@ -53,7 +55,7 @@ test-rust: tools
 	cargo test --locked --features tokio,sqlite,redis
 
 test-python: $(VENV)/.test
-	$(BIN)/python -m pytest
+	$(BIN)/python $(PYTEST) 6
 
 lint: $(VENV)/.lint $(VENV)/.test
 	cargo fmt --check

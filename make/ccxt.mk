@@ -11,13 +11,13 @@ test-ccxt: $(CCXT_VERSIONS:%=test-ccxt-%)
 
 $(CCXT_VERSIONS:%=test-ccxt-%): test-ccxt-%: .venv-ccxt-%/.made $(VENV)/.built
 	@echo "the drop-in for ccxt in ccxt $*"
-	.venv-ccxt-$*/bin/python -m pytest tests/ccxt
+	.venv-ccxt-$*/bin/python $(PYTEST) 3 tests/ccxt
 
 # What `build` has built does for every environment of the same Python.
 .venv-ccxt-%/.made: make/ccxt.mk
 	$(PYTHON) -m venv .venv-ccxt-$*
 	.venv-ccxt-$*/bin/python -m pip install --quiet --upgrade pip
-	.venv-ccxt-$*/bin/python -m pip install --quiet "ccxt==$*" "aiohttp>=3.9" hypothesis pytest pytest-asyncio uvloop
+	.venv-ccxt-$*/bin/python -m pip install --quiet "ccxt==$*" "aiohttp>=3.9" hypothesis pytest pytest-asyncio pytest-xdist uvloop
 	@site=$$(.venv-ccxt-$*/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 		echo $(CURDIR)/python > "$$site/sluicegate.pth"
 	@touch $@

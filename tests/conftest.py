@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 
+import hypothesis
 import pytest
 
 from sluicegate import RateLimit, Throttler
@@ -13,6 +14,11 @@ from tests.helpers.servers import MISSING, server_programs, version_of
 
 # Whatever runs the tests in the background may have Ctrl-C ignored, by all that they start, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# No test asserts a time: other tests run beside it.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 def pytest_report_header() -> str:

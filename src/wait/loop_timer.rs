@@ -21,10 +21,10 @@ pub(crate) trait EventLoop: Debug + Send + Sync + Sized + 'static {
     /// Whether all that wait in this loop run, or none.
     const RUNS_ALL: bool;
 
-    /// Whether the caller runs within this loop.
-    fn runs_here(&self) -> bool;
+    /// Whether [`EventLoop::call_at`] may be called from anywhere; otherwise only in a call that the loop itself makes.
+    const SETS_TIMERS_ANYWHERE: bool;
 
-    /// From within the loop: has it make a call at `at`. `None` from a loop that is gone.
+    /// Has the loop make a call at `at`. `None` from a loop that is gone.
     fn call_at(
         &self,
         clock: &Clock,
@@ -56,7 +56,7 @@ pub(crate) trait EventLoop: Debug + Send + Sync + Sized + 'static {
 #[derive(Debug)]
 pub(crate) struct Call<L: EventLoop> {
     timer: Weak<LoopTimer<L>>,
-    /// To set the timer, on behalf of another thread; otherwise the timer has gone off.
+    /// To set the timer, on behalf of who could not; otherwise the timer has gone off.
     set_at: Option<Nanos>,
 }
 
@@ -115,7 +115,7 @@ impl<L: EventLoop> LoopTimer<L> {
         &self.throttler
     }
 
-    /// Sets the timer, from within the loop.
+    /// Sets the timer, from where the loop lets timers be set.
     fn set(&self, at: Nanos, at_least: Nanos) -> Result<(), L::Error> {
         let Some(throttler) = self.throttler.upgrade() else { return Ok(()) };
         let clock = throttler.clock();
@@ -197,7 +197,7 @@ impl<L: EventLoop> Timer for LoopTimer<L> {
             return;
         }
         self.event_loop.aside(|| {
-            let error = if self.event_loop.runs_here() {
+            let error = if L::SETS_TIMERS_ANYWHERE {
                 self.set(at, 0).err()
             } else {
                 let call = || Call { timer: self.me.clone(), set_at: Some(at) };

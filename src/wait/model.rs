@@ -164,18 +164,6 @@ impl Model {
         }
     }
 
-    fn within<T>(&mut self, place: RunsIn, f: impl FnOnce(&mut Self) -> T) -> T {
-        let set = |model: &Self, running| {
-            if let RunsIn::Loop(at) = place {
-                model.loops[at].0.0.lock().running = running;
-            }
-        };
-        set(self, true);
-        let result = f(self);
-        set(self, false);
-        result
-    }
-
     fn join(&mut self, place: RunsIn, id: usize, timeout: Option<Nanos>) {
         if !self.can_join(place) {
             return;
@@ -188,8 +176,7 @@ impl Model {
         let woken = Arc::new(Flag::default());
         let waker = Waker::from(woken.clone());
         let mut held = HeldUnits::new(&self.throttler.lookup(IDS[id]).expect("known"), 1, None);
-        let entry =
-            self.within(place, |model| model.throttler.enter(&mut held, timeout, || Turn::new(group, waker)));
+        let entry = self.throttler.enter(&mut held, timeout, || Turn::new(group, waker));
         match entry {
             Ok(Admission::Entered) => self.passes.push(Pass::new(self.throttler.clone(), held)),
             Ok(Admission::Waiting(ticket)) => {
@@ -236,7 +223,6 @@ impl Model {
         }
         let due = {
             let mut machine = self.loops[at].0.0.lock();
-            machine.running = true;
             let now = self.clock.now() + early;
             let soon: Vec<_> = machine.soon.drain(..).collect();
             let rung = machine.timers.extract_if(.., |(at, ..)| *at <= now).map(|(.., call)| call);
@@ -264,7 +250,6 @@ impl Model {
             }
             index += 1;
         }
-        self.loops[at].0.0.lock().running = false;
     }
 
     fn run(&mut self, place: RunsIn) {
@@ -301,7 +286,7 @@ impl Model {
                     let index = index % self.waits.len();
                     if !self.is_away(index) {
                         let wait = self.waits.remove(index);
-                        self.within(wait.place, |_| drop(wait.ticket));
+                        drop(wait.ticket);
                     }
                 }
             }

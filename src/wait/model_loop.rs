@@ -12,7 +12,6 @@ use super::loop_timer::{Call, EventLoop};
 /// An event loop on the simulated machine.
 #[derive(Debug, Default)]
 pub struct Machine {
-    pub running: bool,
     pub blocked: bool,
     pub closed: bool,
     pub soon: VecDeque<Call<SimLoop>>,
@@ -48,10 +47,7 @@ impl EventLoop for SimLoop {
     type Error = ();
 
     const RUNS_ALL: bool = true;
-
-    fn runs_here(&self) -> bool {
-        self.0.lock().running
-    }
+    const SETS_TIMERS_ANYWHERE: bool = false;
 
     fn call_at(&self, _clock: &Clock, at: Nanos, call: Call<Self>) -> Result<Option<u64>, ()> {
         self.attempt(|machine| {

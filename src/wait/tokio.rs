@@ -109,10 +109,8 @@ impl EventLoop for Runtime {
     /// A future may be left alone while others of its runtime are polled.
     const RUNS_ALL: bool = false;
 
-    fn runs_here(&self) -> bool {
-        // Tasks can be spawned from anywhere.
-        true
-    }
+    /// Tasks can be spawned from anywhere.
+    const SETS_TIMERS_ANYWHERE: bool = true;
 
     fn call_at(&self, clock: &Clock, at: Nanos, call: Call<Self>) -> Result<Option<AbortHandle>, Infallible> {
         let Some(at) = clock.to_std(at).map(Instant::from_std) else { return Ok(None) };

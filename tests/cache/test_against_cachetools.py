@@ -285,7 +285,7 @@ def same_history(theirs, ours, their_clock, our_clock, operations, tick=0):
     st.booleans(),
     without("deepcopy", "pickle"),
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_history_of_a_ttl_cache_is_that_of_cachetools(maxsize, ttl, sized, operations):
     clocks = SharedClock("theirs"), SharedClock("ours")
     getsizeof = size_of if sized else None
@@ -297,7 +297,7 @@ def test_any_history_of_a_ttl_cache_is_that_of_cachetools(maxsize, ttl, sized, o
 @given(
     st.integers(1, 4), st.sampled_from([1, 3, 100]), st.booleans(), st.lists(OPERATIONS, min_size=3)
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_history_with_pickling_is_that_of_cachetools(maxsize, ttl, sized, operations):
     clocks = SharedClock("theirs"), SharedClock("ours")
     getsizeof = size_of if sized else None
@@ -308,7 +308,7 @@ def test_any_history_with_pickling_is_that_of_cachetools(maxsize, ttl, sized, op
 
 
 @given(st.integers(0, 4), st.booleans(), LRU_OPERATIONS)
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 def test_any_history_of_an_lru_cache_is_that_of_cachetools(maxsize, sized, operations):
     getsizeof = size_of if sized else None
     clock = Clock()
@@ -326,7 +326,7 @@ class Datetimes(SharedClock):
 
 
 @given(st.integers(1, 3), without("expire at", "freeze", "deepcopy", "pickle"))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_any_history_with_datetimes_is_that_of_cachetools(maxsize, operations):
     clocks = Datetimes("theirs"), Datetimes("ours")
     theirs = cachetools.TTLCache(maxsize, timedelta(days=2), clocks[0])
@@ -352,7 +352,7 @@ METHODS = [
     st.booleans(),
     without("copy", "deepcopy", "pickle", "iterate and set"),
 )
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 def test_any_subclass_is_called_as_cachetools_calls_it(name, methods, maxsize, sized, operations):
     clocks = Clock(), Clock()
     getsizeof = size_of if sized else None
@@ -367,7 +367,7 @@ def test_any_subclass_is_called_as_cachetools_calls_it(name, methods, maxsize, s
 
 
 @given(without("copy", "deepcopy", "pickle", "tick"))
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 def test_the_clock_is_read_as_often_as_by_cachetools(operations):
     clocks = Ticking(), Ticking()
     theirs = cachetools.TTLCache(3, 20, clocks[0])

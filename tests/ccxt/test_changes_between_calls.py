@@ -40,6 +40,46 @@ def test_another_proxy(exchange: Any) -> None:
     }
 
 
+def test_a_proxy_of_the_class(exchange: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    if "httpsProxy" in vars(exchange):
+        pytest.skip("this ccxt gives each object proxies of its own")
+    kind = type(exchange)
+    for owner in (kind.__mro__[1], kind):
+        monkeypatch.setattr(owner, "httpsProxy", "http://proxy:8080", raising=False)
+        ask(exchange)
+        monkeypatch.setattr(owner, "httpsProxy", None)
+        ask(exchange)
+    assert used(exchange) == {
+        "rateLimit 20 ms in 1000 ms": 3,
+        "rateLimit 20 ms in 1000 ms via http://proxy:8080": 2,
+    }
+
+
+def test_a_proxy_that_is_a_property_and_none_at_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    install()
+    now: list[str | None] = [None]
+
+    class Chooses(type(synchronous(Server()))):  # type: ignore[misc]
+        httpsProxy = property(lambda self: now[0], lambda self, value: None)  # noqa: N815
+
+    exchange = Chooses({"rateLimit": 20})
+    exchange.server = Server()
+    for proxy in (None, "http://proxy:8080", None):
+        now[0] = proxy
+        ask(exchange)
+    assert used(exchange) == {
+        "rateLimit 20 ms in 1000 ms": 2,
+        "rateLimit 20 ms in 1000 ms via http://proxy:8080": 1,
+    }
+
+
+def test_each_of_many_proxies_has_limits_of_its_own(exchange: Any) -> None:
+    for number in range(300):
+        exchange.httpsProxy = f"http://proxy:{number}"
+        ask(exchange)
+    assert len(used(exchange)) == 301
+
+
 def test_another_host(exchange: Any) -> None:
     before = throttler(exchange)
     own = exchange.urls["api"]

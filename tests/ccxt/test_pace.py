@@ -70,7 +70,10 @@ def test_a_cost_above_the_window_takes_whole_windows_before() -> None:
     [
         ({"rateLimit": "20"}, "rateLimit must be a number, as in ccxt, not '20'"),
         ({"tokenBucket": {"refillRate": "a"}}, "must be a number, as in ccxt, not 'a'"),
-        ({"rollingWindowSize": [1]}, "rollingWindowSize must be a number, as in ccxt, not"),
+        (
+            {"rateLimiterAlgorithm": "rollingWindow", "rollingWindowSize": [1]},
+            "rollingWindowSize must be a number, as in ccxt, not",
+        ),
     ],
 )
 def test_a_setting_that_is_no_number_is_named(config: dict[str, Any], what: str) -> None:
@@ -79,6 +82,10 @@ def test_a_setting_that_is_no_number_is_named(config: dict[str, Any], what: str)
         setattr(exchange, name, value)
     with pytest.raises(TypeError, match=what):
         Pace.of(exchange)
+
+
+def test_a_window_at_which_ccxt_does_not_look_may_be_anything() -> None:
+    assert Pace.read(20, None, "leakyBucket", "5000") == Pace(20.0, 1000.0, 50 * UNIT)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("rate_limit", [Decimal(20), Fraction(20)])

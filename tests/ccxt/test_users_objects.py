@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import subprocess
+import sys
 import threading
 import weakref
 from typing import Any
@@ -139,6 +141,7 @@ def test_the_signing_that_shows_where_a_request_goes_changes_nothing_of_it() -> 
 
 async def test_a_throttle_of_the_user_s_may_make_a_task_of_ccxts_own() -> None:
     server = Server()
+    as_in_ccxt = asyncio.iscoroutinefunction(ccxt_async.bitstamp.throttle)  # In newer versions.
     install()
 
     class Mine(type(asynchronous(server))):  # type: ignore[misc]
@@ -149,7 +152,7 @@ async def test_a_throttle_of_the_user_s_may_make_a_task_of_ccxts_own() -> None:
     exchange.server = server
     await ask(exchange)
     assert used(exchange) == {PACE: 1}
-    assert asyncio.iscoroutinefunction(ccxt_async.bitstamp.throttle), "as in ccxt"
+    assert asyncio.iscoroutinefunction(ccxt_async.bitstamp.throttle) == as_in_ccxt
     await exchange.close()
 
 
@@ -201,3 +204,29 @@ async def test_requests_that_wait_when_the_drop_in_ends_still_leave_in_time() ->
     assert server.over(50) == 0
     assert isinstance(exchange, ccxt_async.bitstamp)
     await exchange.close()
+
+
+def test_what_is_imported_after_the_installation_is_covered() -> None:
+    program = """
+import asyncio, sys
+import sluicegate.ccxt
+
+sluicegate.ccxt.install()
+assert "ccxt.async_support" not in sys.modules
+import ccxt.async_support as ccxt
+
+async def main():
+    exchange = ccxt.bitstamp()
+    async def fetch(*_, **__):
+        return {}
+    exchange.fetch = fetch
+    await exchange.publicGetTickerPair({"pair": "btcusd"})
+    print([one.used for name, one in sluicegate.ccxt.usage(exchange).items() if "ms" in name])
+    await exchange.close()
+
+asyncio.run(main())
+sluicegate.ccxt.uninstall()
+print("__wrapped__" in vars(ccxt.Exchange.__init__), "__wrapped__" in vars(ccxt.Exchange.fetch2))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout == "[1000000]\nFalse False\n", done.stderr

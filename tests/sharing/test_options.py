@@ -125,7 +125,8 @@ def test_usage_tells_this_process_part_and_shared_the_whole(store: str) -> None:
     assert member.called_for is None
     assert member.held >= usage.used
     assert json.loads(json.dumps(shared.as_dict()))["members"][0]["pid"] == member.pid
-    assert "pytest" in member.command
+    own = Path("/proc/self/cmdline").read_text(encoding="utf-8").rstrip("\0")
+    assert member.command == own.replace("\0", " ")
     assert "shared" not in usage.as_dict()
     twin = pickle.loads(pickle.dumps(usage))
     assert twin == usage

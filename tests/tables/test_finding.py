@@ -209,7 +209,7 @@ KEYS = st.sampled_from(["A", "B", "A x2", "A, B", "", "x2"])
 ITEMS = st.lists(st.fixed_dictionaries({}, optional={"symbol": KEYS}), max_size=4)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
     st.sampled_from(["/batch", "/list", "/order", "/own", "/count", "/mass"]),
     *[
@@ -278,7 +278,6 @@ VALUES = st.one_of(
 )
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(
         [
@@ -298,13 +297,11 @@ def test_condition_is_what_the_endpoint_says(endpoint: Endpoint, query: dict[str
     assert quick(query) == endpoint.applies(query)
 
 
-@settings(deadline=None)
 @given(st.dictionaries(st.text(min_size=1), st.text(), max_size=5))
 def test_a_query_string_is_read_as_it_was_written(query: dict[str, str]) -> None:
     assert dict(parameters(urlencode(query))) == query
 
 
-@settings(deadline=None)
 @given(st.text(), st.text(), st.one_of(st.none(), st.text(), st.binary(), st.lists(VALUES)))
 def test_whatever_a_request_is_it_has_an_id(method: str, path: str, query: Any) -> None:
     for table in (SMALL, SPOT, tables.load("okx"), tables.load("kucoin")):

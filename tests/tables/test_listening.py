@@ -8,7 +8,7 @@ import math
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sluicegate import RateLimit, tables
@@ -185,7 +185,6 @@ NAMES = st.sampled_from(
 )
 
 
-@settings(deadline=None)
 @given(
     name=st.sampled_from(tables.names()),
     status=st.sampled_from([200, 400, 403, 418, 429, 503]),

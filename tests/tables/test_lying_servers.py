@@ -208,7 +208,7 @@ class World:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(steps=STEPS, hold=st.sampled_from(["response", "start"]))
 def test_whatever_a_server_says_own_requests_keep_within_its_limits(
     kind: str, hold: str, steps: list[Step]
@@ -226,7 +226,7 @@ def test_whatever_a_server_says_own_requests_keep_within_its_limits(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(steps=STEPS, hold=st.sampled_from(["response", "start"]))
 def test_once_a_server_says_no_more_everything_passes_again(
     kind: str, hold: str, steps: list[Step]

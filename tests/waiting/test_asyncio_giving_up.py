@@ -147,14 +147,15 @@ def test_a_grant_at_the_very_end_of_the_timeout_counts(
 
 
 def test_timers_of_the_loop_end_a_wait(run: Runner) -> None:
-    throttler = Throttler([RateLimit("/x", 1, 0.02)])
+    throttler = Throttler([RateLimit("/x", 1, 0.02), RateLimit("/y", 1, 60)])
 
     async def main() -> None:
         log: list[object] = []
         await asyncio.gather(*(pass_through(throttler, log, n) for n in range(5)))
         assert log == [0, 1, 2, 3, 4]
+        assert throttler.charge("/y")
         with pytest.raises(RateLimitTimeout):
-            async with throttler.execute_task("/x", timeout=0.001):
+            async with throttler.execute_task("/y", timeout=0.001):
                 pytest.fail("it entered")
 
     run(main())

@@ -225,7 +225,7 @@ class Unsettable(asyncio.SelectorEventLoop):
 
 
 def test_a_timer_whose_setting_is_interrupted_is_set_again() -> None:
-    throttler = Throttler([RateLimit("/x", 1, 0.02), RateLimit("/y", 1, 0.05)], hold="start")
+    throttler = Throttler([RateLimit("/x", 1, 0.02), RateLimit("/y", 1, 0.5)], hold="start")
     assert throttler.try_acquire("/x")
     assert throttler.try_acquire("/y")
     loop = Unsettable()

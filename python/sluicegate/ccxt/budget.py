@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
 from dataclasses import replace
 from functools import partial
 
 from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
 from sluicegate._core import ManualClock
+from sluicegate._fork_lock import ForkLock
 from sluicegate.ccxt.pace import UNIT, Pace
 from sluicegate.ccxt.priorities import RequestPriorities
 from sluicegate.ccxt.scope import Scope
@@ -18,6 +18,13 @@ from sluicegate.tables.rate_limits import all_of
 
 MOST_PACED = 10_000
 """Ids of requests that take from a table and from a pace at once. Costs are few in practice."""
+
+MOST_MADE = 2_000
+"""Ids that are made from requests and count nothing by themselves: those asked for last are kept.
+An order for several instruments has one for each set of them, so that there is no end of these."""
+
+_RouteKey = tuple[str, str, str, str]
+"""The names of a table and of a route, an egress and an account."""
 
 
 class Budget:
@@ -43,10 +50,12 @@ class Budget:
         """
         self.throttler = Throttler([], share=share, clock=clock)
         self._priorities = priorities or RequestPriorities(True)
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._paces: dict[str, dict[Pace, str]] = {}
         self._rows: dict[str, RateLimit] = {}
-        self._routes: dict[tuple[str, str, str, str], str] = {}
+        self._routes: dict[_RouteKey, str] = {}
+        #: Ids that may be forgotten, the one asked for last at the end → what they are known as.
+        self._made: dict[str, _RouteKey] = {}
         self._paced: dict[tuple[str, str, int], str] = {}
         self._names: dict[tuple[str, str], dict[str, str]] = {}
         self._locked_out: set[str] = set()
@@ -66,15 +75,32 @@ class Budget:
                 return
             name = f"rateLimit {pace.rate_limit:g} ms in {pace.window:g} ms{_at(egress)}"
             changed = {**self._paces, egress: {**known, pace: name}}
-            self._set(changed)
+            if any(pace < other for other in known):
+                # The slower ones take from this one from now on.
+                self._set(changed)
+            else:
+                self.throttler.add_rate_limits(
+                    [_everything(egress), _pace_row(pace, name, egress, changed)]
+                )
             self._paces = changed
 
     def route(self, table: Table, route: Route, egress: str, account: str) -> str:
         """The id of a request of a table, from an egress and for an account."""
         key = (table.name, route.id, egress, account)
-        return self._routes.get(key) or self._add_route(key, route)
+        known = self._routes.get(key)
+        if known is not None and (not route.made or self._is_kept(known)):
+            return known
+        return self._add_route(key, route)
 
-    def _add_route(self, key: tuple[str, str, str, str], route: Route) -> str:
+    def _is_kept(self, name: str) -> bool:
+        """Whether an id is there, and stays for now: it is the one asked for last."""
+        # Single steps of Python's own: no lock, which another thread could hold at a fork.
+        key = self._made.pop(name, None)
+        if key is not None:
+            self._made[name] = key
+        return name in self.throttler
+
+    def _add_route(self, key: _RouteKey, route: Route) -> str:
         _, _, egress, account = key
         names = {
             name: name_for(name, limit, egress, account) for name, (limit, _) in route.takes.items()
@@ -97,7 +123,33 @@ class Budget:
             self.throttler.add_rate_limits(rows)
             self._names.setdefault((egress, account), {}).update({route.id: name, **names})
             self._routes[key] = name
+            if route.made and route.own != route.id:
+                self._made[name] = key
+                if len(self._made) > MOST_MADE:
+                    self._forget_some()
         return name
+
+    def _forget_some(self) -> None:
+        """Forgets the older half of the made ids, but for those that requests wait for."""
+        oldest = list(self._made)[: len(self._made) // 2]
+        paced: dict[str, list[tuple[str, str, int]]] = {name: [] for name in oldest}
+        for paced_key in self._paced:
+            if paced_key[0] in paced:
+                paced[paced_key[0]].append(paced_key)
+        names = [self._paced[each] for keys in paced.values() for each in keys]
+        self.throttler._forget_routes([*oldest, *names])
+        for name, keys in paced.items():
+            for each in keys:
+                if self._paced[each] not in self.throttler:
+                    del self._paced[each]
+            # If the paces change, what takes from one as well is made anew from its row.
+            if name in self.throttler or any(each in self._paced for each in keys):
+                continue
+            key = self._made.pop(name, None)
+            if key is None:
+                continue  # Another thread asks for it at this moment, and will find it gone.
+            _, route_id, egress, account = key
+            del self._routes[key], self._rows[name], self._names[egress, account][route_id]
 
     def with_pace(self, route_id: str, pace_id: str, units: int) -> str | None:
         """The id of a request of a table that takes so many units of a pace as well.
@@ -162,11 +214,13 @@ class Budget:
         limits = list(self._rows.values())
         for egress, known in paces.items():
             limits.append(_everything(egress))
-            for pace, name in known.items():
-                faster = _faster(name, paces)
-                limits.append(pace.rate_limit_for(name, [*faster, everything(egress)]))
+            limits.extend(_pace_row(pace, name, egress, paces) for pace, name in known.items())
         limits.extend(self._paced_row(key, paces) for key in self._paced)
         self.throttler.set_rate_limits(limits)
+
+
+def _pace_row(pace: Pace, name: str, egress: str, paces: dict[str, dict[Pace, str]]) -> RateLimit:
+    return pace.rate_limit_for(name, [*_faster(name, paces), everything(egress)])
 
 
 def _faster(pace_id: str, paces: dict[str, dict[Pace, str]]) -> list[str]:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from itertools import chain, repeat
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from sluicegate import Throttler
+from sluicegate import Task, Throttler
 from sluicegate.ccxt.budget import Budget
 from sluicegate.ccxt.budgets import Budgets
 from sluicegate.ccxt.charge import Charge
-from sluicegate.ccxt.egress import account_of, egress_of
+from sluicegate.ccxt.egress import account_of, egress_of, tier_of
 from sluicegate.ccxt.first_answers import FirstAnswers
 from sluicegate.ccxt.pace import paced
 from sluicegate.ccxt.places import host_of
@@ -38,12 +38,13 @@ class Charges:
 
     Args:
         budgets: Where they are.
+        meet: Called with the class of each object that makes its first request.
     """
 
-    def __init__(self, budgets: Budgets) -> None:
+    def __init__(self, budgets: Budgets, meet: Callable[[type], None]) -> None:
         """Nothing is charged yet."""
         self.budgets = budgets
-        self._plans = PlansByObject(budgets)
+        self._plans = PlansByObject(budgets, meet)
         self._firsts = FirstAnswers()
 
     def budget_of(self, exchange: Any) -> Budget:
@@ -54,43 +55,86 @@ class Charges:
         name = budget_name(exchange.id, host_of(exchange))
         return self.budgets.of(name, plans.settings.egress, plans.settings.account)
 
-    def enter(self, request: Request) -> None:
-        """Waits in a thread until a request may leave; it holds what it takes."""
+    def task_of(self, request: Request) -> Task | None:
+        """What a request has to enter, and holds then.
+
+        Nearly every request takes from one id, and has nothing else to wait for. For others, this
+        is ``None``, and `enter` or `enter_async` must follow.
+        """
         rules = limits_of(request.exchange)
-        request.charge, takes = self._takes(request, bool(rules))
-        if not (request.charge.is_answered or self._firsts.is_over(request.charge)):
+        request.charge, takes = charge, takes = self._takes(request, bool(rules))
+        is_answered = charge.is_answered or self._firsts.is_over(charge)
+        if is_answered and not rules and takes.__class__ is tuple and len(takes) == 1:
+            limit_id, units, priority, _ = takes[0]
+            return charge.budget.throttler.execute_task(limit_id, units, None, priority)
+        request.rest = rules, takes
+        return None
+
+    def enter(self, request: Request) -> None:
+        """Waits in a thread until a request may leave that has no single task."""
+        rules, takes = request.rest
+        charge = cast("Charge", request.charge)
+        held: list[Task | Pass] = []
+        request.held = held
+        if not (charge.is_answered or self._firsts.is_over(charge)):
             self._firsts.wait(request)
         for limits in rules:
             entered = limits.enter(REQUEST, priority=request.priority)
-            request.held.append(_passed(entered, limits))
-        throttler = request.charge.budget.throttler
+            held.append(_passed(entered, limits))
+        throttler = charge.budget.throttler
         for limit_id, units, priority, stays in takes:
             task = throttler.execute_task(limit_id, units, None, priority)
             task.__enter__()
             if stays:
-                request.held.append(task)
+                held.append(task)
             else:
                 task.__exit__(None, None, None)
         request.sent = time.monotonic()
 
     async def enter_async(self, request: Request) -> None:
         """The same in an event loop."""
-        rules = limits_of(request.exchange)
-        request.charge, takes = self._takes(request, bool(rules))
-        if not (request.charge.is_answered or self._firsts.is_over(request.charge)):
+        rules, takes = request.rest
+        charge = cast("Charge", request.charge)
+        held: list[Task | Pass] = []
+        request.held = held
+        if not (charge.is_answered or self._firsts.is_over(charge)):
             await self._firsts.wait_async(request)
         for limits in rules:
             entered = await limits.enter_async(REQUEST, priority=request.priority)
-            request.held.append(_passed(entered, limits))
-        throttler = request.charge.budget.throttler
+            held.append(_passed(entered, limits))
+        throttler = charge.budget.throttler
         for limit_id, units, priority, stays in takes:
             task = throttler.execute_task(limit_id, units, None, priority)
             await task.__aenter__()
             if stays:
-                request.held.append(task)
+                held.append(task)
             else:
                 await task.__aexit__(None, None, None)
         request.sent = time.monotonic()
+
+    def enter_alone(self, request: Request) -> None:
+        """Waits in a thread for the pace that the user asks for, and holds nothing after it."""
+        task = self.task_of(request)
+        try:
+            if task is None:
+                self.enter(request)
+            else:
+                task.__enter__()
+                request.task = task
+        finally:
+            request.leave()
+
+    async def enter_alone_async(self, request: Request) -> None:
+        """The same in an event loop."""
+        task = self.task_of(request)
+        try:
+            if task is None:
+                await self.enter_async(request)
+            else:
+                await task.__aenter__()
+                request.task = task
+        finally:
+            request.leave()
 
     def listen(
         self, request: Request | None, exchange: Any, code: int, url: str, headers: Any, body: Any
@@ -136,7 +180,8 @@ class Charges:
         if exchange is None or not name or not exchange.enableRateLimit:
             yield
             return
-        found = find(exchange.id, "", METHOD, path_of(client, name), params)
+        tier = tier_of(exchange)
+        found = find(exchange.id, "", METHOD, path_of(client, name), params, tier)
         if found is None:
             yield
             return
@@ -164,7 +209,7 @@ class Charges:
         if plan.has_table:
             exchange, method, params = request.exchange, request.method, request.params
             path = plan.path_for(exchange, params)
-            found = find(exchange.id, plan.host, method, path, params)
+            found = find(exchange.id, plan.host, method, path, params, plan.settings.tier)
             if found is None:
                 pace = plan.pace_without_table()
             else:

@@ -11,6 +11,7 @@ counts the attempts, and each waits as a request of its own.
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -23,6 +24,8 @@ log = logging.getLogger("sluicegate.ccxt")
 Method = Callable[..., Any]
 _RETRIES = "maxRetriesOnFailure"
 _DELAY = "maxRetriesOnFailureDelay"
+#: ccxt looks for each option by this name as well.
+_DEFAULT = "defaultMaxRetriesOnFailure"
 
 
 class Hooks:
@@ -30,25 +33,43 @@ class Hooks:
 
     Args:
         charges: Says what a request takes, and of which budget.
+        cover: Puts these methods in place in all of ccxt that is imported by now.
 
     Attributes:
         ended: Whether the installation is over. Who still calls ours gets ccxt's own then.
     """
 
-    def __init__(self, charges: Charges) -> None:
+    def __init__(self, charges: Charges, cover: Callable[[], None]) -> None:
         """Not in place yet."""
         from ccxt.base import errors
 
         self._charges = charges
+        self._cover = cover
         self.ended = False
         #: After which ccxt would send a request again. Older versions never do, and do not have it.
         self._retried: tuple[type[Exception], ...] = tuple(
             getattr(errors, name) for name in ("OperationFailed",) if hasattr(errors, name)
         )
 
+    def construct(self, own: Method) -> Method:
+        """Of the class that both have `__init__` from.
+
+        ``ccxt.async_support`` may have been imported after the installation: no object of it is
+        made before this is called.
+        """
+        hooks, cover = self, self._cover
+
+        def __init__(self: Any, *args: Any, **kwargs: Any) -> None:  # noqa: N807
+            if not hooks.ended:
+                cover()
+            own(self, *args, **kwargs)
+
+        return __init__
+
     def fetch2(self, own: Method) -> Method:
         """Of the synchronous class."""
         hooks, charges, retried = self, self._charges, self._retried
+        monotonic = time.monotonic
 
         def fetch2(
             self: Any,
@@ -69,7 +90,15 @@ class Hooks:
                 token = CURRENT.set(request)
                 try:
                     if self.enableRateLimit:
-                        charges.enter(request)
+                        task = charges.task_of(request)
+                        if task is None:
+                            charges.enter(request)
+                        else:
+                            task.__enter__()
+                            request.task = task
+                            request.sent = monotonic()
+                    else:
+                        request.pacing_to_come = False
                     answer = own(self, path, api, method, params, *args, **kwargs)
                     if request.first is not None:
                         request.answered()
@@ -90,6 +119,7 @@ class Hooks:
     def fetch2_async(self, own: Method) -> Method:
         """Of the asynchronous class."""
         hooks, charges, retried = self, self._charges, self._retried
+        monotonic = time.monotonic
 
         async def fetch2(
             self: Any,
@@ -110,7 +140,15 @@ class Hooks:
                 token = CURRENT.set(request)
                 try:
                     if self.enableRateLimit:
-                        await charges.enter_async(request)
+                        task = charges.task_of(request)
+                        if task is None:
+                            await charges.enter_async(request)
+                        else:
+                            await task.__aenter__()
+                            request.task = task
+                            request.sent = monotonic()
+                    else:
+                        request.pacing_to_come = False
                     answer = await own(self, path, api, method, params, *args, **kwargs)
                     if request.first is not None:
                         request.answered()
@@ -135,11 +173,9 @@ class Hooks:
         def throttle(self: Any, cost: float | None = None) -> Any:
             if hooks.ended:
                 return own(self, cost)
-            if not _is_under_way(self):
+            if not _has_waited(self):
                 # The user asks for the pace, and sends something by other means.
-                alone = Request.of_cost(self, cost)
-                charges.enter(alone)
-                alone.leave()
+                charges.enter_alone(Request.of_cost(self, cost))
             return None
 
         return throttle
@@ -151,10 +187,8 @@ class Hooks:
         async def throttle(self: Any, cost: float | None = None) -> Any:
             if hooks.ended:
                 return await own(self, cost)
-            if not _is_under_way(self):
-                alone = Request.of_cost(self, cost)
-                await charges.enter_async(alone)
-                alone.leave()
+            if not _has_waited(self):
+                await charges.enter_alone_async(Request.of_cost(self, cost))
             return None
 
         return throttle
@@ -167,9 +201,9 @@ class Hooks:
         hooks = self
 
         def call(self: Any, *args: Any, **kwargs: Any) -> Any:
-            if hooks.ended or CURRENT.get() is None:
-                return own(self, *args, **kwargs)
-            return _nothing()
+            if not hooks.ended and _has_waited():
+                return _nothing()
+            return own(self, *args, **kwargs)
 
         return call
 
@@ -203,7 +237,10 @@ class Hooks:
         return send
 
     def on_rest_response(self, own: Method) -> Method:
-        """Of the class that both have it from: ccxt calls it for every answer, before any error."""
+        """Of the class that both have it from, and of each class of the user's that has its own.
+
+        ccxt calls it for every answer, before any error.
+        """
         hooks, charges = self, self._charges
 
         def on_rest_response(
@@ -212,19 +249,29 @@ class Hooks:
             reason: str,
             url: str,
             method: str,
-            headers: Any,
-            body: Any,
+            response_headers: Any,
+            response_body: Any,
             *args: Any,
+            **kwargs: Any,
         ) -> Any:
-            if hooks.ended:
-                return own(self, code, reason, url, method, headers, body, *args)
+            answer = code, reason, url, method, response_headers, response_body, *args
+            request = CURRENT.get()
+            if request is not None and request.exchange is not self:
+                request = None
+            if hooks.ended or (request is not None and request.is_heard):
+                return own(self, *answer, **kwargs)
             try:
-                request = CURRENT.get()
-                own_one = request if request is not None and request.exchange is self else None
-                charges.listen(own_one, self, code, url, headers, body)
+                charges.listen(request, self, code, url, response_headers, response_body)
             except Exception:
                 log.exception("the answer of %s was not understood; it counts as a plain one", url)
-            return own(self, code, reason, url, method, headers, body, *args)
+            if request is None:
+                return own(self, *answer, **kwargs)
+            # What the user's own method calls with `super()` is this once more.
+            request.is_heard = True
+            try:
+                return own(self, *answer, **kwargs)
+            finally:
+                request.is_heard = False
 
         return on_rest_response
 
@@ -233,16 +280,38 @@ async def _nothing() -> None:
     """What is awaited where there is nothing to wait for."""
 
 
-def _is_under_way(exchange: Any) -> bool:
-    """Whether this thread or task is making a request of the object, which has waited already."""
+def _has_waited(exchange: Any = None) -> bool:
+    """Whether ccxt asks for the pace of a request that has waited already.
+
+    It does so once for each request, before anything else. Whatever asks later asks for itself: a
+    `fetch` of the user's, or a task that was started there and knows the request as its own.
+
+    Args:
+        exchange: Whose request it must be; any by default.
+    """
     request = CURRENT.get()
-    return request is not None and request.exchange is exchange
+    if request is None or not request.pacing_to_come or request.charge is None:
+        return False
+    if exchange is not None and request.exchange is not exchange:
+        return False
+    request.pacing_to_come = False
+    return True
 
 
 def _may_be_sent_again(exchange: Any, path: str, params: Any) -> bool:
     """Whether the user may have said that a request that fails is sent again."""
     options = exchange.options
-    return _RETRIES in options or path in options or _RETRIES in params
+    try:
+        return (
+            _RETRIES in options
+            or path in options
+            or _DEFAULT in options
+            or _RETRIES in params
+            or _DEFAULT in params
+        )
+    except TypeError:
+        # Options of ``None`` are none; to parameters that are none, ccxt itself says what is wrong.
+        return False
 
 
 def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:
@@ -250,9 +319,12 @@ def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:
     if not isinstance(params, dict):
         # A list of orders has no room for options; ccxt sends it again by itself then.
         return 1, 0, params
-    retries, params = exchange.handle_option_and_params(params, path, _RETRIES, 0)
-    delay, params = exchange.handle_option_and_params(params, path, _DELAY, 0)
-    return int(retries or 0) + 1, delay or 0, {**params, _RETRIES: 0}
+    retries, without = exchange.handle_option_and_params(params, path, _RETRIES, 0)
+    if not isinstance(retries, int) or retries < 1:
+        # None, or what ccxt itself must say about: below 0, it sends nothing at all.
+        return 1, 0, params
+    delay, without = exchange.handle_option_and_params(without, path, _DELAY, 0)
+    return retries + 1, delay or 0, {**without, _RETRIES: 0}
 
 
 def _say(exchange: Any, error: Exception) -> None:

@@ -6,7 +6,7 @@ import importlib
 import importlib.metadata
 import sys
 from functools import wraps
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, isfunction
 from typing import Any
 
 from sluicegate._core import ManualClock
@@ -21,6 +21,7 @@ from sluicegate.share import Share
 SYNCHRONOUS, ASYNCHRONOUS = "ccxt.base.exchange", "ccxt.async_support.base.exchange"
 #: What is put in the place of ccxt's own: module, class, method, and the hook that stands for it.
 _PLACES = (
+    (SYNCHRONOUS, "Exchange", "__init__", "construct"),
     (SYNCHRONOUS, "Exchange", "fetch2", "fetch2"),
     (SYNCHRONOUS, "Exchange", "throttle", "throttle"),
     (SYNCHRONOUS, "Exchange", "on_rest_response", "on_rest_response"),
@@ -40,9 +41,9 @@ class _Installation:
     stays, and ours, which it still calls, does from then on what ccxt's own does.
     """
 
-    def __init__(self, charges: Charges) -> None:
-        self.charges = charges
-        self._hooks = Hooks(charges)
+    def __init__(self, budgets: Budgets) -> None:
+        self.charges = Charges(budgets, self._hear)
+        self._hooks = Hooks(self.charges, self.cover)
         self._ours: dict[tuple[type, str], tuple[Any, Any]] = {}
 
     def cover(self) -> None:
@@ -60,13 +61,27 @@ class _Installation:
                 raise ImportError(f"{module} of ccxt {version()} has no {kind}.{name}")
             # The layout differs among the versions of ccxt: the class that defines it is the one.
             owner = next(one for one in root.__mro__ if name in vars(one))
-            if (owner, name) not in self._ours:
-                own = vars(owner)[name]
-                asynchronous = iscoroutinefunction(own) and name != "__call__"
-                make = getattr(self._hooks, f"{hook}_async" if asynchronous else hook)
-                method = wraps(own)(make(own))
-                self._ours[owner, name] = own, method
+            self._put(owner, name, hook)
+
+    def _put(self, owner: type, name: str, hook: str) -> None:
+        if (owner, name) not in self._ours:
+            own = vars(owner)[name]
+            asynchronous = iscoroutinefunction(own) and name != "__call__"
+            make = getattr(self._hooks, f"{hook}_async" if asynchronous else hook)
+            method = wraps(own)(make(own))
+            # One step: of two threads, one puts its own in place.
+            if self._ours.setdefault((owner, name), (own, method))[1] is method:
                 setattr(owner, name, method)
+
+    def _hear(self, kind: type) -> None:
+        """Hears answers also where a class has a method of the user's own for them.
+
+        That one need not call ccxt's, in which they would be heard otherwise.
+        """
+        name = "on_rest_response"
+        owner = next(one for one in kind.__mro__ if name in vars(one))
+        if isfunction(vars(owner)[name]):
+            self._put(owner, name, name)
 
     def end(self) -> None:
         self._hooks.ended = True
@@ -96,8 +111,8 @@ def install(
 ) -> None:
     """Puts sluicegate's limits in place of ccxt's pacing, for all objects, old and new.
 
-    ``ccxt.async_support`` and ``ccxt.pro`` are covered as soon as they are imported and this is
-    called again; ``sluicegate run`` does so. A further call keeps the budgets that there are.
+    ``ccxt.async_support`` and ``ccxt.pro`` may be imported before it or after it. A further call
+    keeps the budgets that there are.
 
     Args:
         share: Where budgets are shared with other processes: the address of a store, or a
@@ -129,7 +144,7 @@ def install(
         share = Share(share)
     if _installation is None:
         budgets = Budgets(share or environment.asked(), clock, chosen(priorities))
-        installation = _Installation(Charges(budgets))
+        installation = _Installation(budgets)
     else:
         installation = _installation
         there = installation.charges.budgets.share

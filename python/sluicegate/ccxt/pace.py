@@ -58,15 +58,17 @@ class Pace(NamedTuple):
         Raises:
             TypeError: One of them is no number.
         """
-        refill = made_of = None
-        if tokenBucket:
+        refill = made_of = window = None
+        if isinstance(tokenBucket, dict):
             refill, made_of = tokenBucket.get("refillRate"), tokenBucket.get("rateLimit")
+        if rateLimiterAlgorithm not in (None, "leakyBucket"):
+            # ccxt looks at the size of the window for the other algorithm alone.
+            window = _number("rollingWindowSize", rollingWindowSize)
         return _pace(
             _number("rateLimit", rateLimit),
             _number('tokenBucket["refillRate"]', refill),
             _number('tokenBucket["rateLimit"]', made_of),
-            rateLimiterAlgorithm,
-            _number("rollingWindowSize", rollingWindowSize),
+            window,
         )
 
     def rate_limit_for(self, limit_id: str, others: list[str]) -> RateLimit:
@@ -104,7 +106,6 @@ def _pace(
     rate_limit: float | None,
     refill: float | None,
     made_of: float | None,
-    algorithm: str | None,
     window: float | None,
 ) -> Pace | None:
     # ccxt fills a bucket from `rateLimit`, unless the user has given one that fills otherwise.
@@ -114,8 +115,6 @@ def _pace(
             rate_limit = max(rate_limit or 0, 1 / refill)
         elif refill != _refill(made_of):
             rate_limit = 1 / refill
-    if algorithm != "rollingWindow":
-        window = None
     if not rate_limit or not 0 < rate_limit < math.inf:
         return None
     window = max(window or 1000.0, float(rate_limit))

@@ -28,7 +28,7 @@ class Place(NamedTuple):
 
 def base_of(exchange: Any, api: Any) -> object:
     """What ccxt has as the address of a section; a sandbox or a demo has another one."""
-    found = exchange.urls.get("api")
+    found = exchange.urls.get("api") if exchange.urls else None
     if api.__class__ is str:
         if isinstance(found, dict):
             found = found.get(api, found)
@@ -68,7 +68,7 @@ def _copied(params: Any) -> Any:
 
 def host_of(exchange: Any) -> str:
     """The host of an object's public requests, or of the first address that it has."""
-    found = exchange.urls.get("api")
+    found = exchange.urls.get("api") if exchange.urls else None
     while isinstance(found, Mapping):
         found = found.get("public") or next(iter(found.values()), None)
     if not isinstance(found, str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.ccxt.by_object import ByObject
@@ -128,11 +128,13 @@ class PlansByObject:
 
     Args:
         budgets: Where budgets are.
+        meet: Called with the class of each object that makes its first request.
     """
 
-    def __init__(self, budgets: Budgets) -> None:
+    def __init__(self, budgets: Budgets, meet: Callable[[type], None]) -> None:
         """None yet."""
         self._budgets = budgets
+        self._meet = meet
         self._known: ByObject[Plans] = ByObject()
 
     def of(self, exchange: Any) -> Plans:
@@ -142,14 +144,19 @@ class PlansByObject:
             latest = None if plans is None else plans.latest
             plans = self._known.put(exchange, Plans(Settings(exchange), latest))
             self._budgets.priorities.meet(exchange)
+            self._meet(type(exchange))
         return plans
 
     def for_request(self, request: Request) -> Plan:
         """The plan of a request, made at the first of its kind."""
         exchange, api = request.exchange, request.api
         plans = self.of(exchange)
-        key = request.method, request.path, api if api.__class__ is str else tuple(api or ())
-        base = host_of(exchange) if api is None else base_of(exchange, api)
+        # Older versions of ccxt name a section, newer ones have a list, nearly always of one name.
+        section = api[0] if api.__class__ is list and len(api) == 1 else api
+        base = host_of(exchange) if api is None else base_of(exchange, section)
+        if section.__class__ is not str:
+            section = tuple(section or ())
+        key = request.method, request.path, section
         plan = plans.known.get(key)
         if plan is None or plan.base != base:
             if api is None:

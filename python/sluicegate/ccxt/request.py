@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sluicegate import Task
     from sluicegate.ccxt.charge import Charge
+    from sluicegate.ccxt.plan import Take
     from sluicegate.clients.first_answer import FirstAnswer
     from sluicegate.exchange.gate import Pass
+    from sluicegate.exchange.limits import Limits
 
 _NOTHING: Mapping[str, Any] = {}
 
@@ -30,24 +32,27 @@ class Request:
         priority: Who goes first; known where a pace or a rule of the user's asks for it.
         first: What lets the first request go alone; ``None`` once there was an answer.
         is_first: Whether it is the first one.
+        task: What it holds, where that is one thing; ``None`` for nothing.
+        held: What it holds besides.
+        rest: The user's rules for all requests, and what it takes, where that is more than one id.
+        pacing_to_come: Whether ccxt has yet to ask for the pace of this request, which has waited
+            for it already.
+        is_heard: Whether its answer was heard, which the user's own method may still be given.
         sent: When it was let through, by `time.monotonic`; 0 before that.
     """
 
-    __slots__ = (
-        "_cost",
-        "api",
-        "charge",
-        "config",
-        "exchange",
-        "first",
-        "held",
-        "is_first",
-        "method",
-        "params",
-        "path",
-        "priority",
-        "sent",
-    )
+    # What most requests do not change is here once for all: one is made for each request.
+    charge: Charge | None = None
+    first: FirstAnswer | None = None
+    is_first = False
+    is_heard = False
+    pacing_to_come = True
+    priority = 0
+    rest: tuple[Sequence[Limits], Iterable[Take]] = ((), ())
+    sent = 0.0
+    task: Task | None = None
+    held: Sequence[Task | Pass] = ()
+    _cost: float | None = None
 
     def __init__(
         self,
@@ -75,15 +80,8 @@ class Request:
         self.api = api
         self.method = method
         self.params = params
-        self.first: FirstAnswer | None = None
-        self.is_first = False
-        self.held: list[Task | Pass] = []
-        self.charge: Charge | None = None
         # The last that is given: versions differ in what comes before it.
         self.config: Any = args[-1] if args else kwargs.get("config")
-        self._cost: float | None = None
-        self.priority = 0
-        self.sent = 0.0
 
     @classmethod
     def of_cost(cls, exchange: Any, cost: float | None) -> Request:
@@ -120,8 +118,9 @@ class Request:
         except (TypeError, ValueError):
             number = None
         if number is None or not number < math.inf:
+            name = f"{self.method} {self.path}" if self.path else "throttle()"
             raise ValueError(
-                f"{self.method} {self.path} of {self.exchange.id} costs {cost!r}: that must be a "
+                f"{name} of {self.exchange.id} costs {cost!r}: that must be a "
                 "number, as in ccxt's list of endpoints"
             )
         return number
@@ -135,10 +134,16 @@ class Request:
         """The answer is there, or there will be none: what is held goes into the window."""
         if self.first is not None:
             self.first.end(self.is_first)
-        held = self.held
-        while held:
-            held.pop().__exit__(None, None, None)
+        # A task that was started within it may still run, and is no part of it any more.
+        self.charge = None
+        if (task := self.task) is not None:
+            self.task = None
+            task.__exit__(None, None, None)
+        if held := self.held:
+            self.held = ()
+            for one in reversed(held):
+                one.__exit__(None, None, None)
 
 
-#: The request that this thread or task is making.
+#: The request that this thread or task is making, or within which the task was started.
 CURRENT: ContextVar[Request | None] = ContextVar("sluicegate_ccxt_request", default=None)

@@ -10,9 +10,8 @@ if TYPE_CHECKING:
 
 def has(throttler: "Throttler", limit_id: str) -> bool:
     """Whether a throttler has a limit."""
-    if hasattr(throttler, "__contains__"):
+    if _knows_ids(throttler):
         return limit_id in throttler
-    # What stands for the throttler of a drop-in.
     try:
         throttler.usage(limit_id)
     except KeyError:
@@ -20,9 +19,14 @@ def has(throttler: "Throttler", limit_id: str) -> bool:
     return True
 
 
+def _knows_ids(throttler: "Throttler") -> bool:
+    """Whether it is a throttler, and not what stands for one in a drop-in."""
+    return hasattr(type(throttler), "__contains__")
+
+
 def observe(throttler: "Throttler", limit_id: str, **told: Any) -> None:
     """Tells how much of a limit is used. The program's throttler may have other ids."""
-    if hasattr(throttler, "__contains__") and limit_id not in throttler:
+    if _knows_ids(throttler) and limit_id not in throttler:
         return
     try:
         throttler.observe(limit_id, expect=True, **told)

@@ -26,8 +26,24 @@ pub fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 }
 
 /// Whether `event_loop` is the one that runs in this thread.
-pub(super) fn runs_here(event_loop: &Bound<'_, PyAny>) -> bool {
+fn runs_here(event_loop: &Bound<'_, PyAny>) -> bool {
     running_loop(event_loop.py()).is_ok_and(|running| running.is(event_loop))
+}
+
+thread_local! {
+    /// Whether the loop of this thread runs a call of ours.
+    static IN_CALL: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Whether `event_loop` is at work in this thread: it does what was put into its queue before it sleeps. In a signal
+/// handler it may be asleep instead, and then only a call from another thread's wakes it up.
+pub(super) fn is_at_work(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let py = event_loop.py();
+    let Some(asyncio) = asyncio(py)? else { return Ok(false) };
+    if !runs_here(event_loop) {
+        return Ok(false);
+    }
+    Ok(IN_CALL.get() || !asyncio.call_method1(intern!(py, "current_task"), (event_loop,))?.is_none())
 }
 
 fn is_closed(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
@@ -51,11 +67,13 @@ impl PyLoop {
         self.0.bind(py).upgrade()
     }
 
-    /// Has the loop call something soon, from any thread. Returns whether it will: a loop that was collected or is closed
+    /// Has the loop call something soon, from anywhere. Returns whether it will: a loop that was collected or is closed
     /// runs nothing any more.
     pub(super) fn call_soon<'py>(&self, py: Python<'py>, args: impl PyCallArgs<'py>) -> PyResult<bool> {
         let Some(event_loop) = self.get(py) else { return Ok(false) };
-        match event_loop.call_method1(intern!(py, "call_soon_threadsafe"), args) {
+        let at_work = is_at_work(&event_loop)?;
+        let call_soon = if at_work { intern!(py, "call_soon") } else { intern!(py, "call_soon_threadsafe") };
+        match event_loop.call_method1(call_soon, args) {
             Err(error) if error.is_instance_of::<PyRuntimeError>(py) && is_closed(&event_loop)? => Ok(false),
             called => called.map(|_| true),
         }
@@ -69,9 +87,9 @@ impl EventLoop for PyLoop {
 
     const RUNS_ALL: bool = true;
 
-    fn runs_here(&self) -> bool {
-        Python::attach(|py| self.get(py).is_some_and(|event_loop| runs_here(&event_loop)))
-    }
+    /// A signal handler and the garbage collector run anywhere, also while asyncio changes its heap of timers, which another
+    /// timer would then break.
+    const SETS_TIMERS_ANYWHERE: bool = false;
 
     fn call_at(&self, clock: &Clock, at: Nanos, call: Call<Self>) -> PyResult<Option<Self::Handle>> {
         Python::attach(|py| {
@@ -92,7 +110,11 @@ impl EventLoop for PyLoop {
             let handle = handle.as_ref().and_then(|handle| handle.bind(py).upgrade());
             let Some(handle) = handle else { return Ok(()) };
             let cancel = handle.getattr(intern!(py, "cancel"))?;
-            if self.runs_here() { cancel.call0().map(drop) } else { self.call_soon(py, (cancel,)).map(drop) }
+            if self.get(py).is_some_and(|event_loop| runs_here(&event_loop)) {
+                cancel.call0().map(drop)
+            } else {
+                self.call_soon(py, (cancel,)).map(drop)
+            }
         })
     }
 
@@ -116,6 +138,9 @@ struct LoopCall(Call<PyLoop>);
 #[pymethods]
 impl LoopCall {
     fn __call__(&self) -> PyResult<()> {
-        self.0.call()
+        let outer = IN_CALL.replace(true);
+        let called = self.0.call();
+        IN_CALL.set(outer);
+        called
     }
 }

@@ -10,7 +10,7 @@ use pyo3::types::{PyCFunction, PyWeakrefMethods, PyWeakrefReference};
 use crate::python::once::{Once, intern};
 use crate::wait::Turn;
 
-use super::event_loop::{PyLoopTimer, runs_here};
+use super::event_loop::{PyLoopTimer, is_at_work};
 use super::undisturbed::undisturbed;
 
 /// Wakes one waiter of an event loop. Its future is held weakly: the loop keeps it.
@@ -39,7 +39,9 @@ impl FutureWaker {
         let future = self.future.lock().clone_ref(py);
         let Some(future) = future.bind(py).upgrade() else { return Ok(()) };
         let event_loop = self.timer.event_loop();
-        if event_loop.get(py).is_some_and(|event_loop| runs_here(&event_loop)) {
+        if let Some(event_loop) = event_loop.get(py)
+            && is_at_work(&event_loop)?
+        {
             return resolve(&future);
         }
         static RESOLVE: Once<Py<PyCFunction>> = Once::new();
