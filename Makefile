@@ -6,7 +6,7 @@
 #   make bench   measures sluicegate and other libraries; writes benches/RESULTS.md
 #   make docs    the documentation site, in target/site
 #   make wheels  wheels and the source distribution, in dist
-#   make audit   known defects and licences of everything that this project uses
+#   make audit   known defects and licences of everything that this project uses; make licences writes the texts
 #   make clean   removes everything that the other commands made
 
 PYTHON ?= python3

@@ -21,7 +21,7 @@ test-freqtrade:
 	fi
 
 test-in-freqtrade: $(FREQTRADE)/.built
-	$(FREQTRADE_BIN)/python -m pytest peers/freqtrade
+	$(FREQTRADE_BIN)/python $(PYTEST) 2 peers/freqtrade
 
 bench-freqtrade: $(FREQTRADE)/.built
 	$(FREQTRADE_BIN)/python -m peers.freqtrade.bench

@@ -43,6 +43,7 @@ MUST_HOLD = (
     r"sluicegate/py\.typed",
     r"sluicegate/tables/.*\.toml",
     r"sluicegate-[^/]*\.dist-info/licenses/LICENSE-MIT",
+    r"sluicegate-[^/]*\.dist-info/licenses/THIRD-PARTY-LICENSES\.txt",
     r"sluicegate-[^/]*\.dist-info/sboms/.*\.json",
 )
 #: A link to a file of this repository.

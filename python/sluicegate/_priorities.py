@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,13 @@ def spelled(word: str) -> str:
     found = _METHOD_AND_PATH.fullmatch(word)
     method, path = (f"{found[1].upper()} ", found[2]) if found else ("", word)
     return method + (path.rstrip("/") or path[:1])
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The name that a misspelt word may have meant, in capitals or not; None if it is like none."""
+    names = {name.lower(): name for name in sorted(known, reverse=True)}
+    found = difflib.get_close_matches(word.lower(), names, 1)
+    return names[found[0]] if found else None
 
 
 def split_name(name: str) -> tuple[str, str]:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import atexit
-import difflib
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
-from sluicegate._priorities import ends_of
+from sluicegate._fork_lock import ForkLock
+from sluicegate._priorities import closest, ends_of
 
 PATIENCE = 60.0
 """Seconds after the first names are known: by then a program has made all that it asks with."""
@@ -40,7 +39,7 @@ class UnusedWords:
         self._clock = clock
         self._known: set[str] = set()
         self._due: float | None = None
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def know(self, ids: Iterable[str] = (), endpoints: Iterable[tuple[str, str]] = ()) -> None:
         """Some names are known from now on.
@@ -84,8 +83,8 @@ class UnusedWords:
 def _text(words: list[str], known: list[str]) -> str:
     shown = []
     for word in words:
-        close = difflib.get_close_matches(word, known, 1)
-        shown.append(f"{word!r} (did you mean {close[0]!r}?)" if close else repr(word))
+        close = closest(word, known)
+        shown.append(f"{word!r} (did you mean {close!r}?)" if close else repr(word))
     example = next((name for name in known if name.startswith("/")), "")
     hint = f"; a path or the end of one names requests, such as {example!r}" if example else ""
     return (

@@ -128,7 +128,8 @@ def test_words_that_cannot_be_are_refused(words: Any, error: type[Exception], te
         Pacing(TABLE, None, 0, None, words)
 
 
-def test_a_path_that_looks_like_one_of_the_table_is_warned_of() -> None:
+@pytest.mark.parametrize("word", ["GET /dept", "GET /DEPTH", "get /Depth/"])
+def test_a_path_that_looks_like_one_of_the_table_is_warned_of(word: str) -> None:
     with pytest.warns(RuntimeWarning, match=r"did you mean 'GET /depth'\?"):
-        Pacing(TABLE, None, 0, None, {"GET /dept": 1})
+        Pacing(TABLE, None, 0, None, {word: 1})
     Pacing(TABLE, None, 0, None, {"GET /something/else": 1, "*": 2})

@@ -46,6 +46,12 @@ def test_the_tier_of_an_account_is_shown() -> None:
     assert "kraken has no tier 'vip': it has 'intermediate', 'pro'" in done.stderr
 
 
+def test_a_tier_without_an_exchange_is_refused() -> None:
+    done = command("--tier", "pro")
+    assert done.returncode == 2
+    assert "--tier pro is one of an exchange: name it, such as kraken" in done.stderr
+
+
 def test_json_is_a_table() -> None:
     done = command("kraken", "--json")
     assert tables.table_from_json(json.loads(done.stdout)) == tables.load("kraken")

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from sluicegate.testing import Market, Price, StandInExchange, Statistics
+from sluicegate.testing import Market, Price, StandInExchange, Statistics, load_table
 from tests.stand_in.client import ask, steer
 
 
@@ -242,6 +242,24 @@ def test_process_of_its_own_trades_as_many_markets_as_it_is_told_to() -> None:
             assert json.load(response)
         process.communicate()
     assert process.returncode == 0
+
+
+@pytest.mark.parametrize("wrong", [None, 0.5, "REQUEST_WEIGHT", b"x", ["REQUEST_WEIGHT"], object()])
+def test_arguments_of_a_wrong_type_are_refused_with_what_would_be_right(wrong: Any) -> None:
+    exchange = StandInExchange()
+    with pytest.raises(TypeError, match="others must be by name of limit, as"):
+        exchange.set_others(wrong)
+    with pytest.raises(TypeError, match="limits must be by name of limit, as"):
+        exchange.set_limits(wrong)
+    with pytest.raises(TypeError, match=r"habits must be Habits\(…\), got"):
+        exchange.habits = wrong
+    with pytest.raises(ValueError, match="ban of a table must be a BanRule, got"):
+        exchange.set_ban(wrong)
+    if wrong is not None:
+        with pytest.raises(TypeError, match="table must be a Table, such as load_table"):
+            StandInExchange(wrong)
+    with pytest.raises(ValueError, match="no table and no file ''"):
+        load_table("")
 
 
 def test_process_of_no_market_says_what_would_be_right() -> None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Mapping
 
-from sluicegate._priorities import ends_of
+from sluicegate._priorities import closest, ends_of
 from sluicegate.tables import Table
 from sluicegate.tables.route import OTHER
 from sluicegate.tables.values import shown
@@ -31,8 +30,8 @@ def check_words(words: Mapping[str, int], table: Table) -> None:
     for word in words:
         if word in known or _id_of(word) in known:
             continue
-        close = difflib.get_close_matches(word, sorted(known), 1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
+        close = closest(word, known)
+        hint = f"; did you mean {close!r}?" if close else ""
         text = f"priorities names {shown(word)}, which the table {table.name!r} does not have{hint}"
         method, _, path = word.rpartition(" ")
         if not path.startswith("/") or "?" in path or " " in method:

@@ -13,7 +13,10 @@ from sluicegate.tables.table import Table
 
 def tables(words: Sequence[str]) -> None:
     """Run `sluicegate tables` with the words that follow it."""
-    options = _parser().parse_args(words)
+    parser = _parser()
+    options = parser.parse_args(words)
+    if options.tier is not None and options.name is None:
+        parser.error(f"--tier {options.tier} is one of an exchange: name it, such as kraken")
     try:
         if options.name is None:
             found = [load(name) for name in names()]

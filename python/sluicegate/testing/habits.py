@@ -56,7 +56,7 @@ class Habits:
             raise ValueError(
                 f"'*' stands for all headers, and can only be '', got {shown(self.headers['*'])}"
             )
-        if self.style and self.style not in names():
+        if self.style != "" and self.style not in names():
             raise ValueError(
                 f"style must be the name of a ready-made table, one of {', '.join(names())}, "
                 f"got {shown(self.style)}"

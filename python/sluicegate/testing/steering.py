@@ -41,6 +41,11 @@ class Steered:
         habits: Habits | None,
     ) -> None:
         """As it begins."""
+        if table is not None and not isinstance(table, Table):
+            raise TypeError(
+                "table must be a Table, such as load_table(…) returns, or None for that of Binance "
+                f"spot, got {shown(table)}"
+            )
         self._table = binance_spot() if table is None else table
         self._market = default_market() if market is None else market
         shortest, longest = latency
@@ -93,6 +98,7 @@ class Steered:
 
         Raises:
             ValueError: They name a header that the table does not have.
+            TypeError: They are no `Habits`.
         """
         return self._habits
 
@@ -135,7 +141,9 @@ class Steered:
         Raises:
             ValueError: The table has no such limit, the limit is `concurrent`, or no share is a
                 share. Then nothing has changed.
+            TypeError: It is no mapping.
         """
+        _check_by_limit("others", others, "0.35")
         found = {}
         for name, given in others.items():
             if self._limit(name).kind == "concurrent":
@@ -159,7 +167,9 @@ class Steered:
         Raises:
             ValueError: The table has no such limit, or an endpoint costs more than that. Then
                 nothing has changed.
+            TypeError: It is no mapping.
         """
+        _check_by_limit("limits", limits, "3000")
         changed = {}
         for name, units in limits.items():
             if not is_count(units):
@@ -257,7 +267,16 @@ class Steered:
         return ledger
 
 
+def _check_by_limit(what: str, given: object, value: str) -> None:
+    if not isinstance(given, Mapping):
+        raise TypeError(
+            f'{what} must be by name of limit, as {{"REQUEST_WEIGHT": {value}}}, got {shown(given)}'
+        )
+
+
 def _check_habits(habits: Habits, table: Table) -> None:
+    if not isinstance(habits, Habits):
+        raise TypeError(f"habits must be Habits(…), got {shown(habits)}")
     told_by = [*(header for limit in table.limits for header in limit.told_by), *table.headers]
     known = dict.fromkeys(header.name for header in told_by)
     for name in habits.headers:

@@ -53,7 +53,7 @@ def load_table(name_or_path: str, *, minute: float = 60.0) -> Table:
     """
     if name_or_path in names():
         return load(name_or_path).scaled(minute)
-    if not Path(name_or_path).exists():
+    if not name_or_path or not Path(name_or_path).exists():
         raise ValueError(
             f"no table and no file {name_or_path!r}; a table is one of {', '.join(names())}, "
             "or the path to a JSON or TOML file"
