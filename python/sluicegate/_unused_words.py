@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import atexit
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 
+from sluicegate._fork_lock import ForkLock
 from sluicegate._priorities import closest, ends_of
 
 PATIENCE = 60.0
@@ -39,7 +39,7 @@ class UnusedWords:
         self._clock = clock
         self._known: set[str] = set()
         self._due: float | None = None
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def know(self, ids: Iterable[str] = (), endpoints: Iterable[tuple[str, str]] = ()) -> None:
         """Some names are known from now on.

@@ -45,7 +45,7 @@ pub(super) enum What {
     /// The exchange says that it is so large.
     Tell(u64),
     /// The same, together with the change after it.
-    TellBeside(u64),
+    TellBeside(u64, usize),
     /// Nothing passes for so long that takes from it.
     Pause(Nanos),
     /// Nothing at all does.
@@ -55,7 +55,7 @@ pub(super) enum What {
     /// Somebody else has used so many units, which come free so much later.
     Foreign(u64, Nanos),
     /// The same, together with the change after it.
-    ForeignBeside(u64, Nanos),
+    ForeignBeside(u64, Nanos, usize),
     /// A request goes before all others if it waits then, whatever its limits.
     GoFirst(usize),
 }
@@ -379,7 +379,7 @@ impl<'a> Run<'a> {
                 let route = &self.routes[limit];
                 match what {
                     What::Allow(units) => self.gate.allow(route, units),
-                    What::Tell(units) | What::TellBeside(units) => {
+                    What::Tell(units) | What::TellBeside(units, _) => {
                         self.gate.learn_limit(now, &route.clone(), units, 0);
                     }
                     What::Pause(length) => self.gate.pause(route, now + length),
@@ -387,7 +387,7 @@ impl<'a> Run<'a> {
                     What::Correct(units) => {
                         self.gate.correct(now, route, units);
                     }
-                    What::Foreign(units, later) | What::ForeignBeside(units, later) => {
+                    What::Foreign(units, later) | What::ForeignBeside(units, later, _) => {
                         self.gate.stamp_foreign(now, route, units, now + later)
                     }
                     What::GoFirst(at) => {

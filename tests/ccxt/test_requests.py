@@ -83,14 +83,13 @@ def test_a_request_waits_before_it_is_signed() -> None:
 
 
 @sends_again
+@pytest.mark.parametrize("name", ["maxRetriesOnFailure", "defaultMaxRetriesOnFailure"])
 @pytest.mark.parametrize("where", ["options", "params"])
-def test_each_attempt_of_ccxt_is_charged(where: str) -> None:
+def test_each_attempt_of_ccxt_is_charged(where: str, name: str) -> None:
     install()
-    exchange = synchronous(
-        Server(), options={"maxRetriesOnFailure": 3} if where == "options" else {}
-    )
+    exchange = synchronous(Server(), options={name: 3} if where == "options" else {})
     sent = fails(exchange, 2, ccxt.RequestTimeout("slow"))
-    params = {"pair": "btcusd"} | ({"maxRetriesOnFailure": 3} if where == "params" else {})
+    params = {"pair": "btcusd"} | ({name: 3} if where == "params" else {})
     assert exchange.publicGetTickerPair(params) == {}
     assert len(sent) == 3
     assert used(exchange) == 3

@@ -66,3 +66,22 @@ def test_an_exchange_without_a_table_has_ccxts_pace() -> None:
     exchange.fetch = lambda *_, **__: {}
     exchange.publicGetTickerPair({"pair": "btcusd"})
     assert [name[:9] for name, one in usage(exchange).items() if one.used] == ["rateLimit"]
+
+
+@pytest.mark.parametrize(("tier", "limit"), [("", 60), ("pro", 180)])
+def test_the_limits_of_an_account_are_those_of_its_tier(tier: str, limit: int) -> None:
+    install()
+    options = {"sluicegate": {"account": "main", "tier": tier}}
+    exchange = ccxt.kraken({"apiKey": "k", "secret": "c2VjcmV0", "options": options})
+    exchange.fetch = lambda *_, **__: {"error": [], "result": {}}
+    exchange.privatePostAddOrder({"pair": "XBTUSD", "type": "buy", "volume": "1"})
+    limits = {one.limit for name, one in usage(exchange).items() if name.startswith("TRADING")}
+    assert limits == {limit}
+
+
+def test_a_tier_that_the_exchange_does_not_have_is_an_error_with_those_that_it_has() -> None:
+    install()
+    exchange = ccxt.kraken({"options": {"sluicegate": {"tier": "vip"}}})
+    exchange.fetch = lambda *_, **__: {}
+    with pytest.raises(ValueError, match=r"^kraken has no tier 'vip': sluicegate knows 'int.*'pro"):
+        exchange.publicGetTime()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import sys
-import threading
 from dataclasses import replace
 from functools import partial
 
 from sluicegate import LinkedLimitWeightPair, RateLimit, Throttler
 from sluicegate._core import ManualClock
+from sluicegate._fork_lock import ForkLock
 from sluicegate.ccxt.pace import UNIT, Pace
 from sluicegate.ccxt.priorities import RequestPriorities
 from sluicegate.ccxt.scope import Scope
@@ -50,7 +50,7 @@ class Budget:
         """
         self.throttler = Throttler([], share=share, clock=clock)
         self._priorities = priorities or RequestPriorities(True)
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._paces: dict[str, dict[Pace, str]] = {}
         self._rows: dict[str, RateLimit] = {}
         self._routes: dict[_RouteKey, str] = {}

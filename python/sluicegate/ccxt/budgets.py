@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
 
 from sluicegate._core import ManualClock
+from sluicegate._fork_lock import ForkLock
 from sluicegate._priorities import Priorities
 from sluicegate.ccxt.budget import Budget
 from sluicegate.ccxt.priorities import RequestPriorities
@@ -39,7 +39,7 @@ class Budgets:
         self.share = share
         self._clock = clock
         self.priorities = RequestPriorities(priorities)
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
         self._found: dict[tuple[str, str, str], Budget] = {}
 
     @property

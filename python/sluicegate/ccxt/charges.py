@@ -13,7 +13,7 @@ from sluicegate import Task, Throttler
 from sluicegate.ccxt.budget import Budget
 from sluicegate.ccxt.budgets import Budgets
 from sluicegate.ccxt.charge import Charge
-from sluicegate.ccxt.egress import account_of, egress_of
+from sluicegate.ccxt.egress import account_of, egress_of, tier_of
 from sluicegate.ccxt.first_answers import FirstAnswers
 from sluicegate.ccxt.pace import paced
 from sluicegate.ccxt.places import host_of
@@ -180,7 +180,8 @@ class Charges:
         if exchange is None or not name or not exchange.enableRateLimit:
             yield
             return
-        found = find(exchange.id, "", METHOD, path_of(client, name), params)
+        tier = tier_of(exchange)
+        found = find(exchange.id, "", METHOD, path_of(client, name), params, tier)
         if found is None:
             yield
             return
@@ -208,7 +209,7 @@ class Charges:
         if plan.has_table:
             exchange, method, params = request.exchange, request.method, request.params
             path = plan.path_for(exchange, params)
-            found = find(exchange.id, plan.host, method, path, params)
+            found = find(exchange.id, plan.host, method, path, params, plan.settings.tier)
             if found is None:
                 pace = plan.pace_without_table()
             else:

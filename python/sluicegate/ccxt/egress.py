@@ -57,11 +57,7 @@ def account_of(exchange: Any) -> str:
     Raises:
         TypeError: The option is no dictionary.
     """
-    named = exchange.options.get(OPTION) if exchange.options else None
-    if named and not isinstance(named, Mapping):
-        raise TypeError(
-            f'the option "{OPTION}" must be a dictionary, as {{"account": "main"}}, not {named!r}'
-        )
+    named = _named(exchange)
     if named and named.get("account"):
         return str(named["account"])
     for name in DECIDE_ABOUT_ACCOUNT:
@@ -69,6 +65,28 @@ def account_of(exchange: Any) -> str:
         if key:
             return _digest(str(key))
     return ""
+
+
+def tier_of(exchange: Any) -> str:
+    """The tier of an object's account, as its exchange calls it; empty for the lowest.
+
+    The user says it, with ``options={"sluicegate": {"tier": "pro"}}``.
+
+    Raises:
+        TypeError: The option is no dictionary.
+    """
+    named = _named(exchange)
+    return str(named.get("tier") or "") if named else ""
+
+
+def _named(exchange: Any) -> Mapping[str, Any] | None:
+    """What the user says to sluicegate in the options of an object."""
+    named: Any = exchange.options.get(OPTION) if exchange.options else None
+    if named and not isinstance(named, Mapping):
+        raise TypeError(
+            f'the option "{OPTION}" must be a dictionary, as {{"account": "main"}}, not {named!r}'
+        )
+    return named or None
 
 
 def _name_of(name: str, proxy: Any) -> str:

@@ -24,6 +24,8 @@ log = logging.getLogger("sluicegate.ccxt")
 Method = Callable[..., Any]
 _RETRIES = "maxRetriesOnFailure"
 _DELAY = "maxRetriesOnFailureDelay"
+#: ccxt looks for each option by this name as well.
+_DEFAULT = "defaultMaxRetriesOnFailure"
 
 
 class Hooks:
@@ -300,7 +302,13 @@ def _may_be_sent_again(exchange: Any, path: str, params: Any) -> bool:
     """Whether the user may have said that a request that fails is sent again."""
     options = exchange.options
     try:
-        return _RETRIES in options or path in options or _RETRIES in params
+        return (
+            _RETRIES in options
+            or path in options
+            or _DEFAULT in options
+            or _RETRIES in params
+            or _DEFAULT in params
+        )
     except TypeError:
         # Options of ``None`` are none; to parameters that are none, ccxt itself says what is wrong.
         return False

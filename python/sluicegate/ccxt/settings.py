@@ -15,6 +15,7 @@ from sluicegate.ccxt.egress import (
     account_of,
     egress_of,
     function_id,
+    tier_of,
 )
 from sluicegate.ccxt.pace import Pace
 
@@ -45,6 +46,7 @@ class Settings:
         is_own_pace: Whether the user set it.
         egress: The proxy that it uses; empty for none.
         account: The account that it is for; empty for none.
+        tier: The tier of the account, as the user says; empty for the lowest.
         costs_as_listed: Whether each request costs what ccxt's list of endpoints says.
     """
 
@@ -64,6 +66,7 @@ class Settings:
         "egress",
         "is_own_pace",
         "pace",
+        "tier",
     )
 
     def __init__(self, exchange: Any) -> None:
@@ -90,6 +93,7 @@ class Settings:
         self.is_own_pace = self.pace != pace_of_class(exchange)
         self.egress = egress_of(exchange)
         self.account = account_of(exchange)
+        self.tier = tier_of(exchange)
         listed = getattr(kind, COST, None) is getattr(root, COST, None)
         self.costs_as_listed = listed and COST not in own
 

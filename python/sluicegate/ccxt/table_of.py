@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from itertools import chain
 from typing import Any
 
 from sluicegate import tables
@@ -35,21 +36,34 @@ BY_ID: dict[str, tuple[str, ...]] = {
 
 
 @cache
-def tables_for(exchange_id: str, host: str) -> tuple[Table, ...]:
-    """The tables that a request may be in, the likeliest first; none for most exchanges."""
+def tables_for(exchange_id: str, host: str, tier: str = "") -> tuple[Table, ...]:
+    """The tables that a request may be in, the likeliest first; none for most exchanges.
+
+    Raises:
+        ValueError: No table of the exchange has such a tier.
+    """
     known = [tables.load(name) for name in BY_ID.get(exchange_id, ())]
+    if tier and known:
+        there = list(dict.fromkeys(chain.from_iterable(table.tiers for table in known)))
+        if tier not in there:
+            names = ", ".join(map(repr, there)) or "none"
+            raise ValueError(f"{exchange_id} has no tier {tier!r}: sluicegate knows {names}")
+        known = [table.at(tier) if tier in table.tiers else table for table in known]
     return tuple(table for table in known if _has(table, host)) or tuple(known)
 
 
 def find(
-    exchange_id: str, host: str, method: str, path: str, params: Any
+    exchange_id: str, host: str, method: str, path: str, params: Any, tier: str = ""
 ) -> tuple[Table, Route] | None:
     """The table of a request, and what it is in it.
 
     A path that the table does not have is one of it at the exchange's own hosts only. Elsewhere, as
     at another API of the exchange, there is no table.
+
+    Raises:
+        ValueError: No table of the exchange has such a tier.
     """
-    found = tables_for(exchange_id, host)
+    found = tables_for(exchange_id, host, tier)
     for table in found:
         route = table.route(method, path, params)
         if route.endpoint is not None:
