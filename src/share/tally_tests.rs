@@ -27,6 +27,8 @@ struct Process {
     window: Option<(Nanos, Nanos)>,
     /// Units of `used` in that window.
     in_window: u64,
+    /// Units of `used` that the exchange may not have counted.
+    unsure: u64,
     /// Whether others are expected to go on as they did.
     expect: bool,
 }
@@ -34,8 +36,8 @@ struct Process {
 impl Process {
     fn new(id: u64, used: u64) -> Self {
         let me = member(id, OnConflict::Refuse, vec![terms(LIMIT, 60)]);
-        let (window, in_window) = (None, 0);
-        Self { me, used, wanted: LIMIT, heard: None, window, in_window, expect: true }
+        let (window, in_window, unsure) = (None, 0, 0);
+        Self { me, used, wanted: LIMIT, heard: None, window, in_window, unsure, expect: true }
     }
 
     fn free(&self) -> u64 {
@@ -45,7 +47,8 @@ impl Process {
     fn views(&self, now: Nanos) -> Vec<GateView> {
         let is_of_window =
             self.window.is_some() || self.me.asked_since(0).is_some_and(|asked| asked.1.is_some());
-        let counted = Counted { units: if is_of_window { self.in_window } else { self.used }, unsure: 0 };
+        let units = if is_of_window { self.in_window } else { self.used };
+        let counted = Counted { units, unsure: self.unsure };
         let heard = self.heard.map(|(remaining, at)| HeardNews {
             news: News {
                 remaining,
@@ -122,6 +125,28 @@ fn others_who_come_in_the_place_of_older_ones_are_not_free_when_those_would_be()
     file.now += 12 * SECOND;
     go_round(&mut file, &mut [&mut one, &mut two], 6);
     assert_eq!(one.free() + two.free(), 50, "nobody has come again");
+}
+
+#[test]
+fn in_the_first_window_what_is_in_flight_may_be_of_others_and_in_the_next_it_is_known_that_there_are_none() {
+    let mut file = File::default();
+    let (mut one, mut two) = two(&mut file);
+    for process in [&mut one, &mut two] {
+        (process.unsure, process.in_window) = (10, process.used);
+    }
+    // Of the 50 of both, 20 are in flight: 45 are of both, or 30 are, and 15 of others.
+    one.window = Some((10 * SECOND, 50 * SECOND));
+    one.heard = Some((55, file.now));
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    assert_eq!(one.free() + two.free(), LIMIT - 50 - 15);
+    // By then they should be answered.
+    file.now += 4 * SECOND;
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    assert_eq!(one.free() + two.free(), LIMIT - 50);
+    file.now += 56 * SECOND;
+    one.heard = Some((55, file.now));
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    assert_eq!(one.free() + two.free(), LIMIT - 50);
 }
 
 #[test]
