@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::clock::Nanos;
-use crate::limit::{Kind, RateLimit};
+use crate::limit::Kind;
 
+use super::bucket_model::Counter;
 use super::model::{Change, END, Request, What, World};
 
 /// What is held of each limit at each instant.
@@ -12,7 +13,8 @@ use super::model::{Change, END, Request, What, World};
 struct Book<'a> {
     world: &'a World,
     held: Vec<Vec<u64>>,
-    /// The units that each bucket took, by instant.
+    /// What each bucket showed when it was last changed, and the units that it took since, by instant.
+    counters: Vec<Counter>,
     jumps: Vec<BTreeMap<Nanos, u64>>,
     /// When the window ends that is open, of limits whose windows open with a request.
     ends: Vec<Nanos>,
@@ -34,7 +36,7 @@ impl Book<'_> {
         }
         let mut jumps = self.jumps[limit].clone();
         *jumps.entry(start).or_default() += units;
-        levels(&self.world.table[limit], jumps.into_iter()).all(|(at, level)| {
+        levels(self.counters[limit], jumps.into_iter()).all(|(at, level)| {
             at < start || level <= u128::from(most) * u128::from(self.world.interval(limit))
         })
     }
@@ -44,6 +46,26 @@ impl Book<'_> {
         let end = self.end(limit, start);
         self.own[limit].extend((0..units).map(|_| end));
         self.hold(limit, start, end, units);
+    }
+
+    /// Something is told of a bucket.
+    fn change(&mut self, limit: usize, now: Nanos, what: What) {
+        let base = match what {
+            What::TellBeside(_, base) | What::ForeignBeside(.., base) => Some(self.counter(base)),
+            _ => None,
+        };
+        let mut counter = self.counter(limit);
+        counter.change(now, what, base);
+        (self.counters[limit], self.jumps[limit]) = (counter, BTreeMap::new());
+    }
+
+    /// What a bucket shows after all that it took.
+    fn counter(&self, limit: usize) -> Counter {
+        self.jumps[limit].iter().fold(self.counters[limit], |counter, (&at, &units)| {
+            let mut counter = counter.to(at);
+            counter.add(units);
+            counter
+        })
     }
 
     /// The oldest own units that are still there turned out not to be used.
@@ -64,14 +86,13 @@ impl Book<'_> {
 
 /// The level of a bucket after each jump, in units × nanoseconds.
 fn levels(
-    limit: &RateLimit,
+    counter: Counter,
     jumps: impl Iterator<Item = (Nanos, u64)>,
 ) -> impl Iterator<Item = (Nanos, u128)> {
-    let (drain, unit) = (u128::from(limit.limit), limit.interval.as_nanos());
-    jumps.scan((0, 0), move |(before, level), (at, units)| {
-        *level = u128::saturating_sub(*level, drain * u128::from(at - *before)) + u128::from(units) * unit;
-        *before = at;
-        Some((at, *level))
+    jumps.scan(counter, |counter, (at, units)| {
+        *counter = counter.to(at);
+        counter.add(units);
+        Some((at, counter.all()))
     })
 }
 
@@ -92,6 +113,7 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
     let mut used = Book {
         world,
         held: vec![vec![0_u64; horizon]; limits.len()],
+        counters: world.table.iter().map(Counter::new).collect(),
         jumps: vec![BTreeMap::new(); limits.len()],
         ends: vec![0; limits.len()],
         own: vec![Vec::new(); limits.len()],
@@ -174,9 +196,10 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
             settle(now as usize, &mut waiting, &mut used, &mut started, &limits, (&paused, knows_pauses));
         }
         for &Change { limit, what, .. } in world.changes.iter().filter(|change| change.at == now) {
+            used.change(limit, now, what);
             match what {
                 What::Allow(units) => allowed[limit] = nominal[limit].min(units),
-                What::Tell(units) | What::TellBeside(units) => told[limit] = units,
+                What::Tell(units) | What::TellBeside(units, _) => told[limit] = units,
                 What::Pause(length) => paused[limit] = paused[limit].max(now + length),
                 What::PauseAll(length) => {
                     knows_pauses = true;
@@ -184,8 +207,7 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
                 }
                 What::Correct(units) if units > 0 => used.take(limit, now, units.unsigned_abs()),
                 What::Correct(units) => used.take_back(limit, now, units.unsigned_abs()),
-                What::Foreign(units, later) | What::ForeignBeside(units, later) => {
-                    *used.jumps[limit].entry(now).or_default() += units;
+                What::Foreign(units, later) | What::ForeignBeside(units, later, _) => {
                     used.hold(limit, now, world.foreign_end(limit, now, later).max(now), units);
                 }
                 What::GoFirst(at) if waiting.contains(&at) => {
@@ -198,7 +220,7 @@ pub(super) fn brute_force(world: &World, deadlines: bool) -> Vec<Option<Nanos>> 
                 What::GoFirst(_) => {}
             }
             limits[limit] = allowed[limit].min(told[limit]);
-            if matches!(what, What::ForeignBeside(..) | What::TellBeside(_)) {
+            if matches!(what, What::ForeignBeside(..) | What::TellBeside(..)) {
                 continue;
             }
             settle(now as usize, &mut waiting, &mut used, &mut started, &limits, (&paused, knows_pauses));
@@ -236,7 +258,7 @@ pub(super) fn worst_windows(world: &World, arrivals: &[(Nanos, usize)]) -> Vec<u
             let interval = world.interval(x);
             match world.table[x].kind {
                 Kind::Bucket => {
-                    let levels = levels(&world.table[x], taken());
+                    let levels = levels(Counter::new(&world.table[x]), taken());
                     let worst = levels.map(|(_, level)| level.div_ceil(u128::from(interval))).max();
                     worst.unwrap_or(0) as u64
                 }

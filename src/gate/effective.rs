@@ -26,8 +26,8 @@ impl<W> Gate<W> {
     /// Counts units that somebody else has used of the limit of an id, and that come free at `until`: one interval from
     /// now at the latest; those of a quota at its boundary. [`Gate::now`] must have been called for `now`.
     pub fn stamp_foreign(&mut self, now: Nanos, route: &Route, units: u64, until: Nanos) {
-        self.change(route, |window| window.stamp_foreign(now, units, Some(until), None));
-        self.each_companion(route, |own, base| own.follow(now, base, units));
+        self.change(route, |window| window.stamp_foreign(now, units, Some(until)));
+        self.each_companion(route, |own, base| own.follow(now, base));
     }
 
     fn change(&mut self, route: &Route, how: impl FnOnce(&mut Window)) {

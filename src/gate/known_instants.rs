@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::clock::Nanos;
-use crate::limit::{Kind, RateLimit};
+use crate::limit::Kind;
 
+use super::bucket_model::Counter;
 use super::model::{Change, END, Request, Run, What};
 use super::table::Hold;
 
@@ -15,32 +16,38 @@ impl Run<'_> {
         self.world.requests.iter().zip(stamped).filter_map(|(one, at)| Some((one, (*at)?)))
     }
 
-    /// When a unit of a bucket has drained.
-    fn drained_at(&self, limit: usize) -> Vec<Nanos> {
-        let RateLimit { limit: drain, .. } = self.world.table[limit];
-        let interval = self.world.interval(limit);
-        let mut stamps = vec![0; END as usize + 1];
-        for (request, at) in self.stamped() {
-            stamps[at as usize] += self.world.weight(request.route, limit) * request.units;
-        }
-        for change in self.world.changes.iter().filter(|change| change.limit == limit) {
-            match change.what {
-                What::Foreign(units, later) | What::ForeignBeside(units, later) if later > 0 => {
-                    stamps[change.at as usize] += units
+    /// When a unit of any bucket has drained.
+    fn drained_at(&self) -> BTreeSet<Nanos> {
+        let table = &self.world.table;
+        let buckets: Vec<usize> = (0..table.len()).filter(|&at| table[at].kind == Kind::Bucket).collect();
+        let mut counters: Vec<Counter> = table.iter().map(Counter::new).collect();
+        let mut drained = BTreeSet::new();
+        for now in 0..=END {
+            for &limit in &buckets {
+                let units = |counter: &Counter| counter.all().div_ceil(counter.unit);
+                let counter = &mut counters[limit];
+                let before = units(counter);
+                *counter = counter.to(now);
+                if units(counter) < before {
+                    drained.insert(now);
                 }
-                What::Correct(units) => stamps[change.at as usize] += units.unsigned_abs(),
-                _ => {}
+                for (request, _) in self.stamped().filter(|&(_, at)| at == now) {
+                    counter.add(self.world.weight(request.route, limit) * request.units);
+                }
             }
-        }
-        let mut level = 0_u64;
-        let mut drained = Vec::new();
-        for (at, units) in (0..).zip(stamps) {
-            let before = level.div_ceil(interval);
-            level = level.saturating_sub(drain);
-            if level.div_ceil(interval) < before {
-                drained.push(at);
+            let is_bucket = |change: &&Change| table[change.limit].kind == Kind::Bucket;
+            for &Change { limit, what, .. } in
+                self.world.changes.iter().filter(|change| change.at == now).filter(is_bucket)
+            {
+                let base = match what {
+                    What::TellBeside(_, base) | What::ForeignBeside(.., base) => Some(counters[base]),
+                    _ => None,
+                };
+                counters[limit].change(now, what, base);
+                if let What::Correct(units) = what {
+                    counters[limit].add(units.unsigned_abs());
+                }
             }
-            level += units * interval;
         }
         drained
     }
@@ -72,16 +79,13 @@ impl Run<'_> {
         for (request, at) in self.stamped() {
             instants.extend(self.world.takes(request.route).map(|limit| self.world.end(limit, at)));
         }
-        for limit in (0..self.world.table.len()).filter(|&limit| self.world.table[limit].kind == Kind::Bucket)
-        {
-            instants.extend(self.drained_at(limit));
-        }
+        instants.extend(self.drained_at());
         let quotas = (0..self.world.table.len()).filter(is_quota);
         instants.extend(self.world.changes.iter().filter_map(|&Change { at, limit, what }| match what {
-            What::Allow(_) | What::Tell(_) | What::TellBeside(_) | What::GoFirst(_) => None,
+            What::Allow(_) | What::Tell(_) | What::TellBeside(..) | What::GoFirst(_) => None,
             What::Pause(length) | What::PauseAll(length) => Some(at + length),
             What::Correct(_) => Some(self.world.end(limit, at)),
-            What::Foreign(_, later) | What::ForeignBeside(_, later) => {
+            What::Foreign(_, later) | What::ForeignBeside(_, later, _) => {
                 Some(self.world.foreign_end(limit, at, later))
             }
         }));

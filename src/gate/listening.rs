@@ -37,13 +37,14 @@ pub struct Observation {
     /// How many units the limit has, for all who share it: 1 or more. That of the table, if the answer does not say it.
     pub limit: Option<u64>,
     /// For how long the window goes on. If not said, units of others count for one interval, those of a quota until its
-    /// boundary.
+    /// boundary. Of a bucket it tells nothing: it falls by its limit an interval, once, whoever has used it.
     pub reset: Option<Duration>,
     /// How long ago the request of this answer left: the numbers are of some instant since. If not said, a quarter of the
     /// interval, and no more than 1 s.
     pub age: Option<Duration>,
     /// Whether others are expected to go on as they did: what they used in one window is kept for them in the next, and
-    /// given up as it turns out unused. Of what is in flight, nothing counts as if it were in the number already.
+    /// given up as it turns out unused. Of what is in flight, nothing counts as if it were in the number already. Of a bucket,
+    /// room is kept for twice what they use in the time that the answer took and one unit takes to drain.
     pub expect: bool,
 }
 
@@ -109,7 +110,7 @@ impl<W> Gate<W> {
             // Of two answers the later request's counts; a smaller limit counts at once.
             if state.heard.limit.is_none_or(|(before, at)| limit < before || since >= at) {
                 let at = state.heard.limit.map_or(since, |(_, at)| at.max(since));
-                seen.limit = self.tell_limit(route, limit, at);
+                seen.limit = self.tell_limit(now, route, limit, at);
             }
         }
         let state = &mut self.limits[route.index as usize];
@@ -131,7 +132,7 @@ impl<W> Gate<W> {
             }
         }
         self.changed = true;
-        self.each_companion(route, |own, base| own.follow(now, base, seen.foreign));
+        self.each_companion(route, |own, base| own.follow(now, base));
         Ok(seen)
     }
 
@@ -150,11 +151,11 @@ impl<W> Gate<W> {
     }
 
     /// The exchange said so by a request that left at `at`. What holds from now on, if that changed.
-    pub(super) fn tell_limit(&mut self, route: &Route, limit: u64, at: Nanos) -> Option<u64> {
+    pub(super) fn tell_limit(&mut self, now: Nanos, route: &Route, limit: u64, at: Nanos) -> Option<u64> {
         let units = self.options.share_of(limit);
         let state = &mut self.limits[route.index as usize];
         state.heard.limit = Some((limit, at));
-        if !state.window.tell_limit(units) {
+        if !state.window.tell_limit(now, units) {
             return None;
         }
         state.measure_room(self.is_shared);

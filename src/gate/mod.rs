@@ -25,10 +25,14 @@ mod table;
 mod table_swap;
 mod usage;
 mod wait_time;
+#[cfg(test)]
+mod wait_time_tests;
 mod waited;
 
 #[cfg(test)]
 mod brute_force;
+#[cfg(test)]
+mod bucket_model;
 #[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
@@ -57,6 +61,8 @@ mod quota_tests;
 mod ranked_worlds;
 #[cfg(test)]
 mod reserve_tests;
+#[cfg(test)]
+mod told_tests;
 
 pub use counts::{Counters, WAIT_BUCKETS, Waits};
 pub(crate) use enter::{Decided, Gate};

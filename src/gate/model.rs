@@ -45,7 +45,7 @@ pub(super) enum What {
     /// The exchange says that it is so large.
     Tell(u64),
     /// The same, together with the change after it.
-    TellBeside(u64),
+    TellBeside(u64, usize),
     /// Nothing passes for so long that takes from it.
     Pause(Nanos),
     /// Nothing at all does.
@@ -55,7 +55,7 @@ pub(super) enum What {
     /// Somebody else has used so many units, which come free so much later.
     Foreign(u64, Nanos),
     /// The same, together with the change after it.
-    ForeignBeside(u64, Nanos),
+    ForeignBeside(u64, Nanos, usize),
     /// A request goes before all others if it waits then, whatever its limits.
     GoFirst(usize),
 }
@@ -247,6 +247,8 @@ pub(super) struct Run<'a> {
     pub(super) oldest_since: Vec<Option<Nanos>>,
     /// When the gate was looked at because it had asked for it.
     pub(super) woken: Vec<Nanos>,
+    /// What `wait_time` said of each before it came, where that is asked.
+    pub(super) told: Option<BTreeMap<usize, Nanos>>,
 }
 
 impl<'a> Run<'a> {
@@ -273,6 +275,7 @@ impl<'a> Run<'a> {
             highest: world.highest(),
             oldest_since: vec![None; count],
             woken: Vec::new(),
+            told: None,
         }
     }
 
@@ -292,7 +295,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn advance(&mut self, now: Nanos) {
+    pub(super) fn advance(&mut self, now: Nanos) {
         self.look(now);
         loop {
             let mut granted: Vec<Decided<usize>> = Vec::new();
@@ -376,7 +379,7 @@ impl<'a> Run<'a> {
                 let route = &self.routes[limit];
                 match what {
                     What::Allow(units) => self.gate.allow(route, units),
-                    What::Tell(units) | What::TellBeside(units) => {
+                    What::Tell(units) | What::TellBeside(units, _) => {
                         self.gate.learn_limit(now, &route.clone(), units, 0);
                     }
                     What::Pause(length) => self.gate.pause(route, now + length),
@@ -384,7 +387,7 @@ impl<'a> Run<'a> {
                     What::Correct(units) => {
                         self.gate.correct(now, route, units);
                     }
-                    What::Foreign(units, later) | What::ForeignBeside(units, later) => {
+                    What::Foreign(units, later) | What::ForeignBeside(units, later, _) => {
                         self.gate.stamp_foreign(now, route, units, now + later)
                     }
                     What::GoFirst(at) => {
@@ -415,6 +418,7 @@ impl<'a> Run<'a> {
                     now < since || (now == since && at < last) || self.order(at, now) <= self.order(last, now)
                 });
                 if request.arrives == now && exists {
+                    self.ask(now, at);
                     let deadline = request.gives_up.filter(|_| self.deadlines);
                     let waiter = Waiter { units: request.units, since: now, deadline, tag: at };
                     let others = if self.places.is_empty() { self.world.highest() } else { self.highest };

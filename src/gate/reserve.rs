@@ -121,7 +121,7 @@ impl<W> Gate<W> {
     pub(super) fn follow_all(&mut self, now: Nanos) {
         let routes: Vec<_> = self.routes().filter(|route| !route.below.is_empty()).cloned().collect();
         for route in routes {
-            self.each_companion(&route, |own, base| own.follow(now, base, 0));
+            self.each_companion(&route, |own, base| own.follow(now, base));
         }
     }
 

@@ -118,11 +118,11 @@ fn with_second_limits(world: &World) -> World {
                 What::Tell(units) => {
                     // As much smaller as the limit is what is kept of it.
                     let (all, left) = (world.table[at].limit, left_below(&world.table[at], priority));
-                    let what = What::TellBeside(units - (all - left) * units.min(all) / all);
+                    let what = What::TellBeside(units - (all - left) * units.min(all) / all, at);
                     Some(Change { limit: companion, what, ..change })
                 }
                 What::Foreign(units, later) => {
-                    Some(Change { limit: companion, what: What::ForeignBeside(units, later), ..change })
+                    Some(Change { limit: companion, what: What::ForeignBeside(units, later, at), ..change })
                 }
                 _ => None,
             });

@@ -190,9 +190,9 @@ impl<W> Gate<W> {
     /// Another process was told so long ago that a limit is so large. What holds here from now on, if that changed.
     /// [`Gate::advance`] must follow.
     pub fn learn_limit(&mut self, now: Nanos, route: &Route, limit: u64, age: Nanos) -> Option<u64> {
-        let seen = self.tell_limit(route, limit, now.saturating_sub(age));
+        let seen = self.tell_limit(now, route, limit, now.saturating_sub(age));
         self.changed = true;
-        self.each_companion(route, |own, base| own.follow(now, base, 0));
+        self.each_companion(route, |own, base| own.follow(now, base));
         seen
     }
 

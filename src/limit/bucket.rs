@@ -2,10 +2,14 @@
 //!
 //! The level is counted in units × nanoseconds of the interval, of which `limit` drain in each nanosecond. So nothing is ever
 //! rounded but an instant, up to the next nanosecond.
+//!
+//! Others use the same counter: what they have used is in it ([`others_of_bucket`](super::others_of_bucket)), and all drains
+//! once.
 
 use crate::clock::Nanos;
 
 use super::MAX_LIMIT;
+use super::others_of_bucket::{OthersOfBucket, ToldOfBucket};
 
 /// As many of the instants at which a unit has drained are events, in each interval, at most. What a plan makes of units in
 /// flight is looked at again at events, and a counter that falls a million times a second must not wake anybody as often.
@@ -61,13 +65,16 @@ pub(crate) struct Bucket {
     seen: Nanos,
     /// The last event.
     expired_at: Nanos,
+    /// What of the level is of others, or kept for them.
+    others: OthersOfBucket,
 }
 
 impl Bucket {
     /// A counter that falls by `limit` an `interval`, with so many units at `now`.
     pub fn new(limit: u64, interval: Nanos, now: Nanos, units: u64) -> Self {
         let slope = Slope { at: now, level: 0, drain: limit, unit: interval };
-        let mut bucket = Self { slope, units: 0, seen: now, expired_at: 0 };
+        let mut bucket =
+            Self { slope, units: 0, seen: now, expired_at: 0, others: OthersOfBucket::default() };
         bucket.stamp(now, units);
         bucket
     }
@@ -80,11 +87,28 @@ impl Bucket {
     /// Falls by another `limit` an `interval` from now on.
     pub fn reshape(&mut self, now: Nanos, limit: u64, interval: Nanos) {
         self.expire(now);
-        let (level, unit) = (self.slope.level_at(now), u128::from(self.slope.unit));
-        let rest = (level % unit * u128::from(interval)).div_ceil(unit);
-        let level = level / unit * u128::from(interval) + rest;
-        self.slope = Slope { at: now.max(self.slope.at), level, drain: limit, unit: interval };
+        self.move_to(now);
+        let unit = u128::from(self.slope.unit);
+        let scale = |level: u128| {
+            level / unit * u128::from(interval) + (level % unit * u128::from(interval)).div_ceil(unit)
+        };
+        self.others.scale(scale);
+        self.slope = Slope { level: scale(self.slope.level), drain: limit, unit: interval, ..self.slope };
         self.units = self.units_at(now);
+    }
+
+    /// Falls by `limit` in each of its intervals from now on.
+    pub fn drain_by(&mut self, now: Nanos, limit: u64) {
+        if limit != self.slope.drain {
+            self.reshape(now, limit, self.slope.unit);
+        }
+    }
+
+    /// Reckons from `now` on.
+    fn move_to(&mut self, now: Nanos) {
+        let at = now.max(self.slope.at);
+        self.others = self.others_at(at);
+        self.slope = Slope { at, level: self.slope.level_at(at), ..self.slope };
     }
 
     /// The level, with so many units in flight that begin to drain at `answered`.
@@ -120,28 +144,65 @@ impl Bucket {
     /// Adds units, which drain from `now` on.
     pub fn stamp(&mut self, now: Nanos, units: u64) {
         self.expire(now);
-        let at = now.max(self.slope.at);
-        let most = self.slope.amount(MAX_LIMIT);
-        let level = (self.slope.level_at(at) + self.slope.amount(units.min(MAX_LIMIT))).min(most);
-        self.slope = Slope { at, level, ..self.slope };
-        self.units = self.units_at(at);
+        self.move_to(now);
+        self.raise(self.slope.amount(units.min(MAX_LIMIT)));
     }
 
-    /// Takes units out of the counter; how many there were to take, no more than `units`.
+    fn raise(&mut self, amount: u128) {
+        self.slope.level = (self.slope.level + amount).min(self.slope.amount(MAX_LIMIT));
+        self.units = self.units_at(self.slope.at);
+    }
+
+    /// The same of units that others have used.
+    pub fn stamp_foreign(&mut self, now: Nanos, units: u64) {
+        self.stamp(now, units);
+        self.others.add(self.slope.amount(units.min(MAX_LIMIT)));
+    }
+
+    /// The exchange has told what its counter showed at some instant: this one shows no less from now on. How many units others
+    /// must have used that were not known before.
+    pub fn hear(&mut self, now: Nanos, told: &ToldOfBucket) -> u64 {
+        self.expire(now);
+        self.move_to(now);
+        let (level, new) = self.others.hear(now, told, &self.slope);
+        self.slope.level = level;
+        self.raise(0);
+        new
+    }
+
+    /// What others have used, and what is kept for them, is what is in another counter.
+    pub fn follow(&mut self, now: Nanos, other: &Self) {
+        self.expire(now);
+        self.move_to(now);
+        self.slope.level -= self.others.in_level(self.slope.level);
+        self.others = other.others_at(now);
+        self.raise(self.others.all());
+    }
+
+    fn others_at(&self, now: Nanos) -> OthersOfBucket {
+        let mut others = self.others;
+        let drained = u128::from(self.slope.drain) * u128::from(now.saturating_sub(self.slope.at));
+        others.drain(drained, self.slope.level_at(now));
+        others
+    }
+
+    /// Of the units, those that are own ones, as of the last look; and those that are own ones or known to be used.
+    pub fn known_units(&self) -> (u64, u64) {
+        let (level, others) = (self.slope.level_at(self.seen), self.others_at(self.seen));
+        let units =
+            |amount: u128| u64::try_from(amount.div_ceil(u128::from(self.slope.unit))).unwrap_or(MAX_LIMIT);
+        (units(level - others.in_level(level)), units(level - others.kept_of(level)))
+    }
+
+    /// Takes own units out of the counter; how many there were to take, no more than `units`.
     pub fn take_back(&mut self, units: u64) -> u64 {
-        let units = units.min(self.units);
+        let units = units.min(self.known_units().0);
         // As of the last look: what was left of them then.
-        let level = self.slope.level_at(self.seen).saturating_sub(self.slope.amount(units));
-        self.slope = Slope { at: self.seen.max(self.slope.at), level, ..self.slope };
+        self.move_to(self.seen);
+        let own = self.slope.level - self.others.in_level(self.slope.level);
+        self.slope.level -= self.slope.amount(units).min(own);
         self.units = self.units_at(self.seen);
         units
-    }
-
-    /// The most units that the counter can have shown since `since`, as of the last look.
-    pub fn units_since(&self, since: Nanos) -> Option<u64> {
-        let span = u128::from(self.seen.saturating_sub(since));
-        let most = self.slope.level_at(self.seen) + u128::from(self.slope.drain) * span;
-        Some(u64::try_from(most.div_ceil(u128::from(self.slope.unit))).unwrap_or(MAX_LIMIT).min(MAX_LIMIT))
     }
 
     pub fn units_at(&self, at: Nanos) -> u64 {

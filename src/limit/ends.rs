@@ -118,7 +118,8 @@ impl Ends {
     pub fn take_all(&mut self) -> Vec<(Nanos, u64)> {
         let all = self.iter().collect();
         self.ends.clear();
-        self.gone = self.total;
+        // What has ended is remembered by sums that must stay right.
+        self.total = self.gone;
         all
     }
 
@@ -135,6 +136,20 @@ impl Ends {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_put_back_with_other_ends_is_not_known_twice() {
+        let mut ends = Ends::default();
+        ends.remember(50);
+        ends.insert(10, 3, 100);
+        ends.insert(20, 4, 100);
+        ends.expire(10);
+        for end in [21, 22] {
+            assert_eq!(ends.take_all(), [(end - 1, 4)]);
+            ends.insert(end, 4, 100);
+            assert_eq!([9, 10, 15].map(|since| ends.units_since(since)), [Some(7), Some(4), Some(4)]);
+        }
+    }
 
     #[test]
     fn units_end_in_the_order_of_their_instants_whenever_they_came() {

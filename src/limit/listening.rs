@@ -5,6 +5,7 @@ use crate::clock::Nanos;
 
 use super::MAX_LIMIT;
 use super::others::{Likely, Others};
+use super::others_of_bucket::ToldOfBucket;
 use super::part::part_told;
 use super::stamps::Stamps;
 use super::window::Window;
@@ -46,9 +47,10 @@ impl Window {
 
     /// The exchange says that its limit is so large: no more than that may be used from now on, and no more than the table
     /// says. Whether that changes anything.
-    pub fn tell_limit(&mut self, limit: u64) -> bool {
+    pub fn tell_limit(&mut self, now: Nanos, limit: u64) -> bool {
         let before = self.told_limit();
         self.told = limit;
+        self.stamps.drain_by(now, self.told_limit());
         self.reopen();
         self.told_limit() != before
     }
@@ -126,13 +128,25 @@ impl Window {
 
     /// Units that others have used, and that come free at `until`, or as the units of this limit do if that is before.
     /// They may be more than the limit.
-    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>, expect: Option<Told>) {
+    pub fn stamp_foreign(&mut self, now: Nanos, units: u64, until: Option<Nanos>) {
         if self.stamps.stamp_foreign(now, units) {
             return;
         }
         let latest = self.frees_at(now);
-        let told_end = until.map(|until| until.min(latest)).filter(|&until| until > now);
         let until = until.map_or(latest, |until| until.min(latest));
+        let interval = self.interval();
+        self.others.get_or_insert_default().add(now, interval, units, until);
+        self.recount(now);
+    }
+
+    /// So many units of others at least were used when the exchange counted: they count as [`Window::stamp_foreign`] has it.
+    fn hold_others(&mut self, now: Nanos, units: u64, told: &Told) {
+        if units > 0 {
+            self.stamps.stamp_foreign(now, 0);
+        }
+        let latest = self.frees_at(now);
+        let told_end = told.until.map(|until| until.min(latest)).filter(|&until| until > now);
+        let until = told.until.map_or(latest, |until| until.min(latest));
         let interval = self.interval();
         // Where a window ends for all units at once, they are expected again from its end on.
         let told_window = told_end.map(|end| (end.saturating_sub(interval), end));
@@ -142,8 +156,8 @@ impl Window {
         let limit = self.limit();
         let room = limit.saturating_sub(own + in_flight);
         let others = self.others.get_or_insert_default();
-        others.add(now, interval, units, until, (expect.is_some() && window.is_none()).then_some(now));
-        if let Some(told) = expect {
+        others.hold(now, interval, units, until, (told.expect && window.is_none()).then_some(now));
+        if told.expect {
             // It may be of the window before, of which others' last share stands until this one is told of.
             let is_doubtful = told_window.is_none() && window.is_some_and(|(began, _)| told.since < began);
             if !is_doubtful {
@@ -157,16 +171,13 @@ impl Window {
         self.recount(now);
     }
 
-    /// Units of others, and what the exchange said of the limit, are those of another limit, of which this one is a part. So
-    /// many of these units are new there.
-    pub fn follow(&mut self, now: Nanos, other: &Window, new: u64) {
+    /// Units of others, and what the exchange said of the limit, are those of another limit, of which this one is a part.
+    pub fn follow(&mut self, now: Nanos, other: &Window) {
         self.expire(now);
-        if new > 0 {
-            // Where they are among the own ones, they are here as well.
-            self.stamps.stamp_foreign(now, new);
-        }
         let told = part_told(other.told, other.nominal, self.nominal);
         self.told = if other.told == u64::MAX { u64::MAX } else { told };
+        self.stamps.drain_by(now, self.told_limit());
+        self.stamps.follow(now, &other.stamps);
         self.others.clone_from(&other.others);
         self.recount(now);
     }
@@ -174,8 +185,16 @@ impl Window {
     /// Units of others that are known to be used, and of those kept for them no more than the limit leaves, as of the last
     /// [`Window::expire`] at `now`. In one window more may be kept than there are: nothing passes then, but they are not used.
     pub fn others(&self, now: Nanos) -> u64 {
-        let used = self.others.as_ref().map_or(0, |others| others.used_at(now));
-        self.others_units.min(used.max(self.limit().saturating_sub(self.own())))
+        let (own, known) = self.stamps.known_units();
+        let used = self.others.as_ref().map_or(known - own, |others| others.used_at(now));
+        let all = self.used() - own - self.in_flight;
+        all.min(used.max(self.limit().saturating_sub(self.own())))
+    }
+
+    /// Units of others that count at `at`, without those of a bucket.
+    #[cfg(test)]
+    pub fn others_used_at(&self, at: Nanos) -> u64 {
+        self.others.as_ref().map_or(0, |others| others.used_at(at))
     }
 
     /// Learns from an answer how much others have used: so much at least that no more is left here than the exchange had
@@ -190,16 +209,22 @@ impl Window {
         {
             told.until = first.hear(now, told.since, told.remaining);
         }
+        let used = beyond(self.limit(), 0, told.remaining);
+        if let Stamps::Bucket(bucket) = &mut self.stamps {
+            let told =
+                ToldOfBucket { since: told.since, used, in_flight: self.in_flight, expect: told.expect };
+            return (now.saturating_sub(told.since) <= oldest).then(|| bucket.hear(now, &told));
+        }
         let known =
             if now.saturating_sub(told.since) <= oldest { self.stamps.units_since(told.since) } else { None };
-        let own = known?;
-        let others = self.others.as_ref().map_or(0, |others| others.used_at(told.since));
-        let used = own.saturating_add(self.in_flight).saturating_add(others);
-        let new = beyond(self.limit(), used, told.remaining);
-        if new > 0 || told.expect {
-            self.stamp_foreign(now, new, told.until, told.expect.then_some(told));
+        let own = known?.saturating_add(self.in_flight);
+        let others_at = |at| self.others.as_ref().map_or(0, |others| others.used_at(at));
+        let (known, ended) = (others_at(now), others_at(told.since).saturating_sub(others_at(now)));
+        let others = beyond(self.limit(), own.saturating_add(ended), told.remaining);
+        if others > 0 || told.expect {
+            self.hold_others(now, others, &told);
         }
-        Some(new)
+        Some(others.saturating_sub(known))
     }
 
     /// From now on it is known what leaves the window, for as long as this returns: what was in it at an instant.
@@ -295,11 +320,11 @@ mod tests {
         window.stamp(10, 1);
         window.stamp(14, 2);
         for (units, until) in [(4, 22), (1, 24), (8, 5), (1, 99)] {
-            window.stamp_foreign(15, units, Some(until), None);
+            window.stamp_foreign(15, units, Some(until));
         }
         assert_eq!([19, 20, 22, 24, 25].map(|at| window.in_window_at(at)), [9, 8, 4, 1, 0]);
         assert_eq!((window.window_down_to(8), window.window_down_to(4)), (20, 22));
-        window.stamp_foreign(15, u64::MAX, Some(23), None);
+        window.stamp_foreign(15, u64::MAX, Some(23));
         assert!(!window.fits(1) && window.used() <= 2 * crate::MAX_LIMIT);
     }
 }

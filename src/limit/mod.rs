@@ -7,6 +7,7 @@ mod fixed;
 mod kind;
 mod listening;
 mod others;
+mod others_of_bucket;
 mod part;
 mod period;
 mod quota;

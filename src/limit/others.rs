@@ -84,9 +84,20 @@ pub(super) struct Others {
 }
 
 impl Others {
-    /// Others have used so many units, which count until `used_until`. Where they are expected to come again, they were
-    /// seen at `expected`.
-    pub fn add(
+    /// Others have used so many units more, which count until `used_until`.
+    pub fn add(&mut self, now: Nanos, interval: Nanos, units: u64, used_until: Nanos) {
+        let units = units.min(MAX_LIMIT.saturating_sub(self.units_at(now)));
+        if used_until > now {
+            self.use_up(now, units);
+            self.insert(interval, units, used_until, None);
+        }
+    }
+
+    /// So many units of others at least count until `used_until`, those that are known already among them: what ends before
+    /// that counts for longer, and what is missing then is new. For nobody knows which of them are in a number, and newer ones
+    /// must not hide behind older ones that come free before them. Where they are expected to come again, they were seen at
+    /// `expected`.
+    pub fn hold(
         &mut self,
         now: Nanos,
         interval: Nanos,
@@ -94,11 +105,26 @@ impl Others {
         used_until: Nanos,
         expected: Option<Nanos>,
     ) {
-        let units = units.min(MAX_LIMIT.saturating_sub(self.units_at(now)));
-        if used_until <= now || units == 0 {
+        if used_until <= now {
             return;
         }
-        self.use_up(now, units);
+        let (mut missing, mut moved) = (units, 0);
+        for some in self.all.iter_mut().rev().filter(|some| some.used_until > now) {
+            let part = some.units.min(missing);
+            missing -= part;
+            if some.used_until < used_until {
+                (some.units, moved) = (some.units - part, moved + part);
+            }
+        }
+        let missing = missing.min(MAX_LIMIT.saturating_sub(self.units_at(now).saturating_add(moved)));
+        self.use_up(now, missing);
+        self.insert(interval, moved + missing, used_until, expected);
+    }
+
+    fn insert(&mut self, interval: Nanos, units: u64, used_until: Nanos, expected: Option<Nanos>) {
+        if units == 0 {
+            return;
+        }
         let again = expected.map_or(0, |at| at.saturating_add(interval).saturating_add(interval / LATER));
         let kept_until = used_until.max(again);
         let grain = (interval / GRAINS).max(1);
@@ -113,6 +139,7 @@ impl Others {
             }
             None => self.all.push(Batch { units, used_until, kept_until }),
         }
+        self.all.retain(|some| some.units > 0);
         self.all.sort_by_key(|some| some.kept_until);
     }
 

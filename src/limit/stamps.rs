@@ -226,9 +226,12 @@ impl Stamps {
     /// after it.
     pub fn units_since(&self, since: Nanos) -> Option<u64> {
         match self {
-            // What was in flight since then, nobody knows.
-            Self::Concurrent(_) => None,
-            _ => each!(self, stamps => stamps.units_since(since), ends => ends.units_since(since)),
+            Self::Rolling(rolling) => rolling.units_since(since),
+            Self::Quota(quota) => quota.units_since(since),
+            // A bucket's level is compared as a whole, and what of others was in flight since then nobody knows.
+            Self::Bucket(_) | Self::Concurrent(_) => None,
+            Self::Fixed(fixed) => fixed.ends().units_since(since),
+            Self::First(first) => first.ends().units_since(since),
         }
     }
 
@@ -236,7 +239,7 @@ impl Stamps {
     pub fn stamp_foreign(&mut self, now: Nanos, units: u64) -> bool {
         match self {
             Self::Bucket(bucket) => {
-                bucket.stamp(now, units);
+                bucket.stamp_foreign(now, units);
                 true
             }
             Self::First(first) => {
@@ -244,6 +247,25 @@ impl Stamps {
                 false
             }
             _ => false,
+        }
+    }
+
+    /// Of the units, those that are own ones, and those that are own ones or known to be used.
+    pub fn known_units(&self) -> (u64, u64) {
+        if let Self::Bucket(bucket) = self { bucket.known_units() } else { (self.units(), self.units()) }
+    }
+
+    /// A bucket falls by so many units an interval from now on.
+    pub fn drain_by(&mut self, now: Nanos, limit: u64) {
+        if let Self::Bucket(bucket) = self {
+            bucket.drain_by(now, limit);
+        }
+    }
+
+    /// What of a bucket is of others is what it is in another one.
+    pub fn follow(&mut self, now: Nanos, other: &Self) {
+        if let (Self::Bucket(bucket), Self::Bucket(other)) = (self, other) {
+            bucket.follow(now, other);
         }
     }
 

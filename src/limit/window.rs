@@ -115,6 +115,7 @@ impl Window {
             self.told = u64::MAX;
         }
         self.nominal = shape.limit;
+        self.stamps.drain_by(now, self.told_limit());
         let (latest, interval) = (self.frees_at(now), self.interval());
         // What others have used of a bucket drains with the rest.
         if self.others_units > 0 && self.stamps.stamp_foreign(now, self.others_units) {
@@ -265,13 +266,12 @@ impl Window {
     /// Units used up.
     #[inline]
     pub fn used(&self) -> u64 {
-        self.own().saturating_add(self.others_units)
+        self.stamps.units().saturating_add(self.in_flight).saturating_add(self.others_units)
     }
 
     /// The same without those of others.
-    #[inline]
     pub fn own(&self) -> u64 {
-        self.stamps.units().saturating_add(self.in_flight)
+        self.stamps.known_units().0.saturating_add(self.in_flight)
     }
 
     /// Whether `units` more fit, as of the last [`Window::expire`]. None at all fit wherever no pause is on, also where more

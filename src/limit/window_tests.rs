@@ -159,7 +159,7 @@ proptest! {
                     lists.paused_until = lists.paused_until.max(lists.now + length);
                 }
                 Action::Foreign(units, later) => {
-                    window.stamp_foreign(lists.now, units, Some(lists.now + later), None);
+                    window.stamp_foreign(lists.now, units, Some(lists.now + later));
                     let end = (lists.now + later).min(lists.end(lists.now));
                     lists.foreign.extend((0..units).map(|_| end));
                 }

@@ -459,9 +459,15 @@ impl PyThrottler {
     ///
     /// It only ever adds. What others have used is at least the exchange's number less all own
     /// units that may be in it: those in flight, and those that were in the window since the
-    /// request left. These units count until the window ends. A smaller number frees nothing. A
-    /// smaller limit holds at once. A larger limit holds as far as the table allows: what the table
-    /// says is never exceeded.
+    /// request left. So many units at least count until the window ends, and for one interval after
+    /// this answer at most. A smaller number frees nothing. A smaller limit holds at once. A larger
+    /// limit holds as far as the table allows: what the table says is never exceeded.
+    ///
+    /// With ``kind="bucket"`` there is one counter for everybody, here as at the exchange. It shows
+    /// no less than the exchange's number from now on, less own units in flight that may be in it,
+    /// and falls by ``limit`` an interval once, whoever has used the units. A limit that was told
+    /// is its rate as well. With ``kind="concurrent"`` only ``limit`` is learned: nobody says when
+    /// the requests of others end.
     ///
     /// Call it as soon as the answer is there, within the block of the request or after it.
     ///
@@ -473,10 +479,12 @@ impl PyThrottler {
     ///     limit: How large the limit is, for everybody together. By default as the exchange last
     ///         said, or as the table says.
     ///     reset: The seconds until the window ends. By default units of others count for one
-    ///         interval, and those of a quota until its boundary.
+    ///         interval, and those of a quota until its boundary. Of a bucket it tells nothing.
     ///     expect: Whether others are expected to go on as they did. If so, what they used in one
     ///         window is kept for them in the next, and given up as it turns out unused. Of what is
-    ///         in flight, nothing counts as if it were in the number already.
+    ///         in flight, nothing counts as if it were in the number already. Of a bucket, room is
+    ///         kept for twice what they use in the time that the answer took and one unit takes to
+    ///         drain; the next answer gives it back.
     ///     age: How many seconds ago the request of this answer left: the numbers are of some
     ///         moment since then. By default a quarter of the interval, and at most 1 s.
     ///
@@ -639,7 +647,8 @@ impl PyThrottler {
     /// Has a function called with each event: a pause, its end, use by others, a changed limit.
     ///
     /// Each event is a `ThrottlerEvent`. It is also one line of the log (``"sluicegate"``), at most
-    /// one for each limit and kind in ten seconds.
+    /// one for each limit and kind in ten seconds, and 20 of one kind. A line tells how many events
+    /// it stands for.
     ///
     /// The callback is called in the thread that made it happen, or in one that waits; one event
     /// at a time, in order. It may use the throttler. It should be short, because that thread or
