@@ -11,10 +11,13 @@ from statistics import median
 
 from benches.measure import Findings, Plan
 from benches.report import Row
+from benches.share.bot import LATENCY
 from benches.share.cluster import (
+    NOTHING,
     REDIS,
     Cluster,
     Outcome,
+    Store,
     side_by_side,
     store,
     warm_store,
@@ -139,6 +142,25 @@ def beside_idle(where: str, seconds: float) -> tuple[Outcome, int, int]:
         return outcome, len(outcome.bots[0].departures), single.grants
 
 
+def without_limiter(seconds: float) -> float:
+    """Microseconds for each request that 4 processes need more than one, if nothing limits them.
+
+    Their tasks rest instead, so that they send as much in a second.
+    """
+    latency = sum(LATENCY) / 2
+    rest = PROCESSES * TASKS / LIMIT * (1.0 + latency) - latency
+    settle, endless = min(SETTLE, seconds / 4), 1_000_000
+    with (
+        Cluster(Sluicegate.name, "", limit=endless, settle=settle) as four,
+        Cluster(Sluicegate.name, "", limit=endless, settle=settle) as one,
+    ):
+        for _ in range(PROCESSES):
+            four.add(TASKS, rest)
+        one.add(PROCESSES * TASKS, rest)
+        several, single = side_by_side([four, one], Store(NOTHING, ""), seconds)
+    return several.cpu - single.cpu
+
+
 def idle_server(seconds: float) -> float:
     """The part of a core that a server needs of which nobody wants anything."""
     with warm_store(REDIS) as place:
@@ -176,6 +198,8 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
             findings.add(WHOLE, name, f"{found.shared.cpu - found.one.cpu:.0f} µs")
             notes.append(found.told(name))
     idle = idle_server(seconds / 4)
+    plan.step(f"pace: {PROCESSES} processes, nothing that limits them, {seconds:g} s")
+    unlimited = without_limiter(seconds)
     settle = min(SETTLE, seconds / 4)
     findings.notes.append(
         f"Pace: {seconds:g} s. Three run at once: 4 processes that share the limit, 4 with a "
@@ -188,7 +212,9 @@ def run(plan: Plan, others: list[tuple[str, str]]) -> Findings:
         "store; or what the threads that share and the store need, if that is more. Of the row "
         f"below it, {' and '.join(several)} µs are what 4 processes need more than one without "
         "any sharing: a loop that wakes up for one answer at a time does less of its work at "
-        f"once. A server of which nobody wants anything needs {idle * 1e6:,.0f} µs a second, "
+        "once. Where nothing limits the tasks, and they rest at random instead, it is "
+        f"{unlimited:.0f} µs. "
+        f"A server of which nobody wants anything needs {idle * 1e6:,.0f} µs a second, "
         f"which is {idle * 1e6 / LIMIT:.1f} µs for each of {LIMIT} grants a second; it is counted."
     )
     findings.notes += notes

@@ -116,8 +116,10 @@ impl Share {
 
     pub(crate) fn check(&self) -> Result<(), Error> {
         for (what, name) in [("address", &self.address), ("account", &self.account)] {
-            if name.is_empty() || name.len() > 200 || name.chars().any(char::is_control) {
-                let must = "a name of 1 to 200 characters";
+            let length = name.chars().count();
+            // White space at an end is not seen, and would be one budget more.
+            if !(1..=200).contains(&length) || name.contains(char::is_control) || name.trim() != name {
+                let must = "a name of 1 to 200 characters, none of them a control character, and no white space at its ends";
                 return Err(Error::invalid(
                     format_args!("the {what} of a share"),
                     must,

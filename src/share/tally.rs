@@ -30,7 +30,8 @@
 //! Where others are expected to go on as they did, two guesses are locked up beside F. They are made anew with each question:
 //!
 //! - What was in flight may be in the number or not. It counts as if it was not, until it should be answered: otherwise all
-//!   that is in flight when the limit is reached would be too much.
+//!   that is in flight when the limit is reached would be too much. So it does where windows end for all units at once and
+//!   none was listened to before this one: nobody knows yet whether there are others.
 //! - Where windows end for all units at once, and the exchange's clock is known, others use as much by the end of the window as at
 //!   the rate at which they came in it. Own units that came before the window began are not in the number.
 
@@ -278,11 +279,14 @@ impl Budget {
         let by_the_end =
             tally.window.map(|window| (window.1, tally.by_the_end(seen, window, self.limit / 2)));
         let soon = others + i128::from(unsure) + i128::from(tally.found);
-        if !self.quarantine.iter().any(|some| some.why == Why::Others) {
+        // In the first of such windows, others may be as many as are in flight, and nobody can tell.
+        let is_first = tally.window.is_some() && tally.before.is_none();
+        let are_known = self.quarantine.iter().any(|some| some.why == Why::Others);
+        if !are_known && !is_first {
             return;
         }
         let answered = now.saturating_add((self.interval / ANSWERED) as i64);
-        let by_the_end = by_the_end.map(|(end, units)| (end, units, Why::Expected));
+        let by_the_end = by_the_end.filter(|_| are_known).map(|(end, units)| (end, units, Why::Expected));
         for (until, units, why) in by_the_end.into_iter().chain([(answered, soon, Why::Doubted)]) {
             let locked = self.quarantine.iter().filter(|some| some.why != Why::Used);
             let locked: u64 = locked.map(|some| some.units).sum();

@@ -27,6 +27,8 @@ struct Process {
     window: Option<(Nanos, Nanos)>,
     /// Units of `used` in that window.
     in_window: u64,
+    /// Units of `used` that the exchange may not have counted.
+    unsure: u64,
     /// Whether others are expected to go on as they did.
     expect: bool,
 }
@@ -34,8 +36,8 @@ struct Process {
 impl Process {
     fn new(id: u64, used: u64) -> Self {
         let me = member(id, OnConflict::Refuse, vec![terms(LIMIT, 60)]);
-        let (window, in_window) = (None, 0);
-        Self { me, used, wanted: LIMIT, heard: None, window, in_window, expect: true }
+        let (window, in_window, unsure) = (None, 0, 0);
+        Self { me, used, wanted: LIMIT, heard: None, window, in_window, unsure, expect: true }
     }
 
     fn free(&self) -> u64 {
@@ -45,7 +47,8 @@ impl Process {
     fn views(&self, now: Nanos) -> Vec<GateView> {
         let is_of_window =
             self.window.is_some() || self.me.asked_since(0).is_some_and(|asked| asked.1.is_some());
-        let counted = Counted { units: if is_of_window { self.in_window } else { self.used }, unsure: 0 };
+        let units = if is_of_window { self.in_window } else { self.used };
+        let counted = Counted { units, unsure: self.unsure };
         let heard = self.heard.map(|(remaining, at)| HeardNews {
             news: News {
                 remaining,
@@ -122,6 +125,28 @@ fn others_who_come_in_the_place_of_older_ones_are_not_free_when_those_would_be()
     file.now += 12 * SECOND;
     go_round(&mut file, &mut [&mut one, &mut two], 6);
     assert_eq!(one.free() + two.free(), 50, "nobody has come again");
+}
+
+#[test]
+fn in_the_first_window_what_is_in_flight_may_be_of_others_and_in_the_next_it_is_known_that_there_are_none() {
+    let mut file = File::default();
+    let (mut one, mut two) = two(&mut file);
+    for process in [&mut one, &mut two] {
+        (process.unsure, process.in_window) = (10, process.used);
+    }
+    // Of the 50 of both, 20 are in flight: 45 are of both, or 30 are, and 15 of others.
+    one.window = Some((10 * SECOND, 50 * SECOND));
+    one.heard = Some((55, file.now));
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    assert_eq!(one.free() + two.free(), LIMIT - 50 - 15);
+    // By then they should be answered.
+    file.now += 4 * SECOND;
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    assert_eq!(one.free() + two.free(), LIMIT - 50);
+    file.now += 56 * SECOND;
+    one.heard = Some((55, file.now));
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    assert_eq!(one.free() + two.free(), LIMIT - 50);
 }
 
 #[test]
@@ -261,6 +286,90 @@ fn what_was_posted_when_an_answer_got_lost_is_counted_once() {
         file.visit(&mut one, &wanted(0, 0)).expect("the tables agree");
     }
     assert_eq!(free_in_all(&file, &[(&one, 0), (&two, 1)]), 29);
+}
+
+/// One has answered and posts what it has used, before the other has answered.
+#[test]
+fn what_is_posted_while_others_have_yet_to_answer_is_counted_once() {
+    let mut file = File { now: SECOND, ..File::default() };
+    let new = |id| member(id, OnConflict::Refuse, vec![terms(LIMIT, 120)]);
+    let (mut one, mut two) = (new(1), new(2));
+    let uses = |used, need, settled| {
+        let counted = Counted { units: used, unsure: 0 };
+        let settled = vec![SettledUnits { units: settled, free: FreeAt::In(119 * SECOND) }];
+        vec![GateView { need, counted, settled, ..wants(used, need).remove(0) }]
+    };
+    for _ in 0..4 {
+        file.now += 50 * MS;
+        file.visit(&mut one, &uses(0, 40, 0)).expect("the tables agree");
+        file.visit(&mut two, &uses(1, 0, 0)).expect("the tables agree");
+    }
+    // Others have used 30; the first hears of it, and posts the 40 that it has used.
+    file.visit(&mut one, &hears(file.now, 40, 0, 29)).expect("the tables agree");
+    file.now += 50 * MS;
+    file.visit(&mut one, &uses(40, 0, 40)).expect("the tables agree");
+    for _ in 0..4 {
+        file.now += 50 * MS;
+        file.visit(&mut two, &uses(1, 0, 0)).expect("the tables agree");
+        file.visit(&mut one, &uses(0, 0, 0)).expect("the tables agree");
+    }
+    assert_eq!(free_in_all(&file, &[(&one, 0), (&two, 1)]), 29);
+}
+
+#[test]
+fn a_question_is_about_the_time_since_the_request_left_also_if_it_was_told_late() {
+    let mut file = File { now: SECOND, ..File::default() };
+    let new = |id| member(id, OnConflict::Refuse, vec![terms(LIMIT, 60)]);
+    let (mut one, mut two) = (new(1), new(2));
+    file.settle(&mut [(&mut one, wants(0, 10)), (&mut two, wants(0, 10))]);
+    // Its request had left 100 ms before. It is sent twice to the store before that answers.
+    let heard = file.now;
+    one.request(file.now, &hears(file.now, 0, 0, 40), &[]);
+    file.now += 300 * MS;
+    let request = one.request(file.now, &hears(heard, 0, 0, 40), &[]);
+    let mut answer = file.take(&request).expect("the tables agree");
+    one.answered(file.now, &mut answer);
+    file.now += 10 * MS;
+    file.visit(&mut two, &wants(0, 10)).expect("the tables agree");
+    assert_eq!(two.asked_since(0), Some((heard - 100 * MS, None)));
+}
+
+/// It may be in the exchange's number or not. Beside others it counts as if it was not.
+#[test]
+fn what_was_in_flight_when_the_exchange_counted_is_kept_back_until_it_should_be_answered() {
+    let mut file = File { now: SECOND, ..File::default() };
+    let mut me = member(1, OnConflict::Refuse, vec![terms(LIMIT, 64)]);
+    file.settle(&mut [(&mut me, wants(0, LIMIT))]);
+    for _ in 0..2 {
+        file.now += 10 * SECOND;
+        let mut views = hears(file.now, 40, LIMIT, 30);
+        for news in views.iter_mut().flat_map(|view| &mut view.heard).map(|heard| &mut heard.news) {
+            (news.expect, news.counted.unsure) = (true, 10);
+        }
+        file.visit(&mut me, &views).expect("it is alone");
+        file.now += 100 * MS;
+        file.visit(&mut me, &wants(40, LIMIT)).expect("it is alone");
+    }
+    assert_eq!(free_in_all(&file, &[(&me, 40)]), 20, "30 are left, and 10 may not be counted");
+    file.now += 4 * SECOND;
+    file.settle(&mut [(&mut me, wants(40, LIMIT))]);
+    assert_eq!(free_in_all(&file, &[(&me, 40)]), 30);
+}
+
+#[test]
+fn an_answer_to_an_older_question_is_none_to_the_next() {
+    let mut file = File::default();
+    let (mut one, mut two) = two(&mut file);
+    one.heard = Some((50, file.now));
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    // What the second had used then has left its window since. Others have used 60.
+    file.now += 50 * SECOND;
+    two.used = 0;
+    one.heard = Some((30, file.now));
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    file.now += 4 * SECOND;
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    assert_eq!(one.free() + two.free(), 30);
 }
 
 #[test]

@@ -82,8 +82,12 @@ fn sqlite(address: &str, rest: &str) -> Result<StoreUrl, StoreError> {
             "other processes cannot see a database in memory; name a file: \"sqlite:///budget.db\"",
         ));
     }
-    if path.contains('\0') {
-        return Err(wrong(address, "the path has a NUL character; leave it out"));
+    // As a file of settings ends with a line break: it would be one budget more, without a word.
+    if path.contains(char::is_control) || path.trim() != path {
+        return Err(wrong(
+            address,
+            "the path has a control character, or white space at an end: leave that out",
+        ));
     }
     Ok(StoreUrl::Sqlite(PathBuf::from(path)))
 }
@@ -334,6 +338,9 @@ mod tests {
             ("sqlite:///", "the name of the file is missing"),
             ("sqlite:////var/lib/", "the name of the file is missing"),
             ("sqlite:///:memory:", "name a file"),
+            ("sqlite:////var/lib/budget.db\n", "white space at an end"),
+            ("sqlite:////var/lib/budget.db ", "white space at an end"),
+            ("sqlite:////var/lib/bud\0get.db", "a control character"),
             ("sqlite:///a.db?mode=ro", "takes no options"),
             ("redis://", "the host is missing"),
             ("redis://:6379", "the host is missing"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import pickle
 import threading
 from contextlib import suppress
@@ -93,6 +94,24 @@ def test_each_attempt_of_ccxt_is_charged(where: str, name: str) -> None:
     assert exchange.publicGetTickerPair(params) == {}
     assert len(sent) == 3
     assert used(exchange) == 3
+
+
+@sends_again
+def test_each_attempt_with_a_list_of_orders_is_charged_and_sends_that_list() -> None:
+    install()
+    exchange = synchronous(Server(), options={"maxRetriesOnFailure": 2})
+    signed: list[str] = []
+
+    def sign(_path: str, _api: Any, method: str, params: Any, *_: Any) -> dict[str, Any]:
+        signed.append(json.dumps(params))
+        return {"url": "https://x.example", "method": method, "headers": None, "body": None}
+
+    exchange.sign = sign
+    sent = fails(exchange, 2, ccxt.RequestTimeout("slow"))
+    assert exchange.fetch2("orders", section(exchange), "POST", ["a", {"b": 1}]) == {}
+    assert len(sent) == 3
+    assert used(exchange) == 3
+    assert set(signed) == {'["a", {"b": 1}]'}
 
 
 @sends_again

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import math
+import os
 import pickle
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,7 +30,11 @@ FILE = "sqlite:////var/lib/bots/budget.db"
         ({"url": "mysql://h/db"}, ValueError, '"mysql" is no kind of store'),
         ({"url": "sqlite:////tmp/"}, ValueError, "the name of the file is missing"),
         ({"account": ""}, ValueError, 'account of a share must be .* 1 to 200 .*, not ""'),
-        ({"address": "a\nb"}, ValueError, r'not "a\\nb"'),
+        ({"address": "a\nb"}, ValueError, r'none of them a control character, .*not "a\\nb"'),
+        ({"account": "main "}, ValueError, 'no white space at its ends, not "main "'),
+        ({"account": "ä" * 201}, ValueError, 'a name of 1 to 200 characters, .*not "ä'),
+        ({"account": "\ud800"}, ValueError, "without halves of surrogate pairs, not '.ud800'"),
+        ({"url": f"{FILE}\n"}, ValueError, "or white space at an end: leave that out"),
         ({"account": None}, TypeError, r"account of a share must be a str, not None"),
         ({"lease": 0.5}, ValueError, "lease of a share must be 1 s to 3600 s, not 0.5 s"),
         ({"lease": math.nan}, ValueError, "lease of a share must be .*, not nan"),
@@ -72,6 +77,21 @@ def test_a_store_that_cannot_be_opened_says_why_and_what_helps() -> None:
         Throttler([], share="sqlite:////no/such/folder/budget.db")
     with pytest.raises(StoreError, match="/proc"):
         Throttler([], share="sqlite:////proc/budget.db")
+
+
+def test_a_pipe_or_a_device_is_no_store(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with pytest.raises(StoreError, match="is a device, a pipe or a socket; name a file"):
+        Throttler([], share=f"sqlite:///{pipe}")
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
+
+
+def test_names_of_200_characters_of_any_script_are_names(store: str) -> None:
+    for name in ("ä" * 200, "../../etc", "a b", "{tag}*%s'"):
+        Throttler([RateLimit("x", 1, 1)], share=Share(store, account=name)).close()
+        scopes = [scope["scope"] for scope in share_overview(store)]
+        assert f"account:{name}" in scopes
 
 
 def test_a_limit_says_whose_requests_are_counted(store: str) -> None:

@@ -273,6 +273,19 @@ def test_each_event_is_a_line_of_the_log_and_a_flood_is_none(
     ]
 
 
+def test_a_ban_of_an_account_with_many_limits_is_no_flood_of_lines(
+    clock: ManualClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = Throttler([RateLimit(f"/{number}", 10, 60) for number in range(500)], clock=clock)
+    told: list[ThrottlerEvent] = []
+    gate.on(told.append)
+    gate.pause_scope("account", 30, reason="HTTP 403")
+    assert (len(told), len(caplog.records)) == (500, 20)
+    clock.advance(10)
+    gate.pause("/499", 60, reason="HTTP 403")
+    assert "(480 more of this kind since the last line)" in caplog.records[-1].getMessage()
+
+
 def test_long_waits_are_in_the_log_of_those_who_asked(
     clock: ManualClock, caplog: pytest.LogCaptureFixture, run: Runner
 ) -> None:

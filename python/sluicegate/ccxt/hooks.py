@@ -316,15 +316,22 @@ def _may_be_sent_again(exchange: Any, path: str, params: Any) -> bool:
 
 def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:
     """How often a request may be sent, milliseconds between, and parameters without retries."""
-    if not isinstance(params, dict):
-        # A list of orders has no room for options; ccxt sends it again by itself then.
+    if not isinstance(params, dict | list):
         return 1, 0, params
     retries, without = exchange.handle_option_and_params(params, path, _RETRIES, 0)
     if not isinstance(retries, int) or retries < 1:
         # None, or what ccxt itself must say about: below 0, it sends nothing at all.
         return 1, 0, params
     delay, without = exchange.handle_option_and_params(without, path, _DELAY, 0)
-    return retries + 1, delay or 0, {**without, _RETRIES: 0}
+    once = _SentOnce(params) if isinstance(params, list) else {**without, _RETRIES: 0}
+    return retries + 1, delay or 0, once
+
+
+class _SentOnce(list[Any]):
+    """A list of orders, in which ccxt finds that it is not to send the request again by itself."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return 0 if key == _RETRIES else super().__getitem__(key)
 
 
 def _say(exchange: Any, error: Exception) -> None:

@@ -50,7 +50,11 @@ fn checked(share: Share) -> PyResult<Share> {
 }
 
 fn text(what: &str, value: &Bound<'_, PyAny>) -> PyResult<String> {
-    value.extract().map_err(|_| numbers::wrong_type(what, "a str", value))
+    let text = value.cast::<PyString>().map_err(|_| numbers::wrong_type(what, "a str", value))?;
+    let utf8 = text
+        .to_str()
+        .map_err(|_| numbers::wrong_value(what, "a str without halves of surrogate pairs", value))?;
+    Ok(utf8.to_owned())
 }
 
 /// Checks one `Share`: its address, and the range of its values. The store is not opened.

@@ -112,34 +112,66 @@ impl PyEvent {
     }
 }
 
-/// One line for each limit and kind of event in so long.
+/// One line for each limit and kind of event in so long,
 const PACE: Nanos = 10_000_000_000;
+/// and so many lines of a kind: a ban of an account is an event of each of its limits, which may be a thousand.
+const MOST: u64 = 20;
 
-/// Of a kind and an id: when the last event did get a line in the log, and how many have not since.
-type Lines = HashMap<(&'static str, Option<Arc<str>>), (Nanos, u64)>;
+/// What the log has of the events of a kind, or of a kind and an id.
+#[derive(Clone, Copy, Debug, Default)]
+struct Written {
+    /// When the first of these lines was written.
+    since: Nanos,
+    lines: u64,
+    /// How many events got none since the last line.
+    left_out: u64,
+}
+
+impl Written {
+    fn is_recent(&self, now: Nanos) -> bool {
+        self.lines > 0 && now.saturating_sub(self.since) < PACE
+    }
+
+    /// Whether one more line is too many.
+    fn is_full(&mut self, now: Nanos, most: u64) -> bool {
+        if !self.is_recent(now) {
+            (self.since, self.lines) = (now, 0);
+        }
+        let is_full = self.lines >= most;
+        self.left_out += u64::from(is_full);
+        is_full
+    }
+
+    /// Counts a line. How many events were left out before it.
+    fn write(&mut self) -> u64 {
+        self.lines += 1;
+        std::mem::take(&mut self.left_out)
+    }
+}
 
 /// Which events get a line in the log.
 #[derive(Default)]
-struct Pace(Lines);
+struct Pace {
+    of_kind: HashMap<&'static str, Written>,
+    of_limit: HashMap<(&'static str, Option<Arc<str>>), Written>,
+}
 
 impl Pace {
     /// How many like it were left out since the last line; `None` if this one is left out as well.
     fn admit(&mut self, event: &Event) -> Option<u64> {
-        let key = (name_of(&event.kind), event.id.clone());
-        match self.0.get_mut(&key) {
-            Some((last, left_out)) if event.at.saturating_sub(*last) < PACE => {
-                *left_out += 1;
-                None
-            }
-            Some((last, left_out)) => {
-                *last = event.at;
-                Some(std::mem::take(left_out))
-            }
-            None => {
-                self.0.insert(key, (event.at, 0));
-                Some(0)
-            }
+        let (kind, now) = (name_of(&event.kind), event.at);
+        if self.of_limit.len() == self.of_limit.capacity() {
+            self.of_limit.retain(|_, written| written.left_out > 0 || written.is_recent(now));
         }
+        let of_limit = self.of_limit.entry((kind, event.id.clone())).or_default();
+        if of_limit.is_full(now, 1) {
+            return None;
+        }
+        let of_kind = self.of_kind.entry(kind).or_default();
+        if of_kind.is_full(now, MOST) {
+            return None;
+        }
+        Some(of_limit.write() + of_kind.write())
     }
 }
 
@@ -323,5 +355,20 @@ mod tests {
         assert_eq!([0, 1, 9].map(|at| admit("a", at, &foreign)), [Some(0), None, None]);
         assert_eq!((admit("b", 9, &foreign), admit("a", 9, &EventKind::Resumed)), (Some(0), Some(0)));
         assert_eq!([10, 11, 20, 99].map(|at| admit("a", at, &foreign)), [Some(2), None, Some(1), Some(0)]);
+    }
+
+    #[test]
+    fn a_thousand_limits_at_once_get_few_lines_and_no_room_for_ever() {
+        let mut pace = Pace::default();
+        let mut admitted = |number: u64, at: u64| {
+            let id = Some(format!("{number}").into());
+            let admitted = pace.admit(&Event { id, at: at * PACE, kind: EventKind::Resumed });
+            (admitted, pace.of_limit.len())
+        };
+        let lines = (0..1_000).filter(|&number| admitted(number, 0).0.is_some()).count();
+        assert_eq!(lines as u64, MOST);
+        assert_eq!(admitted(1_000, 1).0, Some(1_000 - MOST), "the next line tells how many");
+        let kept = (0..100_000).map(|number| admitted(number, number).1).max();
+        assert!(kept <= Some(4_000), "{kept:?} of 100,000");
     }
 }

@@ -647,7 +647,8 @@ impl PyThrottler {
     /// Has a function called with each event: a pause, its end, use by others, a changed limit.
     ///
     /// Each event is a `ThrottlerEvent`. It is also one line of the log (``"sluicegate"``), at most
-    /// one for each limit and kind in ten seconds.
+    /// one for each limit and kind in ten seconds, and 20 of one kind. A line tells how many events
+    /// it stands for.
     ///
     /// The callback is called in the thread that made it happen, or in one that waits; one event
     /// at a time, in order. It may use the throttler. It should be short, because that thread or

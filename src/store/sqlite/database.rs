@@ -253,9 +253,15 @@ pub(super) fn failure(path: &Path, error: rusqlite::Error) -> StoreError {
                  the files beside it and to their folder",
             rustix::process::geteuid().as_raw()
         )),
-        ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => {
+        ErrorCode::DatabaseCorrupt => {
             StoreError::corrupt(format_args!("{shown} is damaged ({error}). {NEW}"))
         }
+        ErrorCode::NotADatabase => StoreError::corrupt(format_args!(
+            "{shown} is another program's file, or a damaged one ({error}). Name a file that is yet to be. If the bots made \
+             this one: {}{}",
+            NEW[..1].to_lowercase(),
+            &NEW[1..]
+        )),
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => StoreError::away(format_args!(
             "another program has locked {shown} ({error}). Close whatever has it open, such as the sqlite3 shell"
         )),

@@ -277,6 +277,11 @@ fn settled(path: &Path) -> Result<PathBuf, StoreError> {
             path.display(),
             path.join("budget.db").display()
         ))),
+        // To open a pipe would wait for its other end, and a device keeps nothing.
+        Ok(path) if path.exists() && !path.is_file() => Err(StoreError::refused(format_args!(
+            "{} is a device, a pipe or a socket; name a file, or one that is yet to be",
+            path.display()
+        ))),
         Ok(path) => Ok(path),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let folder =
