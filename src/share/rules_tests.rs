@@ -211,6 +211,41 @@ fn units_that_are_free_by_a_shorter_interval_rest_when_a_longer_one_comes() {
     }
 }
 
+/// What had been locked up for the longer interval is so no more, and is again when the longer one comes back: once.
+#[test]
+fn units_are_locked_up_for_the_interval_in_force_however_often_it_changes() {
+    let mut file = File::default();
+    let mut first = member(1, OnConflict::Smallest, vec![terms(100, 10)]);
+    file.settle(&mut [(&mut first, wants(0, 100))]);
+    file.dead.push(MemberId(1));
+    let mut next = member(2, OnConflict::Smallest, vec![terms(100, 10)]);
+    file.visit(&mut next, &wants(0, 100)).expect("it is alone");
+    let died = file.now;
+    for id in 3..9 {
+        let mut longer = member(id, OnConflict::Smallest, vec![terms(100, 14)]);
+        file.visit(&mut longer, &wants(0, 0)).expect("the longer holds");
+        file.end(&mut longer, &wants(0, 0));
+    }
+    for (after, units) in [(15 * SECOND - 1, 0), (15 * SECOND, 100)] {
+        file.now = died + after;
+        file.visit(&mut next, &wants(0, 100)).expect("it is alone");
+        assert_eq!(next.effective(0), units, "after {after} ns");
+    }
+}
+
+/// Its gate keeps back what it has heard that others use: that is not the member's.
+#[test]
+fn nobody_claims_more_of_a_lost_document_than_it_held() {
+    let mut file = File::default();
+    let mut first = member(1, OnConflict::Refuse, vec![terms(100, 10)]);
+    let mut second = member(2, OnConflict::Refuse, vec![terms(100, 10)]);
+    file.settle(&mut [(&mut first, wants(0, 100)), (&mut second, wants(0, 100))]);
+    assert_eq!(first.effective(0), 50);
+    (file.document, file.incarnation) = (None, 1);
+    file.visit(&mut first, &wants(80, 100)).expect("it is alone");
+    assert_eq!(file.document.as_ref().expect("written").members[0].parts[0].held, 50);
+}
+
 #[test]
 fn who_held_units_of_a_lost_document_goes_on_with_them_and_nobody_gets_them_twice() {
     let mut file = File::default();
