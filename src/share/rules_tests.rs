@@ -211,6 +211,23 @@ fn units_that_are_free_by_a_shorter_interval_rest_when_a_longer_one_comes() {
     }
 }
 
+#[test]
+fn what_the_dead_held_is_locked_up_for_the_longer_interval_that_comes_later() {
+    let mut file = File::default();
+    let mut first = member(1, OnConflict::Smallest, vec![terms(100, 10)]);
+    file.settle(&mut [(&mut first, wants(0, 100))]);
+    file.dead.push(MemberId(1));
+    let mut next = member(2, OnConflict::Smallest, vec![terms(100, 10)]);
+    file.visit(&mut next, &wants(0, 100)).expect("it is alone");
+    let died = file.now;
+    let mut longer = member(3, OnConflict::Smallest, vec![terms(100, 30)]);
+    for (after, units) in [(0, 0), (35 * SECOND - 1, 0), (35 * SECOND, 100)] {
+        file.now = died + after;
+        file.visit(&mut longer, &wants(0, 100)).expect("the longer holds");
+        assert_eq!(longer.effective(0), units, "after {after} ns");
+    }
+}
+
 /// What had been locked up for the longer interval is so no more, and is again when the longer one comes back: once.
 #[test]
 fn units_are_locked_up_for_the_interval_in_force_however_often_it_changes() {
