@@ -25,6 +25,8 @@ mod table;
 mod table_swap;
 mod usage;
 mod wait_time;
+#[cfg(test)]
+mod wait_time_tests;
 mod waited;
 
 #[cfg(test)]

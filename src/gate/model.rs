@@ -247,6 +247,8 @@ pub(super) struct Run<'a> {
     pub(super) oldest_since: Vec<Option<Nanos>>,
     /// When the gate was looked at because it had asked for it.
     pub(super) woken: Vec<Nanos>,
+    /// What `wait_time` said of each before it came, where that is asked.
+    pub(super) told: Option<BTreeMap<usize, Nanos>>,
 }
 
 impl<'a> Run<'a> {
@@ -273,6 +275,7 @@ impl<'a> Run<'a> {
             highest: world.highest(),
             oldest_since: vec![None; count],
             woken: Vec::new(),
+            told: None,
         }
     }
 
@@ -292,7 +295,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    fn advance(&mut self, now: Nanos) {
+    pub(super) fn advance(&mut self, now: Nanos) {
         self.look(now);
         loop {
             let mut granted: Vec<Decided<usize>> = Vec::new();
@@ -415,6 +418,7 @@ impl<'a> Run<'a> {
                     now < since || (now == since && at < last) || self.order(at, now) <= self.order(last, now)
                 });
                 if request.arrives == now && exists {
+                    self.ask(now, at);
                     let deadline = request.gives_up.filter(|_| self.deadlines);
                     let waiter = Waiter { units: request.units, since: now, deadline, tag: at };
                     let others = if self.places.is_empty() { self.world.highest() } else { self.highest };

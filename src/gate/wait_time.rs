@@ -16,11 +16,16 @@ impl<W> Gate<W> {
     pub fn wait_time(&mut self, now: Nanos, route: &Route, units: u64, rank: Rank) -> Nanos {
         self.expire(now, route);
         let highest = self.queues.raise(rank);
+        // It would be an arrival, and one that waits: both change the plan of the others.
+        let (changed, event) = (std::mem::replace(&mut self.changed, true), self.event);
+        self.waited.add(&route.charges, 1);
         self.plan_before(now, rank);
         let walk = std::mem::take(&mut self.walk);
         let blocked = self.waits_before(now, route, rank) || self.may_go(&walk, now, route, units).is_err();
         let wait = if blocked { self.estimate(&walk.plan, now, route, units, rank) } else { 0 };
         self.walk = walk;
+        self.waited.remove(&route.charges);
+        (self.changed, self.event) = (changed, event);
         self.queues.lower(highest);
         wait
     }

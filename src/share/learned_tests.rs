@@ -191,6 +191,19 @@ fn what_one_was_told_before_it_was_stopped_does_not_replace_what_another_was_tol
 }
 
 #[test]
+fn what_is_told_again_as_its_answer_got_lost_is_no_younger_for_it() {
+    let mut file = File { now: SECOND, ..File::default() };
+    let mut one = Process::new(1);
+    one.visit(&mut file);
+    one.hears(40, file.now);
+    one.me.request(file.now, &one.views(file.now), &[]);
+    file.now += 7 * SECOND;
+    let request = one.me.request(file.now, &one.views(file.now), &[]);
+    let answer = file.take(&request).expect("it is alone");
+    assert_eq!(answer.limits[0].told, Some((40, 7 * SECOND)));
+}
+
+#[test]
 fn another_table_holds_until_the_exchange_says_it_again() {
     let mut file = File::default();
     let mut only = Process::new(1);

@@ -47,6 +47,8 @@ mod cost_tests;
 #[cfg(test)]
 mod learned_tests;
 #[cfg(test)]
+mod lease_tests;
+#[cfg(test)]
 mod line_tests;
 #[cfg(test)]
 mod model;

@@ -299,7 +299,7 @@ fn a_lease_counts_from_the_request_and_ends_for_the_member_first() {
 }
 
 /// One of a server, with a lease of 10 s.
-fn leased(id: u64, table: Vec<Terms>) -> Membership {
+pub(super) fn leased(id: u64, table: Vec<Terms>) -> Membership {
     let rules = Rules { lease: Some(10 * SECOND), arrival: 0, margin: 0, on_conflict: OnConflict::Refuse };
     Membership::new(MemberId(id), About::default(), rules, table.into())
 }

@@ -288,6 +288,90 @@ fn what_was_posted_when_an_answer_got_lost_is_counted_once() {
     assert_eq!(free_in_all(&file, &[(&one, 0), (&two, 1)]), 29);
 }
 
+/// One has answered and posts what it has used, before the other has answered.
+#[test]
+fn what_is_posted_while_others_have_yet_to_answer_is_counted_once() {
+    let mut file = File { now: SECOND, ..File::default() };
+    let new = |id| member(id, OnConflict::Refuse, vec![terms(LIMIT, 120)]);
+    let (mut one, mut two) = (new(1), new(2));
+    let uses = |used, need, settled| {
+        let counted = Counted { units: used, unsure: 0 };
+        let settled = vec![SettledUnits { units: settled, free: FreeAt::In(119 * SECOND) }];
+        vec![GateView { need, counted, settled, ..wants(used, need).remove(0) }]
+    };
+    for _ in 0..4 {
+        file.now += 50 * MS;
+        file.visit(&mut one, &uses(0, 40, 0)).expect("the tables agree");
+        file.visit(&mut two, &uses(1, 0, 0)).expect("the tables agree");
+    }
+    // Others have used 30; the first hears of it, and posts the 40 that it has used.
+    file.visit(&mut one, &hears(file.now, 40, 0, 29)).expect("the tables agree");
+    file.now += 50 * MS;
+    file.visit(&mut one, &uses(40, 0, 40)).expect("the tables agree");
+    for _ in 0..4 {
+        file.now += 50 * MS;
+        file.visit(&mut two, &uses(1, 0, 0)).expect("the tables agree");
+        file.visit(&mut one, &uses(0, 0, 0)).expect("the tables agree");
+    }
+    assert_eq!(free_in_all(&file, &[(&one, 0), (&two, 1)]), 29);
+}
+
+#[test]
+fn a_question_is_about_the_time_since_the_request_left_also_if_it_was_told_late() {
+    let mut file = File { now: SECOND, ..File::default() };
+    let new = |id| member(id, OnConflict::Refuse, vec![terms(LIMIT, 60)]);
+    let (mut one, mut two) = (new(1), new(2));
+    file.settle(&mut [(&mut one, wants(0, 10)), (&mut two, wants(0, 10))]);
+    // Its request had left 100 ms before. It is sent twice to the store before that answers.
+    let heard = file.now;
+    one.request(file.now, &hears(file.now, 0, 0, 40), &[]);
+    file.now += 300 * MS;
+    let request = one.request(file.now, &hears(heard, 0, 0, 40), &[]);
+    let mut answer = file.take(&request).expect("the tables agree");
+    one.answered(file.now, &mut answer);
+    file.now += 10 * MS;
+    file.visit(&mut two, &wants(0, 10)).expect("the tables agree");
+    assert_eq!(two.asked_since(0), Some((heard - 100 * MS, None)));
+}
+
+/// It may be in the exchange's number or not. Beside others it counts as if it was not.
+#[test]
+fn what_was_in_flight_when_the_exchange_counted_is_kept_back_until_it_should_be_answered() {
+    let mut file = File { now: SECOND, ..File::default() };
+    let mut me = member(1, OnConflict::Refuse, vec![terms(LIMIT, 64)]);
+    file.settle(&mut [(&mut me, wants(0, LIMIT))]);
+    for _ in 0..2 {
+        file.now += 10 * SECOND;
+        let mut views = hears(file.now, 40, LIMIT, 30);
+        for news in views.iter_mut().flat_map(|view| &mut view.heard).map(|heard| &mut heard.news) {
+            (news.expect, news.counted.unsure) = (true, 10);
+        }
+        file.visit(&mut me, &views).expect("it is alone");
+        file.now += 100 * MS;
+        file.visit(&mut me, &wants(40, LIMIT)).expect("it is alone");
+    }
+    assert_eq!(free_in_all(&file, &[(&me, 40)]), 20, "30 are left, and 10 may not be counted");
+    file.now += 4 * SECOND;
+    file.settle(&mut [(&mut me, wants(40, LIMIT))]);
+    assert_eq!(free_in_all(&file, &[(&me, 40)]), 30);
+}
+
+#[test]
+fn an_answer_to_an_older_question_is_none_to_the_next() {
+    let mut file = File::default();
+    let (mut one, mut two) = two(&mut file);
+    one.heard = Some((50, file.now));
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    // What the second had used then has left its window since. Others have used 60.
+    file.now += 50 * SECOND;
+    two.used = 0;
+    one.heard = Some((30, file.now));
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    file.now += 4 * SECOND;
+    go_round(&mut file, &mut [&mut one, &mut two], 6);
+    assert_eq!(one.free() + two.free(), 30);
+}
+
 #[test]
 fn what_one_had_used_that_was_taken_for_dead_is_counted_once() {
     let rules =
