@@ -40,6 +40,7 @@ impl<W> Gate<W> {
             let window = &mut limit.window;
             window.expire(now);
             window.reshape(now, shape);
+            window.counts_by(row.shape.span);
             clock.into_iter().for_each(|clock| window.learn(now, clock));
         }
         // Those of lower classes come last in the table, and are made first: the others know them.

@@ -40,6 +40,8 @@ struct Setting {
     inside: bool,
     /// Whether others are refused where there is no room.
     fair: bool,
+    /// Whether it counts as a process does that shares a budget, of which it has all.
+    shared: bool,
 }
 
 impl Setting {
@@ -88,6 +90,10 @@ fn run(setting: Setting, steps: &[Step]) -> Result<Outcome, TestCaseError> {
     let clock = Clock::manual();
     let mut gate = setting.gate();
     let route = gate.lookup("POOL").expect("known").clone();
+    if setting.shared {
+        gate.share(0, 0);
+        gate.allow_of(route.index, limit);
+    }
     let mut server = Server::new(limit, INTERVAL, counts);
     let (mut sent, mut heard): (Vec<Sent>, Vec<Heard>) = (Vec::new(), Vec::new());
     let mut foreign: Vec<(Nanos, u64)> = Vec::new();
@@ -144,7 +150,7 @@ fn run(setting: Setting, steps: &[Step]) -> Result<Outcome, TestCaseError> {
                 }
                 // What the gate must take to be in the number.
                 let may_be = match counts {
-                    Counts::Bucket => 0,
+                    Counts::Bucket if !setting.shared => 0,
                     _ => gate.counted_since(route.index, at, left, None).0,
                 };
                 let window = gate.window(route.index);
@@ -167,7 +173,7 @@ fn run(setting: Setting, steps: &[Step]) -> Result<Outcome, TestCaseError> {
                 if tells && best.is_none_or(|best| heard[best].counted_at < counted_at) {
                     let under_way = sent.iter().filter(|one| one.arrives > counted_at && one.left <= now);
                     let under_way: u64 = under_way.map(|one| one.units).sum();
-                    let counted = own_at(counts, &own, counted_at, opened);
+                    let counted = own_at(counts, &own, counted_at, opened, limit);
                     let in_doubt = under_way.max(may_be.saturating_sub(counted)) + ended;
                     best = Some(heard.len());
                     heard.push(Heard { counted_at, in_doubt });
@@ -208,13 +214,18 @@ fn run(setting: Setting, steps: &[Step]) -> Result<Outcome, TestCaseError> {
     Ok(out)
 }
 
-/// What the server counts of own units; not of a bucket.
-fn own_at(counts: Counts, own: &[(Nanos, u64)], at: Nanos, opened: Nanos) -> u64 {
+/// What the server counts of own units: of a bucket, as if there were no others.
+fn own_at(counts: Counts, own: &[(Nanos, u64)], at: Nanos, opened: Nanos, limit: u64) -> u64 {
+    if counts == Counts::Bucket {
+        let mut server = Server::new(limit, INTERVAL, counts);
+        own.iter().filter(|one| one.0 <= at).for_each(|&(came, units)| server.force(came, units));
+        server.force(at, 0);
+        return server.used;
+    }
     let inside = |&&(came, _): &&(Nanos, u64)| match counts {
         Counts::Rolling => came + INTERVAL > at,
         Counts::Aligned => came / INTERVAL == at / INTERVAL,
-        Counts::First => came >= opened,
-        Counts::Bucket => false,
+        Counts::First | Counts::Bucket => came >= opened,
     };
     own.iter().filter(inside).map(|one| one.1).sum()
 }
@@ -228,10 +239,12 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
 }
 
 fn settings(counts: Counts) -> impl Strategy<Value = Setting> {
-    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>());
-    (2..16_u64, 1..4_usize, flags).prop_map(move |(limit, most, (start, expect, inside, fair))| {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<bool>(), prop::bool::weighted(0.25));
+    (2..16_u64, 1..4_usize, flags).prop_map(move |(limit, most, (start, expect, inside, fair, shared))| {
         let hold = if start { Hold::Start } else { Hold::Response };
-        Setting { counts, limit, hold, expect, most, inside, fair }
+        // Where it counts as a window that rolls, it counts no more than the limit for longer than an interval.
+        let fair = fair || (shared && counts == Counts::Bucket);
+        Setting { counts, limit, hold, expect, most, inside, fair, shared }
     })
 }
 

@@ -216,7 +216,7 @@ impl Window {
             return (now.saturating_sub(told.since) <= oldest).then(|| bucket.hear(now, &told));
         }
         let known =
-            if now.saturating_sub(told.since) <= oldest { self.stamps.units_since(told.since) } else { None };
+            if now.saturating_sub(told.since) <= oldest { self.units_since(told.since) } else { None };
         let own = known?.saturating_add(self.in_flight);
         let others_at = |at| self.others.as_ref().map_or(0, |others| others.used_at(at));
         let (known, ended) = (others_at(now), others_at(told.since).saturating_sub(others_at(now)));
@@ -225,6 +225,18 @@ impl Window {
             self.hold_others(now, others, &told);
         }
         Some(others.saturating_sub(known))
+    }
+
+    /// Own units that were in the window at `since` or came later. If the exchange has a counter that falls, it showed no more
+    /// of them than one that falls at this process's part of the rate: all such parts together are no less than its own.
+    fn units_since(&self, since: Nanos) -> Option<u64> {
+        let units = self.stamps.units_since(since)?;
+        match &self.stamps {
+            Stamps::Rolling(rolling) if self.drains => {
+                Some(units.min(rolling.level_since(since, self.limit())))
+            }
+            _ => Some(units),
+        }
     }
 
     /// From now on it is known what leaves the window, for as long as this returns: what was in it at an instant.
@@ -239,7 +251,7 @@ impl Window {
     /// that time is left out where it is not known; and what came before `began`, where the exchange's window began then.
     pub fn counted_since(&mut self, now: Nanos, since: Nanos, began: Option<Nanos>) -> u64 {
         self.remember(now);
-        let own = self.stamps.units_since(since).unwrap_or_else(|| self.stamps.units());
+        let own = self.units_since(since).unwrap_or_else(|| self.stamps.units());
         own.min(self.came_since(now, began)).saturating_add(self.in_flight)
     }
 
@@ -312,6 +324,33 @@ mod tests {
         assert_eq!((window.fits(1), window.next_change(29)), (false, Some(30)));
         window.expire(30);
         assert_eq!((window.fits(1), window.next_change(30), window.expired_at()), (true, None, 30));
+    }
+
+    #[test]
+    fn own_units_that_have_drained_at_the_exchange_hide_no_others_where_a_bucket_is_shared() {
+        const SECOND: Nanos = 1_000_000_000;
+        let (limit, interval) = (15, 45 * SECOND);
+        let mut window = Window::new(Shape { limit, span: Span::Bucket { limit, interval } });
+        window.share(0, 0);
+        window.stamp(SECOND, 10);
+        let told = |now: Nanos, used: i32| Told {
+            since: now,
+            remaining: 15 - i128::from(used),
+            until: None,
+            expect: false,
+        };
+        assert_eq!(window.hear(SECOND, told(SECOND, 10)), Some(0));
+        // Of the ten, six have drained.
+        let now = 19 * SECOND;
+        assert_eq!((window.counted_since(now, now, None), window.counted_since(now, SECOND, None)), (4, 10));
+        assert_eq!(window.hear(now, told(now, 12)), Some(8));
+        window.expire(46 * SECOND);
+        assert_eq!((window.own(), window.used()), (0, 8));
+        // With a third of the budget, it counts a third of what drains.
+        window.allow(5);
+        window.stamp(46 * SECOND, 5);
+        let now = 55 * SECOND;
+        assert_eq!(window.counted_since(now, now, None), 4);
     }
 
     #[test]

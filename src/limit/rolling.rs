@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use crate::clock::Nanos;
 
 use super::MAX_LIMIT;
+use super::bucket::drained;
 
 /// Up to this many stamps are kept exactly; past it, charges closer together than `interval / EXACT` share one
 /// stamp, which leaves with the latest of them. So a window holds at most `2 × EXACT + 1` stamps (2 MiB), half as many
@@ -214,6 +215,24 @@ impl Rolling {
             None => return None,
         };
         Some(self.total.wrapping_sub(gone))
+    }
+
+    /// The most that a counter may have shown since `since`, as far as is known, that rises by all these units and falls by so
+    /// many an interval: what had left the window by then has drained.
+    pub fn level_since(&self, since: Nanos, drain: u64) -> u64 {
+        let before = if self.left.is_empty() { self.gone } else { self.forgotten };
+        let (mut level, mut at, mut total) = (0, 0, before);
+        for stamp in self.left.iter().chain(&self.stamps) {
+            let units = stamp.total.wrapping_sub(std::mem::replace(&mut total, stamp.total));
+            if stamp.at.saturating_add(self.interval) > since {
+                let now = stamp.at.min(since);
+                level = drained(level, drain, now.saturating_sub(at));
+                level += u128::from(units) * u128::from(self.interval);
+                at = at.max(now);
+            }
+        }
+        let level = drained(level, drain, since.saturating_sub(at));
+        u64::try_from(level.div_ceil(u128::from(self.interval.max(1)))).unwrap_or(u64::MAX)
     }
 
     /// When the units in the window leave it: (instant, units), oldest first.

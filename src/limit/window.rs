@@ -84,6 +84,8 @@ pub(crate) struct Window {
     pub(super) others_units: u64,
     /// Units given back while in flight: so many fewer are stamped by those that leave next.
     pub(super) credit: u64,
+    /// Whether the exchange has a counter that falls, also where this counts as rolling.
+    pub(super) drains: bool,
 }
 
 impl Window {
@@ -101,7 +103,13 @@ impl Window {
             others: None,
             others_units: 0,
             credit: 0,
+            drains: matches!(shape.span, Span::Bucket { .. }),
         }
+    }
+
+    /// What the exchange counts by, whatever this counts as.
+    pub fn counts_by(&mut self, span: Span) {
+        self.drains = matches!(span, Span::Bucket { .. });
     }
 
     /// Takes another shape; what is used stays used, what is allowed of the limit stays allowed, and a pause goes on. What

@@ -189,14 +189,16 @@ impl ScopeState {
                 (budget.tabled, budget.told) = (limit, None);
             }
             budget.enforce();
-            let longer = interval.saturating_sub(budget.interval);
+            let longer = interval as i64 - budget.interval as i64;
             budget.interval = interval;
+            if longer != 0 && budget.kind == Kind::Rolling {
+                budget.quarantine.iter_mut().for_each(|some| some.at += longer);
+            }
             if longer > 0 && budget.kind == Kind::Rolling {
                 // What had left the shorter window may still be in the longer one.
-                budget.quarantine.iter_mut().for_each(|some| some.at += longer as i64);
                 let free = u64::try_from(budget.pool).unwrap_or(0);
                 budget.pool -= free as i64;
-                budget.quarantine((self.clock + longer) as i64, free, Why::Unknown);
+                budget.quarantine(self.clock as i64 + longer, free, Why::Unknown);
             }
         }
     }

@@ -379,7 +379,8 @@ impl Membership {
         let over = self.lives_until().is_some_and(|until| now >= until);
         let witness = self.witness.map(|(epoch, clock, at)| (epoch, clock, now.saturating_sub(at)));
         let in_hand: Vec<u64> = (self.hands.iter().zip(gates))
-            .map(|(hand, gate)| if over { 0 } else { hand.held.min(hand.granted.target).max(gate.used) })
+            // What the gate has in use may be of others.
+            .map(|(hand, gate)| if over { 0 } else { hand.held.min(hand.granted.target.max(gate.used)) })
             .collect();
         let pending = self.pending.as_mut().expect("made before it is sent");
         (pending.witness, pending.made_at) = (witness, now);

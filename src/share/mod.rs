@@ -23,6 +23,8 @@
 
 mod calls;
 mod gate_view;
+#[cfg(test)]
+mod guess_tests;
 mod hand;
 mod join;
 mod learn;

@@ -38,10 +38,13 @@ impl Said {
     /// Whether what a document says covers it, as of `now`.
     fn is_in(&self, now: Nanos, request: &Request, state: &ScopeState) -> bool {
         match self.saying {
-            Saying::Pause(lasts) => request
-                .pauses
-                .iter()
-                .any(|pause| pause.limit == self.limit && now + pause.left + SAME_END >= self.at + lasts),
+            // One who leaves has told it before, or leaves a store that has lost it.
+            Saying::Pause(lasts) => {
+                !request.leaves
+                    && request.pauses.iter().any(|pause| {
+                        pause.limit == self.limit && now + pause.left + SAME_END >= self.at + lasts
+                    })
+            }
             Saying::Limit(units) => {
                 let id = &request.table[self.limit].id;
                 let told = state.budgets.iter().find(|budget| budget.id == *id).and_then(|one| one.told);
@@ -185,9 +188,14 @@ impl Cluster {
             Saying::Limit(units) => Some((one.at, std::cmp::Reverse(units))),
             Saying::Pause(_) => None,
         });
-        // Of two at the same time the smaller one.
+        // Of two at the same time, as far as clocks tell, the smaller one.
+        let is_as_late = |at: Nanos, units: u64| {
+            let one = self.said.iter().filter(|one| one.limit == limit && one.stored.is_some());
+            let mut one = one.filter(|one| one.at + SAME_END + MS >= at);
+            one.any(|one| told.is_some_and(|told| told < units && one.saying == Saying::Limit(told)))
+        };
         match last.max() {
-            Some((at, std::cmp::Reverse(units))) if told != Some(units) => {
+            Some((at, std::cmp::Reverse(units))) if told != Some(units) && !is_as_late(at, units) => {
                 let (said, faults) = (&self.said, &self.world.faults);
                 Err(format!(
                     "limit {limit} was told to be {units} at {at}, and {told:?} is in force: {said:?}, {faults:?}, lease {:?}",

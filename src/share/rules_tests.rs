@@ -211,6 +211,41 @@ fn units_that_are_free_by_a_shorter_interval_rest_when_a_longer_one_comes() {
     }
 }
 
+/// What had been locked up for the longer interval is so no more, and is again when the longer one comes back: once.
+#[test]
+fn units_are_locked_up_for_the_interval_in_force_however_often_it_changes() {
+    let mut file = File::default();
+    let mut first = member(1, OnConflict::Smallest, vec![terms(100, 10)]);
+    file.settle(&mut [(&mut first, wants(0, 100))]);
+    file.dead.push(MemberId(1));
+    let mut next = member(2, OnConflict::Smallest, vec![terms(100, 10)]);
+    file.visit(&mut next, &wants(0, 100)).expect("it is alone");
+    let died = file.now;
+    for id in 3..9 {
+        let mut longer = member(id, OnConflict::Smallest, vec![terms(100, 14)]);
+        file.visit(&mut longer, &wants(0, 0)).expect("the longer holds");
+        file.end(&mut longer, &wants(0, 0));
+    }
+    for (after, units) in [(15 * SECOND - 1, 0), (15 * SECOND, 100)] {
+        file.now = died + after;
+        file.visit(&mut next, &wants(0, 100)).expect("it is alone");
+        assert_eq!(next.effective(0), units, "after {after} ns");
+    }
+}
+
+/// Its gate keeps back what it has heard that others use: that is not the member's.
+#[test]
+fn nobody_claims_more_of_a_lost_document_than_it_held() {
+    let mut file = File::default();
+    let mut first = member(1, OnConflict::Refuse, vec![terms(100, 10)]);
+    let mut second = member(2, OnConflict::Refuse, vec![terms(100, 10)]);
+    file.settle(&mut [(&mut first, wants(0, 100)), (&mut second, wants(0, 100))]);
+    assert_eq!(first.effective(0), 50);
+    (file.document, file.incarnation) = (None, 1);
+    file.visit(&mut first, &wants(80, 100)).expect("it is alone");
+    assert_eq!(file.document.as_ref().expect("written").members[0].parts[0].held, 50);
+}
+
 #[test]
 fn who_held_units_of_a_lost_document_goes_on_with_them_and_nobody_gets_them_twice() {
     let mut file = File::default();
@@ -302,49 +337,6 @@ fn a_lease_counts_from_the_request_and_ends_for_the_member_first() {
 pub(super) fn leased(id: u64, table: Vec<Terms>) -> Membership {
     let rules = Rules { lease: Some(10 * SECOND), arrival: 0, margin: 0, on_conflict: OnConflict::Refuse };
     Membership::new(MemberId(id), About::default(), rules, table.into())
-}
-
-#[test]
-fn a_table_of_one_who_has_ended_without_a_witness_counts_for_a_lease_more_and_not_for_ever() {
-    let mut server = File { now: 3 * SECOND, ..File::default() };
-    let mut first = leased(1, vec![terms(100, 1)]);
-    server.visit(&mut first, &wants(0, 0)).expect("it is alone");
-    // Killed at once. An hour later one comes with another table, in which the quota differs, too.
-    server.now += 3_600 * SECOND;
-    let other = || vec![Terms { kind: Kind::Quota("1m UTC".to_owned()), ..terms(200, 1) }];
-    let mut second = leased(2, other());
-    let mut refusals = 0;
-    loop {
-        match server.visit(&mut second, &wants(0, 1)) {
-            Ok(_) => break,
-            Err(conflict) => {
-                assert!(conflict.is_overdue && refusals < 13, "{conflict}");
-                assert!(
-                    conflict.to_string().contains("which has not come for longer than its lease"),
-                    "{conflict}"
-                );
-            }
-        }
-        (refusals, server.now) = (refusals + 1, server.now + SECOND);
-    }
-    assert_eq!(refusals, 11, "the lease, and a little more");
-    assert_eq!(server.document.expect("written").members.len(), 1);
-}
-
-#[test]
-fn one_who_was_refused_by_the_table_of_an_absent_member_is_refused_by_its_return() {
-    let mut server = File { now: 3 * SECOND, ..File::default() };
-    let mut first = leased(1, vec![terms(100, 1)]);
-    server.visit(&mut first, &wants(0, 0)).expect("it is alone");
-    // The store's clock steps: nothing has happened.
-    server.now += 3_600 * SECOND;
-    let mut second = leased(2, vec![terms(200, 1)]);
-    assert!(server.visit(&mut second, &wants(0, 1)).expect_err("the tables differ").is_overdue);
-    for _ in 0..10 {
-        server.now += 3 * SECOND;
-        server.visit(&mut first, &wants(0, 0)).expect("its table is known");
-        assert!(!server.visit(&mut second, &wants(0, 1)).expect_err("the tables differ").is_overdue);
-    }
 }
 
 #[test]

@@ -14,37 +14,37 @@ use super::state::{About, MemberId};
 use super::tally::{Counted, HeardNews, News};
 use super::terms::OnConflict;
 
-const LIMIT: u64 = 100;
+pub(super) const LIMIT: u64 = 100;
 
 /// A process with one limit of 60 s, in whose window so many units are.
-struct Process {
-    me: Membership,
-    used: u64,
-    wanted: u64,
+pub(super) struct Process {
+    pub me: Membership,
+    pub used: u64,
+    pub wanted: u64,
     /// Units left, and when that was heard; the request had left 100 ms before.
-    heard: Option<(i64, Nanos)>,
+    pub heard: Option<(i64, Nanos)>,
     /// Of the exchange's window, if it ends for all units at once: how long it had gone on then, and how much longer it goes on.
-    window: Option<(Nanos, Nanos)>,
+    pub window: Option<(Nanos, Nanos)>,
     /// Units of `used` in that window.
-    in_window: u64,
+    pub in_window: u64,
     /// Units of `used` that the exchange may not have counted.
-    unsure: u64,
+    pub unsure: u64,
     /// Whether others are expected to go on as they did.
-    expect: bool,
+    pub expect: bool,
 }
 
 impl Process {
-    fn new(id: u64, used: u64) -> Self {
+    pub fn new(id: u64, used: u64) -> Self {
         let me = member(id, OnConflict::Refuse, vec![terms(LIMIT, 60)]);
         let (window, in_window, unsure) = (None, 0, 0);
         Self { me, used, wanted: LIMIT, heard: None, window, in_window, unsure, expect: true }
     }
 
-    fn free(&self) -> u64 {
+    pub fn free(&self) -> u64 {
         self.me.effective(0).saturating_sub(self.used)
     }
 
-    fn views(&self, now: Nanos) -> Vec<GateView> {
+    pub fn views(&self, now: Nanos) -> Vec<GateView> {
         let is_of_window =
             self.window.is_some() || self.me.asked_since(0).is_some_and(|asked| asked.1.is_some());
         let units = if is_of_window { self.in_window } else { self.used };
@@ -66,14 +66,14 @@ impl Process {
         views.map(|view| GateView { heard, counted, ..view }).collect()
     }
 
-    fn visit(&mut self, file: &mut File) {
+    pub fn visit(&mut self, file: &mut File) {
         let views = self.views(file.now);
         file.visit(&mut self.me, &views).expect("the tables agree");
     }
 }
 
 /// Visits for so many rounds.
-fn go_round(file: &mut File, all: &mut [&mut Process], rounds: usize) {
+pub(super) fn go_round(file: &mut File, all: &mut [&mut Process], rounds: usize) {
     for _ in 0..rounds {
         file.now += 50 * MS;
         all.iter_mut().for_each(|one| one.visit(file));
@@ -81,7 +81,7 @@ fn go_round(file: &mut File, all: &mut [&mut Process], rounds: usize) {
 }
 
 /// Two processes that have used 10 and 40, and hold all the rest.
-fn two(file: &mut File) -> (Process, Process) {
+pub(super) fn two(file: &mut File) -> (Process, Process) {
     file.now = SECOND;
     let (mut one, mut two) = (Process::new(1, 10), Process::new(2, 40));
     go_round(file, &mut [&mut one, &mut two], 8);
@@ -125,49 +125,6 @@ fn others_who_come_in_the_place_of_older_ones_are_not_free_when_those_would_be()
     file.now += 12 * SECOND;
     go_round(&mut file, &mut [&mut one, &mut two], 6);
     assert_eq!(one.free() + two.free(), 50, "nobody has come again");
-}
-
-#[test]
-fn in_the_first_window_what_is_in_flight_may_be_of_others_and_in_the_next_it_is_known_that_there_are_none() {
-    let mut file = File::default();
-    let (mut one, mut two) = two(&mut file);
-    for process in [&mut one, &mut two] {
-        (process.unsure, process.in_window) = (10, process.used);
-    }
-    // Of the 50 of both, 20 are in flight: 45 are of both, or 30 are, and 15 of others.
-    one.window = Some((10 * SECOND, 50 * SECOND));
-    one.heard = Some((55, file.now));
-    go_round(&mut file, &mut [&mut one, &mut two], 6);
-    assert_eq!(one.free() + two.free(), LIMIT - 50 - 15);
-    // By then they should be answered.
-    file.now += 4 * SECOND;
-    go_round(&mut file, &mut [&mut one, &mut two], 6);
-    assert_eq!(one.free() + two.free(), LIMIT - 50);
-    file.now += 56 * SECOND;
-    one.heard = Some((55, file.now));
-    go_round(&mut file, &mut [&mut one, &mut two], 6);
-    assert_eq!(one.free() + two.free(), LIMIT - 50);
-}
-
-#[test]
-fn where_windows_end_for_all_at_once_what_others_will_use_until_then_is_kept_for_them() {
-    let mut file = File::default();
-    let (mut one, mut two) = two(&mut file);
-    // A sixth of the window is over. What the two have used they used before it began: others have used 5 in it.
-    one.heard = Some((95, file.now));
-    one.window = Some((10 * SECOND, 50 * SECOND));
-    go_round(&mut file, &mut [&mut one, &mut two], 6);
-    // 5, and 25 more and a part of that: 50 are used, and 16 free.
-    let free = one.free() + two.free();
-    assert!((14..=18).contains(&free), "{free}");
-    // The window ends. 5 stay locked up for an interval, and an eighth.
-    file.now += 51 * SECOND;
-    (one.used, two.used) = (0, 0);
-    go_round(&mut file, &mut [&mut one, &mut two], 8);
-    assert_eq!(one.free() + two.free(), 95);
-    file.now += 18 * SECOND;
-    go_round(&mut file, &mut [&mut one, &mut two], 8);
-    assert_eq!(one.free() + two.free(), LIMIT);
 }
 
 #[test]

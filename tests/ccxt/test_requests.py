@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import json
 import pickle
 import threading
 from contextlib import suppress
@@ -19,7 +20,7 @@ from sluicegate.testing import ManualClock
 from tests.ccxt.strict import Server, ask, asynchronous, paces, synchronous
 
 sends_again = pytest.mark.skipif(
-    not hasattr(ccxt, "OperationFailed"),
+    "maxRetriesOnFailure" not in ccxt.Exchange.fetch2.__code__.co_consts,
     reason="this ccxt sends nothing again by itself",
 )
 
@@ -96,6 +97,32 @@ def test_each_attempt_of_ccxt_is_charged(where: str, name: str) -> None:
 
 
 @sends_again
+@pytest.mark.parametrize(("failures", "sends"), [(2, 3), (9, 3)])
+def test_attempts_with_a_list_of_orders_send_that_list(failures: int, sends: int) -> None:
+    install()
+    exchange = synchronous(Server(), options={"maxRetriesOnFailure": 2})
+    signed: list[str] = []
+
+    def sign(_path: str, _api: Any, method: str, params: Any, *_: Any) -> dict[str, Any]:
+        signed.append(json.dumps(params))
+        return {"url": "https://x.example", "method": method, "headers": None, "body": None}
+
+    exchange.sign = sign
+    sent = fails(exchange, failures, ccxt.RequestTimeout("slow"))
+    with suppress(ccxt.RequestTimeout):
+        exchange.fetch2("orders", section(exchange), "POST", ["a", {"b": 1}])
+    assert len(sent) == sends
+    assert set(signed) == {'["a", {"b": 1}]'}
+    looks_for_names_in_lists = exchange.safe_value(_Named(), "any", None) == 0
+    assert used(exchange) == (sends if looks_for_names_in_lists else 1)
+
+
+class _Named(list[Any]):
+    def __getitem__(self, key: Any) -> Any:
+        return 0
+
+
+@sends_again
 def test_attempts_end_as_ccxt_says() -> None:
     install()
     exchange = synchronous(Server(), options={"maxRetriesOnFailure": 2})
@@ -103,6 +130,24 @@ def test_attempts_end_as_ccxt_says() -> None:
     with pytest.raises(ccxt.RequestTimeout, match="slow"):
         ask(exchange)
     assert len(sent) == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    ["RequestTimeout", "BadResponse", "OnMaintenance", "RateLimitExceeded", "ExchangeError"],
+)
+@pytest.mark.parametrize("name", ["maxRetriesOnFailure", "defaultMaxRetriesOnFailure"])
+def test_nothing_is_sent_again_that_ccxt_would_not_send_again(error: str, name: str) -> None:
+    def sends() -> int:
+        exchange = synchronous(Server(), options={name: 2}, rateLimit=1)
+        sent = fails(exchange, 9, getattr(ccxt, error)("not now"))
+        with pytest.raises(getattr(ccxt, error)):
+            ask(exchange)
+        return len(sent)
+
+    own = sends()
+    install()
+    assert sends() == own
 
 
 @sends_again

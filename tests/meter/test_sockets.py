@@ -165,6 +165,29 @@ if os.fork() == 0:
     assert (child["passed"], child["used"]) == (2, 3)
 
 
+@pytest.mark.parametrize("ends", ["", "os.waitpid(os.fork() or os._exit(0), 0)"])
+def test_a_program_that_closes_all_files_keeps_those_that_it_opens_then(ends: str) -> None:
+    """As a program does that becomes a daemon."""
+    code = f"""
+import atexit, os
+files = []
+
+@atexit.register  # before the import: it is called after what sluicegate does at the end
+def look():
+    print([os.fstat(file).st_rdev for file in files] == [os.stat(os.devnull).st_rdev] * 50)
+
+from sluicegate import RateLimit, Throttler
+throttler = Throttler([RateLimit("/x", 5, 60)])
+os.closerange(3, 200)
+files += [os.open(os.devnull, os.O_RDONLY) for _ in range(50)]
+{ends}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\n", "")
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="threads are read from /proc")
 def test_a_fork_finds_no_thread_of_the_meter(start: Start) -> None:
     """Later Pythons warn of threads when a process forks."""

@@ -26,6 +26,7 @@ from sluicegate.tables import (
 )
 
 TABLE = tables.load("binance-spot")
+OKX = tables.load("okx")
 DEPTH = "/api/v3/depth"
 ODD = [None, math.nan, math.inf, -1, 1.5, True, 10**400, b"x", [], {}, (1,), object()]
 """What is neither a text, nor anything else that is asked for here."""
@@ -89,7 +90,7 @@ def test_what_an_answer_is_told_to_must_be_a_throttler(value: Any) -> None:
         ("status", [x for x in ODD if x not in (-1, 10**400)], "status must be an HTTP status"),
         ("limit_id", ODD[1:], "limit_id must be a text or None, got "),
         ("elapsed", ["1", b"1", [], {}], "elapsed must be seconds or None, got "),
-        ("route", [*ODD[1:], "GET"], "route must be what Table.route returned, or None, got "),
+        ("route", [*ODD[1:], "GET"], "route must be what Table.route returned, got "),
     ],
 )
 def test_arguments_of_listen_are_checked_before_anything_is_done(
@@ -100,6 +101,26 @@ def test_arguments_of_listen_are_checked_before_anything_is_done(
         given = {"status": 429, name: value}
         refused(TypeError, text, lambda g=given: TABLE.listen(throttler, "GET", DEPTH, **g))
     assert throttler.wait_time("*") == 0
+
+
+@pytest.mark.parametrize("value", [None, math.nan, 1.5, True, "429", b"429", (429,), object()])
+def test_a_status_must_be_one(value: Any) -> None:
+    refused(TypeError, "status must be an HTTP status such as 429", lambda: OKX.needs_body(value))
+
+
+@pytest.mark.parametrize("value", [None, math.nan, 1, "POST /a", b"x", [], {}, object()])
+def test_a_route_that_is_prepared_must_be_one(value: Any) -> None:
+    route = OKX.route("POST", "/api/v5/trade/order", {"instId": "BTC-USDT"})
+    text = "throttler must be a sluicegate.Throttler, got "
+    refused(TypeError, text, lambda: OKX.prepare_route(value, route))
+    text = "route must be what Table.route returned, got "
+    refused(TypeError, text, lambda: OKX.prepare_route(OKX.throttler(), value))
+
+
+@pytest.mark.parametrize("value", [None, math.nan, 1, [], {}, object()])
+def test_toml_must_be_text(value: Any) -> None:
+    text = "the TOML must be a text or bytes, got "
+    refused(TypeError, text, lambda: tables.table_from_toml(value, "x.toml"))
 
 
 def test_a_clock_that_went_back_is_no_error() -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from inspect import unwrap
 from typing import Any
 
 from sluicegate.ccxt.charges import Charges
@@ -41,15 +42,9 @@ class Hooks:
 
     def __init__(self, charges: Charges, cover: Callable[[], None]) -> None:
         """Not in place yet."""
-        from ccxt.base import errors
-
         self._charges = charges
         self._cover = cover
         self.ended = False
-        #: After which ccxt would send a request again. Older versions never do, and do not have it.
-        self._retried: tuple[type[Exception], ...] = tuple(
-            getattr(errors, name) for name in ("OperationFailed",) if hasattr(errors, name)
-        )
 
     def construct(self, own: Method) -> Method:
         """Of the class that both have `__init__` from.
@@ -68,7 +63,7 @@ class Hooks:
 
     def fetch2(self, own: Method) -> Method:
         """Of the synchronous class."""
-        hooks, charges, retried = self, self._charges, self._retried
+        hooks, charges, retried = self, self._charges, _retried(own)
         monotonic = time.monotonic
 
         def fetch2(
@@ -118,7 +113,7 @@ class Hooks:
 
     def fetch2_async(self, own: Method) -> Method:
         """Of the asynchronous class."""
-        hooks, charges, retried = self, self._charges, self._retried
+        hooks, charges, retried = self, self._charges, _retried(own)
         monotonic = time.monotonic
 
         async def fetch2(
@@ -298,6 +293,21 @@ def _has_waited(exchange: Any = None) -> bool:
     return True
 
 
+def _retried(fetch2: Method) -> tuple[type[Exception], ...]:
+    """The errors after which ccxt's own `fetch2` sends a request again, if the user says so.
+
+    Versions differ: older ones never do, and some not after all errors that newer ones name. What
+    they would not send again, such as an order, must not be sent again here.
+    """
+    from ccxt.base import errors
+
+    code = getattr(unwrap(fetch2), "__code__", None)
+    if code is None or _RETRIES not in code.co_consts:
+        return ()
+    named = [name for name in ("OperationFailed", "NetworkError") if name in code.co_names]
+    return tuple(getattr(errors, name) for name in named)
+
+
 def _may_be_sent_again(exchange: Any, path: str, params: Any) -> bool:
     """Whether the user may have said that a request that fails is sent again."""
     options = exchange.options
@@ -316,15 +326,27 @@ def _may_be_sent_again(exchange: Any, path: str, params: Any) -> bool:
 
 def _attempts(exchange: Any, path: str, params: Any) -> tuple[int, float, Any]:
     """How often a request may be sent, milliseconds between, and parameters without retries."""
-    if not isinstance(params, dict):
-        # A list of orders has no room for options; ccxt sends it again by itself then.
+    if not isinstance(params, dict | list):
         return 1, 0, params
     retries, without = exchange.handle_option_and_params(params, path, _RETRIES, 0)
     if not isinstance(retries, int) or retries < 1:
         # None, or what ccxt itself must say about: below 0, it sends nothing at all.
         return 1, 0, params
     delay, without = exchange.handle_option_and_params(without, path, _DELAY, 0)
-    return retries + 1, delay or 0, {**without, _RETRIES: 0}
+    if isinstance(params, dict):
+        return retries + 1, delay or 0, {**without, _RETRIES: 0}
+    once = _SentOnce(params)
+    if exchange.handle_option_and_params(once, path, _RETRIES, 0)[0]:
+        # Some versions look for no name in a list: they send it again by themselves.
+        return 1, 0, params
+    return retries + 1, delay or 0, once
+
+
+class _SentOnce(list[Any]):
+    """A list of orders, in which ccxt finds that it is not to send the request again by itself."""
+
+    def __getitem__(self, key: Any) -> Any:
+        return 0 if key == _RETRIES else super().__getitem__(key)
 
 
 def _say(exchange: Any, error: Exception) -> None:

@@ -156,6 +156,16 @@ def check_throttler(throttler: object) -> None:
         raise TypeError(f"throttler must be a sluicegate.Throttler, got {shown(throttler)}")
 
 
+def check_status(status: object) -> None:
+    """Refuse what is no HTTP status.
+
+    Raises:
+        TypeError: It is no whole number.
+    """
+    if not isinstance(status, int) or isinstance(status, bool):
+        raise TypeError(f"status must be an HTTP status such as 429, got {shown(status)}")
+
+
 def check_arguments(
     throttler: object, status: object, limit_id: object, elapsed: object, route: object
 ) -> None:
@@ -165,14 +175,23 @@ def check_arguments(
         TypeError: One has.
     """
     check_throttler(throttler)
-    if not isinstance(status, int) or isinstance(status, bool):
-        raise TypeError(f"status must be an HTTP status such as 429, got {shown(status)}")
+    check_status(status)
     if limit_id is not None and not isinstance(limit_id, str):
         raise TypeError(f"limit_id must be a text or None, got {shown(limit_id)}")
     if elapsed is not None and not isinstance(elapsed, int | float):
         raise TypeError(f"elapsed must be seconds or None, got {shown(elapsed)}")
-    if route is not None and not isinstance(route, Route):
-        raise TypeError(f"route must be what Table.route returned, or None, got {shown(route)}")
+    if route is not None:
+        check_route(route)
+
+
+def check_route(route: object) -> None:
+    """Refuse what no table has made.
+
+    Raises:
+        TypeError: It is no `Route`.
+    """
+    if not isinstance(route, Route):
+        raise TypeError(f"route must be what Table.route returned, got {shown(route)}")
 
 
 _UNREAD = object()

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from sluicegate.tables.answer import Body, HeaderGetter, header_getter
+from sluicegate.tables.answer import Body, HeaderGetter, check_status, header_getter
 from sluicegate.tables.endpoint import OWN
 from sluicegate.tables.header import Header
 from sluicegate.tables.heard import Heard
@@ -133,6 +133,7 @@ class Listener:
         """Whether the body decides what an answer with this status means."""
         needs = self._needs_body.get(status)
         if needs is None:
+            check_status(status)
             needs = (self._has_returned and 200 <= status < 300) or any(
                 refusal.needs_body or _wait_needs_body(refusal) for refusal in self.refusals(status)
             )

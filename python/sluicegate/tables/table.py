@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from sluicegate.tables import made_routes, rate_limits
-from sluicegate.tables.answer import check_arguments, check_throttler
+from sluicegate.tables.answer import check_arguments, check_route, check_throttler
 from sluicegate.tables.ban import BanRule
 from sluicegate.tables.endpoint import OWN, Endpoint
 from sluicegate.tables.header import Header
@@ -178,8 +178,13 @@ class Table:
         """The id of a route (see `route`), which the throttler has then.
 
         It is what `prepare` does for a request whose route is known.
+
+        Raises:
+            TypeError: An argument has the wrong type.
         """
+        check_route(route)
         if route.made:
+            check_throttler(throttler)
             made_routes.keep(throttler, route)
         return route.id
 
@@ -236,6 +241,9 @@ class Table:
         """Whether `listen` must have the body of an answer with this status.
 
         Some exchanges say with HTTP 200 that a limit is exceeded.
+
+        Raises:
+            TypeError: `status` is no whole number.
         """
         return self._listener.needs_body(status)
 

@@ -33,7 +33,10 @@ def table_from_toml(text: str | bytes, where: str) -> Table:
 
     Raises:
         ValueError: It is not TOML, or not a table; the message says where, and what would be right.
+        TypeError: `text` is neither a text nor bytes.
     """
+    if not isinstance(text, str | bytes):
+        raise TypeError(f"the TOML must be a text or bytes, got {shown(text)}")
     try:
         if isinstance(text, bytes):
             text = text.decode()

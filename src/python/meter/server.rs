@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::io::{self, ErrorKind, Write};
-use std::os::fd::AsFd;
+use std::ops::Deref;
+use std::os::fd::{AsFd, IntoRawFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
@@ -18,11 +19,45 @@ const PATIENCE: Timespec = Timespec { tv_sec: 1, tv_nsec: 0 };
 /// Python code may run in it: that of a cache's owner.
 const STACK: usize = 1 << 20;
 
+/// A descriptor that is closed only while it is still that of the same file. A program that becomes a daemon closes all that
+/// are open; the next files that it opens get their numbers, and must not be closed for these.
+struct Own<T: AsFd + IntoRawFd> {
+    file: Option<T>,
+    /// The number of the file, which no other open one has.
+    inode: u64,
+}
+
+impl<T: AsFd + IntoRawFd> Own<T> {
+    fn new(file: T) -> io::Result<Self> {
+        let inode = rustix::fs::fstat(&file)?.st_ino;
+        Ok(Self { file: Some(file), inode })
+    }
+}
+
+impl<T: AsFd + IntoRawFd> Drop for Own<T> {
+    fn drop(&mut self) {
+        let Some(file) = self.file.take() else { return };
+        if rustix::fs::fstat(&file).is_ok_and(|about| about.st_ino == self.inode) {
+            drop(file);
+        } else {
+            let _not_ours = file.into_raw_fd();
+        }
+    }
+}
+
+impl<T: AsFd + IntoRawFd> Deref for Own<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        self.file.as_ref().expect("it is taken when it is dropped")
+    }
+}
+
 /// A socket, and the thread behind it.
 pub(super) struct Server {
     thread: JoinHandle<()>,
     /// Closing it ends the thread.
-    stop: UnixStream,
+    stop: Own<UnixStream>,
     path: PathBuf,
 }
 
@@ -32,11 +67,12 @@ impl Server {
         let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let name = format!("{}-{:08x}", std::process::id(), since_1970.subsec_nanos());
         let (new, path) = (folder.join(&name), folder.join(format!("{name}.sock")));
-        let listener = UnixListener::bind(&new)?;
+        let listener = Own::new(UnixListener::bind(&new)?)?;
         // Who finds it by this name finds it listening.
         fs::rename(&new, &path)?;
         listener.set_nonblocking(true)?;
         let (stop, stopped) = UnixStream::pair()?;
+        let (stop, stopped) = (Own::new(stop)?, Own::new(stopped)?);
         let thread = thread::Builder::new()
             .name("sluicegate".to_owned())
             .stack_size(STACK)
