@@ -23,8 +23,6 @@
 
 mod calls;
 mod gate_view;
-#[cfg(test)]
-mod guess_tests;
 mod hand;
 mod join;
 mod learn;
@@ -46,6 +44,8 @@ mod water;
 mod calls_tests;
 #[cfg(test)]
 mod cost_tests;
+#[cfg(test)]
+mod guess_tests;
 #[cfg(test)]
 mod learned_tests;
 #[cfg(test)]
