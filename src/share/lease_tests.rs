@@ -5,7 +5,7 @@ use super::membership::Membership;
 use super::model_world::MS;
 use super::rules_tests::{File, SECOND, leased, terms, wants};
 use super::state::{About, MemberId};
-use super::terms::{Kind, OnConflict, Terms};
+use super::terms::OnConflict;
 
 fn is_member(server: &File, id: u64) -> bool {
     server.document.as_ref().is_some_and(|document| document.position(MemberId(id)).is_some())
@@ -96,48 +96,5 @@ fn what_one_held_of_a_lost_document_counts_until_others_may_have_it() {
             if keeps { held as i64 } else { first.effective(0) as i64 },
             "after {after}"
         );
-    }
-}
-
-#[test]
-fn a_table_of_one_who_has_ended_without_a_witness_counts_for_a_lease_more_and_not_for_ever() {
-    let mut server = File { now: 3 * SECOND, ..File::default() };
-    let mut first = leased(1, vec![terms(100, 1)]);
-    server.visit(&mut first, &wants(0, 0)).expect("it is alone");
-    // Killed at once. An hour later one comes with another table, in which the quota differs, too.
-    server.now += 3_600 * SECOND;
-    let other = || vec![Terms { kind: Kind::Quota("1m UTC".to_owned()), ..terms(200, 1) }];
-    let mut second = leased(2, other());
-    let mut refusals = 0;
-    loop {
-        match server.visit(&mut second, &wants(0, 1)) {
-            Ok(_) => break,
-            Err(conflict) => {
-                assert!(conflict.is_overdue && refusals < 13, "{conflict}");
-                assert!(
-                    conflict.to_string().contains("which has not come for longer than its lease"),
-                    "{conflict}"
-                );
-            }
-        }
-        (refusals, server.now) = (refusals + 1, server.now + SECOND);
-    }
-    assert_eq!(refusals, 11, "the lease, and a little more");
-    assert_eq!(server.document.expect("written").members.len(), 1);
-}
-
-#[test]
-fn one_who_was_refused_by_the_table_of_an_absent_member_is_refused_by_its_return() {
-    let mut server = File { now: 3 * SECOND, ..File::default() };
-    let mut first = leased(1, vec![terms(100, 1)]);
-    server.visit(&mut first, &wants(0, 0)).expect("it is alone");
-    // The store's clock steps: nothing has happened.
-    server.now += 3_600 * SECOND;
-    let mut second = leased(2, vec![terms(200, 1)]);
-    assert!(server.visit(&mut second, &wants(0, 1)).expect_err("the tables differ").is_overdue);
-    for _ in 0..10 {
-        server.now += 3 * SECOND;
-        server.visit(&mut first, &wants(0, 0)).expect("its table is known");
-        assert!(!server.visit(&mut second, &wants(0, 1)).expect_err("the tables differ").is_overdue);
     }
 }

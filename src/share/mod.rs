@@ -45,7 +45,9 @@ mod calls_tests;
 #[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
-mod guess_tests;
+mod counted_tests;
+#[cfg(test)]
+mod learn_tests;
 #[cfg(test)]
 mod learned_tests;
 #[cfg(test)]
