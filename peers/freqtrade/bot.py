@@ -188,7 +188,8 @@ class Bot:
         self._url = f"http://127.0.0.1:{config['api_server']['listen_port']}/api/v1"
         program = [sys.executable, "-m", "peers.freqtrade.program", str(folder), *words]
         self._words = program if command is None else list(command)
-        self._environment = {**os.environ, **(environment or {})}
+        # Wide: its log would have line breaks within what tests look for.
+        self._environment = {**os.environ, "COLUMNS": "1000", **(environment or {})}
         self._process: subprocess.Popen[str] | None = None
         self._interrupted = False
 

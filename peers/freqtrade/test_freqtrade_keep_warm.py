@@ -77,6 +77,8 @@ def test_it_goes_on_with_the_new_bot_after_reloading_the_config(
         bot.reload()
         wait_for_calls(exchange, 1)
         assert bot.tell("threads").count("sluicegate-rates") == 1
+        # Time moves when they are stored, as above.
+        assert None not in rates(bot)
     exchange.clear_calls()
     bot.shift(TTL - 50)
     wait_for_calls(exchange, 1)

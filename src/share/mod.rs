@@ -45,6 +45,10 @@ mod calls_tests;
 #[cfg(test)]
 mod cost_tests;
 #[cfg(test)]
+mod counted_tests;
+#[cfg(test)]
+mod learn_tests;
+#[cfg(test)]
 mod learned_tests;
 #[cfg(test)]
 mod lease_tests;

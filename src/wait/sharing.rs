@@ -1,6 +1,7 @@
 //! A throttler whose limits are a part of what several processes share: what it tells the thread that takes part for it,
 //! and what that thread does to the gate.
 
+use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
@@ -191,8 +192,8 @@ impl Throttler {
                 shared.gate.pause_new(*scope, now.saturating_add(*left), &reason.as_str().into());
             }
             // A pause of all limits is one event for the others, too.
-            let is_paused = |id: &str| pauses.iter().any(|pause| pause.id == id);
-            let all = pauses.len() > 1 && shared.gate.routes().all(|route| is_paused(route.id()));
+            let paused: HashSet<&str> = pauses.iter().map(|pause| pause.id.as_str()).collect();
+            let all = pauses.len() > 1 && shared.gate.routes().all(|route| paused.contains(route.id()));
             if let Some(first) = pauses.iter().min_by_key(|pause| pause.left).filter(|_| all) {
                 let until = now.saturating_add(first.left);
                 shared.note_pause(None, now, until, &first.reason.as_str().into());

@@ -101,6 +101,18 @@ def test_uninstalling_leaves_no_trace(hummingbot: SimpleNamespace) -> None:
     uninstall()
 
 
+@pytest.mark.parametrize("name", [None, 3])
+def test_a_module_without_a_name_of_its_own_is_in_nobodys_way(
+    hummingbot: SimpleNamespace, monkeypatch: pytest.MonkeyPatch, name: object
+) -> None:
+    strange = ModuleType("strange")
+    vars(strange)["__name__"] = name
+    vars(strange)["AsyncThrottler"] = hummingbot.early.AsyncThrottler
+    monkeypatch.setitem(sys.modules, "strange", strange)
+    install()
+    assert vars(strange)["AsyncThrottler"] is ours.AsyncThrottler
+
+
 def test_installing_twice_is_installing_once(hummingbot: SimpleNamespace) -> None:
     before = loaded()
     install()

@@ -145,7 +145,10 @@ def _places(value: type) -> Iterator[Place]:
     """Where a class is known by a name, in modules other than ours."""
     for module in list(sys.modules.values()):
         names = getattr(module, "__dict__", None)
-        if not isinstance(names, dict) or names.get("__name__", "").split(".")[0] == "sluicegate":
+        if not isinstance(names, dict):
+            continue
+        # A module may give itself any name, also none.
+        if str(names.get("__name__")).split(".")[0] == "sluicegate":
             continue
         for name, known in list(names.items()):
             if known is value:
