@@ -140,7 +140,8 @@ impl<W> Gate<W> {
     pub fn advance(&mut self, now: Nanos, decided: &mut Vec<Decided<W>>) {
         self.changed |= self.queues.rise(now);
         loop {
-            if !self.stands(now) {
+            // Of those whose time is up now, one may go as another no longer stands before it: they are gone through in turn.
+            if !self.stands(now) || self.queues.several_give_up(now) {
                 self.let_through(now, decided);
             }
             if !self.turn_away(now, decided) {

@@ -342,3 +342,24 @@ fn only_requests_that_nobody_waits_beside_pass_without_the_queue() {
     let c = route(&gate, "c");
     assert!(!gate.try_acquire(10, &c, 1));
 }
+
+#[test]
+fn of_two_whose_time_is_up_at_once_the_lighter_goes_where_only_the_other_stood_in_its_way() {
+    for hold in [Hold::Start, Hold::Response] {
+        let options = Options { hold, ..Options::default() };
+        let table = [RateLimit::new("a", 5, Duration::from_nanos(100))];
+        let mut gate = Gate::new(&table, options).expect("a fine table");
+        let route = gate.lookup("a").expect("known").clone();
+        assert!(gate.try_acquire(0, &route, 4));
+        for (units, tag) in [(2, "heavy"), (1, "light")] {
+            gate.join(&route, route.rank, Waiter { units, since: 0, deadline: Some(23), tag });
+        }
+        let mut decided = Vec::new();
+        for now in [0, 22, 23] {
+            gate.advance(now, &mut decided);
+        }
+        let outcomes: Vec<(&str, bool)> =
+            decided.iter().map(|decided| (decided.waiter.tag, decided.outcome.is_ok())).collect();
+        assert_eq!(outcomes, [("heavy", false), ("light", true)]);
+    }
+}

@@ -303,6 +303,11 @@ impl<W> Queues<W> {
         self.deadlines.first().copied()
     }
 
+    /// Whether more than one has given up by now.
+    pub fn several_give_up(&self, now: Nanos) -> bool {
+        self.deadlines.iter().nth(1).is_some_and(|&(at, _)| at <= now)
+    }
+
     pub fn get(&self, place: Place) -> Option<&Waiter<W>> {
         self.queue(place.route).get(&self.stands_at(place).order)
     }
