@@ -199,6 +199,10 @@ impl Membership {
         answer.grow_older(now);
         (self.pending, self.is_sent) = (None, false);
         self.sequence += 1;
+        if answer.epoch != self.epoch {
+            // The questions of another document have numbers of their own.
+            self.hands.iter_mut().for_each(|hand| hand.settled = None);
+        }
         self.epoch = answer.epoch;
         self.witness = Some((answer.epoch, answer.clock, self.asked_at));
         self.lease_end = self.rules.lease.map(|lease| self.asked_at + lease - lease / 1_000);

@@ -60,6 +60,12 @@ impl ModelLimit {
         }
     }
 
+    /// When units come free next, own ones or those of others.
+    fn next_end(&self) -> Option<Nanos> {
+        let own = self.stamps.iter().map(|stamp| self.frees_at(stamp.0));
+        own.chain(self.others.iter().map(|one| one.0)).min()
+    }
+
     fn expire(&mut self, now: Nanos) {
         let all = std::mem::take(&mut self.stamps);
         let (left, stay) = all.into_iter().partition(|&(stamp, _)| self.frees_at(stamp) <= now);
@@ -243,7 +249,7 @@ impl ModelGate {
         let next = waits.filter_map(|&(at, _)| {
             let limit = &self.limits[at];
             let pause = Some(limit.paused_until).filter(|&until| until > now);
-            pause.or_else(|| limit.stamps.iter().map(|stamp| limit.frees_at(stamp.0)).min())
+            pause.or_else(|| limit.next_end())
         });
         next.min().map(|at| at.max(now + 1))
     }
@@ -272,7 +278,7 @@ impl ModelGate {
                 unknown: limit.unknown,
                 waiting: of(at).map(|need| need.1).sum(),
                 need: of(at).map(|need| need.1).max().unwrap_or(0),
-                frees_at: limit.stamps.iter().map(|stamp| limit.frees_at(stamp.0)).min(),
+                frees_at: limit.next_end(),
                 settled: if with_all || limit.interval > super::terms::LONG {
                     settled.collect()
                 } else {
