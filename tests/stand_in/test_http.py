@@ -317,11 +317,11 @@ async def test_exchange_that_runs_is_not_started_again(exchange: StandInExchange
 
 
 async def test_request_under_way_is_answered_when_it_stops() -> None:
-    exchange = StandInExchange(SMALL, latency=(0.1, 0.1))
+    exchange = StandInExchange(SMALL, latency=(1, 1))
     await exchange.start()
     async with aiohttp.ClientSession(exchange.url) as client:
         request = asyncio.create_task(status(client, "/light"))
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(0.3)
         await exchange.stop()
         assert await request == 200
 
