@@ -146,7 +146,9 @@ impl First {
             }
             self.told = Some((since, now, left));
         }
-        Some(self.told_ends.1).filter(|&end| now < end)
+        // Nor is it that one if the request left when, by what is known of own requests, a window had ended that may be it.
+        let has_ended = self.told_ends.0 < self.expired_at && self.expired_at <= since;
+        Some(self.told_ends.1).filter(|&end| now < end && !has_ended)
     }
 
     fn insert(&mut self, end: Nanos, units: u64) {
@@ -219,6 +221,24 @@ mod tests {
         ] {
             assert_eq!(first.hear(now, since, left), end, "heard at {now}");
         }
+    }
+
+    #[test]
+    fn who_leaves_when_a_window_of_own_requests_has_ended_is_told_of_another_one() {
+        let mut first = First::new(100, 0, 0);
+        first.expire(5, 0);
+        first.enter(0);
+        first.stamp(5, 1);
+        assert_eq!(first.hear(8, 5, 50), None);
+        // It opened between 5 and 30; and of that one, requests are known to end by 120.
+        first.expire(120, 0);
+        first.enter(0);
+        first.stamp(120, 1);
+        assert_eq!(first.hear(130, 120, 90), Some(230));
+        first.expire(219, 0);
+        assert_eq!(first.hear(219, 218, 50), Some(230));
+        first.expire(220, 0);
+        assert_eq!((first.expired_at(), first.hear(221, 220, 50)), (220, None));
     }
 
     #[test]
