@@ -10,6 +10,7 @@ import pytest
 
 from sluicegate import tables
 from sluicegate.tables import Endpoint, Limit, Refusal, Returned, Table
+from sluicegate.tables.listening import Listener
 from sluicegate.testing import ManualClock
 from tests.clients.kinds import Answer, own, until
 from tests.clients.server import BIG, SMALL, Server
@@ -99,7 +100,7 @@ async def test_an_answer_that_nobody_understands_is_a_plain_one(
     def listen(*_: Any, **__: Any) -> None:
         raise RuntimeError("a mistake of ours")
 
-    monkeypatch.setattr(Table, "listen", listen)
+    monkeypatch.setattr(Listener, "listen", listen)
     async with kind(server.url, TABLE) as ask:
         assert (await ask("GET", "/plain?apiKey=secret")).body == SMALL
     assert "the answer of GET /plain was not understood" in caplog.text

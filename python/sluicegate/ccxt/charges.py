@@ -28,6 +28,7 @@ from sluicegate.tables.generic import generic
 
 #: What is heard of an exchange that sluicegate has no table of: 429, 418, `Retry-After`.
 _UNKNOWN = generic("ccxt")
+_PLAIN = _UNKNOWN.route("GET", "/")
 
 
 class Charges:
@@ -157,14 +158,22 @@ class Charges:
             _UNKNOWN.listen(scope, "GET", url, code, headers, body)
             return
         scope = _heard(charge.budget, charge.egress, charge.account)
-        table = charge.table or _UNKNOWN
-        path = charge.path or url
         elapsed = time.monotonic() - request.sent if request.sent else None
-        query = request.params
         try:
-            table.listen(
-                scope, request.method, path, code, headers, body, query=query, elapsed=elapsed
-            )
+            if charge.table is None:
+                # Nothing of what was asked decides what it means.
+                _UNKNOWN._listener.listen(scope, _PLAIN, code, headers, body, None, elapsed)
+            else:
+                charge.table.listen(
+                    scope,
+                    request.method,
+                    charge.path or url,
+                    code,
+                    headers,
+                    body,
+                    query=request.params,
+                    elapsed=elapsed,
+                )
         finally:
             # What it said is known by now: nobody goes before that.
             request.answered()

@@ -147,15 +147,9 @@ class Pacing:
         """Listens to an answer. Returns whether it was refused, and is to be sent again."""
         elapsed = time.monotonic() - request.sent
         try:
-            heard = self.table.listen(
-                self.throttler,
-                request.method,
-                request.url,
-                status,
-                headers,
-                body,
-                elapsed=elapsed,
-                route=request.route,
+            # What `Table.listen` checks of its arguments is known of these.
+            heard = self.table._listener.listen(
+                self.throttler, request.route, status, headers, body, None, elapsed
             )
         except Exception:
             log.exception(
