@@ -227,7 +227,7 @@ fn own_at(counts: Counts, own: &[(Nanos, u64)], at: Nanos, opened: Nanos, limit:
         Counts::Aligned => came / INTERVAL == at / INTERVAL,
         Counts::First | Counts::Bucket => came >= opened,
     };
-    own.iter().filter(inside).map(|one| one.1).sum()
+    own.iter().filter(|one| one.0 <= at).filter(inside).map(|one| one.1).sum()
 }
 
 fn steps() -> impl Strategy<Value = Vec<Step>> {

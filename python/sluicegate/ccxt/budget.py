@@ -14,12 +14,13 @@ from sluicegate.ccxt.priorities import RequestPriorities
 from sluicegate.ccxt.scope import Scope
 from sluicegate.share import Share
 from sluicegate.tables import Limit, Route, Table
+from sluicegate.tables.made_routes import MOST
 from sluicegate.tables.rate_limits import all_of
 
 MOST_PACED = 10_000
 """Ids of requests that take from a table and from a pace at once. Costs are few in practice."""
 
-MOST_MADE = 2_000
+MOST_MADE = MOST
 """Ids that are made from requests and count nothing by themselves: those asked for last are kept.
 An order for several instruments has one for each set of them, so that there is no end of these."""
 

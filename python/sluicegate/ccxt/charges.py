@@ -28,6 +28,7 @@ from sluicegate.tables.generic import generic
 
 #: What is heard of an exchange that sluicegate has no table of: 429, 418, `Retry-After`.
 _UNKNOWN = generic("ccxt")
+#: All of its requests are one: nothing of what was asked decides what an answer means.
 _PLAIN = _UNKNOWN.route("GET", "/")
 
 
@@ -159,21 +160,12 @@ class Charges:
             return
         scope = _heard(charge.budget, charge.egress, charge.account)
         elapsed = time.monotonic() - request.sent if request.sent else None
+        table, route = _UNKNOWN, _PLAIN
         try:
-            if charge.table is None:
-                # Nothing of what was asked decides what it means.
-                _UNKNOWN._listener.listen(scope, _PLAIN, code, headers, body, None, elapsed)
-            else:
-                charge.table.listen(
-                    scope,
-                    request.method,
-                    charge.path or url,
-                    code,
-                    headers,
-                    body,
-                    query=request.params,
-                    elapsed=elapsed,
-                )
+            if charge.table is not None:
+                table = charge.table
+                route = table.route(request.method, charge.path or url, request.params)
+            table._listener.listen(scope, route, code, headers, body, None, elapsed)
         finally:
             # What it said is known by now: nobody goes before that.
             request.answered()

@@ -11,20 +11,12 @@ from sluicegate.tables.header import Header
 from sluicegate.tables.limit import Limit, Tier
 from sluicegate.tables.refusal import Refusal, Wait
 from sluicegate.tables.returned import Returned
-from sluicegate.tables.server_clock import ServerClock
-from sluicegate.tables.source import Difference, Source
-from sluicegate.tables.table import Table
+from sluicegate.tables.source import Source
+from sluicegate.tables.table import ENTRIES, Table
 from sluicegate.tables.values import check_names, shown
 
-LISTS: dict[type, dict[str, type]] = {
-    Table: {
-        "limits": Limit,
-        "endpoints": Endpoint,
-        "headers": Header,
-        "refusals": Refusal,
-        "clock": ServerClock,
-        "differences": Difference,
-    },
+LISTS: dict[type, Mapping[str, type]] = {
+    Table: ENTRIES,
     Limit: {"headers": Header},
     Refusal: {"wait": Wait},
 }
